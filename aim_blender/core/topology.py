@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which vertices make which face: what all meshes of one actor share. Needs numpy only; Blender's process uses it too."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """The faces of a mesh.
+
+    corners: (L,) int32, the vertex of every face corner, face after face.
+    sizes: (P,) int32, the number of corners of every face.
+    vertex_count: number of vertices V.
+
+    Raises InputError if a corner names a vertex that does not exist or the sizes do not add up.
+    """
+
+    corners: np.ndarray
+    sizes: np.ndarray
+    vertex_count: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "corners", np.ascontiguousarray(self.corners, dtype=np.int32))
+        object.__setattr__(self, "sizes", np.ascontiguousarray(self.sizes, dtype=np.int32))
+        if self.corners.ndim != 1 or self.sizes.ndim != 1 or int(self.sizes.sum()) != len(self.corners):
+            raise InputError("the face list is damaged: its face sizes do not add up to its number of corners")
+        if len(self.sizes) == 0 or self.sizes.min() < 3:
+            raise InputError("the mesh has no faces, or faces with fewer than 3 corners; a face mesh is needed")
+        if self.corners.min() < 0 or self.corners.max() >= self.vertex_count:
+            raise InputError(
+                f"the face list is damaged: it names vertex {self.corners.max()} of a mesh with {self.vertex_count}"
+            )
+
+    @classmethod
+    def from_padded(cls, faces: np.ndarray, vertex_count: int) -> Topology:
+        """Faces (P, K) int, where -1 pads a face with fewer than K corners."""
+        faces = np.asarray(faces)
+        keep = faces >= 0
+        return cls(faces[keep], keep.sum(1), vertex_count)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the face list and the vertex count: equal means the same topology."""
+        content = hashlib.sha256(np.int64(self.vertex_count).tobytes())
+        content.update(self.corners.astype("<i4").tobytes())
+        content.update(self.sizes.astype("<i4").tobytes())
+        return content.hexdigest()
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """(P,) the index of each face's first corner."""
+        return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
+
+    def triangles(self) -> np.ndarray:
+        """(T, 3) int32: every face cut into a fan of triangles."""
+        fans = []
+        for size in np.unique(self.sizes):
+            starts = self.starts[self.sizes == size]
+            for corner in range(1, size - 1):
+                fans.append(self.corners[starts[:, None] + [0, corner, corner + 1]])
+        return np.concatenate(fans).astype(np.int32)
+
+    def edges(self) -> np.ndarray:
+        """(E, 2) int32: every edge once, the lower vertex first."""
+        following = np.arange(1, len(self.corners) + 1)
+        last = self.starts + self.sizes - 1
+        following[last] = self.starts
+        pairs = np.sort(np.stack([self.corners, self.corners[following]], axis=1), axis=1)
+        return np.unique(pairs, axis=0)
