@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A capture at fault is refused in one sentence that names the mesh; a sound one passes."""
+
+import numpy as np
+import pytest
+
+from aim_blender.core.capture_checks import check_shapes
+from aim_blender.core.errors import InputError
+from aim_blender.core.topology import Topology
+
+
+def grid(side: int = 20) -> tuple[np.ndarray, Topology]:
+    """A curved sheet of side * side vertices, 5 mm apart."""
+    across, down = np.meshgrid(np.arange(side), np.arange(side))
+    points = np.stack([across * 5.0, np.sin(across / 4) * 10, down * 5.0], axis=-1).reshape(-1, 3)
+    index = np.arange(side * side).reshape(side, side)
+    quads = np.stack([index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]], axis=-1).reshape(-1, 4)
+    return points, Topology.from_padded(quads, len(points))
+
+
+def stretched(points: np.ndarray) -> np.ndarray:
+    return points + np.stack([points[:, 0] * 0, np.cos(points[:, 2] / 9) * 8, points[:, 2] * 0.1], axis=1)
+
+
+def refused(names, vertices, topologies) -> str:
+    with pytest.raises(InputError) as caught:
+        check_shapes(names, vertices, topologies)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_sound_capture_passes():
+    points, topology = grid()
+    check_shapes(["neutral", "smile"], np.stack([points, stretched(points)]), [topology, topology])
+
+
+def test_one_shape_is_too_few():
+    points, topology = grid()
+    assert "at least 2 shapes" in refused(["neutral"], [points], [topology])
+
+
+def test_other_vertex_count_names_the_mesh():
+    points, topology = grid()
+    fewer_points, fewer = grid(19)
+    sentence = refused(["neutral", "smile", "frown"], [points, points, fewer_points], [topology, topology, fewer])
+    assert "'frown'" in sentence and "361" in sentence and "400" in sentence
+
+
+def test_other_faces_name_the_mesh():
+    points, topology = grid()
+    turned = Topology(topology.corners[::-1].copy(), topology.sizes, topology.vertex_count)
+    assert "'smile'" in refused(["neutral", "smile"], [points, points], [topology, turned])
+
+
+def test_repeated_name():
+    points, topology = grid()
+    assert "'smile'" in refused(["neutral", "smile", "smile"], [points] * 3, [topology] * 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_coordinate_that_is_not_a_number(value):
+    points, topology = grid()
+    broken = stretched(points)
+    broken[17, 1] = value
+    sentence = refused(["neutral", "smile"], [points, broken], [topology] * 2)
+    assert "'smile'" in sentence and "vertex 17" in sentence
+
+
+@pytest.mark.parametrize("share", [1.0, 0.05])
+def test_shuffled_vertices(share):
+    points, topology = grid(60)
+    random = np.random.default_rng(0)
+    moved = random.choice(len(points), int(share * len(points)), replace=False)
+    shuffled = points.copy()
+    shuffled[moved] = points[np.roll(moved, 1)]
+    sentence = refused(["neutral", "smile"], [points, shuffled], [topology] * 2)
+    assert "'smile'" in sentence and "shuffled" in sentence
+
+
+def test_other_unit_is_not_called_shuffled():
+    points, topology = grid()
+    sentence = refused(["neutral", "smile"], [points, points / 1000], [topology] * 2)
+    assert "0.001 times the size" in sentence
