@@ -31,19 +31,19 @@ def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologie
     if len(names) < 2:
         found = f"only {names[0]!r} was given" if names else "none was given"
         raise InputError(
-            f"A capture needs at least 2 shapes, the neutral and one expression, but {found}; "
-            "about 20 expressions are best."
+            f"a capture needs at least 2 shapes, the neutral and one expression, but {found}; "
+            "about 20 expressions are best"
         )
     repeated = next((name for index, name in enumerate(names) if name in names[:index]), None)
     if repeated is not None:
-        raise InputError(f"Two shapes are called {repeated!r}; every shape needs a name of its own.")
+        raise InputError(f"two shapes are called {repeated!r}; every shape needs a name of its own")
     for name, points, topology in zip(names, vertices, topologies, strict=True):
         check_same_face_list(name, topology, names[0], topologies[0])
         check_finite(name, points)
     edges = topologies[0].edges()
     neutral_lengths = edge_lengths(vertices[0], edges)
     if not np.median(neutral_lengths) > 0:
-        raise InputError(f"{names[0]!r} has no size: its vertices lie on one point; the neutral must be a face mesh.")
+        raise InputError(f"{names[0]!r} has no size: its vertices lie on one point; the neutral must be a face mesh")
     for name, points in zip(names[1:], vertices[1:], strict=True):
         _check_edge_lengths(name, edge_lengths(points, edges), names[0], neutral_lengths)
 
@@ -55,18 +55,18 @@ def check_same_face_list(name: str, topology: Topology, expected_name: str, expe
     if topology.vertex_count != expected.vertex_count:
         raise InputError(
             f"{name!r} has {topology.vertex_count} vertices but {expected_name!r} has {expected.vertex_count}; "
-            "all meshes of an actor must be registered to one topology."
+            "all meshes of an actor must be registered to one topology"
         )
     if topology.digest == expected.digest:
         return
     if len(topology.sizes) != len(expected.sizes):
         raise InputError(
             f"{name!r} has {len(topology.sizes)} faces but {expected_name!r} has {len(expected.sizes)}; "
-            "all meshes of an actor must be registered to one topology."
+            "all meshes of an actor must be registered to one topology"
         )
     raise InputError(
         f"{name!r} joins its vertices to other faces than {expected_name!r} although the counts agree: its vertex order "
-        "was changed; export it again with the vertex order kept."
+        "was changed; export it again with the vertex order kept"
     )
 
 
@@ -78,7 +78,7 @@ def check_finite(name: str, points: np.ndarray) -> None:
     vertex = int(np.argwhere(bad)[0][-1])
     raise InputError(
         f"{name!r} has {int(bad.sum())} vertices with a coordinate that is not a number (the first is vertex {vertex}); "
-        "repair or export the mesh again."
+        "repair or export the mesh again"
     )
 
 
@@ -99,7 +99,7 @@ def _check_edge_lengths(name: str, lengths: np.ndarray, neutral_name: str, neutr
         if scale > 0 and np.median(np.abs(ratios / scale - 1)) < 0.2:
             raise InputError(
                 f"{name!r} is {scale:.4g} times the size of {neutral_name!r}; "
-                "all meshes of an actor must have one scale and one unit."
+                "all meshes of an actor must have one scale and one unit"
             )
     deviation = float(np.median(np.abs(ratios - 1)))
     torn = float(np.mean(lengths > neutral_lengths + TORN_LENGTH_FACTOR * typical))
@@ -107,5 +107,5 @@ def _check_edge_lengths(name: str, lengths: np.ndarray, neutral_name: str, neutr
         raise InputError(
             f"{name!r} does not fit {neutral_name!r} vertex by vertex: {torn:.1%} of its edges are torn and "
             f"the typical edge changes by {deviation:.0%}, so its vertex order is shuffled; "
-            "export it again with the vertex order kept."
+            "export it again with the vertex order kept"
         )
