@@ -1,0 +1,455 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build, test and show AIM for Blender. Only the standard library is needed; run it with Python 3.11 or 3.13.
+
+    python build.py                            write dist/aim_blender-VERSION.zip, built and validated by Blender's own
+                                               extension command line
+    python build.py test [pytest arguments]    check the code, run every test, install the zip and test that
+    python build.py demo [--out FOLDER]        learn a demo actor, fit a performance, render a picture, print figures
+    python build.py environments               only make the environments
+
+The environments are made under .env/ when they are missing or when a file of requirements/ changed. pip's own settings
+(PIP_* variables, pip.conf) are respected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterator
+
+ROOT = Path(__file__).resolve().parent
+PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+PYTHONS = ("3.11", "3.13")  # those Blender 4.5 and 5.2 are tied to
+ENVIRONMENTS = ROOT / ".env"
+DISTRIBUTION = ROOT / "dist"
+
+# What the extension is made of. A file in one of its folders that no pattern names stops the build, so nothing is
+# forgotten and nothing slips in.
+EXTENSION_FILES = ("blender_manifest.toml", "LICENSE", "__init__.py")
+EXTENSION_FOLDERS = ("aim_blender", "addon_manifest", "ops")
+EXTENSION_SUFFIXES = (".py",)
+EXTENSION_EXTRA = ("requirements/worker.txt",)  # what the worker's environment is installed from
+LEFTOVERS = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store")
+
+
+class BuildError(Exception):
+    """The build cannot go on. Its text is the one sentence that the user reads."""
+
+
+# ---------------------------------------------------------------------------------------------------- environments
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment under .env/ and the requirement files it is made from."""
+
+    name: str
+    requirements: tuple[str, ...]
+    probe: str  # a statement that works once the environment is complete
+    advice: str = ""  # what to do when it does not
+
+    @property
+    def folder(self) -> Path:
+        return ENVIRONMENTS / f"{self.name}-py{PYTHON}"
+
+    @property
+    def python(self) -> Path:
+        return self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+    @property
+    def stamp(self) -> Path:
+        return self.folder / "build-stamp"
+
+    def wanted_stamp(self) -> str:
+        """The hash of everything that the environment depends on."""
+        digest = hashlib.sha256(f"{PYTHON} {sys.platform}\n".encode())
+        for name in self.requirements:
+            digest.update((ROOT / "requirements" / name).read_bytes())
+        return digest.hexdigest()
+
+    def is_current(self) -> bool:
+        try:
+            return self.python.exists() and self.stamp.read_text().strip() == self.wanted_stamp()
+        except OSError:
+            return False
+
+
+WORKER = Environment("worker", ("worker.txt", "tests.txt"), "import torch, scipy, trimesh, roma, safetensors")
+BLENDER = Environment(
+    "blender",
+    ("blender.txt", "tests.txt"),
+    "import bpy",
+    "Blender needs a few system libraries; on Debian: apt-get install libxi6 libxrender1 libxfixes3 libxxf86vm1 libxkbcommon0 "
+    "libsm6 libice6 libgl1 libegl1",
+)
+CHECK = Environment("check", ("check.txt",), "import mypy")
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """The variables that subprocesses get: ours, without what would mix another Python's packages in."""
+    variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")}
+    variables["OMP_WAIT_POLICY"] = "passive"  # threads that wait must not take a core from Blender or the worker
+    variables["PYTHONUNBUFFERED"] = "1"
+    variables.update(more)
+    return variables
+
+
+@contextlib.contextmanager
+def only_one_at_a_time() -> Iterator[None]:
+    """Hold .env/lock, so that two runs do not make the same environment together. The lock ends with the process."""
+    ENVIRONMENTS.mkdir(exist_ok=True)
+    with open(ENVIRONMENTS / "lock", "w") as lock:
+        if sys.platform == "win32":
+            import msvcrt
+
+            while True:
+                try:
+                    msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)  # gives up after ten seconds
+                    break
+                except OSError:
+                    continue
+        else:
+            import fcntl
+
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                say("Waiting for another build.py that is making the environments.")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def make_environments(*environments: Environment) -> None:
+    """Make or update what is not current.
+
+    Raises BuildError when pip fails or when the finished environment does not work.
+    """
+    if all(environment.is_current() for environment in environments):
+        return
+    with only_one_at_a_time():
+        for environment in environments:
+            if not environment.is_current():
+                make_environment(environment)
+
+
+def make_environment(environment: Environment) -> None:
+    folder = environment.folder.relative_to(ROOT)
+    started = time.monotonic()
+    if not works(environment.python, "import pip"):
+        say(f"Making {folder}")
+        if environment.folder.exists():
+            shutil.rmtree(environment.folder)  # an environment whose Python is gone cannot be mended
+        done = subprocess.run([sys.executable, "-m", "venv", str(environment.folder)], env=clean_environment())
+        if done.returncode:
+            raise BuildError(
+                f"{folder} could not be made: this Python has no working venv module; "
+                f"on Debian: apt-get install python{PYTHON}-venv"
+            )
+    environment.stamp.unlink(missing_ok=True)
+    files = [part for name in environment.requirements for part in ("-r", str(ROOT / "requirements" / name))]
+    say(f"Installing requirements/{' and '.join(environment.requirements)} into {folder}")
+    command = [str(environment.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--quiet"]
+    if subprocess.run(command + files, env=clean_environment()).returncode:
+        raise BuildError(f"pip could not install the requirements of {folder}; its own words are above.")
+    if not works(environment.python, environment.probe, show=True):
+        raise BuildError(f"{folder} was installed but `{environment.probe}` fails. {environment.advice}".strip())
+    environment.stamp.write_text(environment.wanted_stamp() + "\n")
+    say(f"{folder} is ready after {time.monotonic() - started:.0f} s")
+
+
+def works(python: Path, statement: str, show: bool = False) -> bool:
+    """Whether the interpreter runs the statement; `show` lets its error through."""
+    if not python.exists():
+        return False
+    quiet = None if show else subprocess.DEVNULL
+    with tempfile.TemporaryDirectory(prefix="aim-profile-") as profile:
+        variables = clean_environment(BLENDER_USER_RESOURCES=profile)
+        return subprocess.run([str(python), "-c", statement], env=variables, stdout=quiet, stderr=quiet).returncode == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- the zip
+
+
+def version_of_the_extension() -> str:
+    """The version in blender_manifest.toml, the one place that knows it."""
+    import tomllib  # from Python 3.11 on, which check_python has made sure of
+
+    with open(ROOT / "blender_manifest.toml", "rb") as file:
+        return str(tomllib.load(file)["version"])
+
+
+def extension_files() -> list[str]:
+    """Every file of the extension as a path below the root, with forward slashes.
+
+    Raises BuildError for a file that is missing and for one that should not be there.
+    """
+    files = [*EXTENSION_FILES, *EXTENSION_EXTRA]
+    for folder in EXTENSION_FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            relative = path.relative_to(ROOT)
+            if path.is_dir() or any(part in LEFTOVERS for part in relative.parts) or path.suffix == ".pyc":
+                continue
+            if path.suffix not in EXTENSION_SUFFIXES:
+                raise BuildError(
+                    f"{relative.as_posix()} is of a kind that the extension does not contain: "
+                    "remove it, or name its suffix in EXTENSION_SUFFIXES of build.py."
+                )
+            files.append(relative.as_posix())
+    for name in files:
+        if not (ROOT / name).is_file():
+            raise BuildError(f"{name} is missing from the checkout and belongs to the extension.")
+    return files
+
+
+def stage(folder: Path) -> None:
+    """Copy the extension's files into an empty folder."""
+    for name in extension_files():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, target)
+
+
+def extension_command_line() -> Path:
+    """Blender's own extension tool, which comes inside the bpy wheel."""
+    found = sorted(BLENDER.folder.glob("**/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+    if not found:
+        raise BuildError(f"Blender's extension tool is not in {BLENDER.folder.relative_to(ROOT)}: remove that folder.")
+    return found[-1]
+
+
+def build_zip() -> Path:
+    """Stage, build and validate the extension, then put the zip into dist/. Returns its path."""
+    make_environments(BLENDER)
+    name = f"aim_blender-{version_of_the_extension()}.zip"
+    DISTRIBUTION.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="aim-build-") as folder:
+        staged, built = Path(folder, "extension"), Path(folder, name)
+        stage(staged)
+        extension_tool("build", "--source-dir", str(staged), "--output-filepath", str(built))
+        extension_tool("validate", str(built))
+        partial = DISTRIBUTION / f".{name}.{os.getpid()}"  # renamed when complete, so that a zip in dist/ is whole
+        try:
+            shutil.copyfile(built, partial)
+            os.replace(partial, DISTRIBUTION / name)
+        finally:
+            partial.unlink(missing_ok=True)
+    target = DISTRIBUTION / name
+    say(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1024:.0f} KiB, built and validated")
+    return target
+
+
+def extension_tool(command: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [str(BLENDER.python), str(extension_command_line()), command, *arguments],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise BuildError(f"Blender's extension tool refused to {command} the extension:\n{done.stdout}{done.stderr}")
+
+
+# ------------------------------------------------------------------------------------------------------------- tests
+
+
+@dataclass
+class Step:
+    """One line of the summary."""
+
+    name: str
+    passed: bool = False
+    seconds: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)  # of tests: passed, failed, skipped
+
+    def __str__(self) -> str:
+        detail = ", ".join(f"{number} {what}" for what, number in self.counts.items())
+        return f"{'passed' if self.passed else 'FAILED'}  {self.seconds:6.1f} s  {self.name:<28} {detail}".rstrip()
+
+
+def run_tests(arguments: list[str]) -> int:
+    """The code checks, the three storeys of tests and the zip; returns the exit status.
+
+    `arguments` go to pytest. Where they name files or folders, only those storeys run, without the code checks.
+    """
+    storeys = chosen_storeys(arguments)
+    steps: list[Step] = []
+    everything = not any(is_test_path(argument) for argument in arguments)
+    make_environments(WORKER, BLENDER, *([CHECK] if everything else []))
+    if everything:
+        steps.append(run_step("ruff check", [CHECK.python, "-m", "ruff", "check", "."]))
+        steps.append(run_step("ruff format", [CHECK.python, "-m", "ruff", "format", "--check", "."]))
+        steps.extend(run_type_checks())
+    for storey, environment in (("core", WORKER), ("blender", BLENDER)):
+        if storey in storeys:
+            steps.append(run_pytest(storey, environment, storeys[storey]))
+    if "package" in storeys:
+        started = time.monotonic()
+        built = Step("zip built and validated")
+        try:
+            zip_file = build_zip()
+            built.passed = True
+        except BuildError as error:
+            say(str(error))
+        built.seconds = time.monotonic() - started
+        steps.append(built)
+        if built.passed:
+            steps.append(run_pytest("package", BLENDER, storeys["package"], AIM_EXTENSION_ZIP=str(zip_file)))
+    return summarise(steps)
+
+
+def is_test_path(argument: str) -> bool:
+    return not argument.startswith("-") and Path(argument.split("::")[0]).exists()
+
+
+def chosen_storeys(arguments: list[str]) -> dict[str, list[str]]:
+    """Which storeys run, and each one's pytest arguments: those of the user, with the paths that are its own."""
+    options = [argument for argument in arguments if not is_test_path(argument)]
+    paths = [argument for argument in arguments if is_test_path(argument)]
+    storeys: dict[str, list[str]] = {}
+    for storey in ("core", "blender", "package"):
+        folder = ROOT / "tests" / storey
+        own = [
+            path for path in paths if folder in (file := Path(path.split("::")[0]).resolve()).parents or file == folder
+        ]
+        if own or not paths:
+            storeys[storey] = options + (own or [str(folder)])
+    if not storeys:
+        raise BuildError(f"{paths[0]} is in none of tests/core, tests/blender and tests/package.")
+    return storeys
+
+
+def run_step(name: str, command: list[object], folder: Path = ROOT, **variables: str) -> Step:
+    say(f"\n=== {name}")
+    started = time.monotonic()
+    done = subprocess.run([str(part) for part in command], cwd=folder, env=clean_environment(**variables))
+    return Step(name, done.returncode == 0, time.monotonic() - started)
+
+
+def run_type_checks() -> list[Step]:
+    """mypy, twice: the core and the jobs where torch is, Blender's side where the description of bpy is.
+
+    The extension imports itself relatively, as a package below `bl_ext`, so mypy is shown a staged copy as a package.
+    The second run also proves that Blender's side is complete without torch.
+    """
+    shown = ENVIRONMENTS / "shown-to-mypy"
+    shutil.rmtree(shown, ignore_errors=True)
+    stage(shown / "aim_extension")
+    storeys = (
+        ("mypy, core and jobs", WORKER, ("aim_blender.core", "aim_blender.jobs"), ("aim_blender.__main__",)),
+        ("mypy, Blender's side", CHECK, ("aim_blender.scene", "ops", "addon_manifest"), ()),
+    )
+    steps = []
+    for name, environment, packages, modules in storeys:
+        command: list[object] = [CHECK.python, "-m", "mypy", "--config-file", ROOT / "pyproject.toml"]
+        command += ["--cache-dir", ROOT / ".mypy_cache" / environment.name, "--python-executable", environment.python]
+        command += ["--follow-imports", "silent"]
+        for package in packages:
+            command += ["-p", f"aim_extension.{package}"]
+        for module in modules:
+            command += ["-m", f"aim_extension.{module}"]
+        steps.append(run_step(name, command, folder=shown))
+    command = [CHECK.python, "-m", "mypy", "--config-file", ROOT / "pyproject.toml"]
+    steps.append(run_step("mypy, build.py", [*command, "--cache-dir", ROOT / ".mypy_cache" / "build", "build.py"]))
+    return steps
+
+
+def run_pytest(storey: str, environment: Environment, arguments: list[str], **variables: str) -> Step:
+    """One storey's tests, with a Blender profile of their own, and the counts that pytest reports."""
+    with tempfile.TemporaryDirectory(prefix="aim-tests-") as folder:
+        report = Path(folder, "report.xml")
+        variables["BLENDER_USER_RESOURCES"] = str(Path(folder, "profile"))
+        command: list[object] = [environment.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
+        step = run_step(f"tests/{storey}", [*command, *arguments], **variables)
+        with contextlib.suppress(OSError, ElementTree.ParseError, AttributeError):
+            suite = ElementTree.parse(report).getroot().find("testsuite")
+            number = {what: int(suite.get(what, 0)) for what in ("tests", "failures", "errors", "skipped")}
+            failed = number["failures"] + number["errors"]
+            step.counts = {"passed": number["tests"] - failed - number["skipped"], "failed": failed}
+            if number["skipped"]:
+                step.counts["skipped"] = number["skipped"]
+    selects = any(argument.startswith(("-k", "-m", "--lf")) for argument in arguments)
+    if selects and step.counts and not sum(step.counts.values()):
+        step.passed = True  # a selection that picks nothing here picks something in another storey
+    return step
+
+
+def summarise(steps: list[Step]) -> int:
+    """Print a line for each step and the number of tests; returns the exit status."""
+    say("\n=== summary")
+    for step in steps:
+        say(str(step))
+    total = {what: sum(step.counts.get(what, 0) for step in steps) for what in ("passed", "failed", "skipped")}
+    say(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    return 0 if all(step.passed for step in steps) and total["passed"] + total["skipped"] > 0 else 1
+
+
+# -------------------------------------------------------------------------------------------------------------- demo
+
+
+def run_demo(arguments: list[str]) -> int:
+    """The whole job inside bpy; `arguments` go to scripts/demo.py. Returns the exit status."""
+    started = time.monotonic()
+    make_environments(WORKER, BLENDER)
+    ready = time.monotonic() - started
+    with tempfile.TemporaryDirectory(prefix="aim-demo-") as profile:
+        command = [str(BLENDER.python), str(ROOT / "scripts" / "demo.py"), *arguments]
+        done = subprocess.run(command, env=clean_environment(BLENDER_USER_RESOURCES=profile))
+    say(f"The environments took {ready:.0f} s, everything {time.monotonic() - started:.0f} s.")
+    return done.returncode
+
+
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # in step with what subprocesses print
+
+
+def check_python() -> None:
+    if PYTHON not in PYTHONS:
+        raise BuildError(
+            f"build.py needs Python {' or '.join(PYTHONS)}, the ones Blender is tied to, and this is Python {PYTHON}."
+        )
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="build.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", nargs="?", default="zip", choices=["zip", "test", "demo", "environments"])
+    chosen, rest = parser.parse_known_args(arguments[:1])
+    rest += arguments[1:]
+    try:
+        check_python()
+        if chosen.command == "test":
+            return run_tests(rest)
+        if chosen.command == "demo":
+            return run_demo(rest)
+        if rest:
+            parser.error(f"{chosen.command} takes no arguments, and these were given: {' '.join(rest)}")
+        if chosen.command == "environments":
+            make_environments(WORKER, BLENDER, CHECK)
+        else:
+            build_zip()
+        return 0
+    except BuildError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
