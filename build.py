@@ -24,9 +24,9 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator
 
 ROOT = Path(__file__).resolve().parent
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -90,8 +90,8 @@ BLENDER = Environment(
     "blender",
     ("blender.txt", "tests.txt"),
     "import bpy",
-    "Blender needs a few system libraries; on Debian: apt-get install libxi6 libxrender1 libxfixes3 libxxf86vm1 libxkbcommon0 "
-    "libsm6 libice6 libgl1 libegl1",
+    "Blender needs a few system libraries; on Debian: apt-get install libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 "
+    "libsm6 libice6 libgl1",
 )
 CHECK = Environment("check", ("check.txt",), "import mypy")
 
@@ -309,7 +309,12 @@ def run_tests(arguments: list[str]) -> int:
 
 
 def is_test_path(argument: str) -> bool:
-    return not argument.startswith("-") and Path(argument.split("::")[0]).exists()
+    return not argument.startswith("-") and located(argument).exists()
+
+
+def located(test: str) -> Path:
+    """The file or folder that a pytest argument such as tests/core/test_x.py::test_y names."""
+    return Path(test.split("::")[0]).resolve()
 
 
 def chosen_storeys(arguments: list[str]) -> dict[str, list[str]]:
@@ -319,9 +324,7 @@ def chosen_storeys(arguments: list[str]) -> dict[str, list[str]]:
     storeys: dict[str, list[str]] = {}
     for storey in ("core", "blender", "package"):
         folder = ROOT / "tests" / storey
-        own = [
-            path for path in paths if folder in (file := Path(path.split("::")[0]).resolve()).parents or file == folder
-        ]
+        own = [path for path in paths if folder in (located(path), *located(path).parents)]
         if own or not paths:
             storeys[storey] = options + (own or [str(folder)])
     if not storeys:
@@ -368,11 +371,11 @@ def run_pytest(storey: str, environment: Environment, arguments: list[str], **va
     """One storey's tests, with a Blender profile of their own, and the counts that pytest reports."""
     with tempfile.TemporaryDirectory(prefix="aim-tests-") as folder:
         report = Path(folder, "report.xml")
-        variables["BLENDER_USER_RESOURCES"] = str(Path(folder, "profile"))
+        profile = str(Path(folder, "profile"))
         command: list[object] = [environment.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
-        step = run_step(f"tests/{storey}", [*command, *arguments], **variables)
-        with contextlib.suppress(OSError, ElementTree.ParseError, AttributeError):
-            suite = ElementTree.parse(report).getroot().find("testsuite")
+        step = run_step(f"tests/{storey}", [*command, *arguments], BLENDER_USER_RESOURCES=profile, **variables)
+        suite = ElementTree.parse(report).getroot().find("testsuite") if report.exists() else None
+        if suite is not None:
             number = {what: int(suite.get(what, 0)) for what in ("tests", "failures", "errors", "skipped")}
             failed = number["failures"] + number["errors"]
             step.counts = {"passed": number["tests"] - failed - number["skipped"], "failed": failed}
