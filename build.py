@@ -90,8 +90,8 @@ BLENDER = Environment(
     "blender",
     ("blender.txt", "tests.txt"),
     "import bpy",
-    "Blender needs a few system libraries; on Debian: apt-get install libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 "
-    "libsm6 libice6 libgl1",
+    "Blender needs a few system libraries; on Debian: apt-get install libx11-6 libxrender1 libxfixes3 libxi6 "
+    "libxkbcommon0 libsm6 libice6 libgl1",
 )
 CHECK = Environment("check", ("check.txt",), "import mypy")
 
@@ -373,7 +373,7 @@ def run_pytest(storey: str, environment: Environment, arguments: list[str], **va
         report = Path(folder, "report.xml")
         profile = str(Path(folder, "profile"))
         command: list[object] = [environment.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
-        step = run_step(f"tests/{storey}", [*command, *arguments], BLENDER_USER_RESOURCES=profile, **variables)
+        step = run_step(f"tests/{storey}", [*command, *arguments], ROOT, BLENDER_USER_RESOURCES=profile, **variables)
         suite = ElementTree.parse(report).getroot().find("testsuite") if report.exists() else None
         if suite is not None:
             number = {what: int(suite.get(what, 0)) for what in ("tests", "failures", "errors", "skipped")}
