@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a worker can do. The command line calls the same functions.
+
+Every task takes its arguments as JSON values (paths as strings), a function to report progress to, and the folder for
+checkpoints (None: nothing is kept to resume from); it writes its output whole or not at all, and returns a flat dict
+of figures. What a task reports: message, done, total and figures such as error_mm. The report function raises Cancelled
+when the task is to stop.
+
+Importing this module is quick; a task imports what it needs, torch included, when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import InputError
+
+Report = Callable[[dict[str, Any]], None]
+Figures = dict[str, Any]
+Task = Callable[[dict[str, Any], Report, Path | None], Figures]
+
+ACTOR_SUFFIX = ".actor.safetensors"
+TAKE_SUFFIX = ".take.safetensors"
+LEARNING_CHOICES = ("device", "iterations", "hidden", "activation", "without", "seed")
+FITTING_CHOICES = ("solver", "modes", "device")
+
+
+def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """capture, out, and optionally bones, device, iterations, hidden, activation, without, seed."""
+    _expect("learn", arguments, required=("capture", "out"), optional=("bones", *LEARNING_CHOICES))
+    out = _output(arguments["out"], ACTOR_SUFFIX)
+    from ..core.captures import read_capture
+    from ..core.files import save_actor
+    from ..core.learning import LearningSettings, learn_actor
+
+    settings = LearningSettings(**_chosen(arguments, LEARNING_CHOICES))
+    bones = arguments.get("bones")
+    report({"message": "reading the capture"})
+    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None)
+    actor = learn_actor(capture, settings, report, checkpoint)
+    report({"message": "writing the actor"})
+    save_actor(actor, out)
+    return {"out": str(out), **actor.figures}
+
+
+def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """actor, performance, out, and optionally solver, modes, device."""
+    _expect("fit", arguments, required=("actor", "performance", "out"), optional=FITTING_CHOICES)
+    out = _output(arguments["out"], TAKE_SUFFIX)
+    from ..core.files import load_actor, save_take
+    from ..core.fitting import FittingSettings, fit_performance
+    from ..core.performances import read_performance
+
+    settings = FittingSettings(**_chosen(arguments, FITTING_CHOICES))
+    report({"message": "reading the actor"})
+    actor = load_actor(Path(arguments["actor"]))
+    report({"message": "reading the performance"})
+    performance = read_performance(Path(arguments["performance"]))
+    take = fit_performance(actor, performance, settings, report)
+    report({"message": "writing the take"})
+    save_take(take, out)
+    return {"out": str(out), **take.figures}
+
+
+def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """actor, take, out, and optionally tolerance_mm."""
+    _expect("bake", arguments, required=("actor", "take", "out"), optional=("tolerance_mm",))
+    out = _output(arguments["out"], ".npz")
+    from ..core.baking import bake_take
+    from ..core.files import load_actor, load_take
+
+    tolerance_mm = float(arguments.get("tolerance_mm", 0.1))
+    if not tolerance_mm > 0:
+        raise InputError(f"the tolerance is {tolerance_mm:g} mm; it must be more than 0, for example 0.1")
+    report({"message": "reading the take"})
+    actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
+    baked = bake_take(actor, take, tolerance_mm, report)
+    report({"message": "writing the bake"})
+    baked.save(out)
+    return {"out": str(out), **baked.figures}
+
+
+def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """actor, take, out."""
+    _expect("evaluate", arguments, required=("actor", "take", "out"))
+    out = _output(arguments["out"], ".npz")
+    from ..core.evaluation import evaluate_take
+    from ..core.files import load_actor, load_take, save_arrays
+
+    report({"message": "reading the take"})
+    actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
+    report({"message": "evaluating"})
+    frames = evaluate_take(actor, take)
+    save_arrays(out, frames)
+    return {"out": str(out), "frames": len(frames["vertices"]), "points": frames["vertices"].shape[1]}
+
+
+def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """file: an actor, a take, a bake, a capture or a performance."""
+    _expect("info", arguments, required=("file",))
+    from ..core.files import describe_file
+
+    return describe_file(Path(arguments["file"]))
+
+
+TASKS: dict[str, Task] = {"learn": learn, "fit": fit, "bake": bake, "evaluate": evaluate, "info": info}
+
+
+def task_named(name: str) -> Task:
+    """Raises InputError if there is no such task."""
+    if name not in TASKS:
+        raise InputError(f"there is no task {name}; there are {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def _expect(task: str, arguments: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+    for name in required:
+        if not arguments.get(name):
+            raise InputError(f"{task} needs {name}, which was not given")
+    for name in arguments:
+        if name not in required and name not in optional:
+            raise InputError(f"{task} does not know {name}; it takes {', '.join(required + optional)}")
+
+
+def _chosen(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """The choices that were made; the core's settings know the defaults of the others."""
+    return {name: arguments[name] for name in names if arguments.get(name) is not None}
+
+
+def _output(text: str, suffix: str) -> Path:
+    """The path of an output, checked before hours of work go into it. Its folder is made if need be.
+
+    Raises InputError if the name has another suffix, or is a folder's.
+    """
+    path = Path(text)
+    if not path.name.endswith(suffix) or path.name == suffix:
+        raise InputError(f"the output {path} must have a name that ends with {suffix}")
+    if path.is_dir():
+        raise InputError(f"the output {path} is a folder; give the name of a file in it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs of the command line: `python -m aim_blender VERB ...` and `blender --command aim VERB ...`.
+
+Figures go to standard output, everything else to standard error. Exit status: 0 done; 2 the input or the command cannot
+be used, with one line that says what is wrong and what would be right; 130 stopped by Ctrl-C; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from ..core.errors import Cancelled, InputError
+from .progress import RemainingTime, completed, duration
+from .sentences import one_line, sentence_for
+from .tasks import Report, task_named
+from .worker import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, plain, run_job
+
+CHECKPOINT_SUFFIX = ".checkpoint"
+FIRST_LINE_S = 2.0  # quick work, bad input above all, prints no progress
+LINE_EVERY_S = 5.0
+
+# Does one task: its name, its arguments, where to report progress, the folder for checkpoints; returns the figures.
+RunTask = Callable[[str, dict[str, Any], Report, Path | None], dict[str, Any]]
+
+
+def run_task_here(task: str, arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> dict[str, Any]:
+    """Do the task in this process, which needs torch."""
+    return task_named(task)(arguments, report, checkpoint)
+
+
+# -- the parser -------------------------------------------------------------------------------------------------------
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(STATUS_INPUT, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of all verbs. prog: how the command was called, for its help."""
+    parser = OneLineParser(prog=prog, description="Anatomical implicit face models.", allow_abbrev=False)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for add in (_add_learn, _add_fit, _add_bake, _add_evaluate, _add_info, _add_job):
+        add(verbs)
+    return parser
+
+
+def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+    parser.add_argument("--json", action="store_true", help="print one JSON object of figures")
+    return parser
+
+
+def _add_learn(verbs: Any) -> None:
+    parser = _verb(verbs, "learn", "Learn an actor from registered meshes of one face.")
+    parser.add_argument("capture", metavar="CAPTURE", type=_path, help="folder of meshes, or capture.npz")
+    parser.add_argument("--out", required=True, metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--bones", metavar="DIR", type=_path, help="skull and mandible (default: CAPTURE/bones)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--iterations", type=_count, metavar="N")
+    parser.add_argument("--hidden", type=_count, metavar="N", help="width of the networks")
+    parser.add_argument("--activation", choices=("siren", "gelu", "relu"))
+    parser.add_argument(
+        "--without", type=_names, metavar="LIST", help="leave out any of anatomy,thickness,skinning,symmetry"
+    )
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
+
+
+def _add_fit(verbs: Any) -> None:
+    parser = _verb(verbs, "fit", "Fit an actor to a performance.")
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("performance", metavar="PERFORMANCE", type=_path, help="folder of meshes, .npz, .pc2 or .mdd")
+    parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
+    parser.add_argument("--solver", choices=("closed-form",))
+    parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
+
+
+def _add_bake(verbs: Any) -> None:
+    parser = _verb(verbs, "bake", "Turn a take into shape keys, a jaw bone and their keyframes.")
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("take", metavar="T.take.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="bake.npz", type=_path)
+    parser.add_argument(
+        "--tolerance", dest="tolerance_mm", type=float, metavar="MM", help="largest error of any point (default: 0.1)"
+    )
+
+
+def _add_evaluate(verbs: Any) -> None:
+    parser = _verb(verbs, "evaluate", "Write a take's frames: vertices, jaw and head.")
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("take", metavar="T.take.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="frames.npz", type=_path)
+
+
+def _add_info(verbs: Any) -> None:
+    parser = _verb(verbs, "info", "Say what a file holds.")
+    parser.add_argument("file", metavar="FILE", type=_path)
+
+
+def _add_job(verbs: Any) -> None:
+    text = "Do what is left of the job in a folder; Blender starts its workers so."
+    parser = verbs.add_parser("job", help=text, description=text, allow_abbrev=False)
+    parser.add_argument("folder", metavar="FOLDER", type=_path)
+    parser.add_argument("--end-with-parent", action="store_true", help="end when standard input ends")
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("a path is needed, not an empty text")
+    return os.path.abspath(os.path.expanduser(text))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return int(text)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+# -- running a verb ---------------------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str], prog: str = "python -m aim_blender", run_task: RunTask = run_task_here) -> int:
+    """Do one verb and return the exit status; wrong arguments and --help raise SystemExit, as argparse does.
+
+    run_task: how a task is done; Blender passes one that lets a worker do it.
+    """
+    arguments = vars(build_parser(prog).parse_args(argv))
+    verb = arguments.pop("verb")
+    if verb == "job":
+        return run_job(arguments["folder"], arguments["end_with_parent"])
+    as_json, resume = arguments.pop("json"), arguments.pop("resume", False)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    checkpoint = Path(given["out"] + CHECKPOINT_SUFFIX) if verb == "learn" else None
+    folder = Path(given["out"]).parent if "out" in given else Path.cwd()
+    try:
+        if checkpoint is not None:
+            _prepare_checkpoint(checkpoint, resume)
+        with _quiet(), _interruptible() as stopped, _progress(stopped) as report:
+            # Standard output belongs to the figures alone, whatever a library prints.
+            with contextlib.redirect_stdout(sys.stderr):
+                figures = plain(run_task(verb, given, report, checkpoint))
+    except (Cancelled, KeyboardInterrupt):
+        print(f"{prog}: stopped{_how_to_resume(prog, argv, checkpoint)}", file=sys.stderr)
+        return STATUS_CANCELLED
+    except InputError as error:
+        print(f"{prog}: {sentence_for(error, folder)}", file=sys.stderr)
+        _remove_if_empty(checkpoint)
+        return STATUS_INPUT
+    except Exception as error:
+        if not isinstance(error, (OSError, ImportError, MemoryError)):
+            traceback.print_exc()
+        print(f"{prog}: {sentence_for(error, folder)}", file=sys.stderr)
+        return STATUS_ERROR
+    if checkpoint is not None:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    print(json.dumps(figures) if as_json else table(figures))
+    return STATUS_DONE
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as two columns."""
+    width = max((len(name) for name in figures), default=0)
+    return "\n".join(f"{name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in figures.items())
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _prepare_checkpoint(folder: Path, resume: bool) -> None:
+    filled = folder.is_dir() and any(folder.iterdir())
+    if resume and not filled:
+        raise InputError(f"there is nothing to resume: {folder} holds no checkpoint; leave out --resume to start anew")
+    if not resume and filled:
+        shutil.rmtree(folder)
+
+
+def _remove_if_empty(folder: Path | None) -> None:
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _how_to_resume(prog: str, argv: Sequence[str], checkpoint: Path | None) -> str:
+    if checkpoint is None or not (checkpoint.is_dir() and any(checkpoint.iterdir())):
+        _remove_if_empty(checkpoint)
+        return "; nothing was written"
+    words = " ".join(f'"{word}"' if " " in word else word for word in argv if word != "--resume")
+    return f"; the work so far is in {checkpoint}, go on with: {prog} {words} --resume"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep libraries' warnings from hiding the one line that matters; `python -W` brings them back."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C lets the task save its checkpoint at its next report, the second ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    asked = threading.Event()
+
+    def on_interrupt(*_: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# -- progress ---------------------------------------------------------------------------------------------------------
+
+
+class _Display(Protocol):
+    def show(self, record: dict[str, Any]) -> None: ...
+    def close(self) -> None: ...
+
+
+@contextlib.contextmanager
+def _progress(stopped: Callable[[], bool]) -> Iterator[Report]:
+    """A report function that shows progress on standard error, and raises Cancelled once `stopped` says so."""
+    display: _Display = _bar() or _Lines()
+    remaining = RemainingTime()
+
+    def report(record: dict[str, Any]) -> None:
+        if stopped():
+            raise Cancelled
+        display.show(completed(record, remaining, time.monotonic()))
+
+    try:
+        yield report
+    finally:
+        display.close()
+
+
+def _bar() -> _Display | None:
+    """A bar, if standard error is a terminal and tqdm is there."""
+    if not sys.stderr.isatty():
+        return None
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return _Bar(tqdm)
+
+
+class _Bar:
+    """A tqdm bar that starts again with every stretch of work and leaves nothing behind."""
+
+    def __init__(self, tqdm: Any) -> None:
+        self._tqdm = tqdm
+        self._bar: Any = None
+        self._stretch: tuple[str, float] | None = None
+
+    def show(self, record: dict[str, Any]) -> None:
+        stretch = (record["message"], record["total"])
+        if stretch != self._stretch:
+            self.close()
+            self._stretch = stretch
+            total = record["total"] or None
+            self._bar = self._tqdm(total=total, desc=record["message"], leave=False, dynamic_ncols=True)
+        self._bar.set_postfix_str(_figures_shown(record), refresh=False)
+        self._bar.update(record["done"] - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class _Lines:
+    """A plain line now and then, for logs."""
+
+    def __init__(self) -> None:
+        self._next_at = time.monotonic() + FIRST_LINE_S
+
+    def show(self, record: dict[str, Any]) -> None:
+        if time.monotonic() < self._next_at:
+            return
+        self._next_at = time.monotonic() + LINE_EVERY_S
+        parts = [record["message"] or "working"]
+        if record["total"]:
+            parts.append(f"{record['done']:g} of {record['total']:g}")
+        if figures := _figures_shown(record):
+            parts.append(figures)
+        if record["remaining_s"] is not None:
+            parts.append(f"{duration(record['remaining_s'])} left")
+        print(", ".join(parts), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+def _figures_shown(record: dict[str, Any]) -> str:
+    known = ("message", "done", "total", "remaining_s")
+    return ", ".join(
+        f"{name.replace('_', ' ')} {_shown(value)}" for name, value in plain(record).items() if name not in known
+    )
