@@ -33,6 +33,8 @@ else:
     import fcntl
 
 VERSION = 1
+# Exit statuses of a worker and of the command line.
+STATUS_DONE, STATUS_ERROR, STATUS_INPUT, STATUS_CANCELLED = 0, 1, 2, 130
 State = Literal["new", "running", "finished", "failed", "cancelled", "interrupted"]
 
 

@@ -149,7 +149,7 @@ def check_interpreter(interpreter: str | Path, timeout_s: float = 120.0) -> dict
             **window_options(),
         )
     except subprocess.TimeoutExpired:
-        raise InterpreterError(f"{path} gave no answer for {timeout_s:.0f} s; choose a Python that has torch") from None
+        raise InterpreterError(f"{path} gave no answer for {timeout_s:g} s; choose a Python that has torch") from None
     except OSError as error:
         raise no_python from error
     answers = [line for line in run.stdout.splitlines() if line.startswith(MARK)]

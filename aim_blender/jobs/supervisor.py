@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .folder import JobFolder, State
+from .folder import STATUS_CANCELLED, JobFolder, State
 from .interpreter import window_options, worker_environment
 from .sentences import one_line, sentence_for
 
@@ -127,7 +128,10 @@ class Supervisor:
         """Ask the worker to stop; it saves what it can resume from. poll() kills one that does not heed in time."""
         if self._process is None and not self.folder.is_locked():
             return
-        self.folder.request_cancel()
+        try:
+            self.folder.request_cancel()
+        except OSError:
+            self._close_input()  # a folder that takes no more files: the other way to ask the worker to end
         if self._kill_at is None:
             self._kill_at = time.monotonic() + self.grace_s
 
@@ -139,8 +143,7 @@ class Supervisor:
         process = self._process
         if process is None:
             return
-        if process.stdin is not None:
-            process.stdin.close()  # the worker saves its checkpoint and ends
+        self._close_input()  # the worker saves its checkpoint and ends
         try:
             process.wait(grace_s)
         except subprocess.TimeoutExpired:
@@ -164,8 +167,9 @@ class Supervisor:
                 process.kill()
                 process.wait()
                 # The user asked for it: a job killed for its deafness is a cancelled one.
-                self.folder.write_result({"state": "cancelled"})
-                state = "cancelled"
+                with contextlib.suppress(OSError):
+                    self.folder.write_result({"state": "cancelled"})
+                state = self.folder.state()
             else:
                 state = "running"
         else:
@@ -239,9 +243,9 @@ class Supervisor:
             return f"the disk of {self.folder.path} is full; free some space on it, then resume"
         if code < 0:
             return f"the worker was ended by signal {-code}; the job can be resumed"
-        if code == 0:
+        if code == STATUS_CANCELLED:
             return "the worker was stopped; the job can be resumed"
-        return f"the worker ended with status {code}: {self._last_logged_line()} (see {self.folder.log_file})"
+        return f"the worker ended without a result (status {code}): {self._last_logged_line()} (see {self.folder.log_file})"
 
     def _last_logged_line(self) -> str:
         try:
@@ -254,5 +258,9 @@ class Supervisor:
 
     def _release(self) -> None:
         """Close this side of an ended worker's standard input."""
-        if self._process is not None and self._process.poll() is not None and self._process.stdin is not None:
+        if self._process is not None and self._process.poll() is not None:
+            self._close_input()
+
+    def _close_input(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()

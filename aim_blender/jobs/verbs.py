@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from ..core.errors import Cancelled, InputError
+from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT
 from .progress import RemainingTime, completed, duration
 from .sentences import one_line, sentence_for
 from .tasks import Report, task_named
-from .worker import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, plain, run_job
+from .worker import plain, run_job
 
 CHECKPOINT_SUFFIX = ".checkpoint"
 FIRST_LINE_S = 2.0  # quick work, bad input above all, prints no progress

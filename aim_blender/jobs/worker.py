@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -15,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import Cancelled, InputError
-from .folder import FolderBusy, JobFolder
+from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, FolderBusy, JobFolder
 from .progress import RemainingTime, completed
 from .sentences import sentence_for
 
-STATUS_DONE, STATUS_ERROR, STATUS_INPUT, STATUS_CANCELLED = 0, 1, 2, 130
 REPORT_EVERY_S = 0.1
 PARENT_GRACE_S = 5.0  # how long a worker whose parent is gone may take to save its checkpoint
 
@@ -167,6 +167,7 @@ def _do_steps(folder: JobFolder, steps: list[dict[str, Any]], stop: StopRequest)
             figures = plain(functions[index](steps[index]["arguments"], reporter, checkpoint))
             folder.write_figures(index, figures)
             finished.append(figures)
+            shutil.rmtree(checkpoint, ignore_errors=True)
     finally:
         reporter.close()
     return finished
