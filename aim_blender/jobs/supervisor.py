@@ -245,7 +245,7 @@ class Supervisor:
             return f"the worker was ended by signal {-code}; the job can be resumed"
         if code == STATUS_CANCELLED:
             return "the worker was stopped; the job can be resumed"
-        return f"the worker ended without a result (status {code}): {self._last_logged_line()} (see {self.folder.log_file})"
+        return f"the worker left no result (status {code}): {self._last_logged_line()} (see {self.folder.log_file})"
 
     def _last_logged_line(self) -> str:
         try:
