@@ -8,7 +8,8 @@ sentences     one sentence for whatever went wrong
 progress      time left, estimated from the progress so far
 tasks         what a worker can do (needs torch once a task is called)
 worker        does the steps of a job's folder
-verbs         the command line's verbs, for `python -m aim_blender` and for `blender --command aim`
+verbs         the command line's verbs
 
-All but the functions of `tasks` need nothing beyond Python's standard library, so Blender's process may import them.
+Nothing here needs more than Python's standard library until a function of `tasks` is called, so Blender's process may
+import it.
 """

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..core.errors import InputError
 
 LONGEST_SENTENCE = 1000
+WORDS_OF_FULL_DISK = ("No space left on device", r"\d+ requested and \d+ written", r"unexpected pos \d+ vs \d+")
 
 
 def sentence_for(error: BaseException, folder: Path, log: Path | None = None) -> str:
@@ -46,7 +47,7 @@ def one_line(text: str) -> str:
 def is_disk_full(error: BaseException) -> bool:
     """True if the error, or one it followed from, says that a disk or a quota is full.
 
-    numpy and safetensors report a full disk without its error number; their words are known here.
+    safetensors, numpy and torch report a full disk without its error number; their words are known here.
     """
     for each in _chain(error):
         if isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -54,7 +55,7 @@ def is_disk_full(error: BaseException) -> bool:
         if getattr(each, "winerror", None) in (39, 112):  # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
             return True
         text = str(each)
-        if "No space left on device" in text or re.search(r"\d+ requested and \d+ written", text):
+        if any(re.search(words, text) for words in WORDS_OF_FULL_DISK):
             return True
     return False
 

@@ -11,11 +11,14 @@ Importing this module is quick; a task imports what it needs, torch included, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import errno
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
+from .sentences import is_disk_full
 
 Report = Callable[[dict[str, Any]], None]
 Figures = dict[str, Any]
@@ -41,7 +44,8 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None)
     actor = learn_actor(capture, settings, report, checkpoint)
     report({"message": "writing the actor"})
-    save_actor(actor, out)
+    with _writing(out):
+        save_actor(actor, out)
     return {"out": str(out), **actor.figures}
 
 
@@ -60,7 +64,8 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     performance = read_performance(Path(arguments["performance"]))
     take = fit_performance(actor, performance, settings, report)
     report({"message": "writing the take"})
-    save_take(take, out)
+    with _writing(out):
+        save_take(take, out)
     return {"out": str(out), **take.figures}
 
 
@@ -78,7 +83,8 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
     baked = bake_take(actor, take, tolerance_mm, report)
     report({"message": "writing the bake"})
-    baked.save(out)
+    with _writing(out):
+        baked.save(out)
     return {"out": str(out), **baked.figures}
 
 
@@ -93,7 +99,8 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
     report({"message": "evaluating"})
     frames = evaluate_take(actor, take)
-    save_arrays(out, frames)
+    with _writing(out):
+        save_arrays(out, frames)
     return {"out": str(out), "frames": len(frames["vertices"]), "points": frames["vertices"].shape[1]}
 
 
@@ -127,6 +134,17 @@ def _expect(task: str, arguments: dict[str, Any], required: tuple[str, ...], opt
 def _chosen(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """The choices that were made; the core's settings know the defaults of the others."""
     return {name: arguments[name] for name in names if arguments.get(name) is not None}
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Let a full disk be known by the file that did not fit, which not every library tells."""
+    try:
+        yield
+    except Exception as error:
+        if is_disk_full(error):
+            raise OSError(errno.ENOSPC, "the disk is full", str(out)) from error
+        raise
 
 
 def _output(text: str, suffix: str) -> Path:

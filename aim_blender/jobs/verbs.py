@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verbs of the command line: `python -m aim_blender VERB ...` and `blender --command aim VERB ...`.
+"""The verbs of the command line, `python -m aim_blender VERB ...`; Blender passes `blender --command aim VERB ...` on.
 
 Figures go to standard output, everything else to standard error. Exit status: 0 done; 2 the input or the command cannot
 be used, with one line that says what is wrong and what would be right; 130 stopped by Ctrl-C; 1 anything else.
@@ -32,14 +32,6 @@ from .worker import plain, run_job
 CHECKPOINT_SUFFIX = ".checkpoint"
 FIRST_LINE_S = 2.0  # quick work, bad input above all, prints no progress
 LINE_EVERY_S = 5.0
-
-# Does one task: its name, its arguments, where to report progress, the folder for checkpoints; returns the figures.
-RunTask = Callable[[str, dict[str, Any], Report, Path | None], dict[str, Any]]
-
-
-def run_task_here(task: str, arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> dict[str, Any]:
-    """Do the task in this process, which needs torch."""
-    return task_named(task)(arguments, report, checkpoint)
 
 
 # -- the parser -------------------------------------------------------------------------------------------------------
@@ -141,10 +133,10 @@ def _names(text: str) -> list[str]:
 # -- running a verb ---------------------------------------------------------------------------------------------------
 
 
-def main(argv: Sequence[str], prog: str = "python -m aim_blender", run_task: RunTask = run_task_here) -> int:
+def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
     """Do one verb and return the exit status; wrong arguments and --help raise SystemExit, as argparse does.
 
-    run_task: how a task is done; Blender passes one that lets a worker do it.
+    prog: how the command was called.
     """
     arguments = vars(build_parser(prog).parse_args(argv))
     verb = arguments.pop("verb")
@@ -160,7 +152,7 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender", run_task: Run
         with _quiet(), _interruptible() as stopped, _progress(stopped) as report:
             # Standard output belongs to the figures alone, whatever a library prints.
             with contextlib.redirect_stdout(sys.stderr):
-                figures = plain(run_task(verb, given, report, checkpoint))
+                figures = plain(task_named(verb)(given, report, checkpoint))
     except (Cancelled, KeyboardInterrupt):
         print(f"{prog}: stopped{_how_to_resume(prog, argv, checkpoint)}", file=sys.stderr)
         return STATUS_CANCELLED
