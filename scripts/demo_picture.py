@@ -118,7 +118,9 @@ def add_surface(scene: bpy.types.Scene, surface: Surface, vertices: np.ndarray) 
     smooth.levels = smooth.render_levels = 1
 
 
-def material(colour: tuple[float, float, float], from_attribute: bool = False, shines: bool = False) -> bpy.types.Material:
+def material(
+    colour: tuple[float, float, float], from_attribute: bool = False, shines: bool = False
+) -> bpy.types.Material:
     """A matt material; with `from_attribute` its colour is the mesh's own; one that `shines` shows its colour unlit."""
     made = bpy.data.materials.new("AIM demo picture")
     made.use_nodes = True
@@ -140,9 +142,7 @@ def material(colour: tuple[float, float, float], from_attribute: bool = False, s
     return made
 
 
-def add_text(
-    scene: bpy.types.Scene, text: str, place: Sequence[float], letter: float, centred: bool = False
-) -> None:
+def add_text(scene: bpy.types.Scene, text: str, place: Sequence[float], letter: float, centred: bool = False) -> None:
     curve = bpy.data.curves.new("AIM demo picture", "FONT")
     curve.body = text
     curve.size = letter

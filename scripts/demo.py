@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole job on the demo actor, inside bpy, through the same operators that the panel calls.
+
+    python build.py demo [--out FOLDER] [--iterations N] [--no-picture]
+
+Writes demo.blend, demo.png and figures.json into the folder (`demo/` of the checkout) and prints the figures. It runs in
+Blender's environment; the worker runs in its own, which build.py made beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy
+import demo_picture
+import headless
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAMES_SHOWN = 4
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demo; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="build.py demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for what is made (default: demo/)")
+    parser.add_argument("--iterations", type=int, default=0, help="learning steps (default: the method's own)")
+    parser.add_argument("--no-picture", action="store_true", help="leave out the rendering")
+    chosen = parser.parse_args(arguments)
+    out = chosen.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    headless.load_extension()
+    blend = out / "demo.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))  # so that the job's files lie beside it
+    seconds: dict[str, float] = {}
+    scene = bpy.context.scene
+
+    with timed(seconds, "make the demo actor"):
+        bpy.ops.aim.demo_actor_add()
+    actor = scene.aim.actors[scene.aim.active_actor]
+    scene.aim.iterations = chosen.iterations
+    with timed(seconds, "learn"):
+        bpy.ops.aim.actor_learn()
+    with timed(seconds, "fit, bake and bring in"):
+        bpy.ops.aim.performance_fit()
+    take = scene.aim.takes[scene.aim.active_take]
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+
+    with timed(seconds, "compare every frame"):
+        compared = Comparison(scene, actor, take)
+        figures = compared.figures()
+    if not chosen.no_picture:
+        picture = out / "demo.png"
+        with timed(seconds, "render"):
+            compared.draw(picture)
+    figures["seconds"] = {name: round(value, 1) for name, value in seconds.items()}
+    (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print_figures(figures)
+    print(f"\n{blend}")
+    if not chosen.no_picture:
+        print(picture)
+    return 0
+
+
+class timed:
+    """Notes under a name how long the block took, and says so as it starts."""
+
+    def __init__(self, seconds: dict[str, float], name: str) -> None:
+        self.seconds, self.name = seconds, name
+
+    def __enter__(self) -> None:
+        print(f"--- {self.name}", flush=True)
+        self.started = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds[self.name] = time.monotonic() - self.started
+
+
+class Comparison:
+    """The performance and the baked result as Blender evaluates them, frame by frame, in mm.
+
+    truth, result: (F, V, 3). angle_true, angle_found: (F,) opening of the jaw in degrees, of the demo's motion and of the
+    armature's bone.
+    """
+
+    def __init__(self, scene: bpy.types.Scene, actor: Any, take: Any) -> None:
+        self.scene = scene
+        self.scale = actor.millimetres_per_unit
+        self.learned, self.fitted = json.loads(actor.figures), json.loads(take.figures)
+        self.neutral = actor.neutral
+        self.performance = scene.aim.performance_object
+        objects = list(take.collection.all_objects)
+        self.armature = next(item for item in objects if item.type == "ARMATURE")
+        self.result = next(item for item in objects if item.type == "MESH" and item.data.shape_keys)
+        self.bones = [item for item in objects if item.type == "MESH" and item is not self.result]
+        self.own_bones = [item for item in (actor.skull, actor.mandible) if item is not None]
+        self.corners, self.sizes = faces(self.result.data)
+        self.frames = list(range(take.frame_start, take.frame_end + 1))
+        truth, result, jaws = [], [], []
+        for frame in self.frames:
+            scene.frame_set(frame)
+            truth.append(self.evaluated(self.performance))
+            result.append(self.evaluated(self.result))
+            jaws.append(self.jaw_motion())
+        self.truth, self.result_frames = np.stack(truth), np.stack(result)
+        demo = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor()
+        self.angle_true = opening(demo.performance().jaw, demo.hinge_axis)
+        self.angle_found = opening(np.stack(jaws), demo.hinge_axis)
+
+    def evaluated(self, item: bpy.types.Object) -> np.ndarray:
+        """(V, 3) the object as it stands in the scene at the present frame, in mm."""
+        shown = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        mesh = shown.to_mesh()
+        points = np.empty((len(mesh.vertices), 3), np.float32)
+        mesh.vertices.foreach_get("co", points.ravel())
+        matrix = np.array(shown.matrix_world)
+        shown.to_mesh_clear()
+        return (points @ matrix[:3, :3].T + matrix[:3, 3]) * self.scale
+
+    def jaw_motion(self) -> np.ndarray:
+        """(4, 4) the jaw bone's motion beside the head, in the armature's space."""
+        rest = np.array(self.armature.data.bones["jaw"].matrix_local)
+        return rest @ np.array(self.armature.pose.bones["jaw"].matrix_basis) @ np.linalg.inv(rest)
+
+    def figures(self) -> dict[str, Any]:
+        error = np.linalg.norm(self.result_frames - self.truth, axis=2)
+        angle_error = np.abs(self.angle_found - self.angle_true)
+        return {
+            "learned": self.learned,
+            "fitted": self.fitted,
+            "blender_mean_mm": float(error.mean()),
+            "blender_worst_mm": float(error.max()),
+            "jaw_correlation": float(np.corrcoef(self.angle_true, self.angle_found)[0, 1]),
+            "jaw_error_degrees": float(angle_error.mean()),
+            "jaw_largest_degrees": float(self.angle_true.max()),
+            "frames": len(self.frames),
+            "points": self.truth.shape[1],
+        }
+
+    def draw(self, path: Path) -> None:
+        """The picture: the neutral and the frames that differ most, as input, result, error and bones."""
+        error = np.linalg.norm(self.result_frames - self.truth, axis=2)
+        largest = float(f"{max(np.quantile(error, 0.999), 1e-6):.1g}")  # a round number for the scale
+        rest = key_positions(self.result.data.shape_keys.reference_key, self.scale)
+        neutral = key_positions(self.neutral.data, self.scale)
+        rows = {
+            "input": [self.cell(neutral, "neutral")],
+            "result": [self.cell(rest)],
+            "error": [self.error_cell(rest, np.linalg.norm(rest - neutral, axis=1), largest)],
+            "bones": [demo_picture.Cell([self.bone(item) for item in self.own_bones])],
+        }
+        # Each where its own object stands, so that performance and capture may stand side by side in the scene.
+        place = np.array(self.performance.matrix_world.translation) * self.scale
+        for index in most_different(self.truth, FRAMES_SHOWN):
+            self.scene.frame_set(self.frames[index])
+            rows["input"].append(self.cell(self.truth[index] - place, f"frame {self.frames[index]}"))
+            rows["result"].append(self.cell(self.result_frames[index] - place))
+            rows["error"].append(self.error_cell(self.result_frames[index] - place, error[index], largest))
+            rows["bones"].append(demo_picture.Cell([self.bone(item, place) for item in self.bones]))
+        drawn = [(name, cells) for name, cells in rows.items() if any(cell.surfaces for cell in cells)]
+        demo_picture.draw_table(drawn, path, heat_largest=largest)
+
+    def cell(self, vertices: np.ndarray, label: str = "", colours: np.ndarray | None = None) -> demo_picture.Cell:
+        return demo_picture.Cell([demo_picture.Surface(vertices, self.corners, self.sizes, colours=colours)], label)
+
+    def error_cell(self, vertices: np.ndarray, error: np.ndarray, largest: float) -> demo_picture.Cell:
+        words = f"mean {error.mean():.3f}, worst {error.max():.2f} mm"
+        return self.cell(vertices, words, demo_picture.heat_colours(error, largest))
+
+    def bone(self, item: bpy.types.Object, place: np.ndarray | None = None) -> demo_picture.Surface:
+        vertices = self.evaluated(item) - (np.zeros(3) if place is None else place)
+        return demo_picture.Surface(vertices, *faces(item.data), colour=demo_picture.BONE)
+
+
+def key_positions(holder: bpy.types.ShapeKey | bpy.types.Mesh, scale: float) -> np.ndarray:
+    """(V, 3) the points of a shape key or a mesh in its own space, in mm."""
+    points = holder.points if isinstance(holder, bpy.types.ShapeKey) else holder.vertices
+    positions = np.empty((len(points), 3), np.float32)
+    points.foreach_get("co", positions.ravel())
+    return positions * scale
+
+
+def faces(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """The vertex of every corner (L,) and the number of corners of every face (P,)."""
+    corners, sizes = np.empty(len(mesh.loops), np.int32), np.empty(len(mesh.polygons), np.int32)
+    mesh.loops.foreach_get("vertex_index", corners)
+    mesh.polygons.foreach_get("loop_total", sizes)
+    return corners, sizes
+
+
+def opening(motion: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """(F,) degrees by which motions (F, 4, 4) turn about `axis` (3,); its sign is that of the larger turns."""
+    rotation = motion[:, :3, :3]
+    skew = rotation - rotation.transpose(0, 2, 1)
+    sine = np.stack([skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]], axis=1) / 2 @ (axis / np.linalg.norm(axis))
+    degrees = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+    return degrees * np.sign(degrees[np.abs(degrees).argmax()] or 1.0)
+
+
+def most_different(frames: np.ndarray, count: int) -> list[int]:
+    """The indices, in order, of `count` frames of (F, V, 3): from the one farthest from the mean, always the farthest."""
+    flat = frames.reshape(len(frames), -1)
+    chosen = [int(np.linalg.norm(flat - flat.mean(0), axis=1).argmax())]
+    while len(chosen) < min(count, len(flat)):
+        nearest = np.min([np.linalg.norm(flat - flat[index], axis=1) for index in chosen], axis=0)
+        chosen.append(int(nearest.argmax()))
+    return sorted(chosen)
+
+
+def print_figures(figures: dict[str, Any]) -> None:
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
