@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tab AIM in the 3D view's side bar: actor, learning, performance. It only draws; nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import bpy
+
+from ..aim_blender.jobs.progress import duration
+from ..aim_blender.scene import actors, jobs, versions
+from ..ops import base
+from .preferences import draw_environment
+from .text import draw_problem, draw_text
+
+# What is worth showing of a result's figures: name, words, decimals.
+LEARNED_FIGURES = (("implicit_mean_mm", "Mean error", 3), ("mean_mm", "Mean error", 3), ("worst_mm", "Worst error", 2))
+TAKE_FIGURES = (("fit_mean_mm", "Fit, mean", 3), ("mean_mm", "Mean error", 3), ("worst_mm", "Worst error", 3))
+
+
+class AIM_UL_actors(bpy.types.UIList):
+    """The scene's actors."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        run = jobs.of(item)
+        row = layout.row(align=True)
+        row.prop(item, "name", text="", emboss=False, icon="USER")
+        if run is not None and run.active:
+            row.label(text=f"{run.status.fraction:.0%}")
+        elif run is not None and run.status.error:
+            row.label(text="", icon="ERROR")
+        elif item.file_path:
+            row.label(text="", icon="CHECKMARK")
+
+
+class AIM_UL_shapes(bpy.types.UIList):
+    """An actor's shapes."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        lost = not actors.is_there(item.object)
+        row = layout.row(align=True)
+        row.prop(item, "name", text="", emboss=False, icon="ERROR" if lost else "SHAPEKEY_DATA")
+        row.operator("aim.shape_remove", text="", icon="X", emboss=False).index = list(data.shapes).index(item)
+
+
+class AIM_UL_takes(bpy.types.UIList):
+    """The scene's takes."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        row = layout.row(align=True)
+        row.prop(item, "name", text="", emboss=False, icon="ACTION")
+        row.label(text=f"{item.frame_start} to {item.frame_end}")
+
+
+class AimPanel:
+    """Where all of AIM's panels stand."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "AIM"
+
+
+class AIM_PT_main(AimPanel, bpy.types.Panel):
+    bl_label = "AIM"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        if base.latest_problem and not _is_shown_by_job(context, base.latest_problem):
+            draw_problem(layout, base.latest_problem)
+        draw_text(layout, next_step(context), "FORWARD")
+
+
+class AIM_PT_actor(AimPanel, bpy.types.Panel):
+    bl_label = "Actor"
+    bl_parent_id = "AIM_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.aim
+        actor = actors.active_actor(context.scene)
+        if actor is None:
+            layout.operator("aim.actor_add", icon="ADD")
+            layout.operator("aim.demo_actor_add", icon="OUTLINER_OB_ARMATURE")
+            return
+        row = layout.row()
+        row.template_list("AIM_UL_actors", "", state, "actors", state, "active_actor", rows=2)
+        column = row.column(align=True)
+        column.operator("aim.actor_add", text="", icon="ADD")
+        column.operator("aim.actor_remove", text="", icon="REMOVE")
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(actor, "neutral")
+        column.prop(actor, "millimetres_per_unit", text="mm per Unit")
+        column.prop(actor, "skull", icon="BONE_DATA")
+        column.prop(actor, "mandible", icon="BONE_DATA")
+
+
+class AIM_PT_shapes(AimPanel, bpy.types.Panel):
+    bl_label = "Shapes"
+    bl_parent_id = "AIM_PT_actor"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return actors.active_actor(context.scene) is not None
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        self.layout.label(text=str(len(actors.active_actor(context.scene).shapes)))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        actor = actors.active_actor(context.scene)
+        self.layout.template_list("AIM_UL_shapes", "", actor, "shapes", actor, "active_shape", rows=4)
+
+
+class AIM_PT_learn(AimPanel, bpy.types.Panel):
+    bl_label = "Learn"
+    bl_parent_id = "AIM_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, actor = self.layout, actors.active_actor(context.scene)
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator("aim.actor_learn", icon="MOD_HUE_SATURATION", text="Learn Again" if _is_learned(actor) else "Learn")
+        if actor is None:
+            return
+        _draw_job(layout, actor, "learn")
+        if _is_learned(actor):
+            _draw_figures(layout, actor.figures, LEARNED_FIGURES, "Learned")
+        draw_environment(layout)
+
+
+class AIM_PT_learn_settings(AimPanel, bpy.types.Panel):
+    bl_label = "Settings"
+    bl_parent_id = "AIM_PT_learn"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(context.scene.aim, "iterations")
+        column.prop(context.scene.aim, "hidden")
+        chosen = base.preferences(context)
+        if chosen is not None:
+            column.prop(chosen, "device")
+            column.prop(chosen, "interpreter")
+        column.operator("aim.environment_check", icon="CHECKMARK")
+
+
+class AIM_PT_performance(AimPanel, bpy.types.Panel):
+    bl_label = "Performance"
+    bl_parent_id = "AIM_PT_main"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.aim
+        actor = actors.active_actor(context.scene)
+        layout.row().prop(state, "performance_kind", expand=True)
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        if state.performance_kind == "FOLDER":
+            column.prop(state, "performance_folder")
+        else:
+            column.prop(state, "performance_object", text="Object")
+            column.prop(state, "use_scene_range")
+            if not state.use_scene_range:
+                sub = column.column(align=True)
+                sub.prop(state, "frame_start")
+                sub.prop(state, "frame_end")
+                sub.prop(state, "frame_step")
+        column.prop(state, "tolerance_mm", text="Tolerance (mm)")
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator("aim.performance_fit", icon="MOD_ARMATURE")
+        if actor is not None:
+            _draw_job(layout, actor, "fit")
+        if len(state.takes) > 0:
+            row = layout.row()
+            row.template_list("AIM_UL_takes", "", state, "takes", state, "active_take", rows=2)
+            row.column(align=True).operator("aim.take_remove", text="", icon="REMOVE")
+            if 0 <= state.active_take < len(state.takes):
+                _draw_figures(layout, state.takes[state.active_take].figures, TAKE_FIGURES, "Fitted")
+
+
+def next_step(context: bpy.types.Context) -> str:
+    """One sentence: what to do now."""
+    state, actor = context.scene.aim, actors.active_actor(context.scene)
+    if actor is None:
+        return "select the meshes of one face, the neutral last, and press New Actor"
+    run = jobs.of(actor)
+    if run is not None and run.active:
+        return f"{'learning' if run.kind == 'learn' else 'fitting'} {actor.name}; you can go on working"
+    if run is not None and run.resumable:
+        return "resume the job, or start it again"
+    if not _is_learned(actor):
+        return f"press Learn to learn {actor.name}"
+    if not any(take.actor == actor.identifier for take in state.takes):
+        return "pick a performance and press Fit"
+    return "play the animation, or fit another performance"
+
+
+def _is_learned(actor: Any) -> bool:
+    return actor is not None and bool(actor.file_path)
+
+
+def _is_shown_by_job(context: bpy.types.Context, sentence: str) -> bool:
+    actor = actors.active_actor(context.scene)
+    run = jobs.of(actor) if actor is not None else None
+    return run is not None and run.status.error == sentence
+
+
+def _draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
+    """The job's bar and what can be done about it, in the panel of its kind."""
+    run = jobs.of(actor)
+    if run is None or run.kind != kind:
+        return
+    status = run.status
+    if run.active:
+        column = layout.column(align=True)
+        versions.draw_progress(column, status.fraction, f"{status.fraction:.0%}")
+        details = [status.message]
+        if status.remaining_s is not None:
+            details.append(f"{duration(status.remaining_s)} left")
+        error = status.figures.get("error_mm")
+        if isinstance(error, float):
+            details.append(f"error {error:.3f} mm")
+        draw_text(layout, ", ".join(part for part in details if part))
+        layout.operator("aim.job_cancel", icon="CANCEL")
+        return
+    if status.error:
+        draw_problem(layout, status.error)
+    elif status.state == "cancelled":
+        draw_text(layout, status.message, "PAUSE")
+    if actor.job_folder and run.resumable:
+        layout.operator("aim.job_resume", icon="FILE_REFRESH")
+    elif jobs.offers_result(run, actor):
+        draw_text(layout, "a finished result has not come into this file yet", "INFO")
+        layout.operator("aim.job_resume", text="Bring In Result", icon="IMPORT")
+
+
+def _draw_figures(
+    layout: bpy.types.UILayout, figures: str, known: tuple[tuple[str, str, int], ...], title: str
+) -> None:
+    """The telling figures of a result, read from JSON."""
+    try:
+        found = json.loads(figures) if figures else {}
+    except ValueError:
+        found = {}
+    parts = [
+        f"{words.lower()} {found[name]:.{decimals}f} mm"
+        for name, words, decimals in known
+        if isinstance(found.get(name), (int, float))
+    ]
+    draw_text(layout, "; ".join([title, *parts]), "CHECKMARK")
+
+
+CLASSES = (
+    AIM_UL_actors,
+    AIM_UL_shapes,
+    AIM_UL_takes,
+    AIM_PT_main,
+    AIM_PT_actor,
+    AIM_PT_shapes,
+    AIM_PT_learn,
+    AIM_PT_learn_settings,
+    AIM_PT_performance,
+)

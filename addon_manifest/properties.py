@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a scene remembers: its actors, its takes, and what is chosen in the panel."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+
+def _is_mesh(_: object, item: bpy.types.Object) -> bool:
+    return item.type == "MESH"
+
+
+class AimShape(bpy.types.PropertyGroup):
+    """One expression of an actor."""
+
+    name: StringProperty(name="Name", description="The name that the shape key will have")
+    object: PointerProperty(
+        type=bpy.types.Object, poll=_is_mesh, name="Mesh", description="The object whose mesh is the expression"
+    )
+    shape_key: StringProperty(
+        name="Shape Key", description="The shape key that is the expression; empty where the mesh itself is"
+    )
+
+
+class AimActor(bpy.types.PropertyGroup):
+    """A person's face: the meshes it is learned from, and where the learned model lies."""
+
+    name: StringProperty(name="Name", description="The actor's name, which files and results carry")
+    identifier: StringProperty(options={"HIDDEN"})
+    neutral: PointerProperty(
+        type=bpy.types.Object, poll=_is_mesh, name="Neutral", description="The mesh of the face at rest"
+    )
+    shapes: CollectionProperty(type=AimShape)
+    active_shape: IntProperty()
+    skull: PointerProperty(
+        type=bpy.types.Object,
+        poll=_is_mesh,
+        name="Skull",
+        description="A mesh of the actor's skull, placed inside the neutral. Bones are optional; give both or none",
+    )
+    mandible: PointerProperty(
+        type=bpy.types.Object,
+        poll=_is_mesh,
+        name="Mandible",
+        description="A mesh of the actor's lower jaw bone, placed inside the neutral. Give both bones or none",
+    )
+    millimetres_per_unit: FloatProperty(
+        name="Millimetres per Unit",
+        description="How many millimetres a Blender unit of the neutral is. It was guessed from the size of the head",
+        default=1000.0,
+        min=1e-4,
+        soft_max=1000.0,
+        max=1e6,
+        precision=3,
+    )
+    file_path: StringProperty(
+        name="Learned Actor", description="The file of the learned actor", subtype="FILE_PATH"
+    )
+    figures: StringProperty(options={"HIDDEN"})
+    job_folder: StringProperty(options={"HIDDEN"})
+
+
+class AimTake(bpy.types.PropertyGroup):
+    """A fitted performance of an actor."""
+
+    name: StringProperty(name="Name", description="The take's name")
+    actor: StringProperty(options={"HIDDEN"})
+    file_path: StringProperty(name="Take", description="The file of the fitted take", subtype="FILE_PATH")
+    figures: StringProperty(options={"HIDDEN"})
+    frame_start: IntProperty()
+    frame_end: IntProperty()
+    collection: PointerProperty(type=bpy.types.Collection)
+
+
+class AimScene(bpy.types.PropertyGroup):
+    """Everything that AIM remembers in a scene."""
+
+    actors: CollectionProperty(type=AimActor)
+    active_actor: IntProperty()
+    takes: CollectionProperty(type=AimTake)
+    active_take: IntProperty()
+
+    iterations: IntProperty(
+        name="Iterations",
+        description="How many steps learning takes; 0 leaves it to the method. More steps take longer and come closer",
+        default=0,
+        min=0,
+        soft_max=10000,
+    )
+    hidden: IntProperty(
+        name="Network Width",
+        description="How wide the networks are; 0 leaves it to the method. Wider ones learn finer detail and are slower",
+        default=0,
+        min=0,
+        soft_max=512,
+    )
+
+    performance_kind: EnumProperty(
+        name="Source",
+        description="Where the performance comes from",
+        items=(
+            ("OBJECT", "Object", "An object of the scene whose mesh changes over the frames, whatever makes it change"),
+            ("FOLDER", "Folder", "A folder with one mesh a frame, in the order of their names"),
+        ),
+    )
+    performance_object: PointerProperty(
+        type=bpy.types.Object,
+        poll=_is_mesh,
+        name="Performance",
+        description="The object whose mesh changes over the frames. It must have the faces of the actor's neutral",
+    )
+    performance_folder: StringProperty(
+        name="Folder", description="The folder with one mesh a frame, in millimetres", subtype="DIR_PATH"
+    )
+    use_scene_range: BoolProperty(
+        name="Scene Frame Range", description="Fit the frames that the scene plays", default=True
+    )
+    frame_start: IntProperty(name="Start", description="The first frame to fit", default=1)
+    frame_end: IntProperty(name="End", description="The last frame to fit", default=250)
+    frame_step: IntProperty(name="Step", description="Fit every frame, every second frame and so on", default=1, min=1)
+    tolerance_mm: FloatProperty(
+        name="Tolerance",
+        description="The largest error, in millimetres, of any point in any frame that the result may have against the "
+        "fitted performance. A smaller one needs more corrective shape keys",
+        default=0.1,
+        min=0.001,
+        soft_max=2.0,
+        precision=3,
+    )
+
+
+CLASSES = (AimShape, AimActor, AimTake, AimScene)

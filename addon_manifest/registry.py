@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one list of classes, and what else is registered with Blender."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from .. import ops
+from ..aim_blender.scene import jobs
+from ..ops.results import deliver
+from . import command_line, panels, preferences, properties
+
+CLASSES: tuple[type[Any], ...] = (*properties.CLASSES, *preferences.CLASSES, *ops.CLASSES, *panels.CLASSES)
+
+
+def register() -> None:
+    """Register the classes, the scene's property and the handlers. What fails half way is taken back."""
+    registered: list[type[Any]] = []
+    try:
+        for each in CLASSES:
+            bpy.utils.register_class(each)
+            registered.append(each)
+        bpy.types.Scene.aim = bpy.props.PointerProperty(type=properties.AimScene)
+        jobs.register(deliver)
+        command_line.register()
+    except BaseException:
+        jobs.unregister()
+        for each in reversed(registered):
+            bpy.utils.unregister_class(each)
+        raise
+
+
+def unregister() -> None:
+    """Stop all workers, then unregister everything in reverse."""
+    command_line.unregister()
+    jobs.unregister()
+    del bpy.types.Scene.aim
+    for each in reversed(CLASSES):
+        bpy.utils.unregister_class(each)

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A baked take as Blender data: a mesh with shape keys, an armature with head and jaw, an action, all of it new."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import mathutils
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.topology import Topology
+from . import actors, meshes, rigging
+from .versions import ActionWriter
+
+HEAD, JAW = "head", "jaw"
+LARGEST_SLIDER = 10.0  # Blender clamps shape key values to a range that ends here at most
+
+
+@dataclass
+class BakedTake:
+    """What bake.npz holds, in Blender units instead of millimetres.
+
+    neutral (V, 3), keys (K, V, 3) offsets, key_names (K,) of which the first named_count are the actor's shapes,
+    key_weights (F, K), skin_weight (V,) the jaw's share, jaw and head (F, 4, 4), hinge_centre and hinge_axis (3,),
+    frames (F,). A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
+    """
+
+    topology: Topology
+    neutral: np.ndarray
+    key_names: list[str]
+    keys: np.ndarray
+    named_count: int
+    key_weights: np.ndarray
+    skin_weight: np.ndarray
+    jaw: np.ndarray
+    head: np.ndarray
+    hinge_centre: np.ndarray
+    hinge_axis: np.ndarray
+    frames: np.ndarray
+
+    @classmethod
+    def load(cls, path: Path, millimetres_per_unit: float) -> BakedTake:
+        """Read bake.npz. Raises InputError if it is missing, damaged, or its arrays do not go together."""
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                data = {name: archive[name] for name in archive.files}
+            neutral = data["neutral"].astype(np.float64) / millimetres_per_unit
+            baked = cls(
+                Topology(data["corners"], data["sizes"], len(neutral)),
+                neutral,
+                [str(name) for name in data["key_names"]],
+                data["keys"].astype(np.float64) / millimetres_per_unit,
+                int(data["named_count"]),
+                data["key_weights"].astype(np.float64),
+                data["skin_weight"].astype(np.float64).reshape(-1),
+                _in_units(data["jaw"], millimetres_per_unit),
+                _in_units(data["head"], millimetres_per_unit),
+                data["hinge_centre"].astype(np.float64) / millimetres_per_unit,
+                data["hinge_axis"].astype(np.float64),
+                data["frames"].astype(np.int64),
+            )
+        except FileNotFoundError:
+            raise InputError(f"the baked take {path} is gone; fit the performance again") from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"the baked take {path} is damaged ({error}); fit the performance again") from error
+        frames, keys, vertices = len(baked.frames), len(baked.key_names), len(neutral)
+        shapes = {
+            "keys": (baked.keys, (keys, vertices, 3)),
+            "key_weights": (baked.key_weights, (frames, keys)),
+            "skin_weight": (baked.skin_weight, (vertices,)),
+            "jaw": (baked.jaw, (frames, 4, 4)),
+            "head": (baked.head, (frames, 4, 4)),
+        }
+        for name, (array, shape) in shapes.items():
+            if array.shape != shape or not np.isfinite(array).all():
+                raise InputError(f"the baked take {path} is damaged: {name} has shape {array.shape}; fit it again")
+        if frames == 0:
+            raise InputError(f"the baked take {path} has no frames; fit the performance again")
+        return baked
+
+
+def _in_units(matrices: np.ndarray, millimetres_per_unit: float) -> np.ndarray:
+    """Rigid motions (F, 4, 4) of millimetres, for Blender units."""
+    matrices = matrices.astype(np.float64)
+    matrices[:, :3, 3] /= millimetres_per_unit
+    return matrices
+
+
+def write_take(
+    context: bpy.types.Context, actor: Any, baked: BakedTake, frame: np.ndarray, name: str
+) -> bpy.types.Collection:
+    """Make the objects of a baked take in a new collection of the scene. Nothing that was there is changed.
+
+    frame: (4, 4) rigid, where the actor's space lies in the scene. name: of the take.
+    """
+    title = f"{actor.name} {name}"
+    collection = bpy.data.collections.new(title)
+    context.scene.collection.children.link(collection)
+    try:
+        _fill_collection(context, actor, baked, frame, title, collection)
+    except BaseException:
+        _remove_collection(collection)
+        raise
+    return collection
+
+
+def _fill_collection(
+    context: bpy.types.Context, actor: Any, baked: BakedTake, frame: np.ndarray, title: str,
+    collection: bpy.types.Collection,
+) -> None:
+    skin = _make_skin(actor, baked, title, collection)
+    rests = rigging.place_bones(baked.neutral, baked.skin_weight, baked.hinge_centre, baked.hinge_axis, baked.jaw)
+    armature = _make_armature(context, dict(zip((HEAD, JAW), rests, strict=True)), f"{title} rig", collection)
+    armature.matrix_world = mathutils.Matrix(frame.tolist())
+    _bind(skin, armature, baked.skin_weight)
+    _add_bone_meshes(actor, baked, armature, collection)
+    writer = ActionWriter(title)
+    _write_motion(writer, armature, baked)
+    keys = _write_keys(skin, baked)
+    for index, ((key, factor), weights) in enumerate(zip(keys, baked.key_weights.T, strict=True)):
+        group = "Shapes" if index < baked.named_count else "Correctives"
+        path = f'key_blocks["{bpy.utils.escape_identifier(key.name)}"].value'
+        writer.write(skin.data.shape_keys, path, 0, group, baked.frames, weights / factor)
+    # The new data shows the present frame at once, without the scene's frame being set again.
+    context.view_layer.update()
+
+
+def _remove_collection(collection: bpy.types.Collection) -> None:
+    """Take back what was made so far."""
+    for item in list(collection.objects):
+        data = item.data
+        bpy.data.objects.remove(item)
+        if data.users == 0:
+            (bpy.data.meshes if isinstance(data, bpy.types.Mesh) else bpy.data.armatures).remove(data)
+    bpy.data.collections.remove(collection)
+
+
+# -- the skin ---------------------------------------------------------------------------------------------------------
+
+
+def _make_skin(actor: Any, baked: BakedTake, title: str, collection: bpy.types.Collection) -> bpy.types.Object:
+    """The result's mesh object: a copy of the neutral with its UVs, materials and groups, moved to the baked neutral."""
+    source = actor.neutral
+    usable = actors.is_there(source) and len(source.data.vertices) == len(baked.neutral)
+    usable = usable and np.array_equal(meshes.read_corners(source.data), baked.topology.corners)
+    if usable:
+        mesh = source.data.copy()
+        mesh.name = title
+        mesh.animation_data_clear()
+        skin = bpy.data.objects.new(title, mesh)
+        skin.shape_key_clear()
+        meshes.write_positions(mesh, baked.neutral)
+    else:  # the neutral was deleted or edited since: the result does not need it
+        mesh = meshes.make_mesh(title, baked.neutral, baked.topology.corners, baked.topology.sizes)
+        skin = bpy.data.objects.new(title, mesh)
+    collection.objects.link(skin)
+    if usable:
+        for slot, original in zip(skin.material_slots, source.material_slots, strict=True):
+            if original.link == "OBJECT":
+                slot.link = "OBJECT"
+                slot.material = original.material
+    return skin
+
+
+def _write_keys(skin: bpy.types.Object, baked: BakedTake) -> list[tuple[bpy.types.ShapeKey, float]]:
+    """Add the shape keys. Returns each with the factor it was scaled by (1 unless its values would be clamped)."""
+    skin.shape_key_add(name="Basis", from_mix=False)
+    keys = []
+    for name, offsets, weights in zip(baked.key_names, baked.keys, baked.key_weights.T, strict=True):
+        factor = max(1.0, float(np.abs(weights).max()) / LARGEST_SLIDER)
+        key = skin.shape_key_add(name=name, from_mix=False)
+        meshes.write_key_positions(key, baked.neutral + offsets * factor)
+        key.slider_min = max(-LARGEST_SLIDER, min(0.0, float(np.floor(weights.min() / factor))))
+        key.slider_max = min(LARGEST_SLIDER, max(1.0, float(np.ceil(weights.max() / factor))))
+        keys.append((key, factor))
+    return keys
+
+
+def _bind(skin: bpy.types.Object, armature: bpy.types.Object, skin_weight: np.ndarray) -> None:
+    """Hang the skin on the armature: groups `head` and `jaw`, an Armature modifier, and the armature as parent."""
+    for name, weights in ((HEAD, 1 - skin_weight), (JAW, skin_weight)):
+        existing = skin.vertex_groups.get(name)
+        if existing is not None:
+            skin.vertex_groups.remove(existing)
+        group = skin.vertex_groups.new(name=name)
+        # One call for all vertices of a weight: most are exactly 0 or 1.
+        values, which = np.unique(weights.astype(np.float32), return_inverse=True)
+        order = np.argsort(which, kind="stable")
+        for value, vertices in zip(values, np.split(order, np.cumsum(np.bincount(which))[:-1]), strict=True):
+            if value > 0:
+                group.add(vertices.tolist(), float(value), "REPLACE")
+    modifier = skin.modifiers.new("Armature", "ARMATURE")
+    modifier.object = armature
+    modifier.use_deform_preserve_volume = False  # the model blends matrices, so must the rig
+    modifier.use_vertex_groups = True
+    modifier.use_bone_envelopes = False
+    skin.parent = armature
+
+
+def _add_bone_meshes(
+    actor: Any, baked: BakedTake, armature: bpy.types.Object, collection: bpy.types.Collection
+) -> None:
+    """Copies of the actor's skull and mandible, hung on the bones head and jaw."""
+    if not actors.is_there(actor.neutral):
+        return
+    to_frame = np.linalg.inv(meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world)))
+    for item, bone_name in ((actor.skull, HEAD), (actor.mandible, JAW)):
+        if not actors.is_there(item):
+            continue
+        points, _ = actors.read_bone(item, to_frame, baked.neutral)
+        mesh = item.data.copy()
+        copy = bpy.data.objects.new(f"{collection.name} {item.name}", mesh)
+        copy.shape_key_clear()
+        meshes.write_positions(mesh, points)
+        collection.objects.link(copy)
+        bone = armature.data.bones[bone_name]
+        copy.parent = armature
+        copy.parent_type = "BONE"
+        copy.parent_bone = bone_name
+        # A bone's children hang on its tail; the mesh lies in the armature's space.
+        copy.matrix_parent_inverse = (bone.matrix_local @ mathutils.Matrix.Translation((0, bone.length, 0))).inverted()
+
+
+# -- the armature -----------------------------------------------------------------------------------------------------
+
+
+def _make_armature(
+    context: bpy.types.Context, rests: dict[str, rigging.BoneRest], name: str, collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """An armature object with the bones `rests`, each a child of the one before. Needs Object Mode."""
+    armature = bpy.data.objects.new(name, bpy.data.armatures.new(name))
+    collection.objects.link(armature)
+    armature.show_in_front = True
+    layer = context.view_layer
+    active_before = layer.objects.active
+    selected_before = [item for item in layer.objects if item.select_get(view_layer=layer)]
+    # Bones can only be made in Edit Mode, which takes every selected armature with it.
+    for item in selected_before:
+        item.select_set(False, view_layer=layer)
+    layer.objects.active = armature
+    armature.select_set(True, view_layer=layer)
+    bpy.ops.object.mode_set(mode="EDIT")
+    parent = None
+    for bone_name, rest in rests.items():
+        bone = armature.data.edit_bones.new(bone_name)
+        bone.head, bone.tail = rest.head.tolist(), rest.tail.tolist()
+        bone.align_roll(rest.z_axis.tolist())
+        bone.parent = parent
+        parent = bone
+    bpy.ops.object.mode_set(mode="OBJECT")
+    armature.select_set(False, view_layer=layer)
+    layer.objects.active = active_before
+    for item in selected_before:
+        item.select_set(True, view_layer=layer)
+    return armature
+
+
+def _write_motion(writer: ActionWriter, armature: bpy.types.Object, baked: BakedTake) -> None:
+    """Key the bones: the head with quaternions, the jaw with angles whose X is its opening about the hinge."""
+    for name, motion in ((HEAD, baked.head), (JAW, baked.jaw)):
+        rest = meshes.matrix_array(armature.data.bones[name].matrix_local)
+        local = rigging.local_motion(rest, motion)
+        bone = armature.pose.bones[name]
+        bone.rotation_mode = "QUATERNION" if name == HEAD else "XYZ"
+        property_name = "rotation_quaternion" if name == HEAD else "rotation_euler"
+        values = rigging.quaternions(local) if name == HEAD else rigging.euler_angles(local)
+        for path, channels in (("location", local[:, :3, 3]), (property_name, values)):
+            for index in range(channels.shape[1]):
+                writer.write(armature, f'pose.bones["{name}"].{path}', index, name, baked.frames, channels[:, index])
+
+
+# -- bringing results in ----------------------------------------------------------------------------------------------
+
+
+def record_take(
+    scene: bpy.types.Scene, actor: Any, name: str, take_file: Path, figures: dict[str, Any], frames: np.ndarray,
+    collection: bpy.types.Collection,
+) -> Any:
+    """List the take in the scene."""
+    take = scene.aim.takes.add()
+    take.name = name
+    take.actor = actor.identifier
+    take.file_path = str(take_file)
+    take.figures = json.dumps(figures)
+    take.frame_start, take.frame_end = int(frames.min()), int(frames.max())
+    take.collection = collection
+    scene.aim.active_take = len(scene.aim.takes) - 1
+    return take

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo actor as objects of the scene: what an artist would bring, made by code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..core.demo_actor import DemoActor, make_demo_actor
+from . import actors, meshes
+from .versions import ActionWriter
+
+NAME = "Demo"
+MILLIMETRES_PER_UNIT = 1000.0  # metres, which Blender's scenes are in
+GAP_UNITS = 0.1
+FIRST_FRAME = 1
+
+
+def add_demo_actor(context: bpy.types.Context) -> Any:
+    """Add the demo actor's neutral with 19 shape keys, its bones and eyes, and a performance beside it.
+
+    The actor is recorded and the performance picked, so that Learn is the next step. Returns the actor.
+    """
+    demo = make_demo_actor()
+    scene = context.scene
+    collection = bpy.data.collections.new(f"{NAME} Actor")
+    scene.collection.children.link(collection)
+    place = _free_place(context, _units(demo.neutral))
+    material = _material_of_colours()
+    neutral = _add_skin(collection, demo, f"{NAME} Neutral", demo.neutral, material)
+    neutral.shape_key_add(name="Basis", from_mix=False)
+    for name, shape in zip(demo.names[1:], demo.shapes[1:], strict=True):
+        meshes.write_key_positions(neutral.shape_key_add(name=name, from_mix=False), _units(shape))
+    skull = _add_triangles(collection, f"{NAME} Skull", demo.skull_vertices, demo.skull_triangles)
+    mandible = _add_triangles(collection, f"{NAME} Mandible", demo.mandible_vertices, demo.mandible_triangles)
+    eyes = _add_triangles(collection, f"{NAME} Eyes", demo.eyes_vertices, demo.eyes_triangles)
+    _colour(eyes.data, demo.eyes_colours)
+    eyes.data.materials.append(material)
+    frames = demo.performance().vertices
+    performance = _add_skin(collection, demo, f"{NAME} Performance", frames[0], material)
+    _animate(performance, frames)
+    for item in (neutral, skull, mandible, eyes):
+        item.location = place
+    performance.location = (place[0] + np.ptp(_units(demo.neutral)[:, 0]) + GAP_UNITS, place[1], place[2])
+    _select_only(context, neutral)
+    context.view_layer.update()
+    sources = [actors.ShapeSource("neutral", neutral)]
+    sources += [actors.ShapeSource(name, neutral, name) for name in demo.names[1:]]
+    actor, _ = actors.add_actor(
+        scene, NAME, sources, {"skull": skull, "mandible": mandible}, MILLIMETRES_PER_UNIT
+    )
+    state = scene.aim
+    state.performance_kind = "OBJECT"
+    state.performance_object = performance
+    state.use_scene_range = False
+    state.frame_start, state.frame_end, state.frame_step = FIRST_FRAME, FIRST_FRAME + len(frames) - 1, 1
+    return actor
+
+
+def _units(millimetres: np.ndarray) -> np.ndarray:
+    return millimetres / MILLIMETRES_PER_UNIT
+
+
+def _add_skin(
+    collection: bpy.types.Collection, demo: DemoActor, name: str, vertices: np.ndarray, material: bpy.types.Material
+) -> bpy.types.Object:
+    mesh = meshes.make_mesh(name, _units(vertices), demo.topology.corners, demo.topology.sizes)
+    _colour(mesh, demo.skin_colours)
+    mesh.materials.append(material)
+    skin = bpy.data.objects.new(name, mesh)
+    collection.objects.link(skin)
+    return skin
+
+
+def _add_triangles(
+    collection: bpy.types.Collection, name: str, vertices: np.ndarray, triangles: np.ndarray
+) -> bpy.types.Object:
+    mesh = meshes.make_mesh(name, _units(vertices), triangles.ravel(), np.full(len(triangles), 3, dtype=np.int32))
+    item = bpy.data.objects.new(name, mesh)
+    collection.objects.link(item)
+    return item
+
+
+def _animate(item: bpy.types.Object, frames: np.ndarray) -> None:
+    """Let the object show frames (F, V, 3) mm, one a frame: absolute shape keys, so that no file is needed."""
+    keys = []
+    for index, vertices in enumerate(frames):
+        key = item.shape_key_add(name=f"frame {FIRST_FRAME + index}", from_mix=False)
+        meshes.write_key_positions(key, _units(vertices))
+        key.interpolation = "KEY_LINEAR"
+        keys.append(key)
+    shape_keys = item.data.shape_keys
+    shape_keys.use_relative = False
+    times = np.array([key.frame for key in keys])
+    numbers = FIRST_FRAME + np.arange(len(frames))
+    ActionWriter(item.name).write(shape_keys, "eval_time", 0, "Performance", numbers, times)
+
+
+def _colour(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
+    """Give the mesh linear colours (V, 3) as its colour attribute."""
+    layer = mesh.color_attributes.new("Colour", "FLOAT_COLOR", "POINT")
+    layer.data.foreach_set("color", np.hstack([colours, np.ones((len(colours), 1))]).astype(np.float32).ravel())
+
+
+def _material_of_colours() -> bpy.types.Material:
+    """A material that shows the colour attribute."""
+    material = bpy.data.materials.new(f"{NAME} Colours")
+    material.use_nodes = True
+    nodes = material.node_tree.nodes
+    shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
+    shader.inputs["Roughness"].default_value = 0.55
+    attribute = nodes.new("ShaderNodeVertexColor")
+    attribute.layer_name = "Colour"
+    attribute.location = (shader.location.x - 250, shader.location.y)
+    material.node_tree.links.new(attribute.outputs["Color"], shader.inputs["Base Color"])
+    material.diffuse_color = (0.62, 0.36, 0.26, 1.0)
+    return material
+
+
+def _free_place(context: bpy.types.Context, points: np.ndarray) -> tuple[float, float, float]:
+    """At the 3D cursor, or to the right of everything if something stands there."""
+    origin = np.array(context.scene.cursor.location)
+    lowest, highest = points.min(0) + origin, points.max(0) + origin
+    highest[0] += np.ptp(points[:, 0]) + GAP_UNITS
+    boxes = []
+    for item in context.view_layer.objects:
+        if item.type == "MESH" and item.visible_get():
+            corners = meshes.transform(meshes.matrix_array(item.matrix_world), np.array(item.bound_box))
+            boxes.append((corners.min(0), corners.max(0)))
+    if any((low < highest).all() and (high > lowest).all() for low, high in boxes):
+        origin[0] = max(high[0] for _, high in boxes) + GAP_UNITS - points[:, 0].min()
+    return tuple(float(value) for value in origin)
+
+
+def _select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
+    layer = context.view_layer
+    for other in layer.objects:
+        other.select_set(other == item, view_layer=layer)
+    layer.objects.active = item

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the folders of jobs from what stands in the scene.
+
+Beside what every job's folder holds, these hold the worker's input (capture.npz or performance.npz) and delivery.json:
+all that is needed to bring the result into a scene later, even in another session.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.topology import Topology
+from ..jobs.folder import JobFolder, write_atomically
+from . import actors, folders, meshes
+from .performances import PerformanceReader, frame_list
+
+ACTOR_SUFFIX = ".actor.safetensors"
+TAKE_SUFFIX = ".take.safetensors"
+DELIVERY = "delivery.json"
+READING_STRETCH_S = 0.04
+
+# What a preparation yields while it works: what it does, and the share that is done.
+Preparation = Generator[tuple[str, float], None, JobFolder]
+
+
+@dataclass(frozen=True)
+class PerformanceSource:
+    """What to fit: an object of the scene over frames (start, end, step), or, while `item` is None, a folder of meshes."""
+
+    item: bpy.types.Object | None
+    start: int = 1
+    end: int = 1
+    step: int = 1
+    folder: str = ""
+
+
+def prepare_learning(actor: Any, choices: dict[str, Any]) -> JobFolder:
+    """Write the capture of an actor and the description of its learning.
+
+    choices: what the task `learn` takes beyond capture and out. Raises InputError, OSError.
+    """
+    found = actors.read_actor(actor)
+    path = folders.new_job_folder(actor.name, "learn")
+    folders.write_arrays(path / "capture.npz", actors.capture_arrays(found, actor.millimetres_per_unit))
+    out = path / (folders.safe_name(actor.name) + ACTOR_SUFFIX)
+    write_delivery(path, {"kind": "learn", "actor": actor.identifier, "actor_file": out.name})
+    arguments = {"capture": str(path / "capture.npz"), "out": str(out), **choices}
+    return JobFolder.create(path, f"learn {actor.name}", [{"task": "learn", "arguments": arguments}])
+
+
+def prepare_fitting(
+    scene: bpy.types.Scene, actor: Any, source: PerformanceSource, choices: dict[str, Any], tolerance_mm: float
+) -> Preparation:
+    """Read the performance, then write it and the description of fit and bake.
+
+    A generator, so that a window can do other things in between; closing it puts the scene's frame back.
+    choices: what the task `fit` takes beyond actor, performance and out.
+    Raises InputError before anything is written, OSError.
+    """
+    actor_file = learned_file(actor)
+    identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
+    if not actors.is_there(actor.neutral):
+        raise InputError(f"the neutral of {actor_name!r} was deleted; undo, or make the actor again")
+    if source.item is None:
+        performance = Path(bpy.path.abspath(source.folder)) if source.folder else None
+        if performance is None or not performance.exists():
+            raise InputError(
+                f"there is no folder {performance}; pick a folder of meshes" if performance is not None
+                else "no folder is picked; pick a folder of meshes"
+            )
+        frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
+        take_name = performance.stem if performance.is_file() else performance.name
+        reader = None
+    else:
+        topology: Topology = meshes.read_topology(actor.neutral.data, actor.neutral.name)
+        frames = frame_list(source.start, source.end, source.step)
+        reader = PerformanceReader(scene, source.item, frames, topology, actor_name, scale)
+        take_name = source.item.name
+        try:
+            while not reader.finished:
+                reader.read(READING_STRETCH_S)
+                yield f"reading frame {frames[reader.done - 1]}", reader.done / len(frames)
+        finally:
+            reader.close()
+        frame = reader.frame
+    path = folders.new_job_folder(actor_name, "fit")
+    if reader is not None:
+        performance = path / "performance.npz"
+        reader.save(performance)
+    take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
+    delivery = {
+        "kind": "fit", "actor": identifier, "take": take_name, "take_file": take_file.name, "bake_file": bake_file.name,
+        "frame": frame.tolist(), "millimetres_per_unit": scale, "still": reader is not None and reader.is_still,
+    }
+    write_delivery(path, delivery)
+    steps = [
+        {
+            "task": "fit",
+            "arguments": {
+                "actor": str(actor_file), "performance": str(performance), "out": str(take_file), **choices,
+            },
+        },
+        {
+            "task": "bake",
+            "arguments": {
+                "actor": str(actor_file), "take": str(take_file), "out": str(bake_file), "tolerance_mm": tolerance_mm,
+            },
+        },
+    ]
+    return JobFolder.create(path, f"fit {take_name}", steps)
+
+
+def learned_file(actor: Any) -> Path:
+    """The actor's file. Raises InputError if the actor is not learned or the file is gone."""
+    if not actor.file_path:
+        raise InputError(f"{actor.name!r} is not learned yet; learn it first")
+    path = folders.found_again(actor.file_path)
+    if not path.is_file():
+        raise InputError(f"the learned actor {path} is gone; put it back or learn {actor.name!r} again")
+    return path
+
+
+def write_delivery(path: Path, delivery: dict[str, Any]) -> None:
+    write_atomically(path / DELIVERY, json.dumps(delivery, indent=1) + "\n")
+
+
+def read_delivery(path: Path) -> dict[str, Any]:
+    """What delivery.json of a job's folder says. Raises InputError if it is missing or damaged."""
+    try:
+        delivery = json.loads((path / DELIVERY).read_text(encoding="utf-8"))
+        if delivery["kind"] not in ("learn", "fit"):
+            raise ValueError(delivery["kind"])
+        if delivery["kind"] == "fit" and np.shape(delivery["frame"]) != (4, 4):
+            raise ValueError("frame")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path / DELIVERY} is missing or damaged; start the job again") from error
+    return delivery

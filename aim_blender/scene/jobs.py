@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jobs of this session: one a actor at a time, polled by a timer in a window, waited for in the background.
+
+What is known about a running job lives here and not in the scene, so that undo and saving have nothing to do with it.
+The scene's actor only records the folder of its job, by which it is found again after loading a file.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..core.errors import InputError
+from ..jobs.folder import JobFolder
+from ..jobs.interpreter import InterpreterError, check_interpreter
+from ..jobs.sentences import sentence_for
+from ..jobs.supervisor import JobCancelled, JobFailed, Status, Supervisor
+from . import actors, folders
+from .job_making import Preparation
+
+READING_S = 0.01
+POLLING_S = 0.25
+
+
+@dataclass
+class Run:
+    """A job of an actor in this session.
+
+    actor: the identifier of the actor. kind: `learn` or `fit`. interpreter: what does the work.
+    preparation: what still has to be read from the scene; it ends with the job's folder.
+    deliver: brings the finished result into the scene; raises RuntimeError with the sentence to show.
+    """
+
+    actor: str
+    kind: str
+    interpreter: Path
+    deliver: Callable[[Run], None]
+    preparation: Preparation | None = None
+    folder: JobFolder | None = None
+    supervisor: Supervisor | None = None
+    status: Status = field(default_factory=lambda: Status("new", "starting"))
+    delivered: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Whether something still happens by itself."""
+        return not self.status.ended or (self.status.state == "finished" and not self.delivered)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the worker can go on from what it saved."""
+        return self.folder is not None and self.status.state in ("failed", "cancelled", "interrupted")
+
+    def advance(self) -> None:
+        """Do what can be done now without waiting."""
+        try:
+            if self.preparation is not None:
+                self._prepare()
+            elif self.supervisor is not None and not self.status.ended:
+                self.status = self.supervisor.poll()
+            if self.status.state == "finished" and not self.delivered:
+                self._try_to_deliver()
+        except (InputError, JobFailed, InterpreterError) as error:
+            self._fail(str(error))
+        except Exception as error:  # a timer that raises is dropped by Blender, and the job with it
+            self._fail(sentence_for(error, self.folder.path if self.folder else folders.user_folder()))
+
+    def finish(self, on_status: Callable[[Status], None] | None = None) -> None:
+        """Do all of it, waiting. Raises InputError, JobFailed, InterpreterError, OSError."""
+        try:
+            while self.preparation is not None:
+                self._prepare()
+            if self.supervisor is not None and not self.status.ended:
+                self.supervisor.wait(on_status)
+                self.status = self.supervisor.poll()
+        except JobCancelled:
+            self.status = Status("cancelled", "cancelled; it can be resumed")
+            raise
+        except Exception as error:
+            self._fail(str(error))
+            raise
+        self.deliver(self)
+        self.delivered = True
+
+    def start(self, folder: JobFolder) -> None:
+        """Start the worker on a folder, or resume it. Raises InputError, JobFailed."""
+        self.folder = folder
+        self.supervisor = Supervisor(folder, self.interpreter)
+        self.supervisor.start()
+        self.status = Status("running", "starting")
+        found = actors.find_actor(self.actor)
+        if found is not None:
+            found[1].job_folder = str(folder.path)
+
+    def cancel(self) -> None:
+        """Ask the worker to stop; what is only prepared stops at once."""
+        if self.preparation is not None:
+            self.preparation.close()
+            self.preparation = None
+            self.status = Status("cancelled", "cancelled")
+        elif self.supervisor is not None:
+            self.supervisor.cancel()
+
+    def stop(self) -> None:
+        """End everything now."""
+        if self.preparation is not None:
+            self.preparation.close()
+            self.preparation = None
+        if self.supervisor is not None:
+            self.supervisor.stop()
+
+    def _prepare(self) -> None:
+        assert self.preparation is not None
+        try:
+            message, share = next(self.preparation)
+            self.status = Status("new", message, fraction=share)
+        except StopIteration as end:
+            self.preparation = None
+            self.start(end.value)
+        except BaseException:
+            self.preparation = None
+            raise
+
+    def _try_to_deliver(self) -> None:
+        found = actors.find_actor(self.actor)
+        if found is None:
+            # Undone, or another file is open: the folder keeps the result, and the file offers it when it is opened.
+            self.delivered = True
+            return
+        if bpy.context.mode != "OBJECT":
+            self.status = replace(self.status, message="done; the result comes when you return to Object Mode")
+            return
+        self.delivered = True  # tried once: an error is shown and not repeated four times a second
+        self.deliver(self)
+
+    def _fail(self, sentence: str) -> None:
+        if self.preparation is not None:
+            self.preparation.close()
+            self.preparation = None
+        self.status = replace(self.status, state="failed", message=sentence, error=sentence)
+
+
+class EnvironmentCheck:
+    """Tries the worker's interpreter in a thread, because importing torch takes seconds."""
+
+    def __init__(self) -> None:
+        self.state = "unknown"  # checking, ready, failed
+        self.text = ""
+        self._thread: threading.Thread | None = None
+
+    def run(self, interpreter: Path) -> dict[str, Any]:
+        """Try it and wait. Raises InterpreterError."""
+        try:
+            found = check_interpreter(interpreter)
+        except InterpreterError as error:
+            self.fail(str(error))
+            raise
+        devices = ", ".join(found["devices"])
+        self.text = f"torch {found['torch']} on Python {found['python']}; devices: {devices}"
+        self.state = "ready"
+        return found
+
+    def fail(self, sentence: str) -> None:
+        """Remember why there is no environment."""
+        self.state, self.text = "failed", sentence
+
+    def start(self, interpreter: Path) -> None:
+        """Try it in a thread, which touches nothing of Blender's."""
+        if self.checking:
+            return
+        self.state, self.text = "checking", f"trying {interpreter}"
+
+        def attempt() -> None:
+            with contextlib.suppress(InterpreterError):
+                self.run(interpreter)
+
+        self._thread = threading.Thread(target=attempt, daemon=True)
+        self._thread.start()
+        watch()
+
+    @property
+    def checking(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+
+RUNS: dict[str, Run] = {}  # by the actor's identifier; ended ones stay until the next, so that the panel can tell
+ENVIRONMENT = EnvironmentCheck()
+
+
+def of(actor: Any) -> Run | None:
+    """The latest job of an actor in this session."""
+    return RUNS.get(actor.identifier)
+
+
+def begin(run: Run) -> None:
+    """Let a job go on by itself in a window, or do all of it in the background.
+
+    Raises InputError, JobFailed, InterpreterError or OSError; in a window only what shows at once.
+    """
+    RUNS[run.actor] = run
+    if bpy.app.background:
+        run.finish(_print_status())
+        return
+    if run.preparation is not None:
+        run.advance()
+        if run.status.state == "failed":
+            raise JobFailed(run.status.error)
+    watch()
+
+
+def watch() -> None:
+    """Make sure that the timer runs while there is something to watch."""
+    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=READING_S, persistent=True)
+
+
+def _tick() -> float | None:
+    """Advance every job; the seconds until the next tick, None when nothing is left to watch."""
+    for run in list(RUNS.values()):
+        if run.active:
+            run.advance()
+    redraw()
+    if any(run.preparation is not None for run in RUNS.values()):
+        return READING_S
+    return POLLING_S if ENVIRONMENT.checking or any(run.active for run in RUNS.values()) else None
+
+
+def redraw() -> None:
+    """Draw the side bars of all 3D views again."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+
+
+def find_interrupted(deliver: Callable[[Run], None]) -> None:
+    """Look after the jobs that the actors of a loaded file recorded: interrupted, ended unseen, or still running."""
+    for scene in bpy.data.scenes:
+        for actor in scene.aim.actors:
+            known = RUNS.get(actor.identifier)
+            if not actor.job_folder or (known is not None and known.active):
+                continue
+            folder = JobFolder(folders.found_again(actor.job_folder))
+            if not folder.path.is_dir():
+                continue
+            run = Run(actor.identifier, folder.path.name.split("_")[0], Path(), deliver, folder=folder)
+            run.supervisor = Supervisor(folder, Path())  # only watches: the worker may belong to another Blender
+            with contextlib.suppress(InputError, OSError):
+                run.status = run.supervisor.poll()
+                # A result that came while the file was closed is offered, not forced into the opened file.
+                run.delivered = run.status.state == "finished"
+                RUNS[actor.identifier] = run
+                if run.active:
+                    watch()
+
+
+def offers_result(run: Run, actor: Any) -> bool:
+    """Whether a finished job's result has not come into the file."""
+    return run.status.state == "finished" and run.delivered and bool(actor.job_folder)
+
+
+def stop_all() -> None:
+    """End all workers and the timer; what the workers saved can be resumed."""
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    for run in RUNS.values():
+        run.stop()
+    RUNS.clear()
+
+
+@bpy.app.handlers.persistent
+def _after_load(*_: Any) -> None:
+    if _deliver_later is not None:
+        find_interrupted(_deliver_later)
+
+
+_deliver_later: Callable[[Run], None] | None = None
+
+
+def register(deliver: Callable[[Run], None]) -> None:
+    """Watch for loaded files; `deliver` brings a result into the scene."""
+    global _deliver_later
+    _deliver_later = deliver
+    bpy.app.handlers.load_post.append(_after_load)
+    atexit.register(stop_all)
+
+
+def unregister() -> None:
+    """Stop everything and leave nothing behind."""
+    global _deliver_later
+    stop_all()
+    atexit.unregister(stop_all)
+    if _after_load in bpy.app.handlers.load_post:
+        bpy.app.handlers.load_post.remove(_after_load)
+    _deliver_later = None
+
+
+def _print_status() -> Callable[[Status], None]:
+    """Prints what is being done to standard error, at most once every ten percent."""
+    last = ("", -1)
+
+    def show(status: Status) -> None:
+        nonlocal last
+        now = (status.task, int(status.fraction * 10))
+        if now != last and status.message:
+            last = now
+            error = status.figures.get("error_mm")
+            detail = f", {error:.3f} mm" if isinstance(error, float) else ""
+            print(f"aim: {status.fraction:4.0%} {status.message}{detail}", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Vertex positions and faces in and out of Blender's meshes, as whole arrays."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.topology import Topology
+
+
+def read_positions(mesh: bpy.types.Mesh) -> np.ndarray:
+    """(V, 3) float32 positions in the mesh's own space and unit."""
+    positions = np.empty((len(mesh.vertices), 3), dtype=np.float32)
+    if len(positions):
+        # Through the attribute: two orders of magnitude faster than mesh.vertices.
+        mesh.attributes["position"].data.foreach_get("vector", positions.ravel())
+    return positions
+
+
+def write_positions(mesh: bpy.types.Mesh, positions: np.ndarray) -> None:
+    """Move the vertices to positions (V, 3)."""
+    mesh.attributes["position"].data.foreach_set("vector", np.ascontiguousarray(positions, dtype=np.float32).ravel())
+    mesh.update()
+
+
+def read_key_positions(key: bpy.types.ShapeKey) -> np.ndarray:
+    """(V, 3) float32 positions of a shape key in the mesh's own space."""
+    positions = np.empty((len(key.points), 3), dtype=np.float32)
+    key.points.foreach_get("co", positions.ravel())
+    return positions
+
+
+def write_key_positions(key: bpy.types.ShapeKey, positions: np.ndarray) -> None:
+    """Set a shape key to positions (V, 3)."""
+    # Only a float32 buffer is copied as a whole; anything else goes value by value.
+    key.points.foreach_set("co", np.ascontiguousarray(positions, dtype=np.float32).ravel())
+
+
+def read_corners(mesh: bpy.types.Mesh) -> np.ndarray:
+    """(L,) int32 vertex of every face corner."""
+    corners = np.empty(len(mesh.loops), dtype=np.int32)
+    if len(corners):
+        mesh.attributes[".corner_vert"].data.foreach_get("value", corners)
+    return corners
+
+
+def read_topology(mesh: bpy.types.Mesh, name: str) -> Topology:
+    """The mesh's faces. Raises InputError naming `name` if there are none."""
+    if len(mesh.polygons) == 0:
+        raise InputError(f"{name!r} has no faces; a face mesh is needed")
+    sizes = np.empty(len(mesh.polygons), dtype=np.int32)
+    mesh.polygons.foreach_get("loop_total", sizes)
+    return Topology(read_corners(mesh), sizes, len(mesh.vertices))
+
+
+def make_mesh(name: str, positions: np.ndarray, corners: np.ndarray, sizes: np.ndarray) -> bpy.types.Mesh:
+    """A new mesh with vertices (V, 3), corners (L,) and sizes (P,), shaded smooth."""
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(positions))
+    mesh.loops.add(len(corners))
+    mesh.polygons.add(len(sizes))
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(corners, dtype=np.int32))
+    mesh.polygons.foreach_set("loop_start", starts)
+    mesh.update(calc_edges=True)
+    write_positions(mesh, positions)
+    mesh.shade_smooth()
+    mesh.validate()
+    return mesh
+
+
+def matrix_array(matrix: object) -> np.ndarray:
+    """(4, 4) float64 from a mathutils.Matrix."""
+    return np.array(matrix, dtype=np.float64)
+
+
+def rigid_part(matrix: np.ndarray) -> np.ndarray:
+    """(4, 4) the rotation and translation of an affine matrix (4, 4): its nearest rigid motion about its own origin."""
+    left, _, right = np.linalg.svd(matrix[:3, :3])
+    rotation = left @ right
+    if np.linalg.det(rotation) < 0:
+        left[:, -1] *= -1
+        rotation = left @ right
+    rigid = np.eye(4)
+    rigid[:3, :3] = rotation
+    rigid[:3, 3] = matrix[:3, 3]
+    return rigid
+
+
+def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points (..., 3) through an affine matrix (4, 4)."""
+    return points @ matrix[:3, :3].T + matrix[:3, 3]

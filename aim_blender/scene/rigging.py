@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the bones of a result lie and how they move, as plain numpy: no Blender data is touched here.
+
+A bone that rests at R (4, 4) and shall move what hangs on it by a rigid D gets the local transform inverse(R) D R;
+for a child of a bone that moves by H, D is its motion beside H.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .meshes import rigid_part
+
+
+@dataclass(frozen=True)
+class BoneRest:
+    """A bone at rest: from head (3,) to tail (3,); its local X axis points along x_axis (3,) as nearly as it can."""
+
+    head: np.ndarray
+    tail: np.ndarray
+    x_axis: np.ndarray
+
+    @property
+    def z_axis(self) -> np.ndarray:
+        """(3,) the local Z axis that goes with X and the bone's own Y."""
+        return np.cross(self.x_axis, self.tail - self.head)
+
+
+def place_bones(
+    neutral: np.ndarray, skin_weight: np.ndarray, hinge_centre: np.ndarray, hinge_axis: np.ndarray, jaw: np.ndarray
+) -> tuple[BoneRest, BoneRest]:
+    """The bones `head` and `jaw` for a neutral (V, 3) with the jaw's share skin_weight (V,).
+
+    Both start at the hinge: the jaw bone points at the chin, and its X axis is the hinge, turned so that the jaw opens
+    by a positive rotation; the head bone points at the crown. jaw: (F, 4, 4) motions of the jaw, to tell opening.
+    """
+    axis = hinge_axis / np.linalg.norm(hinge_axis)
+    chin = _far_part(neutral, skin_weight >= 0.9 * max(skin_weight.max(), 1e-6), hinge_centre)
+    crown = _far_part(neutral, skin_weight <= 0.1, chin)
+    to_chin = _across(chin - hinge_centre, axis)
+    to_crown = _across(crown - hinge_centre, axis)
+    turn = _largest_turn(jaw)
+    if turn @ axis < 0:
+        axis = -axis
+    size = float(np.ptp(neutral, axis=0).max())
+    jaw_bone = BoneRest(hinge_centre, hinge_centre + _of_length(to_chin, 0.1 * size), axis)
+    head_bone = BoneRest(hinge_centre, hinge_centre + _of_length(to_crown, 0.1 * size), axis)
+    return head_bone, jaw_bone
+
+
+def local_motion(rest: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """(F, 4, 4) local transforms of a bone resting at `rest` (4, 4), for motions (F, 4, 4) of what hangs on it."""
+    return np.linalg.inv(rest) @ motion @ rest
+
+
+def quaternions(matrices: np.ndarray) -> np.ndarray:
+    """(F, 4) unit quaternions w, x, y, z of the rotations in (F, 4, 4); consecutive ones never flip their sign."""
+    rotation = np.stack([rigid_part(matrix)[:3, :3] for matrix in matrices])
+    # The largest of the four candidates is taken: dividing by a small one would lose digits.
+    diagonal = np.einsum("fii->fi", rotation)
+    trace = diagonal.sum(1)
+    squares = np.concatenate([trace[:, None], 2 * diagonal - trace[:, None]], axis=1) + 1
+    result = np.empty((len(rotation), 4))
+    for frame, (matrix, largest) in enumerate(zip(rotation, squares.argmax(1), strict=True)):
+        skew = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+        if largest == 0:
+            result[frame] = [squares[frame, 0], *skew]
+        else:
+            i = largest - 1
+            result[frame, 1:] = matrix[i] + matrix[:, i]
+            result[frame, largest] = squares[frame, largest]
+            result[frame, 0] = skew[i]
+    result /= np.linalg.norm(result, axis=1, keepdims=True)
+    if result[0, 0] < 0:
+        result[0] = -result[0]
+    flips = np.sign((result[1:] * result[:-1]).sum(1))
+    result[1:] *= np.cumprod(np.where(flips < 0, -1.0, 1.0))[:, None]
+    return result
+
+
+def euler_angles(matrices: np.ndarray) -> np.ndarray:
+    """(F, 3) angles of Blender's order XYZ, in radians, of the rotations in (F, 4, 4); without jumps by full turns."""
+    rotation = np.stack([rigid_part(matrix)[:3, :3] for matrix in matrices])
+    angles = np.stack(
+        [
+            np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2]),
+            np.arctan2(-rotation[:, 2, 0], np.hypot(rotation[:, 0, 0], rotation[:, 1, 0])),
+            np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]),
+        ],
+        axis=1,
+    )
+    return np.unwrap(angles, axis=0)
+
+
+def _far_part(points: np.ndarray, chosen: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """(3,) the middle of those chosen points (V,) bool that lie farthest from the origin (the outer fifth)."""
+    candidates = points[chosen] if chosen.any() else points
+    distances = np.linalg.norm(candidates - origin, axis=1)
+    return candidates[distances >= np.quantile(distances, 0.8)].mean(0)
+
+
+def _across(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """The part of a vector (3,) at right angles to a unit axis (3,)."""
+    return vector - (vector @ axis) * axis
+
+
+def _of_length(vector: np.ndarray, shortest: float) -> np.ndarray:
+    """The vector (3,), stretched where it is shorter than a bone may be."""
+    length = float(np.linalg.norm(vector))
+    if length < 1e-9:
+        return np.array([0.0, 0.0, shortest])
+    return vector * max(1.0, shortest / length)
+
+
+def _largest_turn(motions: np.ndarray) -> np.ndarray:
+    """(3,) the axis, times the sine of the angle, of the largest rotation among (F, 4, 4)."""
+    rotation = motions[:, :3, :3]
+    skew = np.stack(
+        [
+            rotation[:, 2, 1] - rotation[:, 1, 2],
+            rotation[:, 0, 2] - rotation[:, 2, 0],
+            rotation[:, 1, 0] - rotation[:, 0, 1],
+        ],
+        axis=1,
+    ) / 2
+    return skew[np.linalg.norm(skew, axis=1).argmax()]

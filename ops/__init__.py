@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Thin operators: they check the context, call aim_blender.scene and aim_blender.jobs, and report."""
+
+from . import actors, environment, fitting, jobs, learning, results
+
+CLASSES = (
+    *actors.CLASSES, *learning.CLASSES, *fitting.CLASSES, *jobs.CLASSES, *results.CLASSES, *environment.CLASSES,
+)

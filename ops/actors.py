@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making and removing actors."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import FloatProperty, IntProperty, StringProperty
+
+from ..aim_blender.scene import actors, demo, jobs
+from .base import AimOperator, require_actor
+
+
+class AIM_OT_actor_add(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.actor_add"
+    bl_label = "New Actor"
+    bl_description = (
+        "Make an actor from the selected meshes, of which the active one is the neutral, or from one mesh with shape "
+        "keys. Meshes called skull or mandible become its bones. Nothing is changed on the meshes"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    name: StringProperty(name="Name", description="The actor's name; left empty, the neutral's name is taken")
+    millimetres_per_unit: FloatProperty(
+        name="Millimetres per Unit",
+        description="How many millimetres a Blender unit is; 0 guesses it from the scene's units and the head's size",
+        default=0.0,
+        min=0.0,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Return to Object Mode first")
+            return False
+        if context.active_object is None or context.active_object.type != "MESH":
+            cls.poll_message_set("Select the meshes of one face and click the neutral last")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        sources, bones, notes = actors.sources_from_selection(context.selected_objects, context.active_object)
+        name = self.name or context.active_object.name
+        actor, more = actors.add_actor(context.scene, name, sources, bones, self.millimetres_per_unit or None)
+        with_bones = f" and {' and '.join(bones)}" if bones else ""
+        sentence = f"made {actor.name} from the neutral, {len(sources) - 1} shapes{with_bones}"
+        self.tell("; ".join([sentence, *notes, *more]), warning=bool(notes or more))
+        return {"FINISHED"}
+
+
+class AIM_OT_actor_remove(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.actor_remove"
+    bl_label = "Remove Actor"
+    bl_description = "Remove the actor from the list. Its meshes, files and results stay"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        actor = actors.active_actor(context.scene)
+        if actor is None:
+            cls.poll_message_set("There is no actor to remove")
+            return False
+        run = jobs.of(actor)
+        if run is not None and run.active:
+            cls.poll_message_set("A job of this actor is running; wait for it or cancel it")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        actor = require_actor(context)
+        jobs.RUNS.pop(actor.identifier, None)
+        state = context.scene.aim
+        state.actors.remove(state.active_actor)
+        state.active_actor = max(0, min(state.active_actor, len(state.actors) - 1))
+        return {"FINISHED"}
+
+
+class AIM_OT_shape_remove(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.shape_remove"
+    bl_label = "Remove Shape"
+    bl_description = "Leave a shape out of the actor. Its mesh stays; a learned model keeps the shape until the next Learn"
+    bl_options = {"REGISTER", "UNDO"}
+
+    index: IntProperty(default=-1, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        actor = actors.active_actor(context.scene)
+        if actor is None or len(actor.shapes) < 2:
+            cls.poll_message_set("An actor keeps at least one shape beside its neutral")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        actor = require_actor(context)
+        index = self.index if self.index >= 0 else actor.active_shape
+        actor.shapes.remove(index)
+        actor.active_shape = max(0, min(index, len(actor.shapes) - 1))
+        return {"FINISHED"}
+
+
+class AIM_OT_take_remove(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.take_remove"
+    bl_label = "Remove Take"
+    bl_description = "Remove the take from the list. Its files and its objects stay"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not 0 <= context.scene.aim.active_take < len(context.scene.aim.takes):
+            cls.poll_message_set("There is no take to remove")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        state = context.scene.aim
+        state.takes.remove(state.active_take)
+        state.active_take = max(0, min(state.active_take, len(state.takes) - 1))
+        return {"FINISHED"}
+
+
+class AIM_OT_demo_actor_add(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.demo_actor_add"
+    bl_label = "Add Demo Actor"
+    bl_description = (
+        "Add a head with 19 expressions, its skull and mandible, and a performance of 144 frames, ready to be learned"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Return to Object Mode first")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        actor = demo.add_demo_actor(context)
+        self.tell(f"added {actor.name}; press Learn")
+        return {"FINISHED"}
+
+
+CLASSES = (AIM_OT_actor_add, AIM_OT_actor_remove, AIM_OT_shape_remove, AIM_OT_take_remove, AIM_OT_demo_actor_add)

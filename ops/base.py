@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all operators share: one way to fail, and the user's preferences."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..aim_blender.core.errors import InputError
+from ..aim_blender.jobs.interpreter import InterpreterError, find_interpreter
+from ..aim_blender.jobs.sentences import is_disk_full, sentence_for
+from ..aim_blender.jobs.supervisor import JobFailed
+from ..aim_blender.scene import ROOT_PACKAGE, actors, folders, jobs
+
+# Tests set this, so that what nobody foresaw ends the test with its traceback.
+reraise_unexpected = False
+
+# The sentence of the latest operator that failed; the panel shows it until an operator succeeds.
+latest_problem = ""
+
+
+class AimOperator:
+    """A base of operators: subclasses write run(), which may raise, and their failures become one sentence.
+
+    In Python a failing operator raises RuntimeError with that sentence, so scripts fail loudly.
+    """
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        """Do it. Returns what execute() returns."""
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Called by Blender."""
+        global latest_problem
+        try:
+            done = self.run(context)
+        except (InputError, JobFailed, InterpreterError) as error:
+            return self._fail(str(error))
+        except Exception as error:
+            if reraise_unexpected:
+                raise
+            sentence = sentence_for(error, folders.user_folder())
+            if not is_disk_full(error) and not isinstance(error, OSError):
+                traceback.print_exc()
+                sentence += f" (in {self.bl_idname}, Blender {bpy.app.version_string}; the traceback is in the console)"
+            return self._fail(sentence)
+        latest_problem = ""
+        return done
+
+    def _fail(self, sentence: str) -> set[str]:
+        global latest_problem
+        latest_problem = sentence
+        self.report({"ERROR"}, sentence[:1].upper() + sentence[1:])
+        return {"CANCELLED"}
+
+    def tell(self, sentence: str, warning: bool = False) -> None:
+        """Report a sentence in the status bar."""
+        self.report({"WARNING" if warning else "INFO"}, sentence[:1].upper() + sentence[1:])
+
+
+def preferences(context: bpy.types.Context) -> Any | None:
+    """The extension's preferences, None where a script loaded it without enabling it."""
+    addon = context.preferences.addons.get(ROOT_PACKAGE)
+    return addon.preferences if addon is not None else None
+
+
+def worker_interpreter(context: bpy.types.Context) -> Path:
+    """The Python that does the work. Raises InterpreterError if there is none."""
+    chosen = preferences(context)
+    extension_folder = Path(__file__).absolute().parents[1]
+    path = bpy.path.abspath(chosen.interpreter) if chosen is not None and chosen.interpreter else None
+    return find_interpreter(path, extension_folder, folders.user_folder())
+
+
+def worker_device(context: bpy.types.Context) -> str:
+    """auto, cpu or cuda."""
+    chosen = preferences(context)
+    return chosen.device if chosen is not None else "auto"
+
+
+def require_actor(context: bpy.types.Context) -> Any:
+    """The active actor. Raises InputError if there is none."""
+    actor = actors.active_actor(context.scene)
+    if actor is None:
+        raise InputError("there is no actor yet; select the meshes, the neutral last, and press New Actor")
+    return actor
+
+
+def may_start_job(operator: type[Any], context: bpy.types.Context) -> bool:
+    """Whether the active actor can start a job; if not, Blender shows why."""
+    actor = actors.active_actor(context.scene)
+    if actor is None:
+        operator.poll_message_set("Make an actor first")
+        return False
+    run = jobs.of(actor)
+    if run is not None and run.active:
+        operator.poll_message_set("A job of this actor is running; wait for it or cancel it")
+        return False
+    return True

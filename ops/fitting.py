@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fitting a performance."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import FloatProperty, IntProperty, StringProperty
+
+from ..aim_blender.core.errors import InputError
+from ..aim_blender.scene import actors, jobs
+from ..aim_blender.scene.job_making import PerformanceSource, learned_file, prepare_fitting
+from .base import AimOperator, may_start_job, require_actor, worker_device, worker_interpreter
+from .results import deliver
+
+
+class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.performance_fit"
+    bl_label = "Fit"
+    bl_description = (
+        "Fit the learned actor to the performance. The result is a new mesh with the actor's shape keys, a head and a "
+        "jaw bone and keys at every frame; the performance is not changed"
+    )
+    bl_options = {"REGISTER"}
+
+    object_name: StringProperty(
+        name="Performance", description="The object whose mesh changes over the frames; empty takes the scene's choice"
+    )
+    folder: StringProperty(
+        name="Folder", description="A folder with one mesh a frame; empty takes the scene's choice", subtype="DIR_PATH"
+    )
+    frame_start: IntProperty(name="Start", description="The first frame; left out, the scene's setting counts")
+    frame_end: IntProperty(name="End", description="The last frame; left out, the scene's setting counts")
+    frame_step: IntProperty(name="Step", description="Every how many frames; 0 takes the scene's setting", min=0)
+    tolerance_mm: FloatProperty(
+        name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
+    )
+    modes: IntProperty(
+        name="Modes",
+        description="How many smooth functions the weights of a shape are made of; 0 leaves it to the method",
+        min=0,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not may_start_job(cls, context):
+            return False
+        actor = actors.active_actor(context.scene)
+        if not actor.file_path:
+            cls.poll_message_set("Learn the actor first")
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Return to Object Mode first")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        actor = require_actor(context)
+        learned_file(actor)
+        source = self._source(context)
+        choices = {"device": worker_device(context), **({"modes": self.modes} if self.modes else {})}
+        tolerance = self.tolerance_mm or context.scene.aim.tolerance_mm
+        run = jobs.Run(actor.identifier, "fit", worker_interpreter(context), deliver)
+        run.preparation = prepare_fitting(context.scene, actor, source, choices, tolerance)
+        jobs.begin(run)
+        self.tell("fitting the performance" if run.active else "fitted the performance")
+        return {"FINISHED"}
+
+    def _source(self, context: bpy.types.Context) -> PerformanceSource:
+        scene, state = context.scene, context.scene.aim
+        if self.folder or (state.performance_kind == "FOLDER" and not self.object_name):
+            return PerformanceSource(None, folder=self.folder or state.performance_folder)
+        item = state.performance_object
+        if self.object_name:
+            item = scene.objects.get(self.object_name)
+            if item is None:
+                raise InputError(f"there is no object {self.object_name!r} in the scene {scene.name!r}")
+        if item is None:
+            raise InputError("no performance is picked; pick an object whose mesh changes over the frames")
+        ranges = scene if state.use_scene_range else state
+        start = self.frame_start if self.properties.is_property_set("frame_start") else ranges.frame_start
+        end = self.frame_end if self.properties.is_property_set("frame_end") else ranges.frame_end
+        step = self.frame_step or (1 if state.use_scene_range else state.frame_step)
+        return PerformanceSource(item, start, end, step)
+
+
+CLASSES = (AIM_OT_performance_fit,)

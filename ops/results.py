@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bringing a finished job's result into the scene: one operator, so that it is one undo step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from ..aim_blender.core.errors import InputError
+from ..aim_blender.jobs.supervisor import JobFailed
+from ..aim_blender.scene import actors, results
+from ..aim_blender.scene.jobs import Run
+from ..aim_blender.scene.performances import scene_in_context
+from .base import AimOperator
+
+
+class AIM_OT_result_write(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.result_write"
+    bl_label = "Bring In Result"
+    bl_description = "Bring what a finished job made into the scene"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    folder: StringProperty(options={"HIDDEN", "SKIP_SAVE"}, subtype="DIR_PATH")
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        if context.mode != "OBJECT":
+            raise InputError("the result can only come in Object Mode; leave the present mode first")
+        self.tell(results.bring_in(context, Path(self.folder)))
+        return {"FINISHED"}
+
+
+def deliver(run: Run) -> None:
+    """Run the operator for a finished job, in a window that shows its scene. Raises JobFailed, InputError."""
+    found = actors.find_actor(run.actor)
+    if found is None or run.folder is None:
+        raise InputError("the actor of the job is gone; undo its removal, or make it again")
+    try:
+        with scene_in_context(found[0]):
+            # True: as if a user called it, so that it makes an undo step.
+            bpy.ops.aim.result_write("EXEC_DEFAULT", True, folder=str(run.folder.path))
+    except RuntimeError as error:
+        raise JobFailed(str(error).removeprefix("Error: ").strip()) from error
+
+
+CLASSES = (AIM_OT_result_write,)
