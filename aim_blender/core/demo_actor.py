@@ -152,9 +152,9 @@ def jaw_share(head: DemoHead) -> np.ndarray:
     follows = follows * (1 - near_mouth) + near_mouth * np.where(z > -72, 1 - lip, 1.0)
     follows = np.where(near_mouth > 0, np.where(z > -34, 0, follows), follows)
     # the neck stays, and so does everything behind the jaw
-    follows = follows * smooth_step(y, 14, -14) * smooth_step(z, -134, -106 - 0.15 * (y + 80))
+    follows = follows * smooth_step(y, 18, -34) * smooth_step(z, -140, -104 - 0.1 * (y + 80))
     lips = (x < 21) & (np.abs(z - head.mouth_line) < 12) & (y < -60) | (head.layout.slit == 1)
-    return np.clip(spread(follows, lips, head.edges, 25), 0, 1)[head.layout.rim]
+    return np.clip(spread(follows, lips, head.edges, 40), 0, 1)[head.layout.rim]
 
 
 def skin_colours(head: DemoHead) -> np.ndarray:
@@ -176,7 +176,8 @@ def skin_colours(head: DemoHead) -> np.ndarray:
     arch = 27.0 + 5.0 * smooth_step(x, 12, 38) - 5.0 * smooth_step(x, 38, 54)
     brow = bell((z - arch) / (3.4 - 1.6 * smooth_step(x, 26, 52))) * smooth_step(x, 11, 15) * smooth_step(x, 53, 46)
     blend(0.85 * brow, (0.05, 0.028, 0.018))
-    blend(np.where(head.layout.slit > 1, 0.45, 0.0), (0.30, 0.10, 0.08))
+    lashes = (head.layout.slit > 1) & (head.layout.roll < 2)
+    blend(np.where(lashes, np.where(head.layout.side > 0, 0.9, 0.45), 0.0), (0.10, 0.04, 0.03))
     return colour
 
 

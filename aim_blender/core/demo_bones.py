@@ -146,7 +146,7 @@ def make_mandible() -> Mesh:
         _rod([(45.5, -23, -28), (45.8, -25, -19), (46, -27, -13), (46, -28, -11)], [(3, 7), (2.6, 4.5), (2, 2.5), (1, 1)]),
     ]
     parts = [_tube(rings), *condyle, *(mirrored(part) for part in condyle)]
-    return join(parts + _teeth(-70.0, 9.0, -83.0, -35.0, 27.0))
+    return join(parts + _teeth(-69.5, 8.2, -78.5, -34.0, 26.0))
 
 
 def make_skull() -> Mesh:
@@ -162,19 +162,19 @@ def make_skull() -> Mesh:
     angle = np.broadcast_to(turn, shape).ravel()
     z = z.ravel()
     on_skin = np.where(z > 40, 40 + (z - 40) * 80 / (80 - CROWN_DEPTH), z)
-    depth = 5.5 + 3.0 * bell((np.degrees(angle) - 70) / 25, (z - 10) / 40) + 2.0 * smooth_step(z, 10, -10)
+    depth = 6.3 + 2.5 * bell((np.degrees(angle) - 70) / 25, (z - 10) / 40) + 2.0 * smooth_step(z, 10, -10)
     depth += 2.0 * smooth_step(np.degrees(angle), 120, 160) * smooth_step(z, 20, -20)
     radius = contour_radius(angle, on_skin) - depth * smooth_step(120 - on_skin, 0, 25)
     # the upper jaw and the hollow under the cheek bones
-    jaw_radius = through(np.degrees(angle), [0, 12, 30, 50, 70, 95, 130, 180], np.array([81.0, 80, 71, 55, 42, 38, 50, 66]))
+    jaw_radius = through(np.degrees(angle), [0, 12, 30, 50, 70, 95, 130, 180], np.array([78.0, 77, 68, 52, 40, 37, 50, 66]))
     radius += (np.minimum(jaw_radius, radius) - radius) * smooth_step(z, -20, -34)
     hollow = bell((np.degrees(angle) - 80) / 17) * smooth_step(z, 22, -6)
     radius -= 15 * hollow
     x, y = radius * np.sin(angle), -radius * np.cos(angle)
     front = smooth_step(np.degrees(angle), 60, 45)
-    y -= front * 2.0 * bell((z - 25) / 7) * smooth_step(x, 3, 14) * smooth_step(x, 55, 40)
+    y -= front * 1.0 * bell((z - 26) / 7) * smooth_step(x, 3, 14) * smooth_step(x, 55, 40)
     heights, ridge, _ = np.array(NOSE_RIDGE[::-1]).T
-    nasal = through(z, heights, ridge) + 5.0
+    nasal = through(z, heights, ridge) + 6.5
     y += front * smooth_step(x, 9, 1) * smooth_step(z, -10, -5) * smooth_step(z, 24, 14) * np.minimum(nasal - y, 0)
     socket = np.hypot((x - 32.5) / 19.5, (z - 7.5 - 0.08 * (32 - x)) / 17.0)
     y += front * 27 * smooth_step(socket, 1.05, 0.55) * smooth_step(x, 8, 14)
@@ -190,7 +190,7 @@ def make_skull() -> Mesh:
         [(49, -52, -13), (54, -44, -14), (58, -33, -13), (59.5, -20, -11), (58, -8, -7), (54, 2, -4)],
         [(6, 7), (4.5, 5.5), (2.6, 3.6), (2.4, 3.2), (2.6, 3.4), (4, 5)],
     )
-    return join([(vertices, triangles), arch, mirrored(arch), *_teeth(-49.0, -10.5, -85.0, -33.0, 30.0)])
+    return join([(vertices, triangles), arch, mirrored(arch), *_teeth(-49.5, -9.8, -80.5, -32.0, 28.0)])
 
 
 def make_eyes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,34 +20,43 @@ BROW = (24.5, 4.0)  # height of the brow's line at the middle of the eye and how
 
 # Contour lines of the head without nose, lips, eyes and ears: height, then (x, y) from the face's middle to the back.
 CONTOURS = (
-    (-150.0, ((0, -40), (28, -34), (50, -8), (57, 15), (50, 45), (28, 64), (0, 68))),
-    (-135.0, ((0, -38), (27, -33), (48, -8), (54, 14), (48, 42), (27, 60), (0, 64))),
-    (-122.0, ((0, -41), (26, -34), (45, -10), (52, 12), (47, 40), (26, 58), (0, 62))),
-    (-114.0, ((0, -56), (20, -46), (34, -27), (45, -5), (50, 13), (46, 40), (26, 57), (0, 62))),
-    (-108.0, ((0, -75), (14, -69), (26, -48), (38, -25), (46, -3), (50, 14), (46, 40), (26, 57), (0, 62))),
-    (-103.0, ((0, -85), (12, -82), (25, -63), (36, -38), (44, -18), (49, 2), (50, 15), (46, 40), (26, 58), (0, 62))),
-    (-94.0, ((0, -90.5), (13, -87), (26, -71), (38, -45), (46, -22), (51, -2), (51, 14), (46, 40), (26, 59), (0, 63))),
-    (-85.0, ((0, -90.5), (14, -87), (28, -72), (41, -47), (49, -24), (54, -4), (52, 13), (46, 40), (26, 60), (0, 64))),
-    (-74.0, ((0, -89), (16, -86), (31, -73), (44, -49), (53, -26), (57, -4), (54, 13), (47, 41), (27, 61), (0, 66))),
-    (-58.0, ((0, -91), (20, -87), (36, -74), (48, -51), (57, -28), (60, -5), (57, 13), (50, 42), (28, 64), (0, 69))),
-    (-40.0, ((0, -92), (20, -88), (38, -75), (52, -53), (61, -30), (64, -6), (62, 13), (56, 42), (32, 70), (0, 76))),
-    (-22.0, ((0, -89), (20, -87), (40, -76), (57, -54), (66, -31), (67, -7), (66, 14), (62, 46), (38, 78), (0, 86))),
-    (-8.0, ((0, -87), (20, -85), (40, -74), (58, -53), (67, -30), (69, -7), (69, 16), (67, 50), (42, 84), (0, 93))),
-    (7.0, ((0, -87), (20, -84), (40, -73), (55, -53), (65, -31), (70, -7), (72, 18), (70, 52), (44, 87), (0, 96.5))),
-    (24.0, ((0, -93), (20, -91), (40, -79), (54, -60), (64, -35), (70, -8), (74, 19), (72, 54), (45, 89), (0, 98))),
-    (42.0, ((0, -93), (20, -90.5), (40, -79), (56, -60), (66, -36), (72, -8), (75, 19), (73, 54), (45, 89), (0, 97))),
-    (62.0, ((0, -90), (20, -87), (40, -75), (57, -56), (67, -33), (72, -8), (75, 18), (72, 52), (45, 86), (0, 94))),
-    (82.0, ((0, -80), (19, -77), (37, -67), (53, -50), (63, -30), (68, -7), (70, 17), (66, 48), (41, 78), (0, 86))),
-    (100.0, ((0, -62), (15, -60), (30, -52), (44, -38), (53, -23), (57, -6), (58, 14), (54, 38), (33, 62), (0, 70))),
-    (111.0, ((0, -43), (11, -42), (22, -36), (32, -27), (39, -17), (42, -4), (43, 10), (39, 27), (24, 45), (0, 51))),
+    (-150.0, ((0, -40), (27, -33), (48, -8), (54, 15), (48, 44), (27, 62), (0, 66))),
+    (-135.0, ((0, -39), (25, -33), (44, -9), (49, 14), (44, 40), (26, 57), (0, 61))),
+    (-122.0, ((0, -43), (24, -35), (42, -11), (47, 12), (43, 38), (25, 55), (0, 59))),
+    (-114.0, ((0, -58), (20, -46), (34, -27), (43, -6), (46, 13), (42, 38), (25, 55), (0, 59))),
+    (-108.0, ((0, -76), (14, -70), (26, -49), (37, -26), (43, -4), (46, 14), (42, 38), (25, 55), (0, 60))),
+    (-103.0, ((0, -86), (12, -83), (26, -63), (36, -40), (43, -18), (46, 2), (46, 15), (43, 38), (25, 56), (0, 61))),
+    (-94.0, ((0, -90.5), (13, -87.5), (27, -71), (40, -45), (47, -22), (50, -2), (47, 14), (43, 38), (26, 58), (0, 62))),
+    (-85.0, ((0, -90.5), (14, -87), (29, -72), (43, -47), (51, -24), (55, -5), (49, 13), (44, 39), (26, 60), (0, 64))),
+    (-74.0, ((0, -89), (16, -86), (31, -73), (45, -49), (54, -26), (58, -5), (52, 13), (46, 41), (27, 61), (0, 66))),
+    (-58.0, ((0, -91), (20, -87), (36, -73), (48, -51), (57, -28), (60, -5), (56, 13), (50, 42), (28, 64), (0, 69))),
+    (-40.0, ((0, -92), (20, -88), (38, -74), (52, -53), (60, -30), (63, -6), (61, 13), (56, 42), (32, 70), (0, 76))),
+    (-22.0, ((0, -89), (20, -87), (40, -75), (56, -54), (64, -31), (66, -7), (65, 14), (62, 46), (38, 78), (0, 86))),
+    (-8.0, ((0, -87), (20, -85), (40, -73), (56, -53), (65, -30), (68, -7), (68, 16), (67, 50), (42, 84), (0, 93))),
+    (7.0, ((0, -87), (20, -84), (40, -72), (53, -53), (62, -31), (68, -7), (71, 18), (70, 52), (44, 87), (0, 96.5))),
+    (24.0, ((0, -93), (20, -91), (40, -78), (53, -59), (62, -35), (68, -8), (73, 19), (72, 54), (45, 89), (0, 98))),
+    (42.0, ((0, -93), (20, -90.5), (40, -78), (55, -59), (64, -36), (71, -8), (74, 19), (73, 54), (45, 89), (0, 97))),
+    (62.0, ((0, -89), (20, -86), (39, -75), (56, -56), (66, -33), (71, -8), (74, 18), (72, 52), (45, 86), (0, 94))),
+    (82.0, ((0, -78), (19, -75), (36, -66), (52, -49), (62, -30), (67, -7), (69, 17), (66, 48), (41, 78), (0, 86))),
+    (100.0, ((0, -60), (15, -58), (30, -51), (44, -37), (53, -23), (57, -6), (58, 14), (54, 38), (33, 62), (0, 70))),
+    (111.0, ((0, -42), (11, -41), (22, -36), (32, -27), (39, -17), (42, -4), (43, 10), (39, 27), (24, 45), (0, 51))),
     (120.0, ((0, -0.1), (0.1, 0), (0, 0.1))),
 )
 NOSE_RIDGE = (  # height, depth of the ridge, half width of the ridge's slopes
-    (27.0, -93.0, 15.0), (15.0, -91.0, 12.0), (6.0, -94.0, 12.0), (-5.0, -99.5, 13.5), (-15.0, -105.5, 15.5),
-    (-23.0, -110.5, 17.5), (-28.5, -113.0, 18.0), (-32.5, -111.5, 17.0), (-36.0, -104.0, 15.0), (-40.0, -93.0, 13.0),
+    (27.0, -93.0, 17.0), (15.0, -90.5, 12.5), (6.0, -93.5, 12.5), (-5.0, -99.0, 14.0), (-15.0, -105.0, 16.5),
+    (-23.0, -110.0, 19.0), (-28.5, -112.0, 20.0), (-32.5, -110.5, 19.0), (-36.0, -103.0, 16.0), (-40.0, -93.0, 13.0),
 )  # fmt: skip
 LIP_GAP = 0.3  # mm between the rims of the closed lips
-EAR_CENTRE, EAR_SIZE, EAR_BAND = -6.0, 31.0, (80.0, 112.0)  # height and half height in mm; degrees of the grid
+EAR_CENTRE, EAR_HALF_HEIGHT = (68.0, 4.0, -6.0), 33.0
+EAR_BAND = (81.0, 90.0, 112.0)  # degrees of the grid where the ear begins, has its middle, and ends
+EAR_OUTLINE = (  # direction from the ear's middle (0 back, 90 up), reach of the rim, how far the rim stands out
+    (-180, 9, 5), (-150, 11, 5), (-120, 22, 3), (-95, 30, 4), (-70, 30, 7), (-40, 24, 11), (0, 20, 15), (30, 23, 17),
+    (60, 28, 16), (90, 30, 12), (112, 28, 7), (135, 17, 4), (160, 10, 4), (180, 9, 5),
+)  # fmt: skip
+EAR_PROFILE = (  # share of the way from the ear's middle to the block's border, share of the reach, share of the height
+    (0.0, 0.0, -0.15), (0.2, 0.36, -0.05), (0.34, 0.56, 0.55), (0.44, 0.66, 0.66), (0.53, 0.78, 0.5), (0.62, 0.92, 0.95),
+    (0.7, 1.0, 1.0), (0.78, 0.99, 0.75), (0.87, 0.9, 0.4), (1.0, 0.86, 0.0),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,12 +103,12 @@ def make_head() -> DemoHead:
     depth = _face_depth(x, y, z, on_lips)
     y = y + front * (depth - y)
     skin = np.stack([x, y, z], 1)
-    skin = _ear(skin, angle, layout.height)
+    skin, ear = _ear(skin, angle, layout.height)
     skin[layout.angle < 0, 0] *= -1
     middle = (layout.mirror == np.arange(len(angle)))
     skin[middle, 0] = 0.0
     edges = layout.topology.edges()
-    skin = _relax(layout, skin, edges)
+    skin = _relax(layout, skin, edges, ear)
     skin = _nostrils(skin)
     skin[:, 2] += LIP_GAP / 2 * layout.side * (layout.slit == 1)
     skin = _outside_eyes(skin, layout)
@@ -117,8 +126,8 @@ def _open_slits(layout: HeadTopology, angle: np.ndarray, height: np.ndarray, sid
     inner, outer = x[rim].min(), x[rim].max()
     share = (x - inner) / (outer - inner)
     along = np.clip(share, 0, 1)
-    upper = 6.3 * np.sin(np.pi * along**0.88) ** 0.72
-    lower = -4.6 * np.sin(np.pi * along**1.25) ** 0.8
+    upper = 4.9 * np.sin(np.pi * along**0.88) ** 0.72
+    lower = -4.4 * np.sin(np.pi * along**1.25) ** 0.8
     line = 5.0 + 4.0 * along  # outer corner higher than the inner
     fade_x = smooth_step(np.abs(share - 0.5), 1.1, 0.5)
     over = (nominal > EYE_HEIGHT + 1e-6) | ((np.abs(nominal - EYE_HEIGHT) < 1e-6) & (side > 0))
@@ -144,12 +153,12 @@ def _face_depth(x: np.ndarray, y: np.ndarray, z: np.ndarray, on_lips: np.ndarray
     # nose
     heights, ridge, width = np.array(NOSE_RIDGE[::-1]).T
     ridge_depth, half = through(z, heights, ridge), through(z, heights, width)
-    slope = smooth_step(x / half, 0.12, 1.05)
+    slope = smooth_step(x / half, 0.0, 1.1) ** 0.8
     inside = smooth_step(z, -41, -36) * smooth_step(z, 27, 15)
     nose = ridge_depth * (1 - slope) + y * slope
     y = y + inside * (np.minimum(nose, y) - y)
-    y = nearest_of(y, _ball(x, z, (0.0, -102.5, -28.3), (9.0, 11.2, 8.0)), 3.0)
-    y = nearest_of(y, _ball(x, z, (13.3, -91.5, -31.3), (5.6, 11.0, 6.6)), 2.0)
+    y = nearest_of(y, _ball(x, z, (0.0, -103.5, -27.8), (9.5, 11.2, 8.2)), 4.0)
+    y = nearest_of(y, _ball(x, z, (12.6, -91.0, -31.0), (5.4, 11.0, 6.4)), 3.0)
     ring = np.hypot((x - 12.2) / 8.6, (z + 30.6) / 8.4)
     y = y + 1.3 * bell((ring - 1) / 0.17) * smooth_step(x, 13, 17) * smooth_step(z, -40, -35)
     # groove under the nose, fold from the nose's wing past the mouth's corner
@@ -162,8 +171,7 @@ def _face_depth(x: np.ndarray, y: np.ndarray, z: np.ndarray, on_lips: np.ndarray
     lid = _ball(x, z, (cx, cy, cz), (LID_RADIUS + 1.0,) * 3)
     y = nearest_of(y, lid, 2.2)
     crease = 16.2 - 0.011 * (x - 30) ** 2
-    y = y + 1.5 * bell((z - crease) / 1.7) * smooth_step(np.abs(x - 31), 17, 9)
-    return y
+    return y + 1.5 * bell((z - crease) / 1.7) * smooth_step(np.abs(x - 31), 17, 9)
 
 
 def _lips(x: np.ndarray, over: np.ndarray) -> np.ndarray:
@@ -189,30 +197,41 @@ def _ball(x: np.ndarray, z: np.ndarray, centre: tuple, radii: tuple) -> np.ndarr
     return centre[1] - radii[1] * bow
 
 
-def _ear(skin: np.ndarray, angle: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """The skin with the grid's ear block drawn out into an ear."""
-    along = (np.degrees(angle) - EAR_BAND[0]) / (EAR_BAND[1] - EAR_BAND[0])  # 0 in front of the ear, 1 behind it
-    up = (height - EAR_CENTRE) / EAR_SIZE
-    inside = (along > 0) & (along < 1) & (np.abs(up) < 1)
-    a, b = np.clip(along, 0, 1), np.clip(up, -1, 1)
-    outline = np.sqrt(np.clip(1 - b**2, 0, 1))
-    keys = np.array([0.0, 0.1, 0.2, 0.32, 0.45, 0.56, 0.66, 0.74, 0.82, 0.9, 1.0])
-    out = through(a, keys, np.array([0.0, 2.5, 2.0, 1.5, 7.5, 8.0, 12.5, 14.0, 11.0, 5.0, 0.0]))
-    back = through(a, keys, np.array([0.0, -0.5, 0.5, 2.0, 5.0, 8.5, 11.5, 11.0, 7.0, 2.0, 0.0]))
-    scale = outline**0.6
-    moved = skin.copy()
-    moved[:, 0] += np.where(inside, out * scale, 0)
-    moved[:, 1] += np.where(inside, back * scale + 4.0 * b * scale, 0)
-    return moved
+def _ear(skin: np.ndarray, angle: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The skin with the grid's ear block drawn out into an ear, and (V,) bool which points that moved.
+
+    Seen from the side, every point of the block lies in some direction from the ear's middle and at some share of the
+    way to the block's border: shares up to RIM_SHARE make the ear's front, the rest its back.
+    """
+    begin, middle, end = EAR_BAND
+    degrees = np.degrees(angle)
+    across = np.where(degrees < middle, (degrees - middle) / (middle - begin), (degrees - middle) / (end - middle))
+    up = (height - EAR_CENTRE[2]) / EAR_HALF_HEIGHT
+    share = np.maximum(np.abs(across), np.abs(up))
+    inside = share < 1.0
+    # directions from a disc, not from the square, so that the columns spread evenly along the outline
+    turn = np.degrees(np.arctan2(up * np.sqrt(1 - across.clip(-1, 1) ** 2 / 2), across * np.sqrt(1 - up.clip(-1, 1) ** 2 / 2)))
+    keys, reach, out = np.array(EAR_OUTLINE, float).T
+    reach, out = through(turn, keys, reach), through(turn, keys, out)
+    shares, along, raised = np.array(EAR_PROFILE).T
+    front_weight = smooth_step(np.abs(turn), 150, 110)  # in front of the canal there is no rim, only the tragus
+    radius = reach * through(share, shares, along)
+    lift = out * (through(share, shares, raised) * front_weight + (1 - front_weight) * bell((share - 0.62) / 0.2))
+    back, rise = radius * np.cos(np.radians(turn)), radius * np.sin(np.radians(turn))
+    base = EAR_CENTRE[0] + 0.06 * (back + 4)
+    target = np.stack([base + lift + 0.12 * back, EAR_CENTRE[1] + back + 0.22 * rise, EAR_CENTRE[2] + rise], 1)
+    amount = np.where(inside, smooth_step(share, 1.0, 0.86), 0.0)
+    return skin + amount[:, None] * (target - skin), inside
 
 
-def _relax(layout: HeadTopology, skin: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The skin, slightly smoothed away from rims and strips so that contour lines do not show."""
-    free = ((layout.slit == 0) & (np.abs(layout.height + 150) > 1e-6)).astype(float)
-    front = (skin[:, 1] < -50) & (layout.height > -50)
-    for _ in range(6):
-        amount = np.where(front, 0.12, 0.5) * free
-        skin = skin + amount[:, None] * (neighbour_mean(skin, edges) - skin)
+def _relax(layout: HeadTopology, skin: np.ndarray, edges: np.ndarray, ear: np.ndarray) -> np.ndarray:
+    """The skin, smoothed without shrinking (Taubin 1995) so that contour lines do not show; face and ears hardly."""
+    free = ((layout.slit == 0) & (layout.height > -149.0)).astype(float)
+    face = (skin[:, 1] < -50) & (layout.height > -50)
+    amount = np.where(ear, 0.1, np.where(face, 0.15, 0.6)) * free
+    for turn in range(12):
+        step = amount * (1.0 if turn % 2 == 0 else -1.04)
+        skin = skin + step[:, None] * (neighbour_mean(skin, edges) - skin)
     return skin
 
 
@@ -237,7 +256,7 @@ def _outside_eyes(skin: np.ndarray, layout: HeadTopology) -> np.ndarray:
 def _rolls(layout: HeadTopology, skin: np.ndarray) -> np.ndarray:
     """The skin, with the strips behind the rims laid inwards."""
     skin = skin.copy()
-    loops, roll = layout.rim_loops, layout.roll
+    roll = layout.roll
     rim_point = skin[layout.rim]
     flip = np.where(layout.angle < 0, -1.0, 1.0)
     sideways = np.abs(rim_point[:, 0])
@@ -254,7 +273,6 @@ def _rolls(layout: HeadTopology, skin: np.ndarray) -> np.ndarray:
         lids = (layout.slit == number) & (roll > 0)
         centre = EYE_CENTRE * [mirrored, 1, 1]
         away = rim_point[lids] - centre
-        reach = np.linalg.norm(away, axis=1, keepdims=True)
         step = roll[lids][:, None]
         behind = away + np.array([0.0, 1.0, 0.0]) * 2.2 * step + np.array([0, 0, 1.0]) * (
             layout.side[lids][:, None] * 1.6 * (step - 1)

@@ -20,13 +20,13 @@ MOUTH_ROLLS = 4  # strips that the lips roll inwards with
 EYE_ROLLS = 2
 # (height in mm where the band ends, rows in the band), from the neck up; rows are dense around mouth, nostrils and eyes
 ROW_BANDS = (
-    (-122.0, 3), (-105.0, 5), (-72.0, 8), (MOUTH_HEIGHT, 9), (-46.0, 7), (-40.0, 3), (-33.5, 5), (-6.0, 8),
-    (EYE_HEIGHT, 8), (22.0, 9), (34.0, 4), (78.0, 7),
+    (-122.0, 3), (-105.0, 5), (-72.0, 8), (MOUTH_HEIGHT, 9), (-46.0, 7), (-40.0, 2), (-33.5, 5), (-6.0, 8),
+    (EYE_HEIGHT, 8), (22.0, 9), (34.0, 3), (78.0, 7),
 )  # fmt: skip
 NECK_END, CROWN = -150.0, 120.0
 CROWN_ROWS = 7
 # (angle in degrees where the band ends, columns in the band), from the middle of the face to the back of the head
-COLUMN_BANDS = ((16.5, 11), (36.0, 13), (80.0, 9), (112.0, 10), (180.0, 5))
+COLUMN_BANDS = ((16.5, 11), (36.0, 13), (79.0, 8), (113.0, 14), (180.0, 6))
 MOUTH_CORNER_COLUMN = 11
 EYE_CORNER_COLUMNS = (8, 22)
 

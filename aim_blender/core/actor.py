@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A learned actor: the model's fields at the mesh points, exact on the actor's own meshes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .anatomy import Constraints, Hinge
+from .topology import Topology
+
+
+@dataclass(frozen=True)
+class Actor:
+    """What is learned of one actor. All lengths in millimetres; arrays are numpy float32 unless said.
+
+    names: N expression names. topology: the mesh. template: (V, I) the networks' input.
+    bone: b (V, 3). normal: n (V, 3). thickness: d (V, 1). skin_weight: k (V, 1). jaw: T_i (N, 4, 4) float64.
+    implicit_expressions: e_i of the networks (V, N, 3). neutral_residual (V, 3) and expression_residual (V, N, 3): what
+    the networks miss on the actor's own meshes.
+    hinge: the condylar hinge, None without bones. constraints: what was known of the anatomy.
+    networks: the networks' parameters by name. settings: how it was learned. figures: what was measured then.
+    """
+
+    names: tuple[str, ...]
+    topology: Topology
+    template: np.ndarray
+    bone: np.ndarray
+    normal: np.ndarray
+    thickness: np.ndarray
+    skin_weight: np.ndarray
+    jaw: np.ndarray
+    implicit_expressions: np.ndarray
+    neutral_residual: np.ndarray
+    expression_residual: np.ndarray
+    hinge: Hinge | None
+    constraints: Constraints
+    networks: dict[str, np.ndarray] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def implicit_neutral(self) -> np.ndarray:
+        """(V, 3) s0 = b + d n, as the networks alone have it."""
+        return self.bone + self.thickness * self.normal
+
+    @property
+    def neutral(self) -> np.ndarray:
+        """(V, 3) float64 s0 with its residual: the registered neutral."""
+        return self.implicit_neutral.astype(np.float64) + self.neutral_residual
+
+    @property
+    def expressions(self) -> np.ndarray:
+        """(V, N, 3) float64 e_i with their residual."""
+        return self.implicit_expressions.astype(np.float64) + self.expression_residual
+
+    def shapes(self) -> np.ndarray:
+        """(N+1, V, 3) float64: the neutral and s_i = LBS(s0, T_i, k) + e_i, exact on the registered meshes."""
+        skinned = skin(self.neutral, self.jaw, self.skin_weight)
+        return np.concatenate([self.neutral[None], skinned + self.expressions.transpose(1, 0, 2)])
+
+
+def skin(points: np.ndarray, motion: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
+    """LBS(x, T, k) = (1-k) x + k T x in numpy: points (V, 3), motion (N, 4, 4), skin_weight (V, 1) -> (N, V, 3)."""
+    moved = np.einsum("nxy,vy->nvx", motion[:, :3, :3], points) + motion[:, None, :3, 3]
+    return points + skin_weight * (moved - points)
+
+
+def apply_motion(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """H x: rigid motions (F, 4, 4) applied to points (F, V, 3)."""
+    return points @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The anatomically constrained implicit face model (MODEL.md sections 1 and 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import roma
+import torch
+from torch import Tensor, nn
+
+from .networks import Activation, NetworkStack
+
+MILLIMETRES = 100.0  # one unit of the networks' space; a head is about two
+
+
+def linear_blend_skinning(points: Tensor, motion: Tensor, skin_weight: Tensor) -> Tensor:
+    """LBS(x, T, k) = (1-k) x + k T x (MODEL.md section 1).
+
+    points: (V, 3). motion: (..., 4, 4) rigid. skin_weight: (V, 1). Returns (..., V, 3) in the unit of points.
+    """
+    moved = points @ motion[..., :3, :3].transpose(-1, -2) + motion[..., None, :3, 3]  # (..., V, 3)
+    return points + skin_weight * (moved - points)
+
+
+def rigid_motion(rotation: Tensor, translation: Tensor) -> Tensor:
+    """Homogeneous matrices (..., 4, 4) of rotations (..., 3, 3) and translations (..., 3)."""
+    return roma.Rigid(rotation, translation).to_homogeneous()
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The model's fields at P points of the template.
+
+    bone: b (P, 3). normal: n (P, 3) unit. thickness: d (P, 1) >= 0. skin_weight: k (P, 1) in [0, 1].
+    expressions: e_i (P, N, 3).
+    """
+
+    bone: Tensor
+    normal: Tensor
+    thickness: Tensor
+    skin_weight: Tensor
+    expressions: Tensor
+
+    @property
+    def neutral(self) -> Tensor:
+        """s0 = b + d n (P, 3)."""
+        return self.bone + self.thickness * self.normal
+
+    def shapes(self, jaw: Tensor) -> Tensor:
+        """s_i = LBS(s0, T_i, k) + e_i (N, P, 3) for jaw motions T_i (N, 4, 4)."""
+        return linear_blend_skinning(self.neutral, jaw, self.skin_weight) + self.expressions.transpose(0, 1)
+
+
+class FaceModel(nn.Module):
+    """Five networks of a template point, and the jaw of every shape. All lengths in units of MILLIMETRES.
+
+    template_width: numbers per template point, of which the first three are its position. count: expressions N.
+    """
+
+    def __init__(
+        self,
+        template_width: int,
+        count: int,
+        hidden: int = 256,
+        depth: int = 3,
+        activation: Activation = "siren",
+        frequency: float = 20.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        outputs = {"bone": 3, "normal": 3, "thickness": 1, "skin_weight": 1, "expressions": 3 * count}
+        self.count = count
+        self.networks = NetworkStack(outputs, template_width, hidden, depth, activation, frequency, generator)
+        self.jaw_rotation = nn.Parameter(torch.eye(3)[:, :2].repeat(count, 1, 1))  # (N, 3, 2) continuous 6D
+        self.jaw_slide = nn.Parameter(torch.zeros(count, 3))  # (N, 3) of the hinge's centre
+        self.register_buffer("hinge_centre", torch.zeros(3))
+
+    hinge_centre: Tensor
+
+    def set_jaw(self, motion: np.ndarray, hinge_centre: np.ndarray) -> None:
+        """Start from jaw motions T_i (N, 4, 4) with hinge_centre (3,), in units of MILLIMETRES."""
+        motion_tensor = torch.as_tensor(motion, dtype=self.jaw_slide.dtype)
+        centre = torch.as_tensor(hinge_centre, dtype=self.jaw_slide.dtype)
+        rotation = motion_tensor[:, :3, :3]
+        with torch.no_grad():
+            self.hinge_centre.copy_(centre)
+            self.jaw_rotation.copy_(rotation[:, :, :2])
+            self.jaw_slide.copy_(motion_tensor[:, :3, 3] - centre + rotation @ centre)
+
+    def jaw(self) -> Tensor:
+        """T_i (N, 4, 4), rigid: a rotation about the hinge's centre and a slide of it."""
+        rotation = roma.special_gramschmidt(self.jaw_rotation)
+        return rigid_motion(rotation, self.hinge_centre - rotation @ self.hinge_centre + self.jaw_slide)
+
+    def fields(self, template: Tensor, plain: bool = False) -> Fields:
+        """The fields at template points (P, template_width); `plain` takes the networks one after the other."""
+        raw = self.networks.forward_plain(template) if plain else self.networks(template)
+        position = template[:, :3]
+        # Learned are the differences from a start that any head is near to: bone under the skin, normals outwards.
+        outwards = torch.nn.functional.normalize(position, dim=1)
+        return Fields(
+            bone=position + raw["bone"],
+            normal=torch.nn.functional.normalize(outwards + raw["normal"], dim=1),
+            thickness=torch.nn.functional.softplus(raw["thickness"] - 3.0),  # 5 mm at the start
+            skin_weight=torch.sigmoid(raw["skin_weight"] - 2.0),
+            expressions=raw["expressions"].view(-1, self.count, 3),
+        )
