@@ -34,7 +34,7 @@ CONTOURS = (
     (-22.0, ((0, -89), (20, -87), (40, -75), (56, -54), (64, -31), (66, -7), (65, 14), (62, 46), (38, 78), (0, 86))),
     (-8.0, ((0, -87), (20, -85), (40, -73), (56, -53), (65, -30), (68, -7), (68, 16), (67, 50), (42, 84), (0, 93))),
     (7.0, ((0, -87), (20, -84), (40, -72), (53, -53), (62, -31), (68, -7), (71, 18), (70, 52), (44, 87), (0, 96.5))),
-    (24.0, ((0, -93), (20, -91), (40, -78), (53, -59), (62, -35), (68, -8), (73, 19), (72, 54), (45, 89), (0, 98))),
+    (24.0, ((0, -93), (20, -91), (40, -78), (53, -58.5), (62, -35), (68, -8), (73, 19), (72, 54), (45, 89), (0, 98))),
     (42.0, ((0, -93), (20, -90.5), (40, -78), (55, -59), (64, -36), (71, -8), (74, 19), (73, 54), (45, 89), (0, 97))),
     (62.0, ((0, -89), (20, -86), (39, -75), (56, -56), (66, -33), (71, -8), (74, 18), (72, 52), (45, 86), (0, 94))),
     (82.0, ((0, -78), (19, -75), (36, -66), (52, -49), (62, -30), (67, -7), (69, 17), (66, 48), (41, 78), (0, 86))),
@@ -142,7 +142,7 @@ def _face_depth(x: np.ndarray, y: np.ndarray, z: np.ndarray, on_lips: np.ndarray
     """(V,) depth of the face at (x, z), from the plain head's depth y."""
     cx, cy, cz = EYE_CENTRE
     # brow ridge, cheek bones, chin
-    brow_line = BROW[0] + BROW[1] * smooth_step(x, 12, 45) - 6 * smooth_step(x, 44, 60)
+    brow_line = BROW[0] + BROW[1] * smooth_step(x, 12, 45) - 3 * smooth_step(x, 44, 60)
     y = y - 3.2 * bell((z - brow_line) / 7.5) * smooth_step(x, 3, 16) * smooth_step(x, 64, 40)
     y = y - 2.6 * bell((x - 44) / 15, (z + 14) / 12)
     y = y - 2.5 * bell(x / 13, (z + 93) / 9)
@@ -220,7 +220,7 @@ def _ear(skin: np.ndarray, angle: np.ndarray, height: np.ndarray) -> tuple[np.nd
     back, rise = radius * np.cos(np.radians(turn)), radius * np.sin(np.radians(turn))
     base = EAR_CENTRE[0] + 0.06 * (back + 4)
     target = np.stack([base + lift + 0.12 * back, EAR_CENTRE[1] + back + 0.22 * rise, EAR_CENTRE[2] + rise], 1)
-    amount = np.where(inside, smooth_step(share, 1.0, 0.86), 0.0)
+    amount = np.where(inside, smooth_step(share, 1.0, 0.8), 0.0)
     return skin + amount[:, None] * (target - skin), inside
 
 
