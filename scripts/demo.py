@@ -3,8 +3,8 @@
 
     python build.py demo [--out FOLDER] [--iterations N] [--no-picture]
 
-Writes demo.blend, demo.png and figures.json into the folder (`demo/` of the checkout) and prints the figures. It runs in
-Blender's environment; the worker runs in its own, which build.py made beside it.
+Writes demo.blend, demo.png and figures.json into the folder (`demo/` of the checkout) and prints the figures. It runs
+in Blender's environment; the worker runs in its own, which build.py made beside it.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class timed:
 class Comparison:
     """The performance and the baked result as Blender evaluates them, frame by frame, in mm.
 
-    truth, result: (F, V, 3). angle_true, angle_found: (F,) opening of the jaw in degrees, of the demo's motion and of the
-    armature's bone.
+    truth, result_frames: (F, V, 3). angle_true, angle_found: (F,) opening of the jaw in degrees, of the demo's motion
+    and of the armature's bone.
     """
 
     def __init__(self, scene: bpy.types.Scene, actor: Any, take: Any) -> None:
@@ -101,6 +101,7 @@ class Comparison:
         self.result = next(item for item in objects if item.type == "MESH" and item.data.shape_keys)
         self.bones = [item for item in objects if item.type == "MESH" and item is not self.result]
         self.own_bones = [item for item in (actor.skull, actor.mandible) if item is not None]
+        self.eyes = [item for item in self.neutral.users_collection[0].objects if item.name.endswith("Eyes")]
         self.corners, self.sizes = faces(self.result.data)
         self.frames = list(range(take.frame_start, take.frame_end + 1))
         truth, result, jaws = [], [], []
@@ -108,7 +109,7 @@ class Comparison:
             scene.frame_set(frame)
             truth.append(self.evaluated(self.performance))
             result.append(self.evaluated(self.result))
-            jaws.append(self.jaw_motion())
+            jaws.append(self.motion("jaw"))
         self.truth, self.result_frames = np.stack(truth), np.stack(result)
         demo = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor()
         self.angle_true = opening(demo.performance().jaw, demo.hinge_axis)
@@ -122,12 +123,12 @@ class Comparison:
         mesh.vertices.foreach_get("co", points.ravel())
         matrix = np.array(shown.matrix_world)
         shown.to_mesh_clear()
-        return (points @ matrix[:3, :3].T + matrix[:3, 3]) * self.scale
+        return transformed(matrix, points) * self.scale
 
-    def jaw_motion(self) -> np.ndarray:
-        """(4, 4) the jaw bone's motion beside the head, in the armature's space."""
-        rest = np.array(self.armature.data.bones["jaw"].matrix_local)
-        return rest @ np.array(self.armature.pose.bones["jaw"].matrix_basis) @ np.linalg.inv(rest)
+    def motion(self, bone: str) -> np.ndarray:
+        """(4, 4) what a bone does by itself at the present frame, in the armature's space."""
+        rest = np.array(self.armature.data.bones[bone].matrix_local)
+        return rest @ np.array(self.armature.pose.bones[bone].matrix_basis) @ np.linalg.inv(rest)
 
     def figures(self) -> dict[str, Any]:
         error = np.linalg.norm(self.result_frames - self.truth, axis=2)
@@ -150,33 +151,62 @@ class Comparison:
         largest = float(f"{max(np.quantile(error, 0.999), 1e-6):.1g}")  # a round number for the scale
         rest = key_positions(self.result.data.shape_keys.reference_key, self.scale)
         neutral = key_positions(self.neutral.data, self.scale)
+        standing = np.eye(4)
         rows = {
-            "input": [self.cell(neutral, "neutral")],
-            "result": [self.cell(rest)],
-            "error": [self.error_cell(rest, np.linalg.norm(rest - neutral, axis=1), largest)],
-            "bones": [demo_picture.Cell([self.bone(item) for item in self.own_bones])],
+            "input": [self.skin(neutral, standing, "neutral")],
+            "result": [self.skin(rest, standing)],
+            "error": [self.heat(rest, np.linalg.norm(rest - neutral, axis=1), largest, standing)],
+            "bones": [demo_picture.Cell([self.surface(item, standing) for item in self.own_bones])],
         }
-        # Each where its own object stands, so that performance and capture may stand side by side in the scene.
-        place = np.array(self.performance.matrix_world.translation) * self.scale
+        # The performance stands beside the capture; everything is drawn where the neutral is.
+        back = np.linalg.inv(np.array(self.armature.matrix_world))
         for index in most_different(self.truth, FRAMES_SHOWN):
             self.scene.frame_set(self.frames[index])
-            rows["input"].append(self.cell(self.truth[index] - place, f"frame {self.frames[index]}"))
-            rows["result"].append(self.cell(self.result_frames[index] - place))
-            rows["error"].append(self.error_cell(self.result_frames[index] - place, error[index], largest))
-            rows["bones"].append(demo_picture.Cell([self.bone(item, place) for item in self.bones]))
+            truth, result = (
+                transformed(back, frames[index] / self.scale) * self.scale
+                for frames in (self.truth, self.result_frames)
+            )
+            head = self.motion("head")
+            rows["input"].append(self.skin(truth, head, f"frame {self.frames[index]}"))
+            rows["result"].append(self.skin(result, head))
+            rows["error"].append(self.heat(result, error[index], largest, head))
+            bones = [self.surface(item, back @ np.array(item.matrix_world)) for item in self.bones]
+            rows["bones"].append(demo_picture.Cell(bones))
         drawn = [(name, cells) for name, cells in rows.items() if any(cell.surfaces for cell in cells)]
         demo_picture.draw_table(drawn, path, heat_largest=largest)
 
-    def cell(self, vertices: np.ndarray, label: str = "", colours: np.ndarray | None = None) -> demo_picture.Cell:
-        return demo_picture.Cell([demo_picture.Surface(vertices, self.corners, self.sizes, colours=colours)], label)
+    def skin(self, vertices: np.ndarray, head: np.ndarray, label: str = "") -> demo_picture.Cell:
+        """The face with the actor's colours, and the eyes where the head (4, 4) carries them."""
+        skin = demo_picture.Surface(vertices, self.corners, self.sizes, colours=point_colours(self.neutral.data))
+        return demo_picture.Cell([skin, *(self.surface(item, head) for item in self.eyes)], label)
 
-    def error_cell(self, vertices: np.ndarray, error: np.ndarray, largest: float) -> demo_picture.Cell:
-        words = f"mean {error.mean():.3f}, worst {error.max():.2f} mm"
-        return self.cell(vertices, words, demo_picture.heat_colours(error, largest))
+    def heat(self, vertices: np.ndarray, error: np.ndarray, largest: float, head: np.ndarray) -> demo_picture.Cell:
+        """The face in the colours of its error (V,), with plain eyes."""
+        colours = demo_picture.heat_colours(error, largest)
+        skin = demo_picture.Surface(vertices, self.corners, self.sizes, colours=colours, glows=True)
+        eyes = [self.surface(item, head) for item in self.eyes]
+        for eye in eyes:
+            eye.colours, eye.colour = None, (0.02, 0.02, 0.02)
+        return demo_picture.Cell([skin, *eyes], f"mean {error.mean():.3f}, worst {error.max():.2f} mm")
 
-    def bone(self, item: bpy.types.Object, place: np.ndarray | None = None) -> demo_picture.Surface:
-        vertices = self.evaluated(item) - (np.zeros(3) if place is None else place)
-        return demo_picture.Surface(vertices, *faces(item.data), colour=demo_picture.BONE)
+    def surface(self, item: bpy.types.Object, matrix: np.ndarray) -> demo_picture.Surface:
+        """An object's own mesh, moved by `matrix` (4, 4), in mm."""
+        points = transformed(matrix, key_positions(item.data, 1.0)) * self.scale
+        return demo_picture.Surface(points, *faces(item.data), demo_picture.BONE, point_colours(item.data))
+
+
+def transformed(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def point_colours(mesh: bpy.types.Mesh) -> np.ndarray | None:
+    """(V, 3) the mesh's colours, None where it has none."""
+    layer = next((each for each in mesh.color_attributes if each.domain == "POINT"), None)
+    if layer is None:
+        return None
+    colours = np.empty((len(mesh.vertices), 4), np.float32)
+    layer.data.foreach_get("color", colours.ravel())
+    return colours[:, :3]
 
 
 def key_positions(holder: bpy.types.ShapeKey | bpy.types.Mesh, scale: float) -> np.ndarray:
@@ -205,7 +235,7 @@ def opening(motion: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 
 def most_different(frames: np.ndarray, count: int) -> list[int]:
-    """The indices, in order, of `count` frames of (F, V, 3): from the one farthest from the mean, always the farthest."""
+    """The indices, in order, of `count` frames (F, V, 3): the one farthest from the mean, then always the farthest."""
     flat = frames.reshape(len(frames), -1)
     chosen = [int(np.linalg.norm(flat - flat.mean(0), axis=1).argmax())]
     while len(chosen) < min(count, len(flat)):

@@ -25,13 +25,17 @@ HEAT = np.array([[0.02, 0.03, 0.15], [0.25, 0.05, 0.45], [0.80, 0.20, 0.25], [1.
 
 @dataclass
 class Surface:
-    """A polygon mesh to draw: vertices (V, 3), corners (L,), sizes (P,) of one unit; colours (V, 3) where it has its own."""
+    """A polygon mesh to draw: vertices (V, 3), corners (L,), sizes (P,).
+
+    colours: (V, 3) where each point has its own. glows: half of the colour shines, so that it can be read in the shade.
+    """
 
     vertices: np.ndarray
     corners: np.ndarray
     sizes: np.ndarray
     colour: tuple[float, float, float] = SKIN
     colours: np.ndarray | None = None
+    glows: bool = False
 
 
 @dataclass
@@ -53,14 +57,14 @@ def draw_table(
     rows: Sequence[tuple[str, Sequence[Cell]]],
     path: Path,
     heat_largest: float | None = None,
-    width: int = 1400,
-    samples: int = 24,
+    width: int = 1000,
+    samples: int = 10,
     turn_degrees: float = 24.0,
 ) -> None:
     """Render `rows`, each a title and its cells, as a PNG at `path`.
 
-    Every head is turned by `turn_degrees` about Z and centred where the first cell's is. With `heat_largest` (mm) a scale
-    of the error colours is drawn below.
+    Every head is turned by `turn_degrees` about Z and centred where the first cell's is. With `heat_largest` (mm) a
+    scale of the error colours is drawn below.
     """
     first = rows[0][1][0].surfaces[0].vertices
     centre = (first.min(0) + first.max(0)) / 2
@@ -111,7 +115,7 @@ def add_surface(scene: bpy.types.Scene, surface: Surface, vertices: np.ndarray) 
         attribute = mesh.color_attributes.new("colour", "FLOAT_COLOR", "POINT")
         opaque = np.concatenate([surface.colours, np.ones((len(vertices), 1))], axis=1)
         attribute.data.foreach_set("color", np.ascontiguousarray(opaque, np.float32).ravel())
-    mesh.materials.append(material(surface.colour, from_attribute=surface.colours is not None))
+    mesh.materials.append(material(surface.colour, surface.colours is not None, surface.glows))
     holder = bpy.data.objects.new("AIM demo picture", mesh)
     scene.collection.objects.link(holder)
     smooth = holder.modifiers.new("smooth", "SUBSURF")
@@ -119,26 +123,23 @@ def add_surface(scene: bpy.types.Scene, surface: Surface, vertices: np.ndarray) 
 
 
 def material(
-    colour: tuple[float, float, float], from_attribute: bool = False, shines: bool = False
+    colour: tuple[float, float, float], from_attribute: bool = False, glows: bool = False, unlit: bool = False
 ) -> bpy.types.Material:
-    """A matt material; with `from_attribute` its colour is the mesh's own; one that `shines` shows its colour unlit."""
+    """A matt material of one colour or, with `from_attribute`, of the mesh's own colours."""
     made = bpy.data.materials.new("AIM demo picture")
     made.use_nodes = True
     nodes, links = made.node_tree.nodes, made.node_tree.links
     surface = nodes["Principled BSDF"]
-    surface.inputs["Base Color"].default_value = (0.0, 0.0, 0.0, 1.0) if shines else (*colour, 1.0)
-    surface.inputs["Roughness"].default_value = 1.0 if shines else 0.5
-    surface.inputs["Specular IOR Level"].default_value = 0.0 if shines or from_attribute else 0.35
-    if shines:
-        surface.inputs["Emission Color"].default_value = (*colour, 1.0)
-        surface.inputs["Emission Strength"].default_value = 1.0
+    surface.inputs["Base Color"].default_value = (0.0, 0.0, 0.0, 1.0) if unlit else (*colour, 1.0)
+    surface.inputs["Roughness"].default_value = 0.5
+    surface.inputs["Specular IOR Level"].default_value = 0.0 if glows or unlit else 0.35
+    surface.inputs["Emission Color"].default_value = (*colour, 1.0)
+    surface.inputs["Emission Strength"].default_value = 1.0 if unlit else 0.5 if glows else 0.0
     if from_attribute:
-        # Half of it shines, so that a colour in the shade still reads as its error.
         attribute = nodes.new("ShaderNodeAttribute")
         attribute.attribute_name = "colour"
         links.new(attribute.outputs["Color"], surface.inputs["Base Color"])
         links.new(attribute.outputs["Color"], surface.inputs["Emission Color"])
-        surface.inputs["Emission Strength"].default_value = 0.5
     return made
 
 
@@ -148,7 +149,7 @@ def add_text(scene: bpy.types.Scene, text: str, place: Sequence[float], letter: 
     curve.size = letter
     curve.align_x = "CENTER" if centred else "LEFT"
     curve.align_y = "CENTER"
-    curve.materials.append(material(TEXT, shines=True))
+    curve.materials.append(material(TEXT, unlit=True))
     holder = bpy.data.objects.new("AIM demo picture", curve)
     holder.location = place
     holder.rotation_euler = (np.pi / 2, 0.0, 0.0)  # upright, read from -Y
@@ -174,7 +175,7 @@ def add_scale(
     )
     corners = np.concatenate([[i, i + 1, i + 66, i + 65] for i in range(64)])
     colours = np.tile(heat_colours(np.linspace(0.0, largest, 65), largest), (2, 1))
-    add_surface(scene, Surface(vertices, corners, np.full(64, 4), colours=colours), vertices)
+    add_surface(scene, Surface(vertices, corners, np.full(64, 4), colours=colours, glows=True), vertices)
     scene.collection.objects[-1].modifiers.clear()
     for value, place in ((0.0, start), (largest / 2, (start + end) / 2), (largest, end)):
         add_text(scene, f"{value:.3g} mm", (place, depth, bottom - 0.06 * step_down), 0.8 * letter, centred=True)
