@@ -4,7 +4,8 @@
 
     python build.py                            write dist/aim_blender-VERSION.zip, built and validated by Blender's own
                                                extension command line
-    python build.py test [pytest arguments]    check the code, run every test, install the zip and test that
+    python build.py check                      check the code without running it: ruff and mypy
+    python build.py test [pytest arguments]    the same, then every test, and the zip installed and tested
     python build.py demo [--out FOLDER]        learn a demo actor, fit a performance, render a picture, print figures
     python build.py environments               only make the environments
 
@@ -287,9 +288,7 @@ def run_tests(arguments: list[str]) -> int:
     everything = not any(is_test_path(argument) for argument in arguments)
     make_environments(WORKER, BLENDER, *([CHECK] if everything else []))
     if everything:
-        steps.append(run_step("ruff check", [CHECK.python, "-m", "ruff", "check", "."]))
-        steps.append(run_step("ruff format", [CHECK.python, "-m", "ruff", "format", "--check", "."]))
-        steps.extend(run_type_checks())
+        steps.extend(run_checks())
     for storey, environment in (("core", WORKER), ("blender", BLENDER)):
         if storey in storeys:
             steps.append(run_pytest(storey, environment, storeys[storey]))
@@ -306,6 +305,15 @@ def run_tests(arguments: list[str]) -> int:
         if built.passed:
             steps.append(run_pytest("package", BLENDER, storeys["package"], AIM_EXTENSION_ZIP=str(zip_file)))
     return summarise(steps)
+
+
+def run_checks() -> list[Step]:
+    """Everything that is known about the code without running it."""
+    return [
+        run_step("ruff check", [CHECK.python, "-m", "ruff", "check", "."]),
+        run_step("ruff format", [CHECK.python, "-m", "ruff", "format", "--check", "."]),
+        *run_type_checks(),
+    ]
 
 
 def is_test_path(argument: str) -> bool:
@@ -392,9 +400,10 @@ def summarise(steps: list[Step]) -> int:
     say("\n=== summary")
     for step in steps:
         say(str(step))
-    total = {what: sum(step.counts.get(what, 0) for step in steps) for what in ("passed", "failed", "skipped")}
-    say(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
-    return 0 if all(step.passed for step in steps) and total["passed"] + total["skipped"] > 0 else 1
+    if any(step.counts for step in steps):
+        total = {what: sum(step.counts.get(what, 0) for step in steps) for what in ("passed", "failed", "skipped")}
+        say(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    return 0 if all(step.passed for step in steps) else 1
 
 
 # -------------------------------------------------------------------------------------------------------------- demo
@@ -431,7 +440,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="build.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", nargs="?", default="zip", choices=["zip", "test", "demo", "environments"])
+    parser.add_argument("command", nargs="?", default="zip", choices=["zip", "check", "test", "demo", "environments"])
     chosen, rest = parser.parse_known_args(arguments[:1])
     rest += arguments[1:]
     try:
@@ -442,6 +451,9 @@ def main(arguments: list[str]) -> int:
             return run_demo(rest)
         if rest:
             parser.error(f"{chosen.command} takes no arguments, and these were given: {' '.join(rest)}")
+        if chosen.command == "check":
+            make_environments(WORKER, CHECK)
+            return summarise(run_checks())
         if chosen.command == "environments":
             make_environments(WORKER, BLENDER, CHECK)
         else:
