@@ -31,10 +31,16 @@ def sentence_for(error: BaseException, folder: Path, log: Path | None = None) ->
     if isinstance(error, ModuleNotFoundError) and (error.name or "aim_blender").split(".")[0] != "aim_blender":
         return f"the Python {sys.executable} lacks {error.name}; install it or choose another interpreter"
     if isinstance(error, OSError) and error.filename is not None:
-        return f"cannot use {error.filename}: {one_line(error.strerror or type(error).__name__)}"
+        return f"{error.filename} cannot be used: {one_line(error.strerror or type(error).__name__)}"
     detail = one_line(str(error))
     text = f"unexpected {type(error).__name__}" + (f": {detail}" if detail else "")
     return f"{text} (the traceback is in {log})" if log is not None else text
+
+
+def is_bad_input(error: BaseException) -> bool:
+    """True if what was asked for cannot be done with these files, and another path or file mends it."""
+    unusable = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+    return isinstance(error, InputError) or (isinstance(error, unusable) and error.filename is not None)
 
 
 def one_line(text: str) -> str:

@@ -218,21 +218,21 @@ class Supervisor:
             "figures": {name: value for name, value in record.items() if name not in RECORD_KEYS},
         }
         if state == "running":
-            message = "stopping" if self._kill_at is not None else record.get("message") or "starting"
+            message = "Stopping" if self._kill_at is not None else record.get("message") or "Starting"
             return Status(state, message, remaining_s=record.get("remaining_s"), **common)
         self._release()
         if state == "finished":
             figures: dict[str, Any] = {}
             for each in self.folder.read_result().get("figures", []):
                 figures.update(each)
-            return Status(state, "finished", **{**common, "fraction": 1.0, "figures": figures})
+            return Status(state, "Finished", **{**common, "fraction": 1.0, "figures": figures})
         if state == "failed":
             error = self.folder.read_result().get("message", "the job failed")
             return Status(state, error, error=error, **common)
         if state == "interrupted":
             error = self._interruption()
             return Status(state, error, error=error, **common)
-        return Status(state, "cancelled; it can be resumed" if state == "cancelled" else "not started", **common)
+        return Status(state, "Cancelled; it can be resumed" if state == "cancelled" else "Not started", **common)
 
     def _interruption(self) -> str:
         """Why a worker that left no result has ended, as far as can be told."""

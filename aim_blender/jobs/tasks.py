@@ -33,17 +33,18 @@ FITTING_CHOICES = ("solver", "modes", "device")
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """capture, out, and optionally bones, device, iterations, hidden, activation, without, seed."""
     _expect("learn", arguments, required=("capture", "out"), optional=("bones", *LEARNING_CHOICES))
-    out = _output(arguments["out"], ACTOR_SUFFIX)
+    out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.captures import read_capture
     from ..core.files import save_actor
     from ..core.learning import LearningSettings, learn_actor
 
-    settings = LearningSettings(**_chosen(arguments, LEARNING_CHOICES))
+    chosen = _chosen(arguments, LEARNING_CHOICES)
+    settings = LearningSettings(**{**chosen, "without": tuple(chosen.get("without", ()))})
     bones = arguments.get("bones")
-    report({"message": "reading the capture"})
+    report({"message": "Reading the capture"})
     capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None)
     actor = learn_actor(capture, settings, report, checkpoint)
-    report({"message": "writing the actor"})
+    report({"message": "Writing the actor"})
     with _writing(out):
         save_actor(actor, out)
     return {"out": str(out), **actor.figures}
@@ -52,18 +53,18 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, performance, out, and optionally solver, modes, device."""
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=FITTING_CHOICES)
-    out = _output(arguments["out"], TAKE_SUFFIX)
+    out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.files import load_actor, save_take
     from ..core.fitting import FittingSettings, fit_performance
     from ..core.performances import read_performance
 
     settings = FittingSettings(**_chosen(arguments, FITTING_CHOICES))
-    report({"message": "reading the actor"})
+    report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
-    report({"message": "reading the performance"})
+    report({"message": "Reading the performance"})
     performance = read_performance(Path(arguments["performance"]))
     take = fit_performance(actor, performance, settings, report)
-    report({"message": "writing the take"})
+    report({"message": "Writing the take"})
     with _writing(out):
         save_take(take, out)
     return {"out": str(out), **take.figures}
@@ -72,17 +73,17 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
 def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, take, out, and optionally tolerance_mm."""
     _expect("bake", arguments, required=("actor", "take", "out"), optional=("tolerance_mm",))
-    out = _output(arguments["out"], ".npz")
+    out = output_path(arguments["out"], ".npz")
     from ..core.baking import bake_take
     from ..core.files import load_actor, load_take
 
     tolerance_mm = float(arguments.get("tolerance_mm", 0.1))
     if not tolerance_mm > 0:
         raise InputError(f"the tolerance is {tolerance_mm:g} mm; it must be more than 0, for example 0.1")
-    report({"message": "reading the take"})
+    report({"message": "Reading the take"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
     baked = bake_take(actor, take, tolerance_mm, report)
-    report({"message": "writing the bake"})
+    report({"message": "Writing the bake"})
     with _writing(out):
         baked.save(out)
     return {"out": str(out), **baked.figures}
@@ -91,13 +92,13 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
 def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, take, out."""
     _expect("evaluate", arguments, required=("actor", "take", "out"))
-    out = _output(arguments["out"], ".npz")
+    out = output_path(arguments["out"], ".npz")
     from ..core.evaluation import evaluate_take
     from ..core.files import load_actor, load_take, save_arrays
 
-    report({"message": "reading the take"})
+    report({"message": "Reading the take"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
-    report({"message": "evaluating"})
+    report({"message": "Evaluating"})
     frames = evaluate_take(actor, take)
     with _writing(out):
         save_arrays(out, frames)
@@ -147,7 +148,7 @@ def _writing(out: Path) -> Iterator[None]:
         raise
 
 
-def _output(text: str, suffix: str) -> Path:
+def output_path(text: str, suffix: str) -> Path:
     """The path of an output, checked before hours of work go into it. Its folder is made if need be.
 
     Raises InputError if the name has another suffix, or is a folder's.

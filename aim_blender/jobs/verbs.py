@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -23,13 +24,14 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from ..core.errors import Cancelled, InputError
-from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT
+from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, write_atomically
 from .progress import RemainingTime, completed, duration
-from .sentences import one_line, sentence_for
-from .tasks import Report, task_named
+from .sentences import is_bad_input, is_disk_full, one_line, sentence_for
+from .tasks import ACTOR_SUFFIX, Report, output_path, task_named
 from .worker import plain, run_job
 
 CHECKPOINT_SUFFIX = ".checkpoint"
+ARGUMENTS_NOTE = "arguments.json"
 FIRST_LINE_S = 2.0  # quick work, bad input above all, prints no progress
 LINE_EVERY_S = 5.0
 
@@ -148,7 +150,8 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
     folder = Path(given["out"]).parent if "out" in given else Path.cwd()
     try:
         if checkpoint is not None:
-            _prepare_checkpoint(checkpoint, resume)
+            output_path(given["out"], ACTOR_SUFFIX)  # before anything is written beside it
+            _prepare_checkpoint(checkpoint, given, resume)
         with _quiet(), _interruptible() as stopped, _progress(stopped) as report:
             # Standard output belongs to the figures alone, whatever a library prints.
             with contextlib.redirect_stdout(sys.stderr):
@@ -156,15 +159,12 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
     except (Cancelled, KeyboardInterrupt):
         print(f"{prog}: stopped{_how_to_resume(prog, argv, checkpoint)}", file=sys.stderr)
         return STATUS_CANCELLED
-    except InputError as error:
-        print(f"{prog}: {sentence_for(error, folder)}", file=sys.stderr)
-        _remove_if_empty(checkpoint)
-        return STATUS_INPUT
     except Exception as error:
-        if not isinstance(error, (OSError, ImportError, MemoryError)):
+        if not isinstance(error, (InputError, OSError, ImportError, MemoryError)) and not is_disk_full(error):
             traceback.print_exc()
         print(f"{prog}: {sentence_for(error, folder)}", file=sys.stderr)
-        return STATUS_ERROR
+        _drop_empty_checkpoint(checkpoint)
+        return STATUS_INPUT if is_bad_input(error) else STATUS_ERROR
     if checkpoint is not None:
         shutil.rmtree(checkpoint, ignore_errors=True)
     print(json.dumps(figures) if as_json else table(figures))
@@ -181,25 +181,43 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _prepare_checkpoint(folder: Path, resume: bool) -> None:
-    filled = folder.is_dir() and any(folder.iterdir())
-    if resume and not filled:
+def _prepare_checkpoint(folder: Path, arguments: dict[str, Any], resume: bool) -> None:
+    """Keep the checkpoint to resume from, or clear it to start anew, and note which arguments it is for.
+
+    Raises InputError if there is nothing to resume, or the work began with other arguments.
+    """
+    note = folder / ARGUMENTS_NOTE
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_atomically(note, json.dumps(arguments))
+        return
+    if not _holds_checkpoint(folder):
         raise InputError(f"there is nothing to resume: {folder} holds no checkpoint; leave out --resume to start anew")
-    if not resume and filled:
-        shutil.rmtree(folder)
+    begun = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    for name in sorted({*begun, *arguments}):
+        before, now = begun.get(name, "left out"), arguments.get(name, "left out")
+        if before != now:
+            raise InputError(
+                f"the work in {folder} began with {name} {before}, which now is {now}; "
+                "resume with the same, or leave out --resume to start anew"
+            )
 
 
-def _remove_if_empty(folder: Path | None) -> None:
-    if folder is not None:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+def _holds_checkpoint(folder: Path) -> bool:
+    return folder.is_dir() and any(file.name != ARGUMENTS_NOTE for file in folder.iterdir())
+
+
+def _drop_empty_checkpoint(folder: Path | None) -> None:
+    if folder is not None and not _holds_checkpoint(folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _how_to_resume(prog: str, argv: Sequence[str], checkpoint: Path | None) -> str:
-    if checkpoint is None or not (checkpoint.is_dir() and any(checkpoint.iterdir())):
-        _remove_if_empty(checkpoint)
+    if checkpoint is None or not _holds_checkpoint(checkpoint):
+        _drop_empty_checkpoint(checkpoint)
         return "; nothing was written"
-    words = " ".join(f'"{word}"' if " " in word else word for word in argv if word != "--resume")
+    words = shlex.join([word for word in argv if word != "--resume"])
     return f"; the work so far is in {checkpoint}, go on with: {prog} {words} --resume"
 
 
@@ -302,7 +320,7 @@ class _Lines:
         if time.monotonic() < self._next_at:
             return
         self._next_at = time.monotonic() + LINE_EVERY_S
-        parts = [record["message"] or "working"]
+        parts = [record["message"] or "Working"]
         if record["total"]:
             parts.append(f"{record['done']:g} of {record['total']:g}")
         if figures := _figures_shown(record):

@@ -18,7 +18,7 @@ from typing import Any
 from ..core.errors import Cancelled, InputError
 from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, FolderBusy, JobFolder
 from .progress import RemainingTime, completed
-from .sentences import sentence_for
+from .sentences import is_bad_input, sentence_for
 
 REPORT_EVERY_S = 0.1
 PARENT_GRACE_S = 5.0  # how long a worker whose parent is gone may take to save its checkpoint
@@ -149,7 +149,7 @@ def _run_locked(folder: JobFolder, job: dict[str, Any], stop: StopRequest) -> in
         sentence = sentence_for(error, folder.path, folder.log_file)
         print(sentence, file=sys.stderr)
         _write_result(folder, {"state": "failed", "message": sentence})
-        return STATUS_INPUT if isinstance(error, InputError) else STATUS_ERROR
+        return STATUS_INPUT if is_bad_input(error) else STATUS_ERROR
 
 
 def _do_steps(folder: JobFolder, steps: list[dict[str, Any]], stop: StopRequest) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ def _do_steps(folder: JobFolder, steps: list[dict[str, Any]], stop: StopRequest)
     try:
         for index in range(len(finished), len(steps)):
             reporter.begin(index, steps[index]["task"])
-            reporter({"message": "starting"})
+            reporter({"message": "Starting"})
             checkpoint = folder.checkpoint_folder(index)
             checkpoint.mkdir(parents=True, exist_ok=True)
             figures = plain(functions[index](steps[index]["arguments"], reporter, checkpoint))

@@ -72,7 +72,7 @@ def test_missing_package_is_named():
 
 def test_file_that_cannot_be_opened_is_named(tmp_path):
     sentence = sentence_for(raised((tmp_path / "none").read_text), FOLDER)
-    assert sentence == f"cannot use {tmp_path / 'none'}: No such file or directory"
+    assert sentence == f"{tmp_path / 'none'} cannot be used: No such file or directory"
 
 
 def test_anything_else_tells_its_kind_and_the_log():
