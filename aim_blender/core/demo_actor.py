@@ -18,12 +18,12 @@ from .demo_muscles import MUSCLES, Muscles, activation_vector, lip_share, make_m
 from .topology import Topology
 
 FRAMES_PER_SECOND = 24.0
-# What the actor is asked to do in the capture session: (name, jaw, {muscle: activation}). The jaw is (degrees of opening,
-# degrees to the left, mm forward).
+# What the actor is asked to do in the capture session: (name, jaw, {muscle: activation}). The jaw is (degrees of
+# opening, degrees to the left, mm forward).
 SESSION = (
     ("jaw_open", (20.0, 0.0, 0.0), {}),
     ("jaw_open_stretch", (12.0, 0.0, 0.0), {"risorius": 1.0, "depressor_labii": 0.7, "levator_labii": 0.3}),
-    ("smile", (0.0, 0.0, 0.0), {"zygomatic_major": 0.85, "cheek_raiser": 0.25}),
+    ("smile", (0.0, 0.0, 0.0), {"zygomatic_major": 0.85, "risorius": 0.3, "cheek_raiser": 0.35, "lid_lower": 0.15}),
     ("big_smile", (1.5, 0.0, 0.0), {
         "zygomatic_major": 0.9, "risorius": 0.3, "levator_labii": 0.55, "cheek_raiser": 1.0, "lid_lower": 0.5,
         "lid_upper": 0.12,
@@ -37,16 +37,16 @@ SESSION = (
         "lips_press": 0.5,
     }),
     ("disgust", (0.0, 0.0, 0.0), {
-        "levator_nasi": 1.0, "levator_labii": 0.9, "depressor_brow": 0.5, "cheek_raiser": 0.5, "lid_lower": 0.35,
+        "levator_nasi": 1.0, "levator_labii": 0.8, "depressor_brow": 0.5, "cheek_raiser": 0.5, "lid_lower": 0.35,
     }),
     ("eyes_closed", (0.0, 0.0, 0.0), {"lid_upper": 1.0, "lid_lower": 1.0}),
-    ("jaw_left", (1.0, 5.0, 0.0), {}),
-    ("jaw_right", (1.0, -5.0, 0.0), {}),
+    ("jaw_left", (1.0, 6.0, 0.0), {}),
+    ("jaw_right", (1.0, -6.0, 0.0), {}),
     ("jaw_forward", (1.0, 0.0, 5.0), {"depressor_labii": 0.7}),
     ("mouth_left", (0.0, 0.0, 0.0), {"mouth_shift": 1.0}),
     ("mouth_right", (0.0, 0.0, 0.0), {"mouth_shift": -1.0}),
     ("cheek_puff", (0.0, 0.0, 0.0), {"cheek_puff": 1.0, "pucker": 0.15}),
-    ("lips_in", (1.0, 0.0, 0.0), {"lips_in": 1.0}),
+    ("lips_in", (0.5, 0.0, 0.0), {"lips_in": 1.0}),
     ("dimple_press", (0.0, 0.0, 0.0), {"buccinator": 1.0, "lips_press": 1.0}),
 )  # fmt: skip
 
@@ -72,7 +72,7 @@ class DemoActor:
     """The demo actor: 20 shapes (20, V, 3) mm, shape 0 the neutral, with bones and truth.
 
     jaw (20, 4, 4) is the mandible's rigid motion in each shape, skin_weight (V,) how much of it each point takes part
-    in, hinge_centre (3,) and hinge_axis (3,) where the condyles turn. Eyes and colours (linear, 0 to 1) are for display.
+    in, hinge_centre (3,) and hinge_axis (3,) where the condyles turn. Eyes and colours (linear, 0 to 1) are for show.
     """
 
     topology: Topology
@@ -152,9 +152,12 @@ def jaw_share(head: DemoHead) -> np.ndarray:
     follows = follows * (1 - near_mouth) + near_mouth * np.where(z > -72, 1 - lip, 1.0)
     follows = np.where(near_mouth > 0, np.where(z > -34, 0, follows), follows)
     # the neck stays, and so does everything behind the jaw
-    follows = follows * smooth_step(y, 18, -34) * smooth_step(z, -140, -104 - 0.1 * (y + 80))
+    follows = follows * smooth_step(y, 18, -34) * smooth_step(z, -140, -109 - 0.1 * (y + 80))
     lips = (x < 21) & (np.abs(z - head.mouth_line) < 12) & (y < -60) | (head.layout.slit == 1)
-    return np.clip(spread(follows, lips, head.edges, 40), 0, 1)[head.layout.rim]
+    chin = (x < 18) & (y < -76) & (z < -66)
+    follows = np.where(chin, 1.0, np.where(z > 0, 0.0, follows))
+    known = lips | chin | (z < -140) | (z > 0)
+    return np.clip(spread(follows, known, head.edges, 40), 0, 1)[head.layout.rim]
 
 
 def skin_colours(head: DemoHead) -> np.ndarray:
@@ -187,11 +190,12 @@ def _pulses(time: np.ndarray, *pulses: tuple[float, float, float]) -> np.ndarray
 
 
 def _blinks(time: np.ndarray, late: float) -> np.ndarray:
-    """(F,) 0 to 1: lids that shut within three frames and open a little more slowly."""
-    shut = np.zeros_like(time)
+    """(F,) up to 1: lids that shut within three frames and open a little more slowly."""
+    shut = np.full_like(time, -1.0)
     for at in (0.62, 2.35, 2.75, 4.7):
-        shut = np.maximum(shut, np.clip(np.minimum((time - at - late) / 0.10, (at + late + 0.27 - time) / 0.15), 0, 1))
-    return smooth_step(shut, 0, 1)
+        shut = np.maximum(shut, np.minimum((time - at - late) / 0.10, (at + late + 0.27 - time) / 0.15))
+    # Below zero where there is no blink: a lid that is raised then is not held back.
+    return np.where(shut > 0, smooth_step(shut, 0, 1), -1.0)
 
 
 def _speaking(time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -231,8 +235,8 @@ def _acting(time: np.ndarray) -> np.ndarray:
         "depressor_brow_right": _pulses(time, (2.5, 0.3, 0.6), (5.25, 0.3, 0.7)),
         "cheek_raiser_left": _pulses(time, (3.2, 0.5, 0.8)),
         "cheek_raiser_right": _pulses(time, (3.4, 0.4, 0.4), (5.0, 0.3, 0.4)),
-        "lid_upper_left": np.maximum(_blinks(time, 0.0), _pulses(time, (3.2, 0.5, 0.2))) - _pulses(time, (4.4, 0.2, 0.3)),
-        "lid_upper_right": np.maximum(_blinks(time, 0.02), _pulses(time, (3.2, 0.5, 0.1))) - _pulses(time, (4.4, 0.2, 0.25)),
+        "lid_upper_left": np.maximum(_blinks(time, 0.0), _pulses(time, (3.2, 0.5, 0.2), (4.3, 0.2, -0.3))),
+        "lid_upper_right": np.maximum(_blinks(time, 0.02), _pulses(time, (3.2, 0.5, 0.1), (4.3, 0.2, -0.25))),
         "lid_lower_left": np.maximum(_blinks(time, 0.0), _pulses(time, (3.2, 0.45, 0.5))),
         "lid_lower_right": np.maximum(_blinks(time, 0.02), _pulses(time, (3.3, 0.45, 0.3))),
         "pucker_left": talking * 0.3 * (1 + np.sin(2 * np.pi * 0.8 * time + 2.2)) + _pulses(time, (5.65, 0.2, 0.3)),

@@ -30,6 +30,9 @@ MANDIBLE = (
     ((46, -28, -23), (49, 1, -25), 3.2),
 )
 
+# share of the crown's length, share of the tooth's width, share of its thickness
+TOOTH_PROFILE = ((-0.5, 0.7, 0.8), (0.0, 0.86, 1.0), (0.5, 0.98, 0.95), (0.9, 0.94, 0.6), (1.0, 0.8, 0.4))
+
 
 def sphere(centre: np.ndarray, radii: tuple, rings: int = 10, columns: int = 16) -> Mesh:
     """A closed ellipsoid with its poles on its Y axis; the first vertex is the front pole, then ring after ring."""
@@ -58,7 +61,7 @@ def mirrored(part: Mesh) -> Mesh:
 
 
 def _tube_triangles(rings: int, columns: int) -> np.ndarray:
-    """Triangles of: a pole, `rings` rings of `columns` vertices, a pole; rings turn right-handed about the way onwards."""
+    """Triangles of: a pole, `rings` rings of `columns` vertices, a pole; which way they face is not known."""
     ids = 1 + np.arange(rings * columns).reshape(rings, columns)
     following = np.roll(ids, -1, 1)
     end = 1 + rings * columns
@@ -97,6 +100,13 @@ def _rod(points: list[tuple], radii: list[tuple], columns: int = 10) -> Mesh:
     return _tube(rings)
 
 
+def _rounded_square(count: int, power: float) -> np.ndarray:
+    """(2, count) points around a circle (power 1), or, with a smaller power, around something squarer."""
+    around = 2 * np.pi * np.arange(count) / count
+    circle = np.stack([np.cos(around), np.sin(around)])
+    return np.sign(circle) * np.abs(circle) ** power
+
+
 def _teeth(height: float, length: float, front: float, back: float, half_width: float) -> list[Mesh]:
     """A row of teeth from the middle to both sides along an arch, crowns from `height` over `length` mm (signed)."""
     parts = []
@@ -111,10 +121,9 @@ def _teeth(height: float, length: float, front: float, back: float, half_width: 
         along = np.array([*ahead / np.linalg.norm(ahead), 0.0])
         outwards = np.array([along[1], -along[0], 0.0])
         thick = 2.6 if number < 3 else 4.2
-        around = 2 * np.pi * np.arange(12) / 12
-        square = np.sign(np.cos(around)) * np.abs(np.cos(around)) ** 0.6, np.sign(np.sin(around)) * np.abs(np.sin(around)) ** 0.6
+        square = _rounded_square(12, 0.6)
         rings = []
-        for share, grown, thin in ((-0.5, 0.7, 0.8), (0.0, 0.86, 1.0), (0.5, 0.98, 0.95), (0.9, 0.94, 0.6), (1.0, 0.8, 0.4)):
+        for share, grown, thin in TOOTH_PROFILE:
             thin = thin if number < 3 else max(thin, 0.75)
             rings.append(
                 np.array([x, y, height + share * length]) + grown * (width / 2) * square[0][:, None] * along
@@ -136,14 +145,18 @@ def make_mandible() -> Mesh:
     way = np.gradient(middle, axis=0)
     across = np.cross(way, half)
     across /= np.linalg.norm(across, axis=1, keepdims=True)
-    around = 2 * np.pi * np.arange(16) / 16
-    tall = np.sign(np.cos(around)) * np.abs(np.cos(around)) ** 0.75
-    wide = np.sign(np.sin(around)) * np.abs(np.sin(around)) ** 0.75
+    tall, wide = _rounded_square(16, 0.75)
     rings = middle[:, None] + tall[:, None] * half[:, None] + wide[:, None] * (thick * across)[:, None]
     condyle = [
-        _rod([(48.5, -5, -30), (49, -4, -20), (49.5, -3, -11), (49.5, -2.5, -8)], [(4, 5.5), (3.4, 4.5), (4, 3.4), (4, 3)]),
+        _rod(
+            [(48.5, -5, -30), (49, -4, -20), (49.5, -3, -11), (49.5, -2.5, -8)],
+            [(4, 5.5), (3.4, 4.5), (4, 3.4), (4, 3)],
+        ),
         sphere(np.array([49.5, HINGE_CENTRE[1], HINGE_CENTRE[2]]), (8.5, 4.2, 4.5)),
-        _rod([(45.5, -23, -28), (45.8, -25, -19), (46, -27, -13), (46, -28, -11)], [(3, 7), (2.6, 4.5), (2, 2.5), (1, 1)]),
+        _rod(
+            [(45.5, -23, -28), (45.8, -25, -19), (46, -27, -13), (46, -28, -11)],
+            [(3, 7), (2.6, 4.5), (2, 2.5), (1, 1)],
+        ),
     ]
     parts = [_tube(rings), *condyle, *(mirrored(part) for part in condyle)]
     return join(parts + _teeth(-69.5, 8.2, -78.5, -34.0, 26.0))
@@ -166,13 +179,16 @@ def make_skull() -> Mesh:
     depth += 2.0 * smooth_step(np.degrees(angle), 120, 160) * smooth_step(z, 20, -20)
     radius = contour_radius(angle, on_skin) - depth * smooth_step(120 - on_skin, 0, 25)
     # the upper jaw and the hollow under the cheek bones
-    jaw_radius = through(np.degrees(angle), [0, 12, 30, 50, 70, 95, 130, 180], np.array([78.0, 77, 68, 52, 40, 37, 50, 66]))
+    at, reach = np.array([(0, 78), (12, 77), (30, 68), (50, 52), (70, 40), (95, 37), (130, 50), (180, 66)], float).T
+    jaw_radius = through(np.degrees(angle), at, reach)
     radius += (np.minimum(jaw_radius, radius) - radius) * smooth_step(z, -20, -34)
     hollow = bell((np.degrees(angle) - 80) / 17) * smooth_step(z, 22, -6)
     radius -= 15 * hollow
     x, y = radius * np.sin(angle), -radius * np.cos(angle)
     front = smooth_step(np.degrees(angle), 60, 45)
     y -= front * 1.0 * bell((z - 26) / 7) * smooth_step(x, 3, 14) * smooth_step(x, 55, 40)
+    # room for the thin skin of the sockets' inner corners, which the brow draws up
+    y += front * 4.0 * bell((x - 16) / 9, (z - 18) / 9)
     heights, ridge, _ = np.array(NOSE_RIDGE[::-1]).T
     nasal = through(z, heights, ridge) + 6.5
     y += front * smooth_step(x, 9, 1) * smooth_step(z, -10, -5) * smooth_step(z, 24, 14) * np.minimum(nasal - y, 0)

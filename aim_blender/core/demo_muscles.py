@@ -16,20 +16,20 @@ from .demo_head import EYE_CENTRE, DemoHead
 
 # name: (fixed to the bone at, draws the skin at, mm, half angle of its cone in degrees, which lip: +1 upper, -1 lower)
 LINEAR_MUSCLES = {
-    "zygomatic_major": ((55, -48, -6), (25, -83, -58), 15.0, 34, 0),
+    "zygomatic_major": ((57, -46, -8), (26, -82, -58), 17.0, 44, 0),
     "risorius": ((62, -22, -56), (26, -82, -58), 9.0, 34, 0),
     "buccinator": ((50, -34, -58), (25, -83, -58), 6.0, 24, 0),
-    "levator_labii": ((20, -84, -4), (11, -93, -50), 7.5, 34, 1),
-    "levator_nasi": ((13, -86, 12), (13, -98, -36), 6.5, 30, 0),
+    "levator_labii": ((22, -80, 8), (11, -93, -50), 8.5, 30, 1),
+    "levator_nasi": ((15, -80, 26), (14, -97, -36), 5.5, 19, 0),
     "depressor_anguli": ((32, -62, -104), (25, -83, -58), 10.0, 34, 0),
     "depressor_labii": ((16, -76, -102), (10, -92, -65), 8.0, 36, -1),
-    "frontalis_inner": ((13, -90, 72), (15, -93, 27), 9.0, 30, 0),
-    "frontalis_outer": ((44, -72, 70), (42, -78, 28), 8.0, 34, 0),
+    "frontalis_inner": ((14, -66, 102), (15, -93, 27), 10.0, 26, 0),
+    "frontalis_outer": ((42, -46, 98), (40, -79, 28), 9.0, 28, 0),
     "corrugator": ((3, -94, 19), (26, -90, 28), 6.0, 40, 0),
     "depressor_brow": ((20, -86, -6), (24, -92, 27), 7.0, 44, 0),
 }
-SIDES = ("left", "right")
-PAIRED = (*LINEAR_MUSCLES, "cheek_raiser", "lid_upper", "lid_lower", "pucker", "cheek_puff")
+SIDES, LIDS = ("left", "right"), ("lid_upper", "lid_lower")
+PAIRED = (*LINEAR_MUSCLES, "cheek_raiser", *LIDS, "pucker", "cheek_puff")
 SINGLE = ("funnel", "lips_in", "lips_press", "mentalis", "mouth_shift")
 MUSCLES = tuple(f"{name}_{side}" for name in PAIRED for side in SIDES) + SINGLE
 LID_CLOSE = 0.72  # where between the rims the closed lids meet: 0 at the upper rim, 1 at the lower
@@ -53,7 +53,7 @@ class Muscles:
         activations = np.asarray(activations, float)
         moved = np.tensordot(activations, self.moves, 1)
         for eye, side in zip(self.lids, SIDES, strict=True):
-            upper, lower = (activations[:, MUSCLES.index(f"{lid}_{side}")][:, None] for lid in ("lid_upper", "lid_lower"))
+            upper, lower = (activations[:, MUSCLES.index(f"{lid}_{side}")][:, None] for lid in LIDS)
             angle = upper * eye["upper"] + lower * eye["lower"]  # (F, n)
             moved[:, eye["vertices"]] += _turned(eye["away"], eye["axis"], angle) - eye["away"]
         return moved
@@ -109,8 +109,8 @@ def spread(values: np.ndarray, pinned: np.ndarray, edges: np.ndarray, rounds: in
 def _away_from_lids(skin: np.ndarray) -> np.ndarray:
     """(V,) 0 on the lids, which only the lid muscles may move, 1 away from them."""
     x, z = np.abs(skin[:, 0]) - EYE_CENTRE[0], skin[:, 2] - EYE_CENTRE[2]
-    ratio = np.hypot(x / 15.0, (z - 1.0) / np.where(z > 1.0, 9.0, 8.0))
-    return np.where(skin[:, 1] < -40, smooth_step(ratio, 0.85, 2.0), 1.0)
+    ratio = np.hypot(x / 15.5, z / np.where(z > 0.0, 11.0, 10.5))
+    return np.where(skin[:, 1] < -40, smooth_step(ratio, 0.95, 1.8), 1.0)
 
 
 def _linear(skin: np.ndarray, fixed: tuple, drawn: tuple, amount: float, half_angle: float) -> np.ndarray:
@@ -120,8 +120,9 @@ def _linear(skin: np.ndarray, fixed: tuple, drawn: tuple, amount: float, half_an
     distance = np.linalg.norm(away, axis=1)
     length = np.linalg.norm(drawn - fixed)
     cosine = away @ (drawn - fixed) / np.maximum(distance * length, 1e-9)
-    sideways = smooth_step(np.degrees(np.arccos(np.clip(cosine, -1, 1))), half_angle, 0)
-    along = np.where(distance < length, np.sin(np.pi / 2 * distance / length), smooth_step(distance, 1.75 * length, length))
+    sideways = smooth_step(np.degrees(np.arccos(np.clip(cosine, -1, 1))), half_angle, 0) ** 1.3
+    inner = smooth_step(distance, 0.0, length)
+    along = np.where(distance < length, inner, smooth_step(distance, length + min(0.75 * length, 24.0), length))
     return -amount * (sideways * along / np.maximum(distance, 1e-9))[:, None] * away
 
 
@@ -142,12 +143,12 @@ def _paired(name: str, skin: np.ndarray, outwards: np.ndarray, lip: np.ndarray, 
         return bump[:, None] * (np.array([0.0, 0.0, 5.0]) + 2.0 * outwards)
     if name == "cheek_puff":
         bump = front * bell((x - 42) / 17, (z + 56) / 20) + 0.35 * front * bell((x - 14) / 12, (z + 57) / 18)
-        return 9.0 * bump[:, None] * outwards
+        return 12.0 * bump[:, None] * outwards
     if name == "pucker":
         half = smooth_step(x, -9, 9)
-        reach = front * half * bell(x / 25, (z + 58) / 20)
-        inwards = -0.46 * x * smooth_step(np.abs(x), 46, 20)
-        return reach[:, None] * np.stack([inwards, np.full_like(x, -8.0), (z + 58) * 0.06], 1)
+        reach = front * half * bell(x / 33, (z + 58) / 20)
+        inwards = -0.56 * x * smooth_step(np.abs(x), 46, 20)
+        return reach[:, None] * np.stack([inwards, -9.0 * bell(x / 24), (z + 58) * 0.1], 1)
     return np.zeros_like(skin)  # the lids turn, see _lids
 
 
@@ -159,10 +160,10 @@ def _single(name: str, head: DemoHead, skin: np.ndarray, lip: np.ndarray) -> np.
     mouth = front * bell(x / 24, (z + 58) / 17)
     if name == "funnel":
         parting = (2 * lip - 1) * smooth_step(np.abs(x), 27, 4) * bell(over / 13)
-        return np.stack([-0.38 * x * mouth, -7.0 * mouth, 5.5 * front * parting], 1)
+        return np.stack([-0.6 * x * mouth, -8.0 * mouth, 6.5 * front * parting], 1)
     if name == "lips_in":
         rolled = front * bell(x / 22, over / 9.5) * smooth_step(np.abs(x), 28, 12)
-        return np.stack([0 * x, 6.5 * rolled, -0.42 * over * rolled], 1)
+        return np.stack([0 * x, 7.5 * rolled, -0.55 * over * rolled], 1)
     if name == "lips_press":
         pressed = front * bell(x / 22, over / 8.0) * smooth_step(np.abs(x), 30, 14)
         return np.stack([0 * x, 1.5 * pressed, -0.3 * over * pressed], 1)
@@ -217,12 +218,10 @@ def _lids(head: DemoHead, flip: float) -> dict[str, np.ndarray]:
     for closing in (closing_over, closing_under):
         closing[:] = np.where(layout.roll > 0, closing[owner], closing)
     vertices = np.flatnonzero((closing_over != 0) | (closing_under != 0))
-    # Mirrored back: an axis seen in the mirror turns the other way about.
-    real_axis = axis * mirrored * flip
     return {
         "vertices": vertices,
         "away": (away * mirrored)[vertices],
-        "axis": real_axis,
-        "upper": flip * closing_over[vertices] * (1 if flip > 0 else -1) * 1.0,
-        "lower": flip * closing_under[vertices] * (1 if flip > 0 else -1) * 1.0,
+        "axis": axis * mirrored * flip,  # in a mirror a turn goes the other way about, so the axis is turned round
+        "upper": closing_over[vertices],
+        "lower": closing_under[vertices],
     }
