@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -151,12 +152,16 @@ def _writing(out: Path) -> Iterator[None]:
 def output_path(text: str, suffix: str) -> Path:
     """The path of an output, checked before hours of work go into it. Its folder is made if need be.
 
-    Raises InputError if the name has another suffix, or is a folder's.
+    Raises InputError if the name has another suffix or is a folder's, or nothing can be written there.
     """
     path = Path(text)
     if not path.name.endswith(suffix) or path.name == suffix:
         raise InputError(f"the output {path} must have a name that ends with {suffix}")
     if path.is_dir():
         raise InputError(f"the output {path} is a folder; give the name of a file in it")
+    existing = next(folder for folder in path.parents if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        what = "is a file" if not existing.is_dir() else "may not be written to"
+        raise InputError(f"the output {path} cannot be made: {existing} {what}; choose another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
