@@ -43,6 +43,7 @@ def unload_checkout() -> None:
     global _package
     if _package == CHECKOUT:
         sys.modules[CHECKOUT].unregister()
+        sys.modules[CHECKOUT].__addon_enabled__ = False
         addons = bpy.context.preferences.addons
         addons.remove(addons[CHECKOUT])
         _package = ""
@@ -148,4 +149,5 @@ def _load_checkout() -> str:
     if CHECKOUT not in addons:
         addons.new().module = CHECKOUT
     module.register()
+    module.__addon_enabled__ = True  # so that Blender unregisters it when it quits
     return CHECKOUT

@@ -29,6 +29,7 @@ HEAD_MILLIMETRES = (150.0, 700.0)  # a head, with or without its neck, along its
 TYPICAL_HEAD_MILLIMETRES = 300.0
 COMMON_UNITS = {"metres": 1000.0, "centimetres": 10.0, "millimetres": 1.0, "inches": 25.4, "feet": 304.8}
 OFFSET_TO_MENTION_MILLIMETRES = 2.0
+NEARER_SHARE = 1e-3  # of the head's size, by which ignoring a location must bring a shape nearer to be right
 
 
 @dataclass(frozen=True)
@@ -154,18 +155,21 @@ def read_meshes(
         check_finite(label, points)
     to_frame = np.linalg.inv(frame)
     placed, aside, shifted = [], [], []
-    scale = millimetres_per_unit or guess_millimetres_per_unit(_size(local[0]), 1000.0)[0]
+    size = 0.0
     for source, label, points in zip(sources, labels, local, strict=True):
         matrix = to_frame @ meshes.matrix_array(source.object.matrix_world)
         unmoved = points @ matrix[:3, :3].T
         moved = unmoved + matrix[:3, 3]
         if not placed:
             placed.append(unmoved)
+            size = _size(unmoved)
+            scale = millimetres_per_unit or guess_millimetres_per_unit(size, 1000.0)[0]
             continue
         # The typical vertex of a face hardly moves in an expression, so the median tells which reading is meant.
         distances = [float(np.median(np.linalg.norm(each - placed[0], axis=1))) for each in (unmoved, moved)]
-        placed.append(unmoved if distances[0] <= distances[1] else moved)
-        if distances[0] < distances[1]:
+        stands_aside = distances[1] - distances[0] > NEARER_SHARE * size
+        placed.append(unmoved if stands_aside else moved)
+        if stands_aside:
             aside.append(label)
         offset = np.linalg.norm(np.median(placed[-1] - placed[0], axis=0)) * scale
         if offset > OFFSET_TO_MENTION_MILLIMETRES:
@@ -213,7 +217,7 @@ def read_vertex_group(item: bpy.types.Object, group: bpy.types.VertexGroup) -> n
 def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A bone's vertices (B, 3) in the actor's space and triangles (T, 3).
 
-    Its location is ignored if the bone then lies closer to the middle of the neutral (V, 3).
+    Its location is ignored if most of it stands outside the box around the neutral (V, 3) only because of that.
     """
     points = _plain(item)
     topology = meshes.read_topology(item.data, item.name)
@@ -221,9 +225,9 @@ def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray)
     matrix = to_frame @ meshes.matrix_array(item.matrix_world)
     unmoved = points @ matrix[:3, :3].T
     moved = unmoved + matrix[:3, 3]
-    middle = (neutral.min(0) + neutral.max(0)) / 2
-    away = [float(np.linalg.norm((each.min(0) + each.max(0)) / 2 - middle)) for each in (unmoved, moved)]
-    return (unmoved if away[0] < away[1] else moved).astype(np.float32), topology.triangles()
+    inside = [float(((each > neutral.min(0)) & (each < neutral.max(0))).all(1).mean()) for each in (unmoved, moved)]
+    stands_aside = inside[1] < 0.5 and inside[0] > inside[1]
+    return (unmoved if stands_aside else moved).astype(np.float32), topology.triangles()
 
 
 def _check_object(item: bpy.types.Object) -> None:

@@ -48,7 +48,7 @@ class BakedTake:
     def load(cls, path: Path, millimetres_per_unit: float) -> BakedTake:
         """Read bake.npz. Raises InputError if it is missing, damaged, or its arrays do not go together."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 data = {name: archive[name] for name in archive.files}
             neutral = data["neutral"].astype(np.float64) / millimetres_per_unit
             baked = cls(

@@ -15,7 +15,7 @@ _user_resources = tempfile.TemporaryDirectory(prefix="aim_blender_user_")
 os.environ["BLENDER_USER_RESOURCES"] = _user_resources.name  # before bpy is imported
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(Path(__file__).parent)]
 
 bpy = pytest.importorskip("bpy", reason="these tests run under a Python with the bpy wheel")
 import headless  # noqa: E402
