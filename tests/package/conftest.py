@@ -42,7 +42,7 @@ def worker_python() -> Path:
 
 @pytest.fixture
 def inside(zip_file: Path, worker_python: Path, tmp_path: Path) -> Inside:
-    """Calls a function of inside_blender.py in a Blender with a profile of its own, which knows nothing of this checkout.
+    """Calls a function of inside_blender.py in a Blender with a profile of its own that knows nothing of the checkout.
 
     The keyword arguments go to the function as JSON; what it returns comes back.
     """
