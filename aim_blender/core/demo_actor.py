@@ -20,7 +20,7 @@ from .topology import Topology
 FRAMES_PER_SECOND = 24.0
 # What the actor is asked to do in the capture session: (name, jaw, {muscle: activation}). The jaw is (degrees of
 # opening, degrees to the left, mm forward).
-SESSION = (
+SESSION: tuple[tuple[str, tuple[float, float, float], dict[str, float]], ...] = (
     ("jaw_open", (20.0, 0.0, 0.0), {}),
     ("jaw_open_stretch", (12.0, 0.0, 0.0), {"risorius": 1.0, "depressor_labii": 0.7, "levator_labii": 0.3}),
     ("smile", (0.0, 0.0, 0.0), {"zygomatic_major": 0.85, "risorius": 0.3, "cheek_raiser": 0.35, "lid_lower": 0.15}),
@@ -171,6 +171,8 @@ def skin_colours(head: DemoHead) -> np.ndarray:
         colour[:] = colour + (front * share)[:, None] * (np.array(target) - colour)
 
     blend(0.25 * bell((x - 38) / 16, (z + 22) / 14) + 0.3 * bell(x / 14, (z + 28) / 9), (0.62, 0.24, 0.18))
+    nostrils = bell((x - 6.4) / 3.0, (y + 101.5) / 5.0, (z + 35) / 3.4)
+    blend(np.minimum(1.4 * nostrils, 0.95), (0.09, 0.035, 0.03))
     over = z - head.mouth_line
     taper = np.sqrt(np.clip(1 - (x / 26) ** 2, 0, 1))
     upper, lower = 7.4 * taper, 9.0 * taper

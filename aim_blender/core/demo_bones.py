@@ -86,16 +86,16 @@ def _outwards(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 def _rod(points: list[tuple], radii: list[tuple], columns: int = 10) -> Mesh:
     """A closed rod through points, with half widths (left-right, front-back or up-down) at each of them."""
-    points, radii = np.array(points, float), np.array(radii, float)
-    way = np.gradient(points, axis=0)
+    middle, half = np.array(points, float), np.array(radii, float)
+    way = np.gradient(middle, axis=0)
     way /= np.linalg.norm(way, axis=1, keepdims=True)
     first = np.cross(way, [0.0, 1.0, 0.3])
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     second = np.cross(way, first)
     around = 2 * np.pi * np.arange(columns) / columns
     rings = (
-        points[:, None] + (radii[:, :1] * np.cos(around))[..., None] * first[:, None]
-        + (radii[:, 1:] * np.sin(around))[..., None] * second[:, None]
+        middle[:, None] + (half[:, :1] * np.cos(around))[..., None] * first[:, None]
+        + (half[:, 1:] * np.sin(around))[..., None] * second[:, None]
     )  # fmt: skip
     return _tube(rings)
 
@@ -168,7 +168,7 @@ def make_skull() -> Mesh:
     turn = np.linspace(0, np.pi, half_columns + 1)
     turn = turn - 0.25 * np.sin(2 * turn) * 0.6  # denser in front
     degrees = np.degrees(turn)
-    lowest = through(degrees, [0, 40, 62, 75, 110, 180], np.array([-48.0, -47, -30, -22, -26, -34]))
+    lowest = through(degrees, np.array([0, 40, 62, 75, 110, 180]), np.array([-48.0, -47, -30, -22, -26, -34]))
     share = np.sin(np.linspace(0, np.pi / 2, rows))
     z = lowest + (120.0 - CROWN_DEPTH - 0.4 - lowest) * share[:, None]  # (rows, half_columns + 1)
     shape = z.shape
@@ -214,7 +214,7 @@ def make_eyes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rings, columns = 40, 32
     ball = sphere(EYE_CENTRE, (EYE_RADIUS,) * 3, rings, columns)
     turn = np.concatenate([[0.0], np.repeat(np.pi * np.arange(1, rings) / rings, columns), [np.pi]]) * EYE_RADIUS
-    white, iris, pupil = np.array([0.82, 0.80, 0.77]), np.array([0.10, 0.20, 0.24]), np.array([0.004, 0.004, 0.004])
+    white, iris, pupil = np.array([0.82, 0.80, 0.77]), np.array([0.09, 0.15, 0.17]), np.array([0.004, 0.004, 0.004])
     colours = white + (iris - white) * smooth_step(turn, 6.2, 5.3)[:, None]
     colours = colours * (1 - 0.6 * bell((turn - 5.6) / 0.7))[:, None]  # the dark ring around the iris
     colours = colours + (pupil - colours) * smooth_step(turn, 2.5, 1.9)[:, None]

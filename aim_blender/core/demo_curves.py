@@ -36,14 +36,16 @@ def through(position: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.nd
     width = keys[segment + 1] - keys[segment]
     share = (position - keys[segment]) / width
     if values.ndim == 2:
-        at, following = (segment, np.arange(len(position))), (segment + 1, np.arange(len(position)))
+        curve = np.arange(len(position))
+        before, after = values[segment, curve], values[segment + 1, curve]
+        leaving, arriving = slopes[segment, curve], slopes[segment + 1, curve]
     else:
-        at, following = (segment,), (segment + 1,)
+        before, after, leaving, arriving = values[segment], values[segment + 1], slopes[segment], slopes[segment + 1]
     return (
-        (1 + 2 * share) * (1 - share) ** 2 * values[at]
-        + share * (1 - share) ** 2 * width * slopes[at]
-        + share**2 * (3 - 2 * share) * values[following]
-        + share**2 * (share - 1) * width * slopes[following]
+        (1 + 2 * share) * (1 - share) ** 2 * before
+        + share * (1 - share) ** 2 * width * leaving
+        + share**2 * (3 - 2 * share) * after
+        + share**2 * (share - 1) * width * arriving
     )
 
 
@@ -73,14 +75,3 @@ def neighbour_mean(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     others = np.concatenate([edges[:, 1], edges[:, 0]])
     summed = np.stack([np.bincount(ends, column[others], len(values)) for column in columns.T], axis=1)
     return (summed / count[:, None]).reshape(values.shape)
-
-
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Area-weighted unit normals (V, 3)."""
-    first, second, third = (vertices[triangles[:, k]] for k in range(3))
-    area = np.cross(second - first, third - first)
-    normals = np.zeros_like(vertices)
-    for axis in range(3):
-        for corner in range(3):
-            normals[:, axis] += np.bincount(triangles[:, corner], area[:, axis], len(vertices))
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)

@@ -66,7 +66,7 @@ class DemoHead:
     layout: HeadTopology
     neutral: np.ndarray
     mouth_line: np.ndarray  # (V,) height of the closed lips' line at each vertex's x
-    edges: np.ndarray
+    edges: np.ndarray  # (E, 2)
 
 
 def contour_radius(angle: np.ndarray, height: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ def make_head() -> DemoHead:
     skin = _relax(layout, skin, edges, ear)
     skin = _nostrils(skin)
     skin[:, 2] += LIP_GAP / 2 * layout.side * (layout.slit == 1)
-    skin = _outside_eyes(skin, layout)
+    skin = _outside_eyes(skin)
     skin = _rolls(layout, skin)
     return DemoHead(layout, skin, mouth_line(np.abs(skin[:, 0])), edges)
 
@@ -237,12 +237,13 @@ def _relax(layout: HeadTopology, skin: np.ndarray, edges: np.ndarray, ear: np.nd
 
 
 def _nostrils(skin: np.ndarray) -> np.ndarray:
+    """The skin with the nose's underside pushed up into two hollows."""
     x, y, z = np.abs(skin[:, 0]), skin[:, 1], skin[:, 2]
     depth = bell((x - 6.6) / 3.2, (y + 101.0) / 5.5, (z + 36) / 4.0)
     return skin + depth[:, None] * np.array([0.0, 2.0, 6.0])
 
 
-def _outside_eyes(skin: np.ndarray, layout: HeadTopology) -> np.ndarray:
+def _outside_eyes(skin: np.ndarray) -> np.ndarray:
     """The skin, pushed out of the eyeballs and of the room that the lids need."""
     skin = skin.copy()
     for flip in (1, -1):

@@ -115,11 +115,11 @@ def _away_from_lids(skin: np.ndarray) -> np.ndarray:
 
 def _linear(skin: np.ndarray, fixed: tuple, drawn: tuple, amount: float, half_angle: float) -> np.ndarray:
     """(V, 3) Waters' linear muscle: nothing at its fixed end, most at its drawn end, fading beyond and sideways."""
-    fixed, drawn = np.array(fixed, float), np.array(drawn, float)
-    away = skin - fixed
+    way = np.subtract(drawn, fixed).astype(float)
+    away = skin - np.array(fixed, float)
     distance = np.linalg.norm(away, axis=1)
-    length = np.linalg.norm(drawn - fixed)
-    cosine = away @ (drawn - fixed) / np.maximum(distance * length, 1e-9)
+    length = float(np.linalg.norm(way))
+    cosine = away @ way / np.maximum(distance * length, 1e-9)
     sideways = smooth_step(np.degrees(np.arccos(np.clip(cosine, -1, 1))), half_angle, 0) ** 1.3
     inner = smooth_step(distance, 0.0, length)
     along = np.where(distance < length, inner, smooth_step(distance, length + min(0.75 * length, 24.0), length))
@@ -133,6 +133,10 @@ def _paired(name: str, skin: np.ndarray, outwards: np.ndarray, lip: np.ndarray, 
     if name in LINEAR_MUSCLES:
         fixed, drawn, amount, half_angle, which = LINEAR_MUSCLES[name]
         share = {0: 1.0, 1: lip, -1: 1.0 - lip}[which]
+        if name == "levator_labii":  # lips and cheeks, not the nose
+            share = share * (1 - bell(x / 15) ** 0.5 * smooth_step(z, -47, -37) * smooth_step(z, 5, -20))
+        if name == "levator_nasi":  # the nose's wings, not its tip
+            share = share * smooth_step(np.abs(x), 2, 13)
         move = (share * still)[:, None] * _linear(skin, fixed, drawn, amount, half_angle)
         if name == "zygomatic_major":  # the cheek's flesh gathers in front of the cheek bone
             move += (3.5 * still * front * bell((x - 39) / 12, (z + 29) / 11))[:, None] * outwards

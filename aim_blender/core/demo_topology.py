@@ -87,10 +87,10 @@ def make_head_topology() -> HeadTopology:
     columns, count = len(ring), len(rows) * len(ring)
     above = np.arange(count).reshape(len(rows), columns)  # the vertices that the faces above a row use
     below = above.copy()
-    angle, height = np.tile(ring, len(rows)), np.repeat(rows, columns)
-    side, slit = np.zeros(count, int), np.zeros(count, int)
-    mirror = above[:, -np.arange(columns) % columns].ravel()
-    angle, height, side, slit, mirror = map(list, (angle, height, side, slit, mirror))
+    angle: list[float] = np.tile(ring, len(rows)).tolist()
+    height: list[float] = np.repeat(rows, columns).tolist()
+    side, slit = [0] * count, [0] * count
+    mirror: list[int] = above[:, -np.arange(columns) % columns].ravel().tolist()
 
     mouth_row, eye_row = (int(np.argmin(abs(rows - z))) for z in (MOUTH_HEIGHT, EYE_HEIGHT))
     first, end = EYE_CORNER_COLUMNS
@@ -125,8 +125,10 @@ def make_head_topology() -> HeadTopology:
         edge = loop
         for strip in range(1, strips + 1):
             inner = np.arange(len(angle), len(angle) + len(loop))
-            for name, target in ((angle, angle), (height, height), (side, side), (slit, slit)):
-                target.extend([name[v] for v in loop])
+            angle.extend([angle[v] for v in loop])
+            height.extend([height[v] for v in loop])
+            side.extend([side[v] for v in loop])
+            slit.extend([slit[v] for v in loop])
             roll.extend([strip] * len(loop))
             rim.extend(int(v) for v in loop)
             mirror.extend([-1] * len(loop))
@@ -136,12 +138,14 @@ def make_head_topology() -> HeadTopology:
     for (owner, strip), vertex in strip_vertex.items():
         mirror[vertex] = strip_vertex[mirror[owner], strip]
     pole = len(angle)
-    for target, value in ((angle, 0.0), (height, CROWN), (side, 0), (slit, 0), (roll, 0), (rim, pole), (mirror, pole)):
-        target.append(value)
+    angle.append(0.0)
+    height.append(CROWN)
+    for numbers, value in ((side, 0), (slit, 0), (roll, 0), (rim, pole), (mirror, pole)):
+        numbers.append(value)
     top = above[-1]
     faces.append(np.stack([top, np.roll(top, -1), np.full(columns, pole), np.full(columns, -1)], -1))
     return HeadTopology(
         Topology.from_padded(np.concatenate(faces), len(angle)),
         np.array(angle), np.array(height), np.array(side), np.array(slit), np.array(roll), np.array(rim),
-        np.array(mirror), tuple(loops),
+        np.array(mirror), (loops[0], loops[1], loops[2]),
     )  # fmt: skip
