@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""AIM for Blender: anatomically constrained implicit face models. Registers itself; everything else is imported then."""
+"""AIM for Blender: anatomically constrained implicit face models. Imports nothing until it is registered."""
 
 
 def register() -> None:

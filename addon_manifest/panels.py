@@ -127,7 +127,7 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
         layout, actor = self.layout, actors.active_actor(context.scene)
         row = layout.row()
         row.scale_y = 1.3
-        row.operator("aim.actor_learn", icon="MOD_HUE_SATURATION", text="Learn Again" if _is_learned(actor) else "Learn")
+        row.operator("aim.actor_learn", icon="MODIFIER", text="Learn Again" if _is_learned(actor) else "Learn")
         if actor is None:
             return
         _draw_job(layout, actor, "learn")

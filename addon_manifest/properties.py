@@ -98,7 +98,7 @@ class AimScene(bpy.types.PropertyGroup):
     )
     hidden: IntProperty(
         name="Network Width",
-        description="How wide the networks are; 0 leaves it to the method. Wider ones learn finer detail and are slower",
+        description="How wide the networks are; 0 leaves it to the method. Wider ones learn finer detail more slowly",
         default=0,
         min=0,
         soft_max=512,

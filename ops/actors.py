@@ -77,7 +77,7 @@ class AIM_OT_actor_remove(AimOperator, bpy.types.Operator):
 class AIM_OT_shape_remove(AimOperator, bpy.types.Operator):
     bl_idname = "aim.shape_remove"
     bl_label = "Remove Shape"
-    bl_description = "Leave a shape out of the actor. Its mesh stays; a learned model keeps the shape until the next Learn"
+    bl_description = "Leave a shape out of the actor. Its mesh stays; what is learned keeps it until the next Learn"
     bl_options = {"REGISTER", "UNDO"}
 
     index: IntProperty(default=-1, options={"HIDDEN"})

@@ -116,7 +116,10 @@ def mesh_files(folder: Path) -> list[Path]:
 
 
 def import_mesh(file: Path) -> bpy.types.Object:
-    """Import a mesh file as one object, with the file's vertex order and axes. Raises ValueError if it holds no mesh."""
+    """Import a mesh file as one object, with the file's vertex order and axes.
+
+    Raises ValueError if it does not hold one mesh.
+    """
     before = set(bpy.data.objects)
     axes = {"forward_axis": "Y", "up_axis": "Z"}
     if file.suffix.lower() == ".obj":

@@ -19,7 +19,7 @@ from pathlib import Path
 import bpy
 
 sys.path.append(str(Path(__file__).resolve().parent))
-import headless  # noqa: E402
+import headless
 
 
 def main(arguments: list[str]) -> None:

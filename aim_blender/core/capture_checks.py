@@ -10,9 +10,9 @@ import numpy as np
 from .errors import InputError
 from .topology import Topology
 
-# Measured on the 53 expressions of ICT-FaceKit's skin (11,248 vertices): the median relative change of edge length is at
-# most 0.008 and no edge grows by 4 typical lengths. A full shuffle gives a median of 38 and tears 96 % of the edges; a
-# shuffle of one vertex in twenty leaves the median alone and tears 9 %.
+# Measured on the 53 expressions of ICT-FaceKit's skin (11,248 vertices): the median relative change of edge length is
+# at most 0.008 and no edge grows by 4 typical lengths. A full shuffle gives a median of 38 and tears 96 % of the edges;
+# a shuffle of one vertex in twenty leaves the median alone and tears 9 %.
 SHUFFLED_MEDIAN_DEVIATION = 0.5
 TORN_LENGTH_FACTOR = 8.0
 TORN_SHARE = 0.005
@@ -65,8 +65,8 @@ def check_same_face_list(name: str, topology: Topology, expected_name: str, expe
             "all meshes of an actor must be registered to one topology"
         )
     raise InputError(
-        f"{name!r} joins its vertices to other faces than {expected_name!r} although the counts agree: its vertex order "
-        "was changed; export it again with the vertex order kept"
+        f"{name!r} joins its vertices to other faces than {expected_name!r} although the counts agree: its vertex "
+        "order was changed; export it again with the vertex order kept"
     )
 
 
@@ -77,9 +77,15 @@ def check_finite(name: str, points: np.ndarray) -> None:
     bad = ~np.isfinite(points).all(-1)
     vertex = int(np.argwhere(bad)[0][-1])
     raise InputError(
-        f"{name!r} has {int(bad.sum())} vertices with a coordinate that is not a number (the first is vertex {vertex}); "
-        "repair or export the mesh again"
+        f"{name!r} has {int(bad.sum())} vertices with a coordinate that is not a number (the first is vertex "
+        f"{vertex}); repair or export the mesh again"
     )
+
+
+def check_follows(name: str, points: np.ndarray, neutral_name: str, neutral: np.ndarray, topology: Topology) -> None:
+    """Raise InputError naming `name` unless points (V, 3) are a face of neutral (V, 3) vertex by vertex and in scale."""
+    edges = topology.edges()
+    _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, edge_lengths(neutral, edges))
 
 
 def edge_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -94,13 +100,12 @@ def _check_edge_lengths(name: str, lengths: np.ndarray, neutral_name: str, neutr
     usable = neutral_lengths > 1e-3 * typical  # the ratio of an edge without length says nothing
     ratios = lengths[usable] / neutral_lengths[usable]
     scale = float(np.median(ratios))
-    if not 0.5 < scale < 2.0:
-        # The same face in another unit keeps its proportions; a shuffled one does not.
-        if scale > 0 and np.median(np.abs(ratios / scale - 1)) < 0.2:
-            raise InputError(
-                f"{name!r} is {scale:.4g} times the size of {neutral_name!r}; "
-                "all meshes of an actor must have one scale and one unit"
-            )
+    # The same face in another unit keeps its proportions; a shuffled one does not.
+    if scale > 0 and not 0.5 < scale < 2.0 and np.median(np.abs(ratios / scale - 1)) < 0.2:
+        raise InputError(
+            f"{name!r} is {scale:.4g} times the size of {neutral_name!r}; "
+            "all meshes of an actor must have one scale and one unit"
+        )
     deviation = float(np.median(np.abs(ratios - 1)))
     torn = float(np.mean(lengths > neutral_lengths + TORN_LENGTH_FACTOR * typical))
     if deviation > SHUFFLED_MEDIAN_DEVIATION or torn > TORN_SHARE:

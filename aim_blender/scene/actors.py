@@ -177,7 +177,8 @@ def read_meshes(
     check_shapes(labels, placed, topologies)
     notes = []
     if aside:
-        notes.append(f"{_listed(aside)} {'stand' if len(aside) > 1 else 'stands'} beside the neutral; the location was ignored")
+        stand = "stand" if len(aside) > 1 else "stands"
+        notes.append(f"{_listed(aside)} {stand} beside the neutral; the location was ignored")
     if shifted:
         notes.append(f"the whole head seems shifted in {_listed(shifted)}; stabilise the meshes if that is not meant")
     found = {name: read_bone(item, to_frame, placed[0]) for name, item in bones.items()}
@@ -192,7 +193,10 @@ def _plain(item: bpy.types.Object) -> np.ndarray:
 
 
 def _shape_key_alone(item: bpy.types.Object, name: str) -> np.ndarray:
-    """(V, 3) the mesh as Blender shows it with this key at 1 and all others at 0. Raises InputError if the key is gone."""
+    """(V, 3) the mesh as Blender shows it with this key at 1 and all others at 0.
+
+    Raises InputError if the key is gone.
+    """
     keys = item.data.shape_keys
     key = keys.key_blocks.get(name) if keys is not None else None
     if key is None:
@@ -217,7 +221,7 @@ def read_vertex_group(item: bpy.types.Object, group: bpy.types.VertexGroup) -> n
 def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A bone's vertices (B, 3) in the actor's space and triangles (T, 3).
 
-    Its location is ignored if most of it stands outside the box around the neutral (V, 3) only because of that.
+    Its location is ignored if only because of that it stands outside the box around the neutral (V, 3).
     """
     points = _plain(item)
     topology = meshes.read_topology(item.data, item.name)
@@ -225,8 +229,8 @@ def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray)
     matrix = to_frame @ meshes.matrix_array(item.matrix_world)
     unmoved = points @ matrix[:3, :3].T
     moved = unmoved + matrix[:3, 3]
-    inside = [float(((each > neutral.min(0)) & (each < neutral.max(0))).all(1).mean()) for each in (unmoved, moved)]
-    stands_aside = inside[1] < 0.5 and inside[0] > inside[1]
+    meets = [bool(((each.max(0) > neutral.min(0)) & (each.min(0) < neutral.max(0))).all()) for each in (unmoved, moved)]
+    stands_aside = meets[0] and not meets[1]
     return (unmoved if stands_aside else moved).astype(np.float32), topology.triangles()
 
 
@@ -286,7 +290,8 @@ def add_actor(
     found = read_meshes(sources, bones, millimetres_per_unit)
     notes = list(found.notes)
     if millimetres_per_unit is None:
-        millimetres_per_unit, note = guess_millimetres_per_unit(_size(found.vertices[0]), scene_millimetres_per_unit(scene))
+        from_scene = scene_millimetres_per_unit(scene)
+        millimetres_per_unit, note = guess_millimetres_per_unit(_size(found.vertices[0]), from_scene)
         notes += [note] if note else []
     state = scene.aim
     actor = state.actors.add()
@@ -312,7 +317,7 @@ def read_actor(actor: Any) -> ActorMeshes:
     sources = [ShapeSource("neutral", actor.neutral)]
     for shape in actor.shapes:
         if not is_there(shape.object):
-            raise InputError(f"the mesh of shape {shape.name!r} was deleted; undo, or remove it from the actor's shapes")
+            raise InputError(f"the mesh of {shape.name!r} was deleted; undo, or remove it from the actor's shapes")
         sources.append(ShapeSource(shape.name, shape.object, shape.shape_key))
     bones = {name: getattr(actor, name) for name in ("skull", "mandible") if getattr(actor, name) is not None}
     for name, item in bones.items():

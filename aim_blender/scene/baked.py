@@ -145,7 +145,7 @@ def _remove_collection(collection: bpy.types.Collection) -> None:
 
 
 def _make_skin(actor: Any, baked: BakedTake, title: str, collection: bpy.types.Collection) -> bpy.types.Object:
-    """The result's mesh object: a copy of the neutral with its UVs, materials and groups, moved to the baked neutral."""
+    """The result's mesh object: a copy of the neutral, with its UVs, materials and groups, at the baked neutral."""
     source = actor.neutral
     usable = actors.is_there(source) and len(source.data.vertices) == len(baked.neutral)
     usable = usable and np.array_equal(meshes.read_corners(source.data), baked.topology.corners)

@@ -33,7 +33,7 @@ Preparation = Generator[tuple[str, float], None, JobFolder]
 
 @dataclass(frozen=True)
 class PerformanceSource:
-    """What to fit: an object of the scene over frames (start, end, step), or, while `item` is None, a folder of meshes."""
+    """What to fit: an object over frames (start, end, step) or, while `item` is None, a folder of meshes."""
 
     item: bpy.types.Object | None
     start: int = 1

@@ -21,7 +21,7 @@ def frame_list(start: int, end: int, step: int) -> np.ndarray:
     if step < 1:
         raise InputError(f"the frame step is {step}; it must be 1 or more")
     if end < start:
-        raise InputError(f"the frame range is empty: it starts at {start} and ends at {end}; the end must not be before")
+        raise InputError(f"the frame range is empty: it starts at {start} and ends at {end}; set an end that is later")
     return np.arange(start, end + 1, step, dtype=np.int32)
 
 
@@ -68,7 +68,10 @@ class PerformanceReader:
         return len(self.vertices) > 1 and bool((self.vertices == self.vertices[0]).all())
 
     def read(self, seconds: float = float("inf")) -> None:
-        """Read frames for about this many seconds, one at least. Raises InputError; the caller then closes the reader."""
+        """Read frames for about this many seconds, one at least.
+
+        Raises InputError; the caller then closes the reader.
+        """
         until = time.monotonic() + seconds
         scene = bpy.data.scenes.get(self.scene_name)
         if scene is None:

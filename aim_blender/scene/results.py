@@ -57,7 +57,7 @@ def _bring_in_take(
     collection = baked.write_take(context, actor, take, np.array(delivery["frame"]), name)
     baked.record_take(scene, actor, name, path / delivery["take_file"], figures, take.frames, collection)
     first, last = int(take.frames.min()), int(take.frames.max())
-    text = f"fitted {name}: frames {first} to {last}{_with_figures(figures)}; the result is in collection {collection.name}"
+    text = f"fitted {name}: frames {first} to {last}{_with_figures(figures)}; it is in collection {collection.name}"
     if first < scene.frame_start or last > scene.frame_end:
         text += f"; the scene plays only {scene.frame_start} to {scene.frame_end}"
     if delivery.get("still"):

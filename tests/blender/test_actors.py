@@ -176,7 +176,7 @@ def test_renamed_and_deleted_objects(scene):
     items[1].name = "renamed"
     read()
     bpy.data.objects.remove(items[1])
-    with pytest.raises(Exception, match="'shape 1' was deleted"):
+    with pytest.raises(Exception, match="the mesh of 'shape 1' was deleted"):
         read()
     bpy.ops.aim.shape_remove(index=0)
     assert len(read()) == 4

@@ -23,7 +23,8 @@ def bake(frames: int = 24, first: int = 5, correctives: int = 2, turn: bool = Fa
     time = np.linspace(0, 1, frames)
     jaw = [rigid(axis, 22 * np.sin(3 * t), centre, np.array([2 * t, -4 * t, 0])) for t in time]
     spin = 540 if turn else 25  # one and a half turns, to see that angles go on and do not jump
-    head = [rigid(np.array([0.2, 0.3, 1]), spin * t, np.array([0, 30, -100]), np.array([15 * t, 0, 5 * t])) for t in time]
+    neck, sway = np.array([0, 30, -100]), np.array([15, 0, 5])
+    head = [rigid(np.array([0.2, 0.3, 1]), spin * t, neck, sway * t) for t in time]
     names = [f"shape {number}" for number in range(1, 5)] + [f"corrective_{n + 1:03d}" for n in range(correctives)]
     return {
         "corners": corners,
@@ -47,8 +48,9 @@ def bake(frames: int = 24, first: int = 5, correctives: int = 2, turn: bool = Fa
 
 
 def formula(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """(F, V, 3) mm: shape keys, then linear blend skinning, as INTERFACES of the bake say."""
-    rest = arrays["neutral"] + np.einsum("fk,kvc->fvc", arrays["key_weights"].astype(float), arrays["keys"].astype(float))
+    """(F, V, 3) mm: shape keys, then linear blend skinning."""
+    weights, keys = arrays["key_weights"].astype(float), arrays["keys"].astype(float)
+    rest = arrays["neutral"] + np.einsum("fk,kvc->fvc", weights, keys)
     jaw, head, k = arrays["jaw"], arrays["head"], arrays["skin_weight"][:, None]
     followed = rest @ jaw[:, :3, :3].transpose(0, 2, 1) + jaw[:, None, :3, 3]
     skinned = (1 - k) * rest + k * followed
