@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registering is quick and clean, can be repeated, and leaves nothing behind."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import headless
+
+ROOT = Path(__file__).resolve().parents[2]
+FOREIGN = ("torch", "scipy", "trimesh", "roma", "safetensors")
+
+
+def test_again_and_again(scene):
+    package = sys.modules[headless.load_extension()]
+    before = (len(bpy.app.handlers.load_post), len(bpy.types.Scene.bl_rna.properties))
+    for _ in range(20):
+        package.unregister()
+        assert not hasattr(bpy.types.Scene, "aim")
+        assert not hasattr(bpy.types, "AIM_PT_main")
+        assert "actor_learn" not in dir(bpy.ops.aim)
+        package.register()
+    assert (len(bpy.app.handlers.load_post), len(bpy.types.Scene.bl_rna.properties)) == before
+    assert len(bpy.context.scene.aim.actors) == 0
+
+
+def test_blender_imports_nothing_foreign():
+    """In a process of its own: after everything that draws, reads and writes is imported, torch and the like are not."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
+        "import bpy, headless; headless.load_extension(); bpy.ops.aim.demo_actor_add()\n"
+        f"print('FOUND', [name for name in {FOREIGN!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "FOUND []" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def test_importing_the_root_imports_nothing():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    assert not [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
+def test_every_button_and_setting_has_a_whole_sentence(scene):
+    """Tooltips are sentences: they start with a capital and say more than the label does."""
+    registry = headless.extension_module("addon_manifest.registry")
+    texts = {}
+    for each in registry.CLASSES:
+        if issubclass(each, bpy.types.Operator):
+            texts[each.bl_idname] = each.bl_description
+        if issubclass(each, (bpy.types.Panel, bpy.types.UIList)):
+            continue
+        own = {property.identifier for property in each.bl_rna.base.properties} if each.bl_rna.base else set()
+        for item in each.bl_rna.properties:
+            plain = item.type not in ("COLLECTION",) and not item.identifier.startswith(("active_", "bl_"))
+            if item.identifier not in own and plain and not item.is_hidden and item.name != item.identifier:
+                texts[f"{each.__name__}.{item.identifier}"] = item.description
+    assert len(texts) > 30
+    poor = {name: text for name, text in texts.items() if len(text.split()) < 3 or not text[0].isupper()}
+    assert not poor
+
+
+def test_manifest_is_valid():
+    import tomllib
+
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
+    assert manifest["id"] == "aim_blender"
+    assert manifest["blender_version_min"] == "4.2.0"
+    assert len(manifest["tagline"]) <= 64
+    assert all(len(text) <= 64 for text in manifest["permissions"].values())
