@@ -15,8 +15,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.topology import Topology
-from . import actors, meshes, rigging
-from .versions import ActionWriter
+from . import actors, meshes, rigging, versions
 
 HEAD, JAW = "head", "jaw"
 LARGEST_SLIDER = 10.0  # Blender clamps shape key values to a range that ends here at most
@@ -120,7 +119,7 @@ def _fill_collection(
     armature.matrix_world = mathutils.Matrix(frame.tolist())
     _bind(skin, armature, baked.skin_weight)
     _add_bone_meshes(actor, baked, armature, collection)
-    writer = ActionWriter(title)
+    writer = versions.ActionWriter(title)
     _write_motion(writer, armature, baked)
     keys = _write_keys(skin, baked)
     for index, ((key, factor), weights) in enumerate(zip(keys, baked.key_weights.T, strict=True)):
@@ -170,11 +169,11 @@ def _make_skin(actor: Any, baked: BakedTake, title: str, collection: bpy.types.C
 
 def _write_keys(skin: bpy.types.Object, baked: BakedTake) -> list[tuple[bpy.types.ShapeKey, float]]:
     """Add the shape keys. Returns each with the factor it was scaled by (1 unless its values would be clamped)."""
-    skin.shape_key_add(name="Basis", from_mix=False)
+    versions.add_shape_key(skin, "Basis")
     keys = []
     for name, offsets, weights in zip(baked.key_names, baked.keys, baked.key_weights.T, strict=True):
         factor = max(1.0, float(np.abs(weights).max()) / LARGEST_SLIDER)
-        key = skin.shape_key_add(name=name, from_mix=False)
+        key = versions.add_shape_key(skin, name)
         meshes.write_key_positions(key, baked.neutral + offsets * factor)
         key.slider_min = max(-LARGEST_SLIDER, min(0.0, float(np.floor(weights.min() / factor))))
         key.slider_max = min(LARGEST_SLIDER, max(1.0, float(np.ceil(weights.max() / factor))))
@@ -261,7 +260,7 @@ def _make_armature(
     return armature
 
 
-def _write_motion(writer: ActionWriter, armature: bpy.types.Object, baked: BakedTake) -> None:
+def _write_motion(writer: versions.ActionWriter, armature: bpy.types.Object, baked: BakedTake) -> None:
     """Key the bones: the head with quaternions, the jaw with angles whose X is its opening about the hinge."""
     for name, motion in ((HEAD, baked.head), (JAW, baked.jaw)):
         rest = meshes.matrix_array(armature.data.bones[name].matrix_local)

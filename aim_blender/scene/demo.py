@@ -9,8 +9,7 @@ import bpy
 import numpy as np
 
 from ..core.demo_actor import DemoActor, make_demo_actor
-from . import actors, meshes
-from .versions import ActionWriter
+from . import actors, meshes, versions
 
 NAME = "Demo"
 MILLIMETRES_PER_UNIT = 1000.0  # metres, which Blender's scenes are in
@@ -30,9 +29,9 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     place = _free_place(context, _units(demo.neutral))
     material = _material_of_colours()
     neutral = _add_skin(collection, demo, f"{NAME} Neutral", demo.neutral, material)
-    neutral.shape_key_add(name="Basis", from_mix=False)
+    versions.add_shape_key(neutral, "Basis")
     for name, shape in zip(demo.names[1:], demo.shapes[1:], strict=True):
-        meshes.write_key_positions(neutral.shape_key_add(name=name, from_mix=False), _units(shape))
+        meshes.write_key_positions(versions.add_shape_key(neutral, name), _units(shape))
     skull = _add_triangles(collection, f"{NAME} Skull", demo.skull_vertices, demo.skull_triangles)
     mandible = _add_triangles(collection, f"{NAME} Mandible", demo.mandible_vertices, demo.mandible_triangles)
     eyes = _add_triangles(collection, f"{NAME} Eyes", demo.eyes_vertices, demo.eyes_triangles)
@@ -87,7 +86,7 @@ def _animate(item: bpy.types.Object, frames: np.ndarray) -> None:
     """Let the object show frames (F, V, 3) mm, one a frame: absolute shape keys, so that no file is needed."""
     keys = []
     for index, vertices in enumerate(frames):
-        key = item.shape_key_add(name=f"frame {FIRST_FRAME + index}", from_mix=False)
+        key = versions.add_shape_key(item, f"frame {FIRST_FRAME + index}")
         meshes.write_key_positions(key, _units(vertices))
         key.interpolation = "KEY_LINEAR"
         keys.append(key)
@@ -95,7 +94,7 @@ def _animate(item: bpy.types.Object, frames: np.ndarray) -> None:
     shape_keys.use_relative = False
     times = np.array([key.frame for key in keys])
     numbers = FIRST_FRAME + np.arange(len(frames))
-    ActionWriter(item.name).write(shape_keys, "eval_time", 0, "Performance", numbers, times)
+    versions.ActionWriter(item.name).write(shape_keys, "eval_time", 0, "Performance", numbers, times)
 
 
 def _colour(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:

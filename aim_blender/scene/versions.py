@@ -64,6 +64,13 @@ class ActionWriter:
         return self._channels[key]
 
 
+def add_shape_key(item: bpy.types.Object, name: str) -> bpy.types.ShapeKey:
+    """A new shape key of an object's mesh, equal to the basis and switched off; since 5.0 Blender makes them with 1."""
+    key = item.shape_key_add(name=name, from_mix=False)
+    key.value = 0.0
+    return key
+
+
 def curves_of(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
     """The F-curves that animate a data-block, whatever the version keeps them in."""
     animation = datablock.animation_data
