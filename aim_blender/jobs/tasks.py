@@ -28,7 +28,7 @@ Task = Callable[[dict[str, Any], Report, Path | None], Figures]
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
 LEARNING_CHOICES = ("device", "iterations", "hidden", "activation", "without", "seed")
-FITTING_CHOICES = ("solver", "modes", "device")
+FITTING_CHOICES = ("solver", "modes", "head", "device")
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -52,7 +52,7 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally solver, modes, device."""
+    """actor, performance, out, and optionally solver, modes, head, device."""
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=FITTING_CHOICES)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.files import load_actor, save_take
@@ -75,12 +75,12 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     """actor, take, out, and optionally tolerance_mm."""
     _expect("bake", arguments, required=("actor", "take", "out"), optional=("tolerance_mm",))
     out = output_path(arguments["out"], ".npz")
-    from ..core.baking import bake_take
-    from ..core.files import load_actor, load_take
-
     tolerance_mm = float(arguments.get("tolerance_mm", 0.1))
     if not tolerance_mm > 0:
         raise InputError(f"the tolerance is {tolerance_mm:g} mm; it must be more than 0, for example 0.1")
+    from ..core.baking import bake_take
+    from ..core.files import load_actor, load_take
+
     report({"message": "Reading the take"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
     baked = bake_take(actor, take, tolerance_mm, report)

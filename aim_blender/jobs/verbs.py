@@ -32,7 +32,7 @@ from .worker import plain, run_job
 
 CHECKPOINT_SUFFIX = ".checkpoint"
 ARGUMENTS_NOTE = "arguments.json"
-FIRST_LINE_S = 2.0  # quick work, bad input above all, prints no progress
+FIRST_LINE_S = 2.0  # quick work prints no progress
 LINE_EVERY_S = 5.0
 
 
@@ -83,6 +83,9 @@ def _add_fit(verbs: Any) -> None:
     parser.add_argument("performance", metavar="PERFORMANCE", type=_path, help="folder of meshes, .npz, .pc2 or .mdd")
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
     parser.add_argument("--solver", choices=("closed-form",))
+    parser.add_argument(
+        "--head", choices=("auto", "free", "still"), help="whether the head moves (default: auto looks whether it does)"
+    )
     parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
 
@@ -178,6 +181,8 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -311,18 +316,19 @@ class _Bar:
 
 
 class _Lines:
-    """A plain line now and then, for logs."""
+    """A plain line now and then, for logs.
+
+    Only once work is under way: until then the one line to read may be what is wrong with the input.
+    """
 
     def __init__(self) -> None:
         self._next_at = time.monotonic() + FIRST_LINE_S
 
     def show(self, record: dict[str, Any]) -> None:
-        if time.monotonic() < self._next_at:
+        if not record["done"] or time.monotonic() < self._next_at:
             return
         self._next_at = time.monotonic() + LINE_EVERY_S
-        parts = [record["message"] or "Working"]
-        if record["total"]:
-            parts.append(f"{record['done']:g} of {record['total']:g}")
+        parts = [record["message"] or "Working", f"{record['done']} of {record['total']}"]
         if figures := _figures_shown(record):
             parts.append(figures)
         if record["remaining_s"] is not None:

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""python -m aim_blender: figures on standard output, one line for bad input, and a way back after Ctrl-C."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aim_blender.jobs.interpreter import python_of
+from aim_blender.jobs.progress import RemainingTime, duration
+from aim_blender.jobs.verbs import main
+from tests.core.tiny_capture import NAMES, POINTS, write_capture, write_performance
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def aim(*words: object, python: Path | str = sys.executable, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [python, "-m", "aim_blender", *map(str, words)]
+    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def refusal(*words: object) -> str:
+    """The one line on standard error that bad input ends with, here without the seconds that a new process takes."""
+    printed, complained = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as ended:
+            status = ended.code
+    line = complained.getvalue()
+    assert (status, printed.getvalue()) == (2, ""), line
+    assert line.endswith("\n")
+    assert line.count("\n") == 1, line
+    assert line.startswith("python -m aim_blender")
+    return line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with a capture, a performance, and the actor learned from the capture by the command line."""
+    folder = tmp_path_factory.mktemp("command line")
+    write_capture(folder / "capture.npz")
+    write_performance(folder / "performance.npz")
+    words = ("--iterations", 20, "--hidden", 16, "--device", "cpu", "--json")
+    run = aim("learn", "capture.npz", "--out", "A.actor.safetensors", *words, cwd=folder)
+    assert run.returncode == 0, run.stderr
+    figures = json.loads(run.stdout)
+    assert figures["out"] == str(folder / "A.actor.safetensors")
+    assert not (folder / "A.actor.safetensors.checkpoint").exists()
+    return folder
+
+
+# -- the whole path ---------------------------------------------------------------------------------------------------
+
+
+def test_fit_evaluate_and_bake(folder):
+    actor, take = folder / "A.actor.safetensors", folder / "T.take.safetensors"
+    fitted = aim("fit", actor, folder / "performance.npz", "--out", take, "--modes", 8, "--json")
+    assert fitted.returncode == 0, fitted.stderr
+    assert json.loads(fitted.stdout)["frames"] == 6
+
+    evaluated = aim("evaluate", actor, take, "--out", folder / "frames.npz", "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    with np.load(folder / "frames.npz") as frames:
+        assert frames["vertices"].shape == (6, POINTS, 3)
+        assert frames["jaw"].shape == frames["head"].shape == (6, 4, 4)
+        truth = np.load(folder / "performance.npz")["vertices"]
+        assert np.linalg.norm(frames["vertices"] - truth, axis=2).mean() < 0.5
+
+    baked = aim("bake", actor, take, "--out", folder / "bake.npz", "--tolerance", 0.2)
+    assert baked.returncode == 0, baked.stderr
+    assert f"out {folder / 'bake.npz'}" in " ".join(baked.stdout.split())
+    with np.load(folder / "bake.npz") as bake:
+        assert bake["worst_mm"] <= 0.2
+
+
+def test_info(folder):
+    run = aim("info", folder / "A.actor.safetensors", "--json")
+    assert run.returncode == 0, run.stderr
+    figures = json.loads(run.stdout)
+    assert figures["points"] == POINTS
+    assert figures["expressions"] == list(NAMES[1:])
+    shown = aim("info", folder / "A.actor.safetensors").stdout
+    assert [line.split("  ")[0] for line in shown.splitlines()] == [name.replace("_", " ") for name in figures]
+    assert "smile, frown, pout" in shown
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ([], ["VERB"]),
+        (["dance"], ["invalid choice: 'dance'"]),
+        (["learn", "capture"], ["--out"]),
+        (["learn", "capture", "--out", "a", "--iterations", "-5"], ["--iterations", "-5", "at least 1"]),
+        (["learn", "capture", "--out", "a", "--device", "tpu"], ["--device", "tpu", "cuda"]),
+        (["learn", "capture", "--out", "a", "--iter", "5"], ["--iter"]),
+        (["learn", "capture", "--out", "A.safetensors"], ["A.safetensors", ".actor.safetensors"]),
+        (["learn", "capture", "--out", "A.actor.safetensors", "--resume"], ["nothing to resume", "--resume"]),
+        (["bake", "a", "b", "--out", "b.npz", "--tolerance", "0"], ["0 mm", "more than 0"]),
+    ],
+)
+def test_wrong_command(words, parts, tmp_path):
+    words = [str(tmp_path / word) if word.startswith("A.") else word for word in words]
+    line = refusal(*words)
+    assert [part for part in parts if part not in line] == []
+
+
+def test_bad_input_of_a_real_process(folder, tmp_path):
+    run = aim("learn", tmp_path / "nothing", "--out", tmp_path / "A.actor.safetensors")
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1), run.stderr
+    assert str(tmp_path / "nothing") in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_files(folder, tmp_path):
+    actor, take, nothing = folder / "A.actor.safetensors", tmp_path / "T.take.safetensors", tmp_path / "nothing"
+    assert str(nothing) in refusal("learn", nothing, "--out", tmp_path / "A.actor.safetensors")
+    assert str(nothing) in refusal("fit", actor, nothing, "--out", take)
+    assert str(nothing) in refusal("fit", nothing, folder / "performance.npz", "--out", take)
+    assert str(nothing) in refusal("info", nothing)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_actor(folder, tmp_path):
+    damaged = tmp_path / "A.actor.safetensors"
+    damaged.write_bytes((folder / "A.actor.safetensors").read_bytes()[:3000])
+    assert str(damaged) in refusal("info", damaged)
+    assert str(damaged) in refusal("fit", damaged, folder / "performance.npz", "--out", tmp_path / "T.take.safetensors")
+    assert list(tmp_path.iterdir()) == [damaged]
+
+
+def test_unknown_part_to_leave_out(folder, tmp_path):
+    words = ("--out", tmp_path / "A.actor.safetensors", "--without", "anatomy,hair")
+    assert "hair" in refusal("learn", folder / "capture.npz", *words)
+
+
+def test_output_that_is_a_folder(folder, tmp_path):
+    (tmp_path / "A.actor.safetensors").mkdir()
+    assert "is a folder" in refusal("learn", folder / "capture.npz", "--out", tmp_path / "A.actor.safetensors")
+
+
+def test_output_below_a_file(folder, tmp_path):
+    (tmp_path / "file").touch()
+    line = refusal("learn", folder / "capture.npz", "--out", tmp_path / "file" / "A.actor.safetensors")
+    assert f"{tmp_path / 'file'} is a file; choose another folder" in line
+
+
+# -- stopping and going on --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a signal of POSIX")
+def test_interrupted_learning_says_how_to_go_on_and_goes_on(folder, tmp_path):
+    out = tmp_path / "A.actor.safetensors"
+    checkpoint = tmp_path / "A.actor.safetensors.checkpoint"
+    words = ["learn", str(folder / "capture.npz"), "--out", str(out), "--hidden", "16", "--iterations", "1000000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aim_blender", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    progress = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    said, last_words = process.communicate(timeout=20)
+    assert re.fullmatch(r"Learning, \d+ of 1000000, error mm [\d.]+, .* left\n", progress)
+    assert (process.returncode, said) == (130, "")
+    assert last_words.startswith("python -m aim_blender: stopped; ")
+    assert last_words.endswith(f"go on with: python -m aim_blender {shlex.join(words)} --resume\n")
+    assert last_words.count("\n") == 1
+    assert not out.exists()
+    assert (checkpoint / "learning.safetensors").exists()
+
+    assert "began with iterations 1000000, which now is 5;" in refusal(*words[:-1], 5, "--resume")
+    with open(checkpoint / "learning.safetensors", "rb") as file:
+        before = file.read()
+    resumed = subprocess.Popen(
+        [sys.executable, "-m", "aim_blender", *words, "--resume"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    first_line = resumed.stderr.readline()
+    resumed.send_signal(signal.SIGINT)
+    resumed.communicate(timeout=20)
+    assert int(first_line.split()[1]) > int(progress.split()[1]), (progress, first_line)
+    assert (checkpoint / "learning.safetensors").read_bytes() != before
+
+
+# -- without torch ----------------------------------------------------------------------------------------------------
+
+
+def test_help_needs_no_package(tmp_path):
+    venv.create(tmp_path / "environment", with_pip=False, symlinks=sys.platform != "win32")
+    python = python_of(tmp_path / "environment")
+    helped = aim("--help", python=python)
+    assert helped.returncode == 0, helped.stderr
+    for verb in ("learn", "fit", "bake", "evaluate", "info"):
+        assert verb in helped.stdout
+        assert aim(verb, "--help", python=python).returncode == 0
+    lacking = aim("learn", tmp_path, "--out", tmp_path / "A.actor.safetensors", python=python)
+    assert lacking.returncode == 1
+    assert lacking.stderr.count("\n") == 1
+    assert "install it or choose another interpreter" in lacking.stderr
+
+
+# -- time left --------------------------------------------------------------------------------------------------------
+
+
+def test_time_left_follows_the_recent_pace():
+    remaining = RemainingTime()
+    assert remaining.update(0, 0, 100) is None
+    assert remaining.update(0.1, 1, 100) is None  # too early to say
+    assert remaining.update(10, 10, 100) == pytest.approx(90)
+    for second in range(11, 60):
+        estimate = remaining.update(second, second - 0.5 * (second - 10), 100)  # half the pace from now on
+    assert estimate == pytest.approx((100 - 34.5) / 0.5, rel=0.02)
+    assert remaining.update(60, 100, 100) == 0
+    assert remaining.update(61, 0, 50) is None  # another stretch of work
+
+
+def test_durations_read_well():
+    assert [duration(seconds) for seconds in (7.6, 65, 3600, 3725)] == ["8 s", "1 min 05 s", "1 h 00 min", "1 h 02 min"]
