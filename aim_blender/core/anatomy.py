@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bones under the skin: the sparse constraints that tie the model to anatomy (MODEL.md section 2), and the jaw's hinge."""
+"""Bones under the skin: the sparse constraints of MODEL.md section 2, and the jaw's hinge."""
 
 from __future__ import annotations
 
@@ -73,9 +73,7 @@ def trace_constraints(
     bone_mesh = _join(bones)
     mandible_start = len(bones["skull"].triangles)
     start = np.arange(len(neutral)) if trusted is None else np.flatnonzero(trusted)
-    hit, ray, face = bone_mesh.ray.intersects_location(
-        neutral[start], -skin.vertex_normals[start], multiple_hits=False
-    )
+    hit, ray, face = bone_mesh.ray.intersects_location(neutral[start], -skin.vertex_normals[start], multiple_hits=False)
     depth = np.linalg.norm(hit - neutral[start[ray]], axis=1)
     bone_normal = _normals_at(bone_mesh, hit, face)
     facing = np.einsum("cx,cx->c", bone_normal, skin.vertex_normals[start[ray]])
@@ -83,8 +81,8 @@ def trace_constraints(
     hit, bone_normal, face = hit[keep], bone_normal[keep], face[keep]
     if not keep.any():
         raise InputError(
-            "no bone lies under the skin: skull and mandible must sit inside the head, in its unit and place, with their "
-            "normals outwards"
+            "no bone lies under the skin: skull and mandible must sit inside the head, in its unit and place, "
+            "with their normals outwards"
         )
 
     meeting, second_ray, skin_face = skin.ray.intersects_location(hit, bone_normal, multiple_hits=False)
@@ -142,24 +140,24 @@ def find_hinge(bones: dict[str, Bone], neutral: np.ndarray) -> Hinge:
 def symmetry_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mirror plane of points (P, 3): a point on it (3,) and its unit normal (3,).
 
-    Starts from the principal axis whose mirror image fits best and refines by closest points.
+    Starts from each principal axis, refines by closest points and keeps the plane whose mirror image fits best.
     """
     sample = points[np.linspace(0, len(points) - 1, min(len(points), 3000)).astype(int)]
-    tree = cKDTree(sample)
-    middle = sample.mean(0)
-    axes = np.linalg.svd(sample - middle, full_matrices=False)[2]
-    best_normal, best_offset, best_error = axes[0], middle @ axes[0], np.inf
-    for normal in axes:
-        offset = middle @ normal
-        for _ in range(30):
+    tree = cKDTree(points)
+    middle = points.mean(0)
+    best_normal, best_offset, best_error = np.array([1.0, 0.0, 0.0]), 0.0, np.inf
+    for normal in np.linalg.svd(points - middle, full_matrices=False)[2]:
+        offset = float(middle @ normal)
+        for _ in range(60):
             mirrored = sample - 2 * (sample @ normal - offset)[:, None] * normal
             distance, partner = tree.query(mirrored)
             close = distance <= np.quantile(distance, 0.8)  # trimmed: ears and necks are not quite symmetric
-            # x - x' of mirrored pairs is parallel to the normal, and their midpoints lie on the plane
-            difference = sample[close] - sample[partner[close]]
-            direction = np.linalg.svd(difference, full_matrices=False)[2][0]
-            normal = direction * np.sign(direction @ normal or 1.0)
-            offset = float(((sample[close] + sample[partner[close]]) / 2 @ normal).mean())
+            halfway = (sample[close] + points[partner[close]]) / 2
+            apart = sample[close] - points[partner[close]]
+            # The mirror image of partners misses by 4 (n.halfway - offset)^2 - (n.apart)^2 and a constant
+            centred = halfway - halfway.mean(0)
+            normal = np.linalg.eigh(4 * centred.T @ centred - apart.T @ apart)[1][:, 0]
+            offset = float(halfway.mean(0) @ normal)
         error = float(np.quantile(distance, 0.8))
         if error < best_error:
             best_normal, best_offset, best_error = normal, offset, error

@@ -83,7 +83,8 @@ def check_finite(name: str, points: np.ndarray) -> None:
 
 
 def check_follows(name: str, points: np.ndarray, neutral_name: str, neutral: np.ndarray, topology: Topology) -> None:
-    """Raise InputError naming `name` unless points (V, 3) are a face of neutral (V, 3) vertex by vertex and in scale."""
+    """Raise InputError naming `name` unless points (V, 3) are a face of neutral (V, 3) vertex by vertex and in
+    scale."""
     edges = topology.edges()
     _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, edge_lengths(neutral, edges))
 

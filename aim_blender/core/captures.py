@@ -27,7 +27,8 @@ class Bone:
 
 @dataclass(frozen=True)
 class Capture:
-    """names: N+1 shape names, the neutral first. vertices: (N+1, V, 3) float64 in mm. bones: skull and mandible or none."""
+    """names: N+1 shape names, the neutral first. vertices: (N+1, V, 3) float64 in mm. bones: skull and mandible or
+    none."""
 
     names: tuple[str, ...]
     vertices: np.ndarray

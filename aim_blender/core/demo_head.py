@@ -105,7 +105,7 @@ def make_head() -> DemoHead:
     skin = np.stack([x, y, z], 1)
     skin, ear = _ear(skin, angle, layout.height)
     skin[layout.angle < 0, 0] *= -1
-    middle = (layout.mirror == np.arange(len(angle)))
+    middle = layout.mirror == np.arange(len(angle))
     skin[middle, 0] = 0.0
     edges = layout.topology.edges()
     skin = _relax(layout, skin, edges, ear)
@@ -267,17 +267,19 @@ def _rolls(layout: HeadTopology, skin: np.ndarray) -> np.ndarray:
     inwards = np.array([0.0, 2.0, 4.2, 6.0, 6.6])[roll]
     part = np.array([0.0, 0.1, 1.3, 4.5, 9.0])[roll]
     narrow = smooth_step(sideways, 10, 26)
-    skin[lips] = (rim_point + np.stack(
-        [-flip * narrow * inwards * 0.25, inwards, layout.side * part * (1 - 0.5 * narrow)], 1
-    ))[lips]
+    skin[lips] = (
+        rim_point + np.stack([-flip * narrow * inwards * 0.25, inwards, layout.side * part * (1 - 0.5 * narrow)], 1)
+    )[lips]
     # lids: along the eyeball, back and away from the opening
     for number, mirrored in ((2, 1), (3, -1)):
         lids = (layout.slit == number) & (roll > 0)
         centre = EYE_CENTRE * [mirrored, 1, 1]
         away = rim_point[lids] - centre
         step = roll[lids][:, None]
-        behind = away + np.array([0.0, 1.0, 0.0]) * 2.2 * step + np.array([0, 0, 1.0]) * (
-            layout.side[lids][:, None] * 1.6 * (step - 1)
+        behind = (
+            away
+            + np.array([0.0, 1.0, 0.0]) * 2.2 * step
+            + np.array([0, 0, 1.0]) * (layout.side[lids][:, None] * 1.6 * (step - 1))
         )
         behind *= np.maximum(EYE_RADIUS + 0.35, np.linalg.norm(behind, axis=1, keepdims=True)) / np.linalg.norm(
             behind, axis=1, keepdims=True

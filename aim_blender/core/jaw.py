@@ -16,8 +16,8 @@ from scipy.spatial.transform import Rotation
 
 from .anatomy import Constraints, Hinge
 
-# Posselt's envelope as standard deviations about the hinge. Opening is wide, nothing else is: the condyles slide forward
-# along the skull and a little aside, but not up or down.
+# Posselt's envelope as standard deviations about the hinge. Opening is wide, nothing else is: the condyles slide
+# forward along the skull and a little aside, but not up or down.
 ROTATION_DEGREES = (0.3, 4.0, 1.0)  # opening, yaw, roll
 SLIDE_MM = (3.0, 1.0, 8.0)  # aside, up, forward
 ROBUST_MM = 4.0  # a point further than this from where the jaw would carry it belongs to a muscle as well
@@ -48,7 +48,8 @@ def rest_jaw(count: int, vertex_count: int) -> JawEstimate:
 
 
 def compose_jaw(pose: np.ndarray, hinge: Hinge) -> np.ndarray:
-    """Rigid motions (..., 4, 4) of poses (..., 6): rotation vector in radians about the hinge's centre, then a slide in mm."""
+    """Rigid motions (..., 4, 4) of poses (..., 6): rotation vector in radians about the hinge's centre, then a slide
+    in mm."""
     pose = np.asarray(pose, dtype=np.float64)
     rotation = Rotation.from_rotvec(pose[..., :3].reshape(-1, 3)).as_matrix().reshape(*pose.shape[:-1], 3, 3)
     motion = np.zeros((*pose.shape[:-1], 4, 4))
@@ -75,7 +76,9 @@ def estimate_jaw(
     which follow most, follow fully.
     """
     over_mandible = constraints.points[constraints.on_mandible]
-    opening = np.stack([_opening_angles(neutral[over_mandible], shape[over_mandible], hinge) for shape in shapes])  # (N, P)
+    opening = np.stack(
+        [_opening_angles(neutral[over_mandible], shape[over_mandible], hinge) for shape in shapes]
+    )  # (N, P)
     widest = np.quantile(opening, FULL_FOLLOWER_QUANTILE, axis=1)
     pose = np.zeros((len(shapes), 6))
     pose[:, :3] = np.where(widest > np.deg2rad(REST_DEGREES), widest, 0.0)[:, None] * hinge.axis
@@ -160,7 +163,8 @@ def _cross_matrix(v: np.ndarray) -> np.ndarray:
 def _skin_weight(
     neutral: np.ndarray, shapes: np.ndarray, jaw: np.ndarray, edges: np.ndarray, over_mandible: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each point's share k (V,) of the jaw's motion over the shapes that open it, smoothed along the mesh, and trust (V,)."""
+    """Each point's share k (V,) of the jaw's motion over the shapes that open it, smoothed along the mesh, and trust
+    (V,)."""
     moved = np.einsum("nxy,vy->nvx", jaw[:, :3, :3], neutral) + jaw[:, None, :3, 3] - neutral  # (N, V, 3)
     angle = Rotation.from_matrix(jaw[:, :3, :3]).magnitude()
     opens = angle > max(np.deg2rad(REST_DEGREES), 0.35 * angle.max())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .model import MILLIMETRES, Fields
+from .model import MILLIMETRES, Anatomy
 
 
 @dataclass(frozen=True)
@@ -28,36 +28,42 @@ def distance_mm(found: Tensor, wanted: Tensor) -> Tensor:
     return ((found - wanted).square().sum(-1) + 1e-10).sqrt() * MILLIMETRES
 
 
-def shapes_loss(fields: Fields, jaw: Tensor, shapes: Tensor) -> Tensor:
+def neutral_loss(anatomy: Anatomy, neutral: Tensor) -> Tensor:
+    """L_S of the neutral alone: the mean distance in mm of s0 from neutral (P, 3)."""
+    return distance_mm(anatomy.neutral, neutral).mean()
+
+
+def shapes_loss(neutral: Tensor, skinned: Tensor, expressions: Tensor, shapes: Tensor) -> Tensor:
     """L_S: the mean distance in mm of the neutral and the expressions from the registered meshes.
 
-    jaw: (N, 4, 4). shapes: (N+1, P, 3), shape 0 the neutral. Distances, not their squares: it converges to a quarter of
-    the error in the same number of steps, because few points in few shapes hold most of the squared error.
+    neutral: s0 (P, 3). skinned: LBS(s0, T_i, k) (N, P, 3). expressions: e_i (P, N, 3). shapes: (N+1, P, 3), shape 0 the
+    neutral. Distances, not their squares: it converges to a quarter of the error in the same number of steps, because
+    few points in few shapes hold most of the squared error.
     """
-    found = torch.cat([fields.neutral[None], fields.shapes(jaw)])
+    found = torch.cat([neutral[None], skinned + expressions.transpose(0, 1)])
     return distance_mm(found, shapes).mean()
 
 
-def anatomy_loss(fields: Fields, bone: Tensor, normal: Tensor, thickness: Tensor, known: Tensor) -> Tensor:
+def anatomy_loss(anatomy: Anatomy, bone: Tensor, normal: Tensor, thickness: Tensor, known: Tensor) -> Tensor:
     """L_A: b, n and d against the sparse constraints, in mm; 10 degrees of the normal count as much as 1 mm.
 
     bone: (P, 3). normal: (P, 3). thickness: (P, 1). known: (P,) 1 where there is a constraint, else 0.
     """
-    off = distance_mm(fields.bone, bone)
-    turned = (fields.normal - normal).square().sum(-1) * 33.0  # (10 degrees)² is 0.03
-    thick = (fields.thickness - thickness).abs().squeeze(-1) * MILLIMETRES
+    off = distance_mm(anatomy.bone, bone)
+    turned = (anatomy.normal - normal).square().sum(-1) * 33.0  # (10 degrees)² is 0.03
+    thick = (anatomy.thickness - thickness).abs().squeeze(-1) * MILLIMETRES
     return ((off + turned + thick) * known).sum() / known.sum().clamp(min=1.0)
 
 
-def thickness_loss(fields: Fields, known: Tensor) -> Tensor:
+def thickness_loss(anatomy: Anatomy, known: Tensor) -> Tensor:
     """L_D: the mean thickness d in mm where there is no constraint (known (P,) is 0)."""
     free = 1.0 - known
-    return (fields.thickness.squeeze(-1) * free).sum() / free.sum().clamp(min=1.0) * MILLIMETRES
+    return (anatomy.thickness.squeeze(-1) * free).sum() / free.sum().clamp(min=1.0) * MILLIMETRES
 
 
-def skinning_loss(fields: Fields, still: Tensor) -> Tensor:
+def skinning_loss(anatomy: Anatomy, still: Tensor) -> Tensor:
     """L_K: k towards 0 where the jaw never moves the skin. still: (P,) 1 there, else 0."""
-    return (fields.skin_weight.squeeze(-1).square() * still).sum() / still.sum().clamp(min=1.0)
+    return (anatomy.skin_weight.squeeze(-1).square() * still).sum() / still.sum().clamp(min=1.0)
 
 
 def symmetry_loss(bone: Tensor, partner: Tensor, origin: Tensor, normal: Tensor) -> Tensor:
@@ -69,6 +75,6 @@ def symmetry_loss(bone: Tensor, partner: Tensor, origin: Tensor, normal: Tensor)
     return distance_mm(bone, mirrored).mean()
 
 
-def jaw_share_loss(fields: Fields, share: Tensor, trust: Tensor) -> Tensor:
+def jaw_share_loss(anatomy: Anatomy, share: Tensor, trust: Tensor) -> Tensor:
     """L_J: k against the share of the jaw's motion that the shapes show. share, trust: (P,)."""
-    return ((fields.skin_weight.squeeze(-1) - share).abs() * trust).mean()
+    return ((anatomy.skin_weight.squeeze(-1) - share).abs() * trust).mean()

@@ -30,27 +30,24 @@ def rigid_motion(rotation: Tensor, translation: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Fields:
-    """The model's fields at P points of the template.
+class Anatomy:
+    """The anatomical fields at P points of the template.
 
     bone: b (P, 3). normal: n (P, 3) unit. thickness: d (P, 1) >= 0. skin_weight: k (P, 1) in [0, 1].
-    expressions: e_i (P, N, 3).
     """
 
     bone: Tensor
     normal: Tensor
     thickness: Tensor
     skin_weight: Tensor
-    expressions: Tensor
 
     @property
     def neutral(self) -> Tensor:
         """s0 = b + d n (P, 3)."""
         return self.bone + self.thickness * self.normal
 
-    def shapes(self, jaw: Tensor) -> Tensor:
-        """s_i = LBS(s0, T_i, k) + e_i (N, P, 3) for jaw motions T_i (N, 4, 4)."""
-        return linear_blend_skinning(self.neutral, jaw, self.skin_weight) + self.expressions.transpose(0, 1)
+
+ANATOMY = {"bone": 3, "normal": 3, "thickness": 1, "skin_weight": 1}
 
 
 class FaceModel(nn.Module):
@@ -70,9 +67,12 @@ class FaceModel(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        outputs = {"bone": 3, "normal": 3, "thickness": 1, "skin_weight": 1, "expressions": 3 * count}
         self.count = count
-        self.networks = NetworkStack(outputs, template_width, hidden, depth, activation, frequency, generator)
+        shape = (template_width, hidden, depth, activation)
+        # Anatomy is smoother than what muscles do; and where it is rough, e_i has to learn its roughness again,
+        # negated.
+        self.anatomy_networks = NetworkStack(ANATOMY, *shape, frequency / 2, generator)
+        self.expression_network = NetworkStack({"expressions": 3 * count}, *shape, frequency, generator)
         self.jaw_rotation = nn.Parameter(torch.eye(3)[:, :2].repeat(count, 1, 1))  # (N, 3, 2) continuous 6D
         self.jaw_slide = nn.Parameter(torch.zeros(count, 3))  # (N, 3) of the hinge's centre
         self.register_buffer("hinge_centre", torch.zeros(3))
@@ -94,16 +94,25 @@ class FaceModel(nn.Module):
         rotation = roma.special_gramschmidt(self.jaw_rotation)
         return rigid_motion(rotation, self.hinge_centre - rotation @ self.hinge_centre + self.jaw_slide)
 
-    def fields(self, template: Tensor, plain: bool = False) -> Fields:
-        """The fields at template points (P, template_width); `plain` takes the networks one after the other."""
-        raw = self.networks.forward_plain(template) if plain else self.networks(template)
+    def anatomy(self, template: Tensor, plain: bool = False) -> Anatomy:
+        """b, n, d and k at template points (P, template_width); `plain` takes the networks one after the other."""
+        raw = self.anatomy_networks.forward_plain(template) if plain else self.anatomy_networks(template)
         position = template[:, :3]
         # Learned are the differences from a start that any head is near to: bone under the skin, normals outwards.
         outwards = torch.nn.functional.normalize(position, dim=1)
-        return Fields(
+        return Anatomy(
             bone=position + raw["bone"],
             normal=torch.nn.functional.normalize(outwards + raw["normal"], dim=1),
             thickness=torch.nn.functional.softplus(raw["thickness"] - 3.0),  # 5 mm at the start
             skin_weight=torch.sigmoid(raw["skin_weight"] - 2.0),
-            expressions=raw["expressions"].view(-1, self.count, 3),
         )
+
+    def expressions(self, template: Tensor) -> Tensor:
+        """e_i (P, N, 3) at template points (P, template_width)."""
+        return self.expression_network(template)["expressions"].view(-1, self.count, 3)
+
+    def shapes(self, template: Tensor) -> Tensor:
+        """s0 and s_i = LBS(s0, T_i, k) + e_i (N+1, P, 3) at template points (P, template_width)."""
+        anatomy = self.anatomy(template)
+        skinned = linear_blend_skinning(anatomy.neutral, self.jaw(), anatomy.skin_weight)
+        return torch.cat([anatomy.neutral[None], skinned + self.expressions(template).transpose(0, 1)])

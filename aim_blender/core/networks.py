@@ -19,8 +19,9 @@ ACTIVATIONS: tuple[Activation, ...] = ("siren", "gelu", "relu")
 class NetworkStack(nn.Module):
     """K networks of one input (P, I) with equal hidden layers and an output each.
 
-    outputs: name of each network and the width of its output. inputs: width I of the input. hidden: width of every hidden layer. depth: number of
-    hidden layers. activation: siren is a sine of `frequency` times the layer (Sitzmann et al. 2020).
+    outputs: name of each network and the width of its output. inputs: width I of the input. hidden: width of every
+    hidden layer. depth: number of hidden layers. activation: siren is a sine of `frequency` times the layer (Sitzmann
+    et al. 2020).
 
     Raises InputError for an activation that does not exist.
     """
@@ -37,7 +38,9 @@ class NetworkStack(nn.Module):
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
-            raise InputError(f"the activation {activation!r} does not exist; it must be one of {', '.join(ACTIVATIONS)}")
+            raise InputError(
+                f"the activation {activation!r} does not exist; it must be one of {', '.join(ACTIVATIONS)}"
+            )
         self.names = tuple(outputs)
         self.activation = activation
         self.frequency = frequency

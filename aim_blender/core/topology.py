@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which vertices make which face: what all meshes of one actor share. Needs numpy only; Blender's process uses it too."""
+"""Which vertices make which face: what all meshes of one actor share. Needs numpy only; Blender's process uses it
+too."""
 
 from __future__ import annotations
 
@@ -75,3 +76,13 @@ class Topology:
         following[last] = self.starts
         pairs = np.sort(np.stack([self.corners, self.corners[following]], axis=1), axis=1)
         return np.unique(pairs, axis=0)
+
+
+def same_surface(first: Topology, second: Topology) -> bool:
+    """Whether two topologies are one, or one is the other with its polygons cut, as some file formats do."""
+    if first.digest == second.digest:
+        return True
+    if first.vertex_count != second.vertex_count:
+        return False
+    edges = [{tuple(edge) for edge in topology.edges().tolist()} for topology in (first, second)]
+    return edges[0] <= edges[1] or edges[1] <= edges[0]

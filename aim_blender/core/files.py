@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Actor and take files: safetensors with a JSON header, written whole or not at all, checked before use."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from .actor import Actor
+from .anatomy import Constraints, Hinge
+from .errors import InputError
+from .takes import Take
+from .topology import Topology
+
+VERSION = 1
+RIGID_TOLERANCE = 1e-4
+
+ACTOR_ARRAYS = (
+    "template",
+    "bone",
+    "normal",
+    "thickness",
+    "skin_weight",
+    "jaw",
+    "implicit_expressions",
+    "neutral_residual",
+    "expression_residual",
+)
+TAKE_ARRAYS = ("modes", "coefficients", "jaw", "head", "frames", "error_mm")
+CONSTRAINT_ARRAYS = tuple(item.name for item in fields(Constraints))
+
+
+def save_actor(actor: Actor, path: Path) -> None:
+    """Write an actor file. Raises OSError if it cannot be written; what was there before then stays."""
+    arrays = {name: getattr(actor, name) for name in ACTOR_ARRAYS}
+    arrays |= {"corners": actor.topology.corners, "sizes": actor.topology.sizes}
+    arrays |= {f"constraints.{name}": getattr(actor.constraints, name) for name in CONSTRAINT_ARRAYS}
+    arrays |= {f"networks.{name}": value for name, value in actor.networks.items()}
+    if actor.hinge is not None:
+        arrays["hinge"] = np.stack([actor.hinge.centre, actor.hinge.axis, actor.hinge.up])
+    header = {
+        "kind": "actor",
+        "names": list(actor.names),
+        "topology": actor.topology.digest,
+        "settings": actor.settings,
+        "figures": actor.figures,
+    }
+    _save(path, arrays, header)
+
+
+def load_actor(path: Path) -> Actor:
+    """Read an actor file. Raises InputError, naming it, if it is not one, is damaged, or does not hold together."""
+    arrays, header = _load(path, "actor")
+    names = _names(path, header)
+    count, points = len(names), len(arrays.get("bone", ()))
+    _check(
+        path,
+        arrays,
+        {
+            "template": (points, None),
+            "bone": (points, 3),
+            "normal": (points, 3),
+            "thickness": (points, 1),
+            "skin_weight": (points, 1),
+            "jaw": (count, 4, 4),
+            "implicit_expressions": (points, count, 3),
+            "neutral_residual": (points, 3),
+            "expression_residual": (points, count, 3),
+            "corners": (None,),
+            "sizes": (None,),
+            **{f"constraints.{name}": None for name in CONSTRAINT_ARRAYS},
+        },
+    )
+    _check_rigid(path, "jaw", arrays["jaw"])
+    _require(
+        path,
+        arrays["skin_weight"].min() >= 0 and arrays["skin_weight"].max() <= 1,
+        "a skinning weight is not in [0, 1]",
+    )
+    topology = _topology(path, arrays, points)
+    _require(path, topology.digest == header.get("topology"), "its faces are not those it was written with")
+    constraints = Constraints(**{name: arrays[f"constraints.{name}"] for name in CONSTRAINT_ARRAYS})
+    inside = len(constraints) == 0 or (constraints.points.min() >= 0 and constraints.points.max() < points)
+    _require(path, inside, "a constraint names a point that does not exist")
+    hinge = Hinge(*arrays["hinge"]) if "hinge" in arrays and arrays["hinge"].shape == (3, 3) else None
+    networks = {n.removeprefix("networks."): value for n, value in arrays.items() if n.startswith("networks.")}
+    return Actor(
+        names=names,
+        topology=topology,
+        hinge=hinge,
+        constraints=constraints,
+        networks=networks,
+        settings=header.get("settings", {}),
+        figures=header.get("figures", {}),
+        **{name: arrays[name] for name in ACTOR_ARRAYS},
+    )
+
+
+def save_take(take: Take, path: Path) -> None:
+    """Write a take file. Raises OSError if it cannot be written; what was there before then stays."""
+    header = {
+        "kind": "take",
+        "names": list(take.names),
+        "topology": take.topology_digest,
+        "fps": take.fps,
+        "settings": take.settings,
+        "figures": take.figures,
+    }
+    _save(path, {name: getattr(take, name) for name in TAKE_ARRAYS}, header)
+
+
+def load_take(path: Path) -> Take:
+    """Read a take file. Raises InputError, naming it, if it is not one, is damaged, or does not hold together."""
+    arrays, header = _load(path, "take")
+    names = _names(path, header)
+    shape = arrays["coefficients"].shape if "coefficients" in arrays else (0, 0, 0)
+    frames, modes = shape[:2] if len(shape) == 3 else (0, 0)
+    _check(
+        path,
+        arrays,
+        {
+            "modes": (None, modes),
+            "coefficients": (frames, modes, len(names)),
+            "jaw": (frames, 4, 4),
+            "head": (frames, 4, 4),
+            "frames": (frames,),
+            "error_mm": (frames, 2),
+        },
+    )
+    for name in ("jaw", "head"):
+        _check_rigid(path, name, arrays[name])
+    fps = header.get("fps")
+    _require(path, isinstance(fps, int | float) and fps > 0, "it has no frame rate")
+    return Take(
+        names=names,
+        topology_digest=str(header.get("topology", "")),
+        fps=float(fps),
+        settings=header.get("settings", {}),
+        figures=header.get("figures", {}),
+        **{name: arrays[name] for name in TAKE_ARRAYS},
+    )
+
+
+def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write arrays as an .npz file, whole or not at all. Raises OSError if it cannot be written."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """What a file is and holds, as JSON values. Raises InputError if it is none of ours."""
+    if path.suffix.lower() == ".npz":
+        return _describe_archive(path)
+    header = _read_header(path)
+    if header.get("kind") == "actor":
+        actor = load_actor(path)
+        return {
+            "kind": "actor",
+            "points": len(actor.bone),
+            "faces": len(actor.topology.sizes),
+            "expressions": list(actor.names),
+            "bones": actor.hinge is not None,
+            "constrained_points": len(actor.constraints),
+            "topology": actor.topology.digest,
+            **actor.figures,
+        }
+    take = load_take(path)
+    return {
+        "kind": "take",
+        "frames": len(take.frames),
+        "first_frame": int(take.frames[0]) if len(take.frames) else 0,
+        "fps": take.fps,
+        "points": len(take.modes),
+        "modes": take.modes.shape[1],
+        "expressions": list(take.names),
+        "topology": take.topology_digest,
+        **take.figures,
+    }
+
+
+def _describe_archive(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name].shape for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if "key_weights" in arrays:
+        kind = "bake"
+    elif "vertices" in arrays:
+        kind = "capture" if "names" in arrays and "frames" not in arrays else "performance"
+    else:
+        raise InputError(f"{path} is neither a capture nor a performance nor a bake; it holds {', '.join(arrays)}")
+    return {"kind": kind, **{name: list(shape) for name, shape in arrays.items()}}
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+    temporary = path.with_name(path.name + ".part")
+    text = json.dumps({"version": VERSION, "units": "mm", **header}, allow_nan=False)
+    try:
+        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary, {"aim": text})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {})["aim"])
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is not an actor or take file, or it is damaged: {error}") from error
+    _require(path, isinstance(header, dict), "its header is not an object")
+    version = header.get("version")
+    _require(path, version == VERSION, f"it has version {version}, this release reads version {VERSION}")
+    _require(path, header.get("kind") in ("actor", "take"), "it does not say whether it is an actor or a take")
+    return header
+
+
+def _load(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    header = _read_header(path)
+    if header["kind"] != kind:
+        raise InputError(f"{path} is a {header['kind']} file; a{'n' if kind == 'actor' else ''} {kind} file is needed")
+    try:
+        with safe_open(path, framework="np") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    return arrays, header
+
+
+def _names(path: Path, header: dict[str, Any]) -> tuple[str, ...]:
+    names = header.get("names")
+    good = isinstance(names, list) and len(names) > 0 and all(isinstance(name, str) and name for name in names)
+    _require(path, good and len(set(names)) == len(names), "its expressions are not distinct names")
+    return tuple(names)
+
+
+def _topology(path: Path, arrays: dict[str, np.ndarray], points: int) -> Topology:
+    try:
+        return Topology(arrays["corners"], arrays["sizes"], points)
+    except InputError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+
+
+def _check(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int | None, ...] | None]) -> None:
+    """Every named array is there, finite, and of its shape; None stands for any length or any shape."""
+    for name, shape in shapes.items():
+        _require(path, name in arrays, f"it has no {name}")
+        array = arrays[name]
+        if shape is not None:
+            fits = array.ndim == len(shape) and all(
+                want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+            )
+            _require(path, fits, f"its {name} has the shape {array.shape}, not {shape}")
+        _require(path, bool(np.isfinite(array).all()), f"its {name} holds values that are not numbers")
+
+
+def _check_rigid(path: Path, name: str, motion: np.ndarray) -> None:
+    rotation = motion[:, :3, :3]
+    orthogonal = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max(initial=0.0) < RIGID_TOLERANCE
+    proper = bool((np.linalg.det(rotation) > 0).all()) and bool((motion[:, 3] == (0, 0, 0, 1)).all())
+    _require(path, orthogonal and proper, f"its {name} holds a matrix that is not a rigid motion")
+
+
+def _require(path: Path, good: bool, problem: str) -> None:
+    if not good:
+        raise InputError(f"{path} is damaged or made by another program: {problem}; write it again")

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A performance: frames of one actor's mesh, from whatever stores them."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .capture_checks import check_finite, check_follows
+from .errors import InputError
+from .meshes import list_mesh_files, read_mesh
+from .topology import Topology, same_surface
+
+DEFAULT_FPS = 24.0
+
+
+@dataclass(frozen=True)
+class Performance:
+    """vertices: (F, V, 3) float32 in mm. frames: (F,) int32 frame numbers. fps: frames a second.
+
+    topology: the faces, None where the file has none. source: the file or folder, for messages.
+    """
+
+    vertices: np.ndarray
+    frames: np.ndarray
+    fps: float
+    topology: Topology | None
+    source: str
+
+
+def read_performance(path: Path) -> Performance:
+    """A performance from a folder of meshes, an .npz with `vertices`, or a .pc2 or .mdd point cache.
+
+    Raises InputError if there is no such file, it cannot be read, or it has no frames.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; a folder of meshes, an .npz, a .pc2 or an .mdd file is needed")
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        performance = _read_folder(path)
+    elif suffix == ".npz":
+        performance = _read_archive(path)
+    elif suffix in (".pc2", ".mdd"):
+        performance = _read_pc2(path) if suffix == ".pc2" else _read_mdd(path)
+    else:
+        raise InputError(f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd file")
+    if len(performance.vertices) == 0:
+        raise InputError(f"{path} has no frames; a performance needs at least one")
+    return performance
+
+
+def check_performance(performance: Performance, neutral: np.ndarray, topology: Topology) -> None:
+    """Raise InputError, naming the source, unless the frames are meshes of the actor with this neutral (V, 3) in mm."""
+    count = performance.vertices.shape[1]
+    if count != topology.vertex_count:
+        raise InputError(
+            f"{performance.source} has {count} vertices a frame but the actor's mesh has {topology.vertex_count}; "
+            "a performance must be in the topology the actor was learned in"
+        )
+    if performance.topology is not None and not same_surface(performance.topology, topology):
+        raise InputError(
+            f"{performance.source} joins its vertices to other faces than the actor's mesh although the counts agree; "
+            "export it again with the vertex order kept"
+        )
+    for index, points in enumerate(performance.vertices):
+        check_finite(f"{performance.source}, frame {performance.frames[index]}", points)
+    check_follows(
+        f"{performance.source}, its first frame", performance.vertices[0], "the actor's neutral", neutral, topology
+    )
+
+
+def _read_folder(folder: Path) -> Performance:
+    files = list_mesh_files(folder)
+    if not files:
+        raise InputError(f"{folder} holds no meshes; one .obj or .ply file a frame is needed")
+    first, topology = read_mesh(files[0])
+    vertices = np.empty((len(files), len(first), 3), dtype=np.float32)
+    for index, path in enumerate(files):
+        points, faces = (first, topology) if index == 0 else read_mesh(path)
+        if faces.digest != topology.digest:
+            raise InputError(f"{path} has other faces than {files[0].name}; all frames must be the same mesh")
+        vertices[index] = points
+    return Performance(vertices, np.arange(1, len(files) + 1, dtype=np.int32), DEFAULT_FPS, topology, str(folder))
+
+
+def _read_archive(path: Path) -> Performance:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            vertices = np.asarray(archive["vertices"], dtype=np.float32)
+            if vertices.ndim != 3 or vertices.shape[2] != 3:
+                raise ValueError(f"its vertices have the shape {vertices.shape}; (frames, points, 3) is needed")
+            stored = set(archive.files)
+            frames = archive["frames"] if "frames" in stored else np.arange(1, len(vertices) + 1)
+            fps = float(archive["fps"]) if "fps" in stored else DEFAULT_FPS
+            topology = None
+            if "corners" in stored:
+                topology = Topology(archive["corners"], archive["sizes"], vertices.shape[1])
+            elif "faces" in stored:
+                topology = Topology.from_padded(archive["faces"], vertices.shape[1])
+            if len(frames) != len(vertices):
+                raise ValueError(f"it numbers {len(frames)} frames but has {len(vertices)}")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as a performance: {error}") from error
+    return Performance(vertices, np.asarray(frames, dtype=np.int32), fps, topology, str(path))
+
+
+def _read_pc2(path: Path) -> Performance:
+    data = path.read_bytes()
+    if len(data) < 32 or data[:12] != b"POINTCACHE2\0":
+        raise InputError(f"{path} is not a PC2 point cache; its first bytes are not POINTCACHE2")
+    _, points, start, _, samples = struct.unpack("<iiffi", data[12:32])
+    vertices = _frames_of(path, data[32:], "<f4", samples, points)
+    return Performance(vertices, np.arange(samples, dtype=np.int32) + round(start), DEFAULT_FPS, None, str(path))
+
+
+def _read_mdd(path: Path) -> Performance:
+    data = path.read_bytes()
+    if len(data) < 8:
+        raise InputError(f"{path} is not an MDD point cache; it is too short")
+    samples, points = struct.unpack(">ii", data[:8])
+    if samples < 0 or len(data) < 8 + 4 * samples:
+        raise InputError(f"{path} is damaged: it names {samples} frames but ends before their times")
+    times = np.frombuffer(data, ">f4", samples, 8)
+    vertices = _frames_of(path, data[8 + 4 * samples :], ">f4", samples, points)
+    step = float(np.median(np.diff(times))) if samples > 1 else 0.0
+    fps = 1.0 / step if step > 0 else DEFAULT_FPS
+    return Performance(vertices, np.arange(1, samples + 1, dtype=np.int32), fps, None, str(path))
+
+
+def _frames_of(path: Path, data: bytes, kind: str, samples: int, points: int) -> np.ndarray:
+    wanted = samples * points * 12
+    if samples < 0 or points < 0 or len(data) < wanted:
+        raise InputError(
+            f"{path} is damaged: {samples} frames of {points} points need {wanted} bytes, but {len(data)} are there"
+        )
+    return np.frombuffer(data[:wanted], kind).astype(np.float32).reshape(samples, points, 3)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take: a performance as the model has it, weights per point and rigid motions per frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Take:
+    """A fitted performance of F frames.
+
+    names: the N expressions the weights belong to. topology_digest: of the mesh they belong to.
+    modes: Φ (V, M) float32 smooth functions on that mesh. coefficients: a (F, M, N) float32, so that the weight of
+    expression i at a point is w_i(c) = sum_m Φ_m(c) a_mi. jaw: T_j (F, 4, 4) float64 rigid, in mm. head: H_j alike.
+    frames: (F,) int32 frame numbers. fps: frames a second. error_mm: (F, 2) float32 mean and worst error of each frame.
+    """
+
+    names: tuple[str, ...]
+    topology_digest: str
+    modes: np.ndarray
+    coefficients: np.ndarray
+    jaw: np.ndarray
+    head: np.ndarray
+    frames: np.ndarray
+    fps: float
+    error_mm: np.ndarray
+    settings: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
