@@ -9,14 +9,10 @@ from typing import Any
 import bpy
 
 from ..aim_blender.jobs.progress import duration
-from ..aim_blender.scene import actors, jobs, versions
+from ..aim_blender.scene import actors, jobs, results, versions
 from ..ops import base
 from .preferences import draw_environment
 from .text import draw_problem, draw_text
-
-# What is worth showing of a result's figures: name, words, decimals.
-LEARNED_FIGURES = (("implicit_mean_mm", "Mean error", 3), ("mean_mm", "Mean error", 3), ("worst_mm", "Worst error", 2))
-TAKE_FIGURES = (("fit_mean_mm", "Fit, mean", 3), ("mean_mm", "Mean error", 3), ("worst_mm", "Worst error", 3))
 
 
 class AIM_UL_actors(bpy.types.UIList):
@@ -132,7 +128,7 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
             return
         _draw_job(layout, actor, "learn")
         if _is_learned(actor):
-            _draw_figures(layout, actor.figures, LEARNED_FIGURES, "Learned")
+            draw_text(layout, results.describe_learned(actor.name, _figures(actor.figures)), "CHECKMARK")
         draw_environment(layout)
 
 
@@ -186,7 +182,10 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
             row.template_list("AIM_UL_takes", "", state, "takes", state, "active_take", rows=2)
             row.column(align=True).operator("aim.take_remove", text="", icon="REMOVE")
             if 0 <= state.active_take < len(state.takes):
-                _draw_figures(layout, state.takes[state.active_take].figures, TAKE_FIGURES, "Fitted")
+                take = state.takes[state.active_take]
+                figures = _figures(take.figures)
+                sentence = results.describe_take(take.name, take.frame_start, take.frame_end, figures)
+                draw_text(layout, sentence, "CHECKMARK")
 
 
 def next_step(context: bpy.types.Context) -> str:
@@ -245,20 +244,13 @@ def _draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
         layout.operator("aim.job_resume", text="Bring In Result", icon="IMPORT")
 
 
-def _draw_figures(
-    layout: bpy.types.UILayout, figures: str, known: tuple[tuple[str, str, int], ...], title: str
-) -> None:
-    """The telling figures of a result, read from JSON."""
+def _figures(text: str) -> dict[str, Any]:
+    """The figures of a result, which are kept as JSON."""
     try:
-        found = json.loads(figures) if figures else {}
+        found = json.loads(text) if text else {}
     except ValueError:
-        found = {}
-    parts = [
-        f"{words.lower()} {found[name]:.{decimals}f} mm"
-        for name, words, decimals in known
-        if isinstance(found.get(name), (int, float))
-    ]
-    draw_text(layout, "; ".join([title, *parts]), "CHECKMARK")
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 CLASSES = (

@@ -135,8 +135,19 @@ class AIM_OT_demo_actor_add(AimOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = demo.add_demo_actor(context)
+        self._look_at_selection(context)
         self.tell(f"added {actor.name}; press Learn")
         return {"FINISHED"}
+
+    def _look_at_selection(self, context: bpy.types.Context) -> None:
+        """Turn the 3D view whose button was pressed to the new face."""
+        area = context.area
+        if bpy.app.background or area is None or area.type != "VIEW_3D":
+            return
+        region = next(region for region in area.regions if region.type == "WINDOW")
+        with context.temp_override(region=region):
+            bpy.ops.view3d.view_axis(type="FRONT")
+            bpy.ops.view3d.view_selected()
 
 
 CLASSES = (AIM_OT_actor_add, AIM_OT_actor_remove, AIM_OT_shape_remove, AIM_OT_take_remove, AIM_OT_demo_actor_add)

@@ -58,11 +58,12 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         learned_file(actor)
         source = self._source(context)
         choices = {"device": worker_device(context), **({"modes": self.modes} if self.modes else {})}
-        tolerance = self.tolerance_mm or context.scene.aim.tolerance_mm
+        tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32
         run = jobs.Run(actor.identifier, "fit", worker_interpreter(context), deliver)
         run.preparation = prepare_fitting(context.scene, actor, source, choices, tolerance)
         jobs.begin(run)
-        self.tell("fitting the performance" if run.active else "fitted the performance")
+        if run.active:
+            self.tell("fitting the performance")
         return {"FINISHED"}
 
     def _source(self, context: bpy.types.Context) -> PerformanceSource:

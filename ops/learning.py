@@ -64,7 +64,8 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
         run = jobs.Run(actor.identifier, "learn", interpreter, deliver)
         run.start(folder)
         jobs.begin(run)
-        self.tell(f"learning {actor.name}" if run.active else f"learned {actor.name}")
+        if run.active:
+            self.tell(f"learning {actor.name}")
         return {"FINISHED"}
 
     def _choices(self, context: bpy.types.Context) -> dict[str, Any]:

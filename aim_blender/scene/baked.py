@@ -98,7 +98,7 @@ def write_take(
 
     frame: (4, 4) rigid, where the actor's space lies in the scene. name: of the take.
     """
-    title = f"{actor.name} {name}"
+    title = name if name.startswith(actor.name) else f"{actor.name} {name}"
     collection = bpy.data.collections.new(title)
     context.scene.collection.children.link(collection)
     try:

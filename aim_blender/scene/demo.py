@@ -15,6 +15,7 @@ NAME = "Demo"
 MILLIMETRES_PER_UNIT = 1000.0  # metres, which Blender's scenes are in
 GAP_UNITS = 0.1
 FIRST_FRAME = 1
+COLOURS = "Colour"
 
 
 def add_demo_actor(context: bpy.types.Context) -> Any:
@@ -27,7 +28,7 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     collection = bpy.data.collections.new(f"{NAME} Actor")
     scene.collection.children.link(collection)
     place = _free_place(context, _units(demo.neutral))
-    material = _material_of_colours()
+    material = _material("Skin", (0.62, 0.36, 0.26), of_colours=True)
     neutral = _add_skin(collection, demo, f"{NAME} Neutral", demo.neutral, material)
     versions.add_shape_key(neutral, "Basis")
     for name, shape in zip(demo.names[1:], demo.shapes[1:], strict=True):
@@ -36,7 +37,10 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     mandible = _add_triangles(collection, f"{NAME} Mandible", demo.mandible_vertices, demo.mandible_triangles)
     eyes = _add_triangles(collection, f"{NAME} Eyes", demo.eyes_vertices, demo.eyes_triangles)
     _colour(eyes.data, demo.eyes_colours)
-    eyes.data.materials.append(material)
+    eyes.data.materials.append(_material("Eyes", (0.82, 0.80, 0.77), of_colours=True))
+    bone = _material("Bone", (0.78, 0.73, 0.60))
+    for item in (skull, mandible):
+        item.data.materials.append(bone)
     frames = demo.performance().vertices
     performance = _add_skin(collection, demo, f"{NAME} Performance", frames[0], material)
     _animate(performance, frames)
@@ -99,22 +103,24 @@ def _animate(item: bpy.types.Object, frames: np.ndarray) -> None:
 
 def _colour(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
     """Give the mesh linear colours (V, 3) as its colour attribute."""
-    layer = mesh.color_attributes.new("Colour", "FLOAT_COLOR", "POINT")
+    layer = mesh.color_attributes.new(COLOURS, "FLOAT_COLOR", "POINT")
     layer.data.foreach_set("color", np.hstack([colours, np.ones((len(colours), 1))]).astype(np.float32).ravel())
 
 
-def _material_of_colours() -> bpy.types.Material:
-    """A material that shows the colour attribute."""
-    material = bpy.data.materials.new(f"{NAME} Colours")
+def _material(name: str, colour: tuple[float, float, float], of_colours: bool = False) -> bpy.types.Material:
+    """A material of one linear colour, or one that shows the mesh's colour attribute when it is rendered."""
+    material = bpy.data.materials.new(f"{NAME} {name}")
+    material.diffuse_color = (*colour, 1.0)  # what the viewport's solid shading shows
     material.use_nodes = True
     nodes = material.node_tree.nodes
     shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Roughness"].default_value = 0.55
-    attribute = nodes.new("ShaderNodeVertexColor")
-    attribute.layer_name = "Colour"
-    attribute.location = (shader.location.x - 250, shader.location.y)
-    material.node_tree.links.new(attribute.outputs["Color"], shader.inputs["Base Color"])
-    material.diffuse_color = (0.62, 0.36, 0.26, 1.0)
+    shader.inputs["Base Color"].default_value = (*colour, 1.0)
+    if of_colours:
+        attribute = nodes.new("ShaderNodeVertexColor")
+        attribute.layer_name = COLOURS
+        attribute.location = (shader.location.x - 250, shader.location.y)
+        material.node_tree.links.new(attribute.outputs["Color"], shader.inputs["Base Color"])
     return material
 
 

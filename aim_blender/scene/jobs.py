@@ -65,7 +65,9 @@ class Run:
             if self.preparation is not None:
                 self._prepare()
             elif self.supervisor is not None and not self.status.ended:
-                self.status = self.supervisor.poll()
+                status = self.supervisor.poll()
+                # A stretch of work that cannot tell its share (reading, writing) must not throw the bar back.
+                self.status = replace(status, fraction=max(status.fraction, self.status.fraction))
             if self.status.state == "finished" and not self.delivered:
                 self._try_to_deliver()
         except (InputError, JobFailed, InterpreterError) as error:

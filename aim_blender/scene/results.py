@@ -29,13 +29,14 @@ def bring_in(context: bpy.types.Context, path: Path) -> str:
     if found is None:
         raise InputError(f"the actor of the job in {path} is not in this file; open the file that it was started from")
     scene, actor = found
-    figures: dict[str, Any] = {}
-    for each in result.get("figures", []):
-        figures.update(each)
+    steps = [{name: value for name, value in each.items() if name != "out"} for each in result.get("figures", [])]
     if delivery["kind"] == "learn":
-        text = _bring_in_actor(actor, path / delivery["actor_file"], figures)
+        text = _bring_in_actor(actor, path / delivery["actor_file"], steps[0] if steps else {})
     else:
-        text = _bring_in_take(context, scene, actor, path, delivery, figures)
+        # Fit and bake have figures of the same names: those of the fit, the first step, are told apart.
+        fitted = {f"fit_{name}": value for name, value in steps[0].items()} if steps else {}
+        baked_figures = steps[1] if len(steps) > 1 else {}
+        text = _bring_in_take(context, scene, actor, path, delivery, {**fitted, **baked_figures})
     actor.job_folder = ""
     return text
 
@@ -45,7 +46,7 @@ def _bring_in_actor(actor: Any, file: Path, figures: dict[str, Any]) -> str:
         raise InputError(f"the learned actor {file} is gone; learn {actor.name!r} again")
     actor.file_path = str(file)
     actor.figures = json.dumps(figures)
-    return f"learned {actor.name}{_with_figures(figures)}; its file is {file}"
+    return f"{describe_learned(actor.name, figures)}; its file is {file}"
 
 
 def _bring_in_take(
@@ -57,7 +58,7 @@ def _bring_in_take(
     collection = baked.write_take(context, actor, take, np.array(delivery["frame"]), name)
     baked.record_take(scene, actor, name, path / delivery["take_file"], figures, take.frames, collection)
     first, last = int(take.frames.min()), int(take.frames.max())
-    text = f"fitted {name}: frames {first} to {last}{_with_figures(figures)}; it is in collection {collection.name}"
+    text = f"{describe_take(name, first, last, figures)}; it is in collection {collection.name}"
     if first < scene.frame_start or last > scene.frame_end:
         text += f"; the scene plays only {scene.frame_start} to {scene.frame_end}"
     if delivery.get("still"):
@@ -65,13 +66,29 @@ def _bring_in_take(
     return text
 
 
-def _with_figures(figures: dict[str, Any]) -> str:
-    """The most telling figures, in words."""
-    parts = []
-    if isinstance(figures.get("mean_mm"), float):
-        parts.append(f"mean error {figures['mean_mm']:.3f} mm")
-    if isinstance(figures.get("worst_mm"), float):
-        parts.append(f"worst {figures['worst_mm']:.2f} mm")
-    if isinstance(figures.get("correctives"), int):
-        parts.append(f"{figures['correctives']} correctives")
-    return f", {', '.join(parts)}" if parts else ""
+def describe_learned(name: str, figures: dict[str, Any]) -> str:
+    """What was learned, in one sentence."""
+    parts = [f"learned {name}"]
+    if _is_number(figures.get("implicit_mean_mm")):
+        parts.append(f"the networks alone come within {figures['implicit_mean_mm']:.2f} mm")
+    if _is_number(figures.get("exact_worst_mm")):
+        parts.append(f"the whole model within {max(figures['exact_worst_mm'], 0.001):.3f} mm of its shapes")
+    if _is_number(figures.get("jaw_open_degrees")):
+        parts.append(f"the jaw opens {figures['jaw_open_degrees']:.0f} degrees")
+    return ", ".join(parts)
+
+
+def describe_take(name: str, first: int, last: int, figures: dict[str, Any]) -> str:
+    """What was fitted and baked, in one sentence."""
+    parts = [f"fitted {name}, frames {first} to {last}"]
+    if _is_number(figures.get("fit_mean_mm")):
+        parts.append(f"within {figures['fit_mean_mm']:.3f} mm of the performance on the mean")
+    if _is_number(figures.get("worst_mm")):
+        keys = figures.get("correctives")
+        with_keys = f", with {keys} corrective keys" if isinstance(keys, int) else ""
+        parts.append(f"the keys within {figures['worst_mm']:.3f} mm of the fit at worst{with_keys}")
+    return ", ".join(parts)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float))

@@ -65,7 +65,8 @@ def prepare(folder: Path, arrays: dict[str, np.ndarray], scale: float, frame: np
     job = headless.extension_module("aim_blender.jobs.folder").JobFolder.create(
         folder, "fit", [{"task": "fit", "arguments": {}}]
     )
-    job.write_result({"state": "finished", "figures": [{"worst_mm": 0.08, "mean_mm": 0.01, "correctives": 2}]})
+    figures = [{"mean_mm": 0.02, "worst_mm": 0.3}, {"worst_mm": 0.08, "mean_mm": 0.01, "correctives": 2}]
+    job.write_result({"state": "finished", "figures": figures})
     headless.extension_module("aim_blender.scene.job_making").write_delivery(
         folder,
         {
@@ -135,7 +136,8 @@ def test_what_the_result_is_made_of(scene, tmp_path):
     take = scene.aim.takes[0]
     assert (take.name, take.frame_start, take.frame_end) == ("shot", 5, 28)
     assert take.collection.name == "Actor shot"
-    assert json.loads(take.figures)["correctives"] == 2
+    figures = json.loads(take.figures)
+    assert (figures["correctives"], figures["worst_mm"], figures["fit_worst_mm"]) == (2, 0.08, 0.3)
     skin, rig = result()["skin"], result()["rig"]
     assert [key.name for key in skin.data.shape_keys.key_blocks] == ["Basis", *arrays["key_names"]]
     assert [material.name for material in skin.data.materials] == ["Skin"]
