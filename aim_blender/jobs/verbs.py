@@ -305,7 +305,10 @@ class _Bar:
             self.close()
             self._stretch = stretch
             total = record["total"] or None
-            self._bar = self._tqdm(total=total, desc=record["message"], leave=False, dynamic_ncols=True)
+            layout = None if total else "{desc} ..."
+            self._bar = self._tqdm(
+                total=total, desc=record["message"], leave=False, dynamic_ncols=True, bar_format=layout
+            )
         self._bar.set_postfix_str(_figures_shown(record), refresh=False)
         self._bar.update(record["done"] - self._bar.n)
 

@@ -96,6 +96,34 @@ def test_info(folder):
     assert "smile, frown, pout" in shown
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of POSIX")
+def test_a_terminal_shows_a_bar_and_figures_stay_apart(folder, tmp_path):
+    import fcntl
+    import struct
+    import termios
+
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
+    command = [
+        sys.executable,
+        "-m",
+        "aim_blender",
+        "learn",
+        str(folder / "capture.npz"),
+        "--json",
+        "--iterations",
+        "20",
+    ]
+    command += ["--out", str(tmp_path / "A.actor.safetensors"), "--hidden", "16"]
+    said = subprocess.check_output(command, cwd=ROOT, stderr=theirs, text=True)
+    os.close(theirs)
+    with open(ours, "rb") as terminal:
+        shown = terminal.read1().decode()
+    assert json.loads(said)["out"] == str(tmp_path / "A.actor.safetensors")
+    assert "Learning: 100%" in shown or "Learning:   0%" in shown
+    assert shown.split("\r")[-1].strip() == ""
+
+
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 
@@ -176,7 +204,7 @@ def test_interrupted_learning_says_how_to_go_on_and_goes_on(folder, tmp_path):
     )
     progress = process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    said, last_words = process.communicate(timeout=20)
+    said, last_words = process.communicate(timeout=60)
     assert re.fullmatch(r"Learning, \d+ of 1000000, error mm [\d.]+, .* left\n", progress)
     assert (process.returncode, said) == (130, "")
     assert last_words.startswith("python -m aim_blender: stopped; ")
@@ -193,7 +221,7 @@ def test_interrupted_learning_says_how_to_go_on_and_goes_on(folder, tmp_path):
     )
     first_line = resumed.stderr.readline()
     resumed.send_signal(signal.SIGINT)
-    resumed.communicate(timeout=20)
+    resumed.communicate(timeout=60)
     assert int(first_line.split()[1]) > int(progress.split()[1]), (progress, first_line)
     assert (checkpoint / "learning.safetensors").read_bytes() != before
 
