@@ -113,7 +113,10 @@ def _fit_pose(neutral: np.ndarray, shape: np.ndarray, weight: np.ndarray, hinge:
     Muscles move this skin too, but not rigidly: a motion that a rigid mandible does not explain well is not the jaw's.
     Between clearly explained and clearly not, the pose fades to rest.
     """
-    angle = np.quantile(_opening_angles(neutral, shape, hinge), FULL_FOLLOWER_QUANTILE) / FULL_FOLLOWER
+    # What the points agree on: muscles pull some of them further down than the jaw does, and others up.
+    leading = weight >= max(np.median(weight), 0.2)
+    opening = _opening_angles(neutral[leading], shape[leading], hinge) / weight[leading]
+    angle = np.median(opening) if leading.any() else 0.0
     rest = np.concatenate([max(angle, 0.0) * hinge.axis, np.zeros(3)])  # the teeth are in the way of less than 0
     free = _solve_pose(neutral, shape, weight, hinge, np.zeros(6), np.eye(6) * 1e-3)
     residual, _ = _pose_residual(neutral, shape, weight, hinge, free)
