@@ -129,7 +129,8 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
         _draw_job(layout, actor, "learn")
         if _is_learned(actor):
             draw_text(layout, results.describe_learned(actor.name, _figures(actor.figures)), "CHECKMARK")
-        draw_environment(layout)
+        if jobs.ENVIRONMENT.state == "failed":
+            draw_environment(layout)
 
 
 class AIM_PT_learn_settings(AimPanel, bpy.types.Panel):
@@ -148,6 +149,8 @@ class AIM_PT_learn_settings(AimPanel, bpy.types.Panel):
             column.prop(chosen, "device")
             column.prop(chosen, "interpreter")
         column.operator("aim.environment_check", icon="CHECKMARK")
+        if jobs.ENVIRONMENT.state != "failed":
+            draw_environment(column)
 
 
 class AIM_PT_performance(AimPanel, bpy.types.Panel):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import bpy
 
@@ -12,7 +13,7 @@ MARGIN_PIXELS = 72  # borders, scroll bar and an icon
 NARROWEST = 16
 
 
-def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
+def draw_text(layout: bpy.types.UILayout, text: str, icon: Any = "NONE") -> None:
     """Draw a sentence with a capital letter, over as many lines as it needs."""
     if not text:
         return

@@ -141,12 +141,13 @@ def read_meshes(
         _check_object(item)
     neutral_matrix = meshes.matrix_array(neutral.matrix_world)
     frame = meshes.rigid_part(neutral_matrix)
-    topology = meshes.read_topology(neutral.data, neutral.name)
+    topology = meshes.read_topology(meshes.mesh_of(neutral), neutral.name)
     labels = [source.name if source.shape_key else source.object.name for source in sources]
     local, topologies = [], []
     for source in sources:
         same = source.object == neutral
-        topologies.append(topology if same else meshes.read_topology(source.object.data, source.object.name))
+        mesh = meshes.mesh_of(source.object)
+        topologies.append(topology if same else meshes.read_topology(mesh, source.object.name))
         local.append(_shape_key_alone(source.object, source.shape_key) if source.shape_key else _plain(source.object))
     # Counts and numbers first: what follows compares vertex by vertex.
     for label, points, other in zip(labels, local, topologies, strict=True):
@@ -188,8 +189,9 @@ def read_meshes(
 
 def _plain(item: bpy.types.Object) -> np.ndarray:
     """(V, 3) the mesh without modifiers; where it has shape keys, its basis."""
-    keys = item.data.shape_keys
-    return meshes.read_key_positions(keys.reference_key) if keys is not None else meshes.read_positions(item.data)
+    mesh = meshes.mesh_of(item)
+    keys = mesh.shape_keys
+    return meshes.read_key_positions(keys.reference_key) if keys is not None else meshes.read_positions(mesh)
 
 
 def _shape_key_alone(item: bpy.types.Object, name: str) -> np.ndarray:
@@ -224,7 +226,7 @@ def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray)
     Its location is ignored if only because of that it stands outside the box around the neutral (V, 3).
     """
     points = _plain(item)
-    topology = meshes.read_topology(item.data, item.name)
+    topology = meshes.read_topology(meshes.mesh_of(item), item.name)
     check_finite(item.name, points)
     matrix = to_frame @ meshes.matrix_array(item.matrix_world)
     unmoved = points @ matrix[:3, :3].T

@@ -135,8 +135,10 @@ def _remove_collection(collection: bpy.types.Collection) -> None:
     for item in list(collection.objects):
         data = item.data
         bpy.data.objects.remove(item)
-        if data.users == 0:
-            (bpy.data.meshes if isinstance(data, bpy.types.Mesh) else bpy.data.armatures).remove(data)
+        if isinstance(data, bpy.types.Mesh):
+            bpy.data.meshes.remove(data)
+        elif isinstance(data, bpy.types.Armature):
+            bpy.data.armatures.remove(data)
     bpy.data.collections.remove(collection)
 
 

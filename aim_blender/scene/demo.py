@@ -36,7 +36,7 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     skull = _add_triangles(collection, f"{NAME} Skull", demo.skull_vertices, demo.skull_triangles)
     mandible = _add_triangles(collection, f"{NAME} Mandible", demo.mandible_vertices, demo.mandible_triangles)
     eyes = _add_triangles(collection, f"{NAME} Eyes", demo.eyes_vertices, demo.eyes_triangles)
-    _colour(eyes.data, demo.eyes_colours)
+    _colour(meshes.mesh_of(eyes), demo.eyes_colours)
     eyes.data.materials.append(_material("Eyes", (0.82, 0.80, 0.77), of_colours=True))
     bone = _material("Bone", (0.78, 0.73, 0.60))
     for item in (skull, mandible):
@@ -136,7 +136,7 @@ def _free_place(context: bpy.types.Context, points: np.ndarray) -> tuple[float, 
             boxes.append((corners.min(0), corners.max(0)))
     if any((low < highest).all() and (high > lowest).all() for low, high in boxes):
         origin[0] = max(high[0] for _, high in boxes) + GAP_UNITS - points[:, 0].min()
-    return tuple(float(value) for value in origin)
+    return float(origin[0]), float(origin[1]), float(origin[2])
 
 
 def _select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:

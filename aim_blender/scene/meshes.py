@@ -10,6 +10,13 @@ from ..core.errors import InputError
 from ..core.topology import Topology
 
 
+def mesh_of(item: bpy.types.Object) -> bpy.types.Mesh:
+    """The mesh of a mesh object. Raises InputError if the object is of another kind."""
+    if not isinstance(item.data, bpy.types.Mesh):
+        raise InputError(f"{item.name!r} is no mesh; pick a mesh object")
+    return item.data
+
+
 def read_positions(mesh: bpy.types.Mesh) -> np.ndarray:
     """(V, 3) float32 positions in the mesh's own space and unit."""
     positions = np.empty((len(mesh.vertices), 3), dtype=np.float32)

@@ -96,7 +96,7 @@ class PerformanceReader:
             {
                 "vertices": self.vertices,
                 "frames": self.frames,
-                "fps": np.float64(self.fps),
+                "fps": np.array(self.fps),
                 "corners": self.topology.corners,
                 "sizes": self.topology.sizes,
             },

@@ -230,6 +230,16 @@ def test_environment_check(scene, worker):
     assert "torch" in environment.text and "cpu" in environment.text
 
 
+def test_blenders_own_command_line(scene, worker, preferences, tmp_path, capfd):
+    """`blender --command aim ...` runs the worker's commands and passes their output and exit status on."""
+    command_line = headless.extension_module("addon_manifest.command_line")
+    assert command_line.run(["info", str(tmp_path / "nothing.actor.safetensors")]) == 2
+    assert "nothing.actor.safetensors" in capfd.readouterr().err
+    preferences.interpreter = str(tmp_path / "python")
+    assert command_line.run(["info", "x"]) == 2
+    assert "does not exist" in capfd.readouterr().err
+
+
 def test_damaged_actor_file(saved, scene, worker):
     add_capture()
     bpy.ops.aim.actor_add(name="Actor")

@@ -168,7 +168,7 @@ def test_not_a_number(scene):
     add_capture()
     item = add_moving_face()
     item.data.shape_keys.key_blocks["smile"].points[3].co.x = float("nan")
-    with pytest.raises(Exception, match="'performance at frame 2' has .* not a number"):
+    with pytest.raises(Exception, match=r"'performance at frame 2' has .* not a number"):
         read(item)
     assert scene.frame_current == 1
 

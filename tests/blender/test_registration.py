@@ -27,7 +27,7 @@ def test_again_and_again(scene):
 
 
 def test_blender_imports_nothing_foreign():
-    """In a process of its own: after everything that draws, reads and writes is imported, torch and the like are not."""
+    """In a process of its own: after everything is imported and the demo actor is made, torch and the like are not."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
         "import bpy, headless; headless.load_extension(); bpy.ops.aim.demo_actor_add()\n"
