@@ -13,6 +13,9 @@ from .captures import Bone
 from .errors import InputError
 
 FACING = 0.8  # cosine between skin and bone normals above which they face the same way
+NEIGHBOUR_MM = 8.0
+JUMP_MM = 2.0  # by how much more than the skin points the bone points of neighbours may lie apart
+LARGEST_JUMPING_SHARE = 0.25  # of a point's neighbours
 LARGEST_THICKNESS = 25.0  # mm; the deepest soft tissue in the tables, at the second molar, is 18
 
 
@@ -32,6 +35,12 @@ class Constraints:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def chosen(self, keep: np.ndarray) -> Constraints:
+        """The constraints where keep (C,) is True."""
+        return Constraints(
+            self.points[keep], self.bone[keep], self.normal[keep], self.thickness[keep], self.on_mandible[keep]
+        )
 
     @classmethod
     def none(cls) -> Constraints:
@@ -97,13 +106,26 @@ def trace_constraints(
     # The meeting point is near the skin point, not on it: measured from the skin point, s0 = b + d n stays exact.
     exact_thickness = np.einsum("cx,cx->c", neutral[point[chosen]] - hit[ray_of], bone_normal[ray_of])
     bone_point = neutral[point[chosen]] - exact_thickness[:, None] * bone_normal[ray_of]
-    return Constraints(
+    found = Constraints(
         points=point[chosen],
         bone=bone_point,
         normal=bone_normal[ray_of],
         thickness=exact_thickness.clip(min=0.0),
         on_mandible=face[ray_of] >= mandible_start,
     )
+    return found.chosen(_agrees_with_neighbours(neutral, found))
+
+
+def _agrees_with_neighbours(neutral: np.ndarray, found: Constraints) -> np.ndarray:
+    """(C,) bool: not where the bone under neighbouring skin points jumps, as over teeth, sockets and behind edges."""
+    skin = neutral[found.points]
+    pairs = cKDTree(skin).query_pairs(NEIGHBOUR_MM, output_type="ndarray")
+    apart = np.linalg.norm(skin[pairs[:, 0]] - skin[pairs[:, 1]], axis=1)
+    bone_apart = np.linalg.norm(found.bone[pairs[:, 0]] - found.bone[pairs[:, 1]], axis=1)
+    jumps = (bone_apart > apart + JUMP_MM) | (found.on_mandible[pairs[:, 0]] != found.on_mandible[pairs[:, 1]])
+    seen = np.bincount(pairs.ravel(), minlength=len(found))
+    jumping = np.bincount(pairs[jumps].ravel(), minlength=len(found))
+    return (seen > 0) & (jumping <= LARGEST_JUMPING_SHARE * seen)
 
 
 def find_hinge(bones: dict[str, Bone], neutral: np.ndarray) -> Hinge:

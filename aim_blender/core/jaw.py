@@ -26,7 +26,7 @@ PRIOR_MM = 0.5  # how far a point may be off before the envelope matters
 # Measured on real faces: 0.9 to 0.99 in shapes where the jaw moves, below 0.75 where only muscles do.
 RIGID_FROM, RIGID_TO = 0.78, 0.9
 FULL_FOLLOWER_QUANTILE = 0.98  # of the points over the mandible, those that follow it almost fully
-FULL_FOLLOWER = 0.95
+FULL_FOLLOWER = 0.92
 REST_DEGREES = 4.0  # only shapes that open wider than this tell how much the skin follows
 
 
