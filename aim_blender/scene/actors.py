@@ -330,6 +330,9 @@ def read_actor(actor: Any) -> ActorMeshes:
         raise InputError(f"{actor.name!r} has a {next(iter(bones))} but no {missing}; pick both bones or none")
     found = read_meshes(sources, bones, actor.millimetres_per_unit)
     found.names = ["neutral", *(shape.name for shape in actor.shapes)]
+    repeated = next((name for index, name in enumerate(found.names) if name in found.names[:index]), None)
+    if repeated is not None:
+        raise InputError(f"two shapes of {actor.name!r} are called {repeated!r}; give every shape a name of its own")
     return found
 
 

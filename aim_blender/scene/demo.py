@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 
-from ..core.demo_actor import DemoActor, make_demo_actor
 from . import actors, meshes, versions
+
+if TYPE_CHECKING:
+    from ..core.demo_actor import DemoActor
 
 NAME = "Demo"
 MILLIMETRES_PER_UNIT = 1000.0  # metres, which Blender's scenes are in
@@ -23,6 +25,8 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
 
     The actor is recorded and the performance picked, so that Learn is the next step. Returns the actor.
     """
+    from ..core.demo_actor import make_demo_actor  # here, so that enabling the extension does not wait for it
+
     demo = make_demo_actor()
     scene = context.scene
     collection = bpy.data.collections.new(f"{NAME} Actor")
@@ -111,7 +115,7 @@ def _material(name: str, colour: tuple[float, float, float], of_colours: bool = 
     """A material of one linear colour, or one that shows the mesh's colour attribute when it is rendered."""
     material = bpy.data.materials.new(f"{NAME} {name}")
     material.diffuse_color = (*colour, 1.0)  # what the viewport's solid shading shows
-    material.use_nodes = True
+    versions.use_nodes(material)
     nodes = material.node_tree.nodes
     shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Roughness"].default_value = 0.55

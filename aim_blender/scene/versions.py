@@ -71,6 +71,12 @@ def add_shape_key(item: bpy.types.Object, name: str) -> bpy.types.ShapeKey:
     return key
 
 
+def use_nodes(material: bpy.types.Material) -> None:
+    """Give a new material its nodes; since 5.0 every material has them, and the switch is going to be removed."""
+    if bpy.app.version < (5, 0, 0):
+        material.use_nodes = True
+
+
 def curves_of(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
     """The F-curves that animate a data-block, whatever the version keeps them in."""
     animation = datablock.animation_data

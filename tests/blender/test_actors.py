@@ -182,6 +182,14 @@ def test_renamed_and_deleted_objects(scene):
     assert len(read()) == 4
 
 
+def test_shapes_renamed_alike(scene):
+    add_capture()
+    bpy.ops.aim.actor_add()
+    actor().shapes[2].name = "shape 1"
+    with pytest.raises(Exception, match="two shapes of 'neutral' are called 'shape 1'"):
+        read()
+
+
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 
