@@ -44,8 +44,13 @@ def stabilized_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:
 
 
 def check_belongs(actor: Actor, take: Take) -> None:
-    """Raise InputError unless the take's mesh and expressions are this actor's."""
+    """Raise InputError unless the take's mesh, points and expressions are this actor's."""
     if take.topology_digest != actor.topology.digest:
         raise InputError("the take was fitted on another mesh than the actor's; give the actor it was fitted with")
     if take.names != actor.names:
         raise InputError("the take has other expressions than the actor; give the actor it was fitted with")
+    if len(take.modes) != len(actor.bone):
+        raise InputError(
+            f"the take has weights for {len(take.modes)} points but the actor's mesh has {len(actor.bone)}; "
+            "the take is damaged, fit the performance again"
+        )

@@ -36,8 +36,9 @@ class Topology:
         if len(self.sizes) == 0 or self.sizes.min() < 3:
             raise InputError("the mesh has no faces, or faces with fewer than 3 corners; a face mesh is needed")
         if self.corners.min() < 0 or self.corners.max() >= self.vertex_count:
+            wrong = self.corners.min() if self.corners.min() < 0 else self.corners.max()
             raise InputError(
-                f"the face list is damaged: it names vertex {self.corners.max()} of a mesh with {self.vertex_count}"
+                f"the face list is damaged: it names vertex {wrong} of a mesh with {self.vertex_count} vertices"
             )
 
     @classmethod

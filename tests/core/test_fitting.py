@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The closed-form fit: against the least squares it stands for, and against the demo performance."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from aim_blender.core import fitting
+from aim_blender.core.errors import InputError
+from aim_blender.core.evaluation import evaluate_take
+from aim_blender.core.fitting import ClosedForm, FittingSettings, expression_offsets, fit_performance
+from aim_blender.core.modes import laplacian_modes
+from aim_blender.core.performances import Performance
+from aim_blender.core.topology import Topology
+from tests.core.geometry import degrees_between
+from tests.core.tiny_capture import POINTS, grid, shapes
+
+MODES, NAMES, FRAMES = 8, 3, 4
+SETTINGS = FittingSettings(ridge=0.3, smoothness=0.5)
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Expressions e, modes Φ and their eigenvalues on a small mesh, in float64."""
+    vertices, quads = grid()
+    modes, values = laplacian_modes(vertices, Topology.from_padded(quads, POINTS).triangles(), MODES)
+    expressions = (shapes()[1:] - shapes()[0]).transpose(1, 0, 2)
+    return tuple(torch.as_tensor(np.ascontiguousarray(value)) for value in (expressions, modes, values))
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def written_out(expressions: torch.Tensor, modes: torch.Tensor) -> np.ndarray:
+    """The (3V, MN) matrix that the fast path never forms; unknowns ordered mode by mode."""
+    matrix = np.empty((POINTS, 3, MODES, NAMES))
+    for v in range(POINTS):
+        for m in range(MODES):
+            for i in range(NAMES):
+                matrix[v, :, m, i] = modes[v, m] * expressions[v, i]
+    return matrix.reshape(3 * POINTS, MODES * NAMES)
+
+
+def prior(values: torch.Tensor) -> np.ndarray:
+    """(MN,) what the square of each unknown costs."""
+    wavelengths = values.numpy() * (30.0 / (2 * np.pi)) ** 2
+    return np.repeat(POINTS * (SETTINGS.ridge**2 + SETTINGS.smoothness**2 * wavelengths), NAMES)
+
+
+# -- the linear part against its plain twin ---------------------------------------------------------------------------
+
+
+def test_normal_matrix_is_that_of_the_matrix_written_out(problem):
+    expressions, modes, values = problem
+    matrix = written_out(expressions, modes)
+    found = ClosedForm(*problem, SETTINGS).normal_matrix(values, SETTINGS)
+    assert np.allclose(found, matrix.T @ matrix + np.diag(prior(values)), rtol=1e-10, atol=1e-8)
+
+
+def test_solution_is_that_of_least_squares(problem):
+    expressions, modes, values = problem
+    residual = random(FRAMES, POINTS, 3)
+    found = ClosedForm(*problem, SETTINGS).solve(residual)
+    assert found.shape == (FRAMES, MODES, NAMES)
+    stacked = np.concatenate([written_out(expressions, modes), np.diag(np.sqrt(prior(values)))])
+    right = np.concatenate([residual.reshape(FRAMES, -1).numpy(), np.zeros((FRAMES, MODES * NAMES))], axis=1)
+    wanted = np.linalg.lstsq(stacked, right.T, rcond=None)[0].T.reshape(FRAMES, MODES, NAMES)
+    assert np.allclose(found, wanted, rtol=1e-8, atol=1e-10)
+
+
+def test_single_precision_is_enough(problem):
+    residual = random(FRAMES, POINTS, 3)
+    exact = ClosedForm(*problem, SETTINGS).solve(residual)
+    single = ClosedForm(*(value.float() for value in problem), SETTINGS).solve(residual.float())
+    assert single.dtype == torch.float32
+    assert (single - exact).abs().max() < 1e-4 * exact.abs().max()
+
+
+def test_offsets_equal_einsum(problem):
+    expressions, modes, _ = problem
+    coefficients = random(FRAMES, MODES, NAMES)
+    wanted = torch.einsum("vm,fmn,vnx->fvx", modes, coefficients, expressions)
+    assert torch.allclose(expression_offsets(modes, coefficients, expressions), wanted, atol=1e-12)
+    assert torch.allclose(ClosedForm(*problem, SETTINGS).offsets(coefficients), wanted, atol=1e-12)
+
+
+def test_known_weights_are_found_again(problem):
+    coefficients = random(FRAMES, MODES, NAMES)
+    solver = ClosedForm(*problem, FittingSettings(ridge=1e-5, smoothness=1e-5))
+    assert torch.allclose(solver.solve(solver.offsets(coefficients)), coefficients, atol=1e-5)
+
+
+def test_a_stronger_prior_gives_smaller_weights(problem):
+    residual = random(1, POINTS, 3)
+    sizes = [ClosedForm(*problem, FittingSettings(ridge=ridge)).solve(residual).norm() for ridge in (0.01, 1.0, 100.0)]
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+# -- a whole performance ----------------------------------------------------------------------------------------------
+
+
+def test_demo_performance_is_fitted(demo_take, demo_frames, demo_shot):
+    figures = demo_take.figures
+    assert figures["frames"] == len(demo_frames.vertices) == len(demo_take.frames)
+    assert figures["mean_mm"] < 0.08
+    assert figures["worst_mm"] < 2.0
+    assert figures["head_moves"] is True
+    assert demo_take.error_mm.shape == (len(demo_frames.vertices), 2)
+    assert figures["worst_frame"] == demo_frames.frames[demo_take.error_mm[:, 1].argmax()]
+    assert np.array_equal(demo_take.frames, demo_frames.frames)
+    assert degrees_between(demo_take.head, demo_shot.head).max() < 0.1
+
+
+def test_figures_are_what_evaluation_measures(demo_learned, demo_take, demo_frames):
+    found = evaluate_take(demo_learned, demo_take)["vertices"]
+    distance = np.linalg.norm(found.astype(np.float64) - demo_frames.vertices, axis=-1)
+    assert demo_take.error_mm[:, 0] == pytest.approx(distance.mean(1), abs=1e-4)
+    assert demo_take.error_mm[:, 1] == pytest.approx(distance.max(1), abs=1e-3)
+    assert demo_take.figures["mean_mm"] == pytest.approx(distance.mean(), abs=1e-4)
+
+
+def test_shapes_of_the_actor_are_fitted_nearly_exactly(demo, demo_learned):
+    shots = demo.shapes[[0, 3, 8, 11]].astype(np.float32)
+    performance = Performance(shots, np.arange(4, dtype=np.int32), 24.0, demo.topology, "shapes")
+    take = fit_performance(demo_learned, performance, FittingSettings(modes=10, device="cpu"))
+    assert take.figures["head_moves"] is False
+    assert np.array_equal(take.head, np.tile(np.eye(4), (4, 1, 1)))
+    assert take.error_mm[:, 0].max() < 0.02
+    assert take.error_mm[0, 1] < 0.01
+
+
+@pytest.mark.parametrize(("choice", "moves"), [("still", False), ("free", True)])
+def test_head_is_solved_as_chosen(demo, demo_learned, demo_frames, choice, moves):
+    few = dataclasses.replace(demo_frames, vertices=demo_frames.vertices[4:6], frames=demo_frames.frames[4:6])
+    take = fit_performance(demo_learned, few, FittingSettings(modes=5, head=choice, device="cpu"))
+    assert take.figures["head_moves"] is moves
+    assert bool(degrees_between(take.head, np.eye(4)).max() > 1.0) is moves
+    assert (take.figures["mean_mm"] < 0.5) is moves
+
+
+def test_frames_are_fitted_alike_in_any_chunks(demo_learned, demo_frames, demo_take, monkeypatch):
+    monkeypatch.setattr(fitting, "CHUNK_BYTES", 1)
+    lines = []
+    take = fit_performance(demo_learned, demo_frames, FittingSettings(modes=20, device="cpu"), lines.append)
+    assert [line["done"] for line in lines if line["message"] == "Fitting"] == list(range(1, len(take.frames) + 1))
+    assert all(line["total"] == len(take.frames) for line in lines)
+    assert np.allclose(take.coefficients, demo_take.coefficients, atol=2e-3)
+    assert np.allclose(take.error_mm, demo_take.error_mm, atol=1e-4)
+
+
+def test_a_fit_is_the_same_every_time(demo_learned, demo_frames, demo_take):
+    again = fit_performance(demo_learned, demo_frames, FittingSettings(modes=20, device="cpu"))
+    for name in ("modes", "coefficients", "jaw", "head", "error_mm"):
+        assert np.array_equal(getattr(again, name), getattr(demo_take, name))
+
+
+def test_more_modes_than_points_are_cut_down(tiny):
+    actor, performance = tiny
+    take = fit_performance(actor, performance, FittingSettings(modes=500, device="cpu", head="still"))
+    assert take.modes.shape == (POINTS, POINTS - 2)
+    assert take.figures["mean_mm"] < 0.05
+
+
+def test_an_actor_without_bones_is_fitted(tiny):
+    actor, performance = tiny
+    take = fit_performance(actor, performance, FittingSettings(modes=20, device="cpu", head="still"))
+    assert np.array_equal(take.jaw, np.tile(np.eye(4), (len(take.frames), 1, 1)))
+    assert take.figures["mean_mm"] < 0.05
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """An actor without bones, and a performance of its mesh."""
+    from aim_blender.core.captures import read_capture
+    from aim_blender.core.learning import LearningSettings, learn_actor
+    from aim_blender.core.performances import read_performance
+    from tests.core.tiny_capture import write_capture, write_performance
+
+    folder = tmp_path_factory.mktemp("tiny")
+    settings = LearningSettings(iterations=20, hidden=8, depth=1, device="cpu", threads=1)
+    actor = learn_actor(read_capture(write_capture(folder / "capture.npz")), settings)
+    return actor, read_performance(write_performance(folder / "performance.npz"))
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choices", "part"),
+    [
+        ({"solver": "magic"}, "'magic'; it must be closed-form"),
+        ({"head": "loose"}, "'loose'; it must be one of auto, free, still"),
+        ({"modes": 0}, "modes is 0; it must be between 1 and 2000"),
+        ({"modes": 2001}, "modes is 2001"),
+    ],
+)
+def test_wrong_settings(choices, part):
+    with pytest.raises(InputError) as caught:
+        FittingSettings(**choices)
+    assert part in str(caught.value)
+
+
+def test_performance_of_another_mesh_is_refused_before_any_work(demo_learned, tiny):
+    lines = []
+    with pytest.raises(
+        InputError, match=f"performance.npz has {POINTS} vertices a frame but the actor's mesh has 8760"
+    ):
+        fit_performance(demo_learned, tiny[1], report=lines.append)
+    assert lines == []
+
+
+def test_unknown_device_is_named(tiny):
+    with pytest.raises(InputError, match="no device called 'tpu'"):
+        fit_performance(*tiny, FittingSettings(device="tpu"))
