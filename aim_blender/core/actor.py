@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .anatomy import Constraints, Hinge
+from .jaw import decompose_jaw
 from .topology import Topology
 
 
@@ -71,3 +72,22 @@ def skin(points: np.ndarray, motion: np.ndarray, skin_weight: np.ndarray) -> np.
 def apply_motion(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """H x: rigid motions (F, 4, 4) applied to points (F, V, 3)."""
     return points @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3]
+
+
+def jaw_movements(actor: Actor) -> list[dict[str, Any]]:
+    """What the jaw does in each shape: open_degrees about the hinge, and the hinge's slide forward_mm and aside_mm."""
+    if actor.hinge is None:
+        return []
+    hinge = actor.hinge
+    rows = []
+    for name, pose in zip(actor.names, decompose_jaw(actor.jaw, hinge), strict=True):
+        rows.append(
+            {
+                "name": name,
+                "open_degrees": float(np.rad2deg(pose[:3] @ hinge.axis)),
+                "turned_degrees": float(np.rad2deg(np.linalg.norm(pose[:3]))),
+                "forward_mm": float(pose[3:] @ hinge.forward),
+                "aside_mm": float(pose[3:] @ hinge.axis),
+            }
+        )
+    return rows

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,27 @@ class Bone:
 
 @dataclass(frozen=True)
 class Capture:
-    """names: N+1 shape names, the neutral first. vertices: (N+1, V, 3) float64 in mm. bones: skull and mandible or
-    none."""
+    """What was captured of one actor.
+
+    names: N+1 shape names, the neutral first. vertices: (N+1, V, 3) float64 in mm. bones: skull and mandible, or none.
+    jaw_points: (N+1, J, 3) points that move rigidly with the mandible, such as the lower teeth, in the same shapes;
+    None where there are none.
+    """
 
     names: tuple[str, ...]
     vertices: np.ndarray
     topology: Topology
     bones: dict[str, Bone]
+    jaw_points: np.ndarray | None = None
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the meshes, the bones and the jaw."""
+        content = hashlib.sha256(self.topology.digest.encode())
+        jaw = () if self.jaw_points is None else (self.jaw_points,)
+        for array in (self.vertices, *(bone.vertices for bone in self.bones.values()), *jaw):
+            content.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        return content.hexdigest()
 
     @property
     def neutral(self) -> np.ndarray:
@@ -42,14 +57,15 @@ class Capture:
 
 
 def read_capture(path: Path, bones: Path | None = None) -> Capture:
-    """A capture from a folder of meshes (with optional `bones/`) or from a capture.npz that Blender wrote.
+    """A capture from a folder of meshes (with optional `bones/` and `jaw/`) or from a capture.npz that Blender wrote.
 
+    `jaw/` holds one mesh of the lower teeth, or of anything else fixed to the mandible, for every shape, named like it.
     The neutral is the mesh whose name contains `neutral`, or the first by name. `bones` names another folder with
     skull and mandible. Raises InputError if the meshes do not belong together.
     """
     capture = _read_archive(path) if path.suffix.lower() == ".npz" else _read_folder(path)
     if bones is not None:
-        capture = Capture(capture.names, capture.vertices, capture.topology, read_bones(bones))
+        capture = replace(capture, bones=read_bones(bones))
     return capture
 
 
@@ -73,10 +89,28 @@ def _read_folder(folder: Path) -> Capture:
     neutral = next((path for path in files if "neutral" in path.stem.lower()), files[0])
     files = [neutral, *(path for path in files if path != neutral)]
     meshes = [read_mesh(path) for path in files]
-    names = ["neutral", *(_shape_name(path.stem) for path in files[1:])]
+    short = ["neutral", *(_shape_name(path.stem) for path in files[1:])]
+    names = short if len(set(short)) == len(short) else [path.stem for path in files]
     check_shapes([path.name for path in files], [points for points, _ in meshes], [faces for _, faces in meshes])
     bones = read_bones(folder / "bones") if (folder / "bones").is_dir() else {}
-    return Capture(tuple(names), np.stack([points for points, _ in meshes]), meshes[0][1], bones)
+    jaw_points = _read_jaw(folder / "jaw", files) if (folder / "jaw").is_dir() else None
+    return Capture(tuple(names), np.stack([points for points, _ in meshes]), meshes[0][1], bones, jaw_points)
+
+
+def _read_jaw(folder: Path, shapes: list[Path]) -> np.ndarray:
+    """(N+1, J, 3) the meshes of a rigid jaw, one for each shape. Raises InputError if one is missing or differs."""
+    files = {path.stem: path for path in list_mesh_files(folder)}
+    found: list[np.ndarray] = []
+    for shape in shapes:
+        if shape.stem not in files:
+            raise InputError(f"{folder} has no mesh called {shape.stem}; it needs one for every shape, named like it")
+        found.append(read_mesh(files[shape.stem])[0])
+        if found[-1].shape != found[0].shape:
+            raise InputError(
+                f"{files[shape.stem]} has {len(found[-1])} vertices but {files[shapes[0].stem].name} has "
+                f"{len(found[0])}; the jaw must be one mesh in all shapes"
+            )
+    return np.stack(found)
 
 
 def _shape_name(stem: str) -> str:
@@ -100,4 +134,7 @@ def _read_archive(path: Path) -> Capture:
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a capture that Blender wrote, or it is damaged: {error}") from error
     check_shapes(names, vertices, [topology] * len(names))
-    return Capture(names, vertices, topology, bones)
+    jaw_points = data["jaw_points"].astype(np.float64) if "jaw_points" in data else None
+    if jaw_points is not None and (jaw_points.shape[::2] != (len(names), 3) or not np.isfinite(jaw_points).all()):
+        raise InputError(f"{path} is damaged: its jaw_points have the shape {jaw_points.shape}; write it again")
+    return Capture(names, vertices, topology, bones, jaw_points)

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from .actor import Actor
+from .actor import Actor, jaw_movements
 from .anatomy import Constraints, Hinge
 from .errors import InputError
 from .takes import Take
@@ -175,6 +175,7 @@ def describe_file(path: Path) -> dict[str, Any]:
             "bones": actor.hinge is not None,
             "constrained_points": len(actor.constraints),
             "topology": actor.topology.digest,
+            "jaw": jaw_movements(actor),
             **actor.figures,
         }
     take = load_take(path)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from .actor import Actor
+from .rigid import rigid_registration
 
 QUIET_MM = 0.15  # a point that no expression moves by more than this says all it can about the head
 
@@ -29,19 +30,3 @@ def estimate_head(actor: Actor, vertices: np.ndarray, rounds: int = 5) -> np.nda
         spread = np.median(squared, axis=1, keepdims=True) + 1e-8
         weight = quiet / (1.0 + squared / spread) ** 2  # Geman-McClure
     return head
-
-
-def rigid_registration(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The rigid motions (F, 4, 4) that best carry source (P, 3) onto targets (F, P, 3) with weights (F, P) (Kabsch)."""
-    share = (weight / weight.sum(1, keepdims=True))[:, None]  # (F, 1, P)
-    source_middle = share @ source  # (F, 1, 3)
-    target_middle = share @ target
-    covariance = (share.transpose(0, 2, 1) * (source - source_middle)).transpose(0, 2, 1) @ (target - target_middle)
-    u, _, vt = np.linalg.svd(covariance)
-    v, ut = vt.transpose(0, 2, 1), u.transpose(0, 2, 1)
-    flip = np.tile(np.eye(3), (len(target), 1, 1))
-    flip[:, 2, 2] = np.sign(np.linalg.det(v @ ut))
-    motion = np.tile(np.eye(4), (len(target), 1, 1))
-    motion[:, :3, :3] = v @ flip @ ut
-    motion[:, :3, 3] = target_middle[:, 0] - (motion[:, :3, :3] @ source_middle.transpose(0, 2, 1))[..., 0]
-    return motion

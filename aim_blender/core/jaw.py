@@ -15,6 +15,8 @@ from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
 from .anatomy import Constraints, Hinge
+from .errors import InputError
+from .rigid import rigid_registration
 
 # Posselt's envelope as standard deviations about the hinge. Opening is wide, nothing else is: the condyles slide
 # forward along the skull and a little aside, but not up or down.
@@ -27,6 +29,7 @@ PRIOR_MM = 0.5  # how far a point may be off before the envelope matters
 RIGID_FROM, RIGID_TO = 0.78, 0.9
 FULL_FOLLOWER_QUANTILE = 0.98  # of the points over the mandible, those that follow it almost fully
 FULL_FOLLOWER = 0.92
+RIGID_MM = 1.0  # how far a scanned rigid jaw may be off
 REST_DEGREES = 4.0  # only shapes that open wider than this tell how much the skin follows
 
 
@@ -45,6 +48,46 @@ class JawEstimate:
 def rest_jaw(count: int, vertex_count: int) -> JawEstimate:
     """The estimate where there is no mandible to follow: a jaw that stays at rest."""
     return JawEstimate(np.tile(np.eye(4), (count, 1, 1)), np.zeros(vertex_count), np.zeros(vertex_count))
+
+
+def jaw_of_points(points: np.ndarray) -> np.ndarray:
+    """T_i (N, 4, 4) exactly, from points (N+1, J, 3) that move rigidly with the mandible, such as the lower teeth.
+
+    Raises InputError if they do not move rigidly.
+    """
+    motion = rigid_registration(points[0], points[1:], np.ones(points[1:].shape[:2]))
+    moved = points[0] @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3]
+    worst = np.linalg.norm(moved - points[1:], axis=-1).max()
+    if worst > RIGID_MM:
+        raise InputError(
+            f"the jaw's meshes change their form by {worst:.1f} mm from shape to shape; "
+            "they must be rigid, as teeth are"
+        )
+    return motion
+
+
+def hinge_of_motion(motion: np.ndarray, jaw_points: np.ndarray, neutral: np.ndarray) -> Hinge:
+    """The hinge where there is no mandible: what the widest opening (of N, (N, 4, 4)) leaves in place.
+
+    jaw_points: (J, 3) of the jaw at rest. neutral: (V, 3). Raises InputError if the jaw turns in no shape.
+    """
+    turn = Rotation.from_matrix(motion[:, :3, :3]).as_rotvec()
+    widest = np.linalg.norm(turn, axis=1).argmax()
+    angle = np.linalg.norm(turn[widest])
+    if angle < np.deg2rad(REST_DEGREES):
+        raise InputError("the jaw's meshes open in no shape; one shape must have the mouth wide open")
+    axis = turn[widest] / angle
+    rows = np.vstack([motion[widest, :3, :3] - np.eye(3), axis])
+    centre = np.linalg.lstsq(rows, np.append(-motion[widest, :3, 3], axis @ jaw_points.mean(0)), rcond=None)[0]
+    up = neutral.mean(0) - jaw_points.mean(0)
+    up = up - (up @ axis) * axis
+    return Hinge(centre, axis, up / np.linalg.norm(up))
+
+
+def measured_jaw(neutral: np.ndarray, shapes: np.ndarray, edges: np.ndarray, motion: np.ndarray) -> JawEstimate:
+    """The estimate where the jaw's motion (N, 4, 4) is known: only k is sought. neutral, shapes, edges as
+    estimate_jaw."""
+    return JawEstimate(motion, *_skin_weight(neutral, shapes, motion, edges, None))
 
 
 def compose_jaw(pose: np.ndarray, hinge: Hinge) -> np.ndarray:
@@ -164,7 +207,7 @@ def _cross_matrix(v: np.ndarray) -> np.ndarray:
 
 
 def _skin_weight(
-    neutral: np.ndarray, shapes: np.ndarray, jaw: np.ndarray, edges: np.ndarray, over_mandible: np.ndarray
+    neutral: np.ndarray, shapes: np.ndarray, jaw: np.ndarray, edges: np.ndarray, over_mandible: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each point's share k (V,) of the jaw's motion over the shapes that open it, smoothed along the mesh, and trust
     (V,)."""
@@ -184,6 +227,8 @@ def _skin_weight(
     scale = np.median(full[full > 0]) if (full > 0).any() else 1.0
     system = (sparse.diags(full / scale + 1e-6) + 0.2 * laplacian).tocsc()
     weight = splu(system).solve(seen.clip(min=0.0) / scale).clip(min=0.0)
-    follows = np.quantile(weight[over_mandible], FULL_FOLLOWER_QUANTILE)
-    weight = (weight * FULL_FOLLOWER / max(follows, 1e-6)).clip(max=1.0)
+    if over_mandible is not None:  # the motion is known up to what the skin that follows most takes of it
+        follows = np.quantile(weight[over_mandible], FULL_FOLLOWER_QUANTILE)
+        weight = weight * FULL_FOLLOWER / max(follows, 1e-6)
+    weight = weight.clip(max=1.0)
     return weight, full / (full + scale)

@@ -4,24 +4,26 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import roma
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .actor import Actor, skin
-from .anatomy import Constraints, Hinge, find_hinge, mirror_partners, trace_constraints
+from .actor import Actor
 from .captures import Capture
 from .devices import choose_device, choose_threads
 from .errors import Cancelled, InputError
-from .jaw import JawEstimate, estimate_jaw, rest_jaw
+from .finishing import finish_actor, recentred
 from .losses import (
     LossWeights,
     anatomy_loss,
@@ -33,17 +35,21 @@ from .losses import (
     thickness_loss,
 )
 from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
-from .modes import laplacian_modes
 from .networks import Activation
+from .preparation import TEMPLATES, Preparation, Template, prepare
 
 Report = Callable[[dict], None]
 
-SWITCHES = {"anatomy": "anatomy", "thickness": "thickness", "skinning": "skinning", "symmetry": "symmetry"}
-SEPARATING_MODES = 8  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
-SEPARATING_HEIGHT = 0.3
+SWITCHES = ("anatomy", "thickness", "skinning", "symmetry")
 # Shares of the iterations. Learned all together from the start, every unrest of s0 and k is a moving target for e_i,
 # which then needs many times the steps; and a step of the expressions alone costs a fifth.
 PHASES = {"anatomy": 0.25, "expressions": 0.65, "joint": 0.1}
+PHASE_COST = {"anatomy": 4.0, "expressions": 1.0, "joint": 5.0}  # networks evaluated in a step
+PHASE_MESSAGES = {
+    "anatomy": "Learning the anatomy",
+    "expressions": "Learning the expressions",
+    "joint": "Learning all together",
+}
 JOINT_RATE = 0.03  # of the learning rate, when everything learns together at the end
 JAW_RATE = 0.05  # of that, for the jaw, which has been held until then
 JAW_HOLD = 1e2  # pull towards the jaw as estimated
@@ -66,6 +72,7 @@ class LearningSettings:
     depth: int = 3
     activation: Activation = "siren"
     frequency: float = 20.0
+    template: Template = "separated"
     learning_rate: float = 2e-3
     weights: LossWeights = field(default_factory=LossWeights)
     without: tuple[str, ...] = ()
@@ -77,6 +84,8 @@ class LearningSettings:
         unknown = [name for name in self.without if name not in SWITCHES]
         if unknown:
             raise InputError(f"there is no loss called {unknown[0]!r} to leave out; there are {', '.join(SWITCHES)}")
+        if self.template not in TEMPLATES:
+            raise InputError(f"there is no template called {self.template!r}; there are {', '.join(TEMPLATES)}")
         for name, least in (("iterations", 1), ("batch_points", 16), ("hidden", 4), ("depth", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
@@ -84,50 +93,7 @@ class LearningSettings:
     @property
     def active_weights(self) -> LossWeights:
         """The weights with what is left out set to 0."""
-        return dataclasses.replace(self.weights, **{SWITCHES[name]: 0.0 for name in self.without})
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """What is known before the networks learn. Lengths in mm; arrays over the V skin points.
-
-    template: (V, I) network input in units of MILLIMETRES about centre (3,). still: (V,) bool, where the jaw never
-    moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_origin (3,) with mirror_normal (3,).
-    """
-
-    centre: np.ndarray
-    template: np.ndarray
-    constraints: Constraints
-    hinge: Hinge | None
-    jaw: JawEstimate
-    still: np.ndarray
-    mirror: np.ndarray
-    mirror_origin: np.ndarray
-    mirror_normal: np.ndarray
-
-
-def prepare(capture: Capture, without: tuple[str, ...] = ()) -> Preparation:
-    """Trace the constraints, estimate the jaw, and build the template: the mean shape with what parts lips and lids."""
-    vertices, triangles = capture.vertices, capture.topology.triangles()
-    mean_shape = vertices.mean(0)
-    centre = mean_shape.mean(0)
-    count = min(SEPARATING_MODES + 1, len(mean_shape) - 2)
-    modes, _ = laplacian_modes(mean_shape, triangles, count)
-    heights = modes[:, 1:] / np.abs(modes[:, 1:]).max(0) * SEPARATING_HEIGHT
-    template = np.concatenate([(mean_shape - centre) / MILLIMETRES, heights], axis=1)
-
-    constraints, hinge = Constraints.none(), None
-    jaw = rest_jaw(len(vertices) - 1, len(mean_shape))
-    if capture.bones:
-        constraints = trace_constraints(capture.neutral, triangles, capture.bones)
-        if constraints.on_mandible.any():
-            hinge = find_hinge(capture.bones, capture.neutral)
-            jaw = estimate_jaw(capture.neutral, vertices[1:], capture.topology.edges(), constraints, hinge)
-        if "anatomy" in without:
-            constraints = Constraints.none()
-    still = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
-    origin, normal, partner = mirror_partners(capture.neutral)
-    return Preparation(centre, template, constraints, hinge, jaw, still, partner, origin, normal)
+        return dataclasses.replace(self.weights, **dict.fromkeys(self.without, 0.0))
 
 
 class Learner:
@@ -135,6 +101,7 @@ class Learner:
 
     def __init__(self, capture: Capture, settings: LearningSettings, preparation: Preparation) -> None:
         self.settings = settings
+        self.origin = {"settings": repr(settings), "capture": capture.digest}  # what a checkpoint is of
         self.device = choose_device(settings.device)
         self.iteration = 0
         self.generator = torch.Generator().manual_seed(settings.seed)
@@ -148,9 +115,10 @@ class Learner:
             settings.activation,
             settings.frequency,
             self.generator,
+            positioned=settings.template != "intrinsic",
         )
         hinge_centre = np.zeros(3) if preparation.hinge is None else (preparation.hinge.centre - centre) / MILLIMETRES
-        self.model.set_jaw(_recentred(preparation.jaw.jaw, centre), hinge_centre)
+        self.model.set_jaw(recentred(preparation.jaw.jaw, centre), hinge_centre)
         self.model.to(self.device)
         self.first_jaw = self.model.jaw().detach().clone()
 
@@ -171,7 +139,7 @@ class Learner:
         normal[found.points], thickness[found.points, 0] = found.normal, found.thickness / MILLIMETRES
         self.known, self.bone, self.normal = on_device(known), on_device(bone), on_device(normal)
         self.thickness = on_device(thickness)
-        if not capture.bones:
+        if preparation.hinge is None:
             self.still = torch.ones_like(self.still)  # no mandible, so no jaw: k is 0 everywhere
 
         model = self.model
@@ -184,6 +152,7 @@ class Learner:
             [{"params": parameters} for parameters in self.parameters.values()], lr=settings.learning_rate
         )
         self.threads = 0
+        self.history: list[dict[str, Any]] = []
         self._settled: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -193,53 +162,52 @@ class Learner:
         shares = np.cumsum(list(PHASES.values()))
         return list(PHASES)[min(int((done >= shares).sum()), len(PHASES) - 1)]
 
-    def step(self) -> Tensor:
-        """One step of Adam on a batch of points. Returns the distance from the meshes in mm."""
+    def step(self) -> dict[str, Tensor]:
+        """One step of Adam on a batch of points. Returns the losses by name and `error_mm`, the mean distance."""
         self._set_learning_rates()
         half = min(self.settings.batch_points // 2, len(self.template))
-        loss, distance = self.loss(torch.randperm(len(self.template), generator=self.generator)[:half].to(self.device))
+        points = torch.randperm(len(self.template), generator=self.generator)[:half].to(self.device)
+        losses, distance = self.losses(points)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        total_loss(losses).backward()
         self.optimiser.step()
         self.iteration += 1
-        return distance.detach()
+        return {"error_mm": distance.detach(), **{name: loss.detach() for name, loss in losses.items()}}
 
-    def loss(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses of the present phase over points (P/2,) and their mirror partners, and the distance in mm."""
+    def losses(self, points: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The weighted losses of the present phase over points (P/2,) and their mirror partners; the distance in mm."""
         points = torch.cat([points, self.mirror[points]])  # (P,)
         template, shapes = self.template[points], self.shapes[:, points]
+        weight = self.settings.active_weights.shapes
         if self.phase == "expressions":
             neutral, skinned = self._settled_anatomy()
             distance = shapes_loss(neutral[points], skinned[:, points], self.model.expressions(template), shapes)
-            return distance, distance
+            return {"shapes": weight * distance}, distance
         anatomy = self.model.anatomy(template)
         if self.phase == "anatomy":
             distance = neutral_loss(anatomy, shapes[0])
-            return distance + self._anatomical_losses(anatomy, points), distance
+            return {"shapes": weight * distance, **self._anatomical_losses(anatomy, points)}, distance
         jaw = self.model.jaw()
         skinned = linear_blend_skinning(anatomy.neutral, jaw, anatomy.skin_weight)
         distance = shapes_loss(anatomy.neutral, skinned, self.model.expressions(template), shapes)
         hold = JAW_HOLD * (jaw - self.first_jaw).square().sum()
-        return self.settings.active_weights.shapes * distance + self._anatomical_losses(
-            anatomy, points
-        ) + hold, distance
+        return {"shapes": weight * distance, **self._anatomical_losses(anatomy, points), "jaw_hold": hold}, distance
 
-    def _anatomical_losses(self, anatomy: Anatomy, points: Tensor) -> Tensor:
+    def _anatomical_losses(self, anatomy: Anatomy, points: Tensor) -> dict[str, Tensor]:
         weights, known, half = self.settings.active_weights, self.known[points], len(points) // 2
-        loss = weights.jaw_share * jaw_share_loss(anatomy, self.share[points], self.trust[points])
+        losses = {"jaw_share": weights.jaw_share * jaw_share_loss(anatomy, self.share[points], self.trust[points])}
         if weights.anatomy:
-            loss = loss + weights.anatomy * anatomy_loss(
-                anatomy, self.bone[points], self.normal[points], self.thickness[points], known
-            )
+            bone, normal, thickness = self.bone[points], self.normal[points], self.thickness[points]
+            losses["anatomy"] = weights.anatomy * anatomy_loss(anatomy, bone, normal, thickness, known)
         if weights.thickness:
-            loss = loss + weights.thickness * thickness_loss(anatomy, known)
+            losses["thickness"] = weights.thickness * thickness_loss(anatomy, known)
         if weights.skinning:
-            loss = loss + weights.skinning * skinning_loss(anatomy, self.still[points])
+            losses["skinning"] = weights.skinning * skinning_loss(anatomy, self.still[points])
         if weights.symmetry:
-            loss = loss + weights.symmetry * symmetry_loss(
+            losses["symmetry"] = weights.symmetry * symmetry_loss(
                 anatomy.bone[:half], anatomy.bone[half:], self.mirror_origin, self.mirror_normal
             )
-        return loss
+        return losses
 
     @torch.no_grad()
     def _settled_anatomy(self) -> tuple[Tensor, Tensor]:
@@ -257,7 +225,11 @@ class Learner:
             torch.set_num_threads(self.threads)
             return
         points = torch.arange(min(self.settings.batch_points // 2, len(self.template)))
-        self.threads = choose_threads(lambda: self.loss(points)[0].backward())
+        self.threads = choose_threads(lambda: total_loss(self.losses(points)[0]).backward())
+
+    def jaw_open_degrees(self) -> float:
+        """The largest angle by which the jaw turns in any shape, at present."""
+        return float(torch.rad2deg(roma.rotmat_geodesic_distance(*_pairs(self.model.jaw().detach()))).max())
 
     def _set_learning_rates(self) -> None:
         """Each phase starts fast and settles: a short rise, then a cosine."""
@@ -284,23 +256,27 @@ class Learner:
         tensors["iteration"], tensors["threads"] = torch.tensor(self.iteration), torch.tensor(self.threads)
         temporary = path.with_name(path.name + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata={"settings": repr(self.settings)})
+        save_file(tensors, temporary, metadata=self.origin | {"history": json.dumps(self.history)})
         os.replace(temporary, path)
 
     def restore(self, path: Path) -> bool:
-        """Continue from what save() wrote. False if there is nothing or it belongs to other settings."""
+        """Continue from what save() wrote. False if there is nothing, it is damaged, or of other settings or meshes."""
         if not path.is_file():
             return False
         try:
             with safe_open(path, framework="pt") as file:
-                if (file.metadata() or {}).get("settings") != repr(self.settings):
+                metadata = file.metadata() or {}
+                if any(metadata.get(name) != value for name, value in self.origin.items()):
                     return False
+                history = json.loads(metadata["history"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError):
+        except (SafetensorError, OSError, ValueError, KeyError):
             return False
         model = self.model.state_dict()
         stored = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
         if {n: v.shape for n, v in stored.items()} != {n: v.shape for n, v in model.items()}:
+            return False
+        if not {"generator", "iteration", "threads"} <= tensors.keys():
             return False
         self.model.load_state_dict(stored)
         optimiser = self.optimiser.state_dict()
@@ -312,7 +288,28 @@ class Learner:
         self.optimiser.load_state_dict(optimiser)
         self.generator.set_state(tensors["generator"])
         self.iteration, self.threads = int(tensors["iteration"]), int(tensors["threads"])
+        self.history = history
         return True
+
+
+def _pairs(jaw: Tensor) -> tuple[Tensor, Tensor]:
+    """The rotations (N, 3, 3) of jaw motions, and as many that stay at rest."""
+    rotation = jaw[:, :3, :3]
+    return rotation, torch.eye(3, device=jaw.device).expand_as(rotation)
+
+
+def total_loss(losses: dict[str, Tensor]) -> Tensor:
+    """The sum of weighted losses."""
+    return torch.stack(list(losses.values())).sum()
+
+
+def cost_until(iteration: int, iterations: int) -> float:
+    """What the first `iteration` of `iterations` steps cost, in steps of one network: the phases differ."""
+    cost, start = 0.0, 0.0
+    for phase, share in PHASES.items():
+        cost += PHASE_COST[phase] * float(np.clip(iteration - start * iterations, 0.0, share * iterations))
+        start += share
+    return cost
 
 
 def learn_actor(
@@ -320,44 +317,56 @@ def learn_actor(
     settings: LearningSettings | None = None,
     report: Report | None = None,
     checkpoint_folder: Path | None = None,
+    history: list[dict[str, Any]] | None = None,
 ) -> Actor:
     """Learn an actor.
 
-    report is called with {"message", "done", "total", "error_mm"}; if it raises Cancelled, a checkpoint is saved first.
-    With a checkpoint_folder, learning continues from the checkpoint there, if it is of the same settings.
+    report is called with {"message", "done", "total", "error_mm", "remaining_s"}; if it raises Cancelled, a checkpoint
+    is saved first. With a checkpoint_folder, learning continues from the checkpoint there, if it is of the same
+    settings. history is filled with the learning curve: a dict a report with the iteration, the phase, error_mm, every
+    loss by name, and how far the jaw opens.
     """
     settings = settings or LearningSettings()
     report = report or (lambda _: None)
     report({"message": "Tracing bones and jaw", "done": 0, "total": settings.iterations})
-    preparation = prepare(capture, settings.without)
+    preparation = prepare(capture, settings.without, settings.template)
     learner = Learner(capture, settings, preparation)
     checkpoint = checkpoint_folder / "learning.safetensors" if checkpoint_folder else None
     if checkpoint:
         learner.restore(checkpoint)
     if learner.device.type == "cpu":
         learner.set_threads()
-    start = time.monotonic()
-    last_report = last_checkpoint = start
-    first_iteration = learner.iteration
-    error = torch.zeros((), device=learner.device)
-    count = 0
-    while learner.iteration < settings.iterations:
-        error += learner.step()
-        count += 1
+    total = settings.iterations
+    start = last_report = last_checkpoint = time.monotonic()
+    first_cost, last_cost = cost_until(learner.iteration, total), cost_until(total, total)
+    gathered: list[dict[str, Tensor]] = []
+    while learner.iteration < total:
+        phase = learner.phase
+        gathered.append(learner.step())
         now = time.monotonic()
-        if now - last_report >= REPORT_SECONDS or learner.iteration == settings.iterations:
-            per_step = (now - start) / (learner.iteration - first_iteration)
-            line = {
-                "message": "Learning",
-                "done": learner.iteration,
-                "total": settings.iterations,
-                "error_mm": float(error) / count,
-                "remaining_s": per_step * (settings.iterations - learner.iteration),
-            }
-            last_report, count = now, 0
-            error.zero_()
+        if now - last_report >= REPORT_SECONDS or learner.phase != phase or learner.iteration == total:
+            cost = cost_until(learner.iteration, total)
+            curve = {name: float(torch.stack([line[name] for line in gathered]).mean()) for name in gathered[0]}
+            learner.history.append(
+                {
+                    "iteration": learner.iteration,
+                    "phase": phase,
+                    **curve,
+                    "jaw_open_degrees": learner.jaw_open_degrees(),
+                }
+            )
+            gathered.clear()
+            last_report = now
             try:
-                report(line)
+                report(
+                    {
+                        "message": PHASE_MESSAGES[phase],
+                        "done": learner.iteration,
+                        "total": total,
+                        "error_mm": curve["error_mm"],
+                        "remaining_s": (now - start) * (last_cost - cost) / (cost - first_cost),
+                    }
+                )
             except Cancelled:
                 if checkpoint:
                     learner.save(checkpoint)
@@ -366,69 +375,8 @@ def learn_actor(
             learner.save(checkpoint)
             last_checkpoint = now
     seconds = time.monotonic() - start
-    actor = _finish(capture, settings, preparation, learner)
+    if history is not None:
+        history.extend(learner.history)
+    actor = finish_actor(capture, learner.model.cpu().eval(), preparation, dataclasses.asdict(settings))
     actor.figures["learning_s"] = seconds
     return actor
-
-
-@torch.no_grad()
-def _finish(capture: Capture, settings: LearningSettings, preparation: Preparation, learner: Learner) -> Actor:
-    """Evaluate the fields at the mesh points and store what they miss."""
-    model, centre = learner.model.cpu().eval(), preparation.centre
-    anatomy = model.anatomy(learner.template.cpu())
-    scale = np.float64(MILLIMETRES)
-
-    def millimetres(tensor: Tensor, offset: np.ndarray | float = 0.0) -> np.ndarray:
-        return (tensor.double().numpy() * scale + offset).astype(np.float32)
-
-    bone, thickness = millimetres(anatomy.bone, centre), millimetres(anatomy.thickness)
-    normal, skin_weight = anatomy.normal.numpy(), anatomy.skin_weight.numpy()
-    expressions = millimetres(model.expressions(learner.template.cpu()))
-    jaw = _recentred(model.jaw().double().numpy(), centre, back=True)
-    implicit_neutral = bone + thickness * normal
-    neutral_residual = (capture.neutral - implicit_neutral.astype(np.float64)).astype(np.float32)
-    exact_neutral = implicit_neutral.astype(np.float64) + neutral_residual
-    wanted = capture.vertices[1:] - skin(exact_neutral, jaw, skin_weight)  # (N, V, 3)
-    expression_residual = (wanted.transpose(1, 0, 2) - expressions.astype(np.float64)).astype(np.float32)
-    actor = Actor(
-        names=capture.names[1:],
-        topology=capture.topology,
-        template=learner.template.cpu().numpy(),
-        bone=bone,
-        normal=normal,
-        thickness=thickness,
-        skin_weight=skin_weight,
-        jaw=jaw,
-        implicit_expressions=expressions,
-        neutral_residual=neutral_residual,
-        expression_residual=expression_residual,
-        hinge=preparation.hinge,
-        constraints=preparation.constraints,
-        networks={name: value.numpy() for name, value in model.state_dict().items()},
-        settings=dataclasses.asdict(settings) | {"centre_mm": centre.tolist()},
-    )
-    implicit = np.concatenate([implicit_neutral[None], skin(implicit_neutral, jaw, skin_weight)])
-    implicit[1:] += expressions.transpose(1, 0, 2)
-    error = np.linalg.norm(implicit - capture.vertices, axis=-1)
-    exact = np.linalg.norm(actor.shapes() - capture.vertices, axis=-1)
-    actor.figures.update(
-        implicit_mean_mm=float(error.mean()),
-        implicit_worst_mm=float(error.max()),
-        exact_worst_mm=float(exact.max()),
-        constrained_points=len(preparation.constraints),
-        jaw_open_degrees=float(
-            np.rad2deg(np.arccos(np.clip((np.trace(jaw[:, :3, :3], axis1=1, axis2=2) - 1) / 2, -1, 1))).max()
-        ),
-    )
-    return actor
-
-
-def _recentred(motion: np.ndarray, centre: np.ndarray, back: bool = False) -> np.ndarray:
-    """Rigid motions (N, 4, 4) in mm as motions in units of MILLIMETRES about centre (3,), or `back`."""
-    out = motion.copy()
-    rotated = motion[:, :3, :3] @ centre
-    if back:
-        out[:, :3, 3] = motion[:, :3, 3] * MILLIMETRES + centre - rotated
-    else:
-        out[:, :3, 3] = (motion[:, :3, 3] + rotated - centre) / MILLIMETRES
-    return out

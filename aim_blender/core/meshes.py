@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import trimesh
 
 from .errors import InputError
+from .ply import read_ply
 from .topology import Topology
 
 MESH_SUFFIXES = (".obj", ".ply")
@@ -35,9 +35,8 @@ def read_mesh(path: Path) -> tuple[np.ndarray, Topology]:
         if path.suffix.lower() == ".obj":
             vertices, topology = _read_obj(path)
         elif path.suffix.lower() == ".ply":
-            mesh = trimesh.load(path, process=False, maintain_order=True, force="mesh")
-            vertices = np.asarray(mesh.vertices, dtype=np.float64)
-            topology = Topology.from_padded(np.asarray(mesh.faces), len(vertices))
+            vertices, corners, sizes = read_ply(path)
+            topology = Topology(corners, sizes, len(vertices))
         else:
             raise InputError(f"its format is not one of {', '.join(MESH_SUFFIXES)}")
     except (OSError, ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
@@ -54,16 +53,19 @@ def write_mesh(path: Path, vertices: np.ndarray, topology: Topology) -> None:
 
 
 def _read_obj(path: Path) -> tuple[np.ndarray, Topology]:
-    # Not trimesh: it splits vertices at texture seams and cuts polygons, which changes the count and the order.
+    # Neither this nor PLY by trimesh: it splits vertices at texture seams and cuts polygons.
     positions: list[list[float]] = []
     corners: list[int] = []
     sizes: list[int] = []
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
-            if line.startswith("v "):
-                positions.append([float(value) for value in line.split()[1:4]])
-            elif line.startswith("f "):
-                face = [int(corner.split("/", 1)[0]) for corner in line.split()[1:]]
+            kind, *words = line.split() or [""]
+            if kind == "v":
+                positions.append([float(value) for value in words[:3]])
+            elif kind == "f":
+                face = [int(corner.split("/", 1)[0]) for corner in words]
+                if 0 in face:
+                    raise ValueError("one of its faces names vertex 0, but an OBJ file counts from 1")
                 corners.extend(index - 1 if index > 0 else len(positions) + index for index in face)
                 sizes.append(len(face))
     if not positions:

@@ -54,6 +54,7 @@ class FaceModel(nn.Module):
     """Five networks of a template point, and the jaw of every shape. All lengths in units of MILLIMETRES.
 
     template_width: numbers per template point, of which the first three are its position. count: expressions N.
+    positioned: whether the networks see the position, or only what follows it.
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class FaceModel(nn.Module):
         activation: Activation = "siren",
         frequency: float = 20.0,
         generator: torch.Generator | None = None,
+        positioned: bool = True,
     ) -> None:
         super().__init__()
         self.count = count
-        shape = (template_width, hidden, depth, activation)
+        self.first_input = 0 if positioned else 3
+        shape = (template_width - self.first_input, hidden, depth, activation)
         # Anatomy is smoother than what muscles do; and where it is rough, e_i has to learn its roughness again,
         # negated.
         self.anatomy_networks = NetworkStack(ANATOMY, *shape, frequency / 2, generator)
@@ -96,7 +99,8 @@ class FaceModel(nn.Module):
 
     def anatomy(self, template: Tensor, plain: bool = False) -> Anatomy:
         """b, n, d and k at template points (P, template_width); `plain` takes the networks one after the other."""
-        raw = self.anatomy_networks.forward_plain(template) if plain else self.anatomy_networks(template)
+        inputs = template[:, self.first_input :]
+        raw = self.anatomy_networks.forward_plain(inputs) if plain else self.anatomy_networks(inputs)
         position = template[:, :3]
         # Learned are the differences from a start that any head is near to: bone under the skin, normals outwards.
         outwards = torch.nn.functional.normalize(position, dim=1)
@@ -109,7 +113,7 @@ class FaceModel(nn.Module):
 
     def expressions(self, template: Tensor) -> Tensor:
         """e_i (P, N, 3) at template points (P, template_width)."""
-        return self.expression_network(template)["expressions"].view(-1, self.count, 3)
+        return self.expression_network(template[:, self.first_input :])["expressions"].view(-1, self.count, 3)
 
     def shapes(self, template: Tensor) -> Tensor:
         """s0 and s_i = LBS(s0, T_i, k) + e_i (N+1, P, 3) at template points (P, template_width)."""

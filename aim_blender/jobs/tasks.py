@@ -27,15 +27,30 @@ Task = Callable[[dict[str, Any], Report, Path | None], Figures]
 
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
-LEARNING_CHOICES = ("device", "iterations", "hidden", "activation", "without", "seed")
+LEARNING_CHOICES = (
+    "device",
+    "iterations",
+    "hidden",
+    "depth",
+    "activation",
+    "frequency",
+    "template",
+    "without",
+    "seed",
+    "threads",
+)
 FITTING_CHOICES = ("solver", "modes", "head", "device")
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """capture, out, and optionally bones, device, iterations, hidden, activation, without, seed."""
+    """capture, out, and optionally bones and the choices of LEARNING_CHOICES.
+
+    Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
+    """
     _expect("learn", arguments, required=("capture", "out"), optional=("bones", *LEARNING_CHOICES))
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.captures import read_capture
+    from ..core.curves import save_learning_curve
     from ..core.files import save_actor
     from ..core.learning import LearningSettings, learn_actor
 
@@ -44,11 +59,15 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     bones = arguments.get("bones")
     report({"message": "Reading the capture"})
     capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None)
-    actor = learn_actor(capture, settings, report, checkpoint)
+    curve: list[dict[str, Any]] = []
+    actor = learn_actor(capture, settings, report, checkpoint, curve)
     report({"message": "Writing the actor"})
+    name = out.name.removesuffix(ACTOR_SUFFIX)
+    picture = out.with_name(f"{name}.learning.png")
     with _writing(out):
         save_actor(actor, out)
-    return {"out": str(out), **actor.figures}
+        save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
+    return {"out": str(out), "curve": str(picture), **actor.figures}
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:

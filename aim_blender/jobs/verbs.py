@@ -69,7 +69,14 @@ def _add_learn(verbs: Any) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--iterations", type=_count, metavar="N")
     parser.add_argument("--hidden", type=_count, metavar="N", help="width of the networks")
+    parser.add_argument("--depth", type=int, help="number of hidden layers")
     parser.add_argument("--activation", choices=("siren", "gelu", "relu"))
+    parser.add_argument("--frequency", type=float, help="of the siren's sine")
+    parser.add_argument(
+        "--template",
+        choices=("separated", "mean", "neutral", "intrinsic"),
+        help="the space that is learned in: the mean shape with lips and lids kept apart, or for comparison another",
+    )
     parser.add_argument(
         "--without", type=_names, metavar="LIST", help="leave out any of anatomy,thickness,skinning,symmetry"
     )

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The learning curve as a picture and as data."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path) -> None:
+    """Write the curve as JSON and as a PNG: error in mm and every loss over the iterations, and how far the jaw opens.
+
+    history: dicts with iteration, phase, error_mm, jaw_open_degrees, and the losses by name. Raises OSError.
+    """
+    temporary = data.with_name(data.name + ".part")
+    temporary.write_text(json.dumps(history, indent=1), encoding="utf-8")
+    os.replace(temporary, data)
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (upper, lower) = pyplot.subplots(2, 1, sharex=True, figsize=(8, 6), height_ratios=(3, 1))
+    names = sorted({name for line in history for name in line} - {"iteration", "phase", "error_mm", "jaw_open_degrees"})
+    for name in ["error_mm", *names]:
+        points = [(line["iteration"], line[name]) for line in history if line.get(name, 0.0) > 0.0]
+        if points:
+            wide = 2.0 if name == "error_mm" else 0.8
+            upper.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=wide)
+    upper.set_yscale("log")
+    upper.set_ylabel("mm, weighted losses")
+    upper.legend(fontsize="small")
+    lower.plot([line["iteration"] for line in history], [line["jaw_open_degrees"] for line in history])
+    lower.set_ylabel("jaw opens, degrees")
+    lower.set_xlabel("iteration")
+    for axis in (upper, lower):
+        before = None
+        for line in history:
+            if before is not None and line["phase"] != before["phase"]:
+                axis.axvline(before["iteration"], color="0.7", linestyle=":")
+            before = line
+    figure.tight_layout()
+    temporary = picture.with_name(picture.name + ".part")
+    figure.savefig(temporary, format="png", dpi=110)
+    pyplot.close(figure)
+    os.replace(temporary, picture)

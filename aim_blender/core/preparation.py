@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of an actor before the networks learn: the template, the constraints, the jaw, the mirror plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .anatomy import Constraints, Hinge, find_hinge, mirror_partners, trace_constraints
+from .captures import Capture
+from .jaw import JawEstimate, estimate_jaw, hinge_of_motion, jaw_of_points, measured_jaw, rest_jaw
+from .model import MILLIMETRES
+from .modes import laplacian_modes
+
+Template = Literal["separated", "mean", "neutral", "intrinsic"]
+TEMPLATES: tuple[Template, ...] = ("separated", "mean", "neutral", "intrinsic")
+
+SEPARATING_MODES = 8  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
+SEPARATING_HEIGHT = 0.3
+INTRINSIC_MODES = 24  # instead of a position
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is known before the networks learn. Lengths in mm; arrays over the V skin points.
+
+    template: (V, I) network input in units of MILLIMETRES about centre (3,). still: (V,) bool, where the jaw never
+    moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_origin (3,) with mirror_normal (3,).
+    """
+
+    centre: np.ndarray
+    template: np.ndarray
+    constraints: Constraints
+    hinge: Hinge | None
+    jaw: JawEstimate
+    still: np.ndarray
+    mirror: np.ndarray
+    mirror_origin: np.ndarray
+    mirror_normal: np.ndarray
+
+
+def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Template) -> tuple[np.ndarray, np.ndarray]:
+    """The networks' input (V, I) in units of MILLIMETRES about a centre (3,): the first three columns are a position.
+
+    vertices: (N+1, V, 3) mm, the neutral first. Where lips or lids touch in space, only the mesh can tell them apart:
+    `separated` adds its first Laplacian modes to the mean shape, as heights.
+    """
+    shape = vertices[0] if kind == "neutral" else vertices.mean(0)
+    centre = shape.mean(0)
+    position = (shape - centre) / MILLIMETRES
+    count = {"separated": SEPARATING_MODES, "intrinsic": INTRINSIC_MODES}.get(kind, 0)
+    if count == 0:
+        return position, centre
+    modes, _ = laplacian_modes(shape, triangles, min(count + 1, len(shape) - 2))
+    heights = modes[:, 1:] / np.abs(modes[:, 1:]).max(0)
+    return np.concatenate([position, heights * (SEPARATING_HEIGHT if kind == "separated" else 1.0)], axis=1), centre
+
+
+def prepare(capture: Capture, without: tuple[str, ...] = (), template: Template = "separated") -> Preparation:
+    """Trace the constraints, estimate the jaw, and build the template."""
+    vertices, triangles = capture.vertices, capture.topology.triangles()
+    inputs, centre = build_template(vertices, triangles, template)
+
+    constraints, hinge = Constraints.none(), None
+    jaw = rest_jaw(len(vertices) - 1, len(capture.neutral))
+    edges = capture.topology.edges()
+    if capture.bones:
+        constraints = trace_constraints(capture.neutral, triangles, capture.bones)
+        if constraints.on_mandible.any():
+            hinge = find_hinge(capture.bones, capture.neutral)
+            if capture.jaw_points is None:
+                jaw = estimate_jaw(capture.neutral, vertices[1:], edges, constraints, hinge)
+        if "anatomy" in without:
+            constraints = Constraints.none()
+    if capture.jaw_points is not None:
+        motion = jaw_of_points(capture.jaw_points)
+        hinge = hinge or hinge_of_motion(motion, capture.jaw_points[0], capture.neutral)
+        jaw = measured_jaw(capture.neutral, vertices[1:], edges, motion)
+    still = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
+    origin, normal, partner = mirror_partners(capture.neutral)
+    return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, origin, normal)
