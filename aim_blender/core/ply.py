@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 TYPES = {
-    "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4", "double": "f8",
-    "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4", "float32": "f4",
-    "float64": "f8",
+    "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
+    "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4",
+    "float32": "f4", "float64": "f8",
 }  # fmt: skip
 ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 FACE_LISTS = ("vertex_indices", "vertex_index")
@@ -118,7 +118,8 @@ def _lists(element: _Element) -> list[str]:
 
 def _row_type(element: _Element, order: str, sizes: list[int]) -> np.dtype:
     """The layout of a row whose lists have these sizes."""
-    left, fields = iter(sizes), []
+    left = iter(sizes)
+    fields: list[tuple] = []
     for name, kind, count in element.properties:
         if count is None:
             fields.append((name, order + kind))
