@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 FRAMES_SHOWN = 4
 
 
-def main(arguments: list[str]) -> int:
-    """Run the demo; returns the exit status."""
+def main(arguments: list[str]) -> None:
+    """Run the demo. Raises RuntimeError with the sentence of the operator that failed."""
     parser = argparse.ArgumentParser(prog="build.py demo", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for what is made (default: demo/)")
-    parser.add_argument("--iterations", type=int, default=0, help="learning steps (default: the method's own)")
+    parser.add_argument("--iterations", type=int, default=1000, help="learning steps (default: 1000)")
     parser.add_argument("--no-picture", action="store_true", help="leave out the rendering")
     chosen = parser.parse_args(arguments)
     out = chosen.out.resolve()
@@ -66,7 +67,6 @@ def main(arguments: list[str]) -> int:
     print(f"\n{blend}")
     if not chosen.no_picture:
         print(picture)
-    return 0
 
 
 class timed:
@@ -97,6 +97,11 @@ class Comparison:
         # Of the two steps apart: the take's own figures are those of both in one.
         job = json.loads((Path(bpy.path.abspath(take.file_path)).parent / "result.json").read_text())
         self.fitted, self.baked = job["figures"]
+        self.actor_file, self.take_file = (
+            Path(bpy.path.abspath(actor.file_path)),
+            Path(bpy.path.abspath(take.file_path)),
+        )
+        self.shape_count = len(actor.shapes) + 1
         self.neutral = actor.neutral
         self.performance = scene.aim.performance_object
         objects = list(take.collection.all_objects)
@@ -118,6 +123,17 @@ class Comparison:
         self.angle_true = opening(demo.performance().jaw, demo.hinge_axis)
         self.angle_found = opening(np.stack(jaws), demo.hinge_axis)
 
+    def fitted_frames(self) -> np.ndarray:
+        """(F, V, 3) the take as the worker evaluates it, where the result stands in the scene, in mm."""
+        worker = headless.extension_module("ops.base").worker_interpreter(bpy.context)
+        with tempfile.TemporaryDirectory(prefix="aim-demo-") as folder:
+            out = Path(folder, "frames.npz")
+            command = [worker, "-m", "aim_blender", "evaluate", self.actor_file, self.take_file, "--out", out]
+            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            with np.load(out, allow_pickle=False) as stored:
+                frames = stored["vertices"]
+        return transformed(np.array(self.armature.matrix_world), frames / self.scale) * self.scale
+
     def evaluated(self, item: bpy.types.Object) -> np.ndarray:
         """(V, 3) the object as it stands in the scene at the present frame, in mm."""
         shown = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
@@ -135,11 +151,14 @@ class Comparison:
 
     def figures(self) -> dict[str, Any]:
         error = np.linalg.norm(self.result_frames - self.truth, axis=2)
+        baking = np.linalg.norm(self.result_frames - self.fitted_frames(), axis=2)
         angle_error = np.abs(self.angle_found - self.angle_true)
         return {
             "learned": self.learned,
             "fitted": self.fitted,
             "baked": self.baked,
+            "baked_mean_mm": float(baking.mean()),
+            "baked_worst_mm": float(baking.max()),
             "blender_mean_mm": float(error.mean()),
             "blender_worst_mm": float(error.max()),
             "jaw_correlation": float(np.corrcoef(self.angle_true, self.angle_found)[0, 1]),
@@ -147,6 +166,7 @@ class Comparison:
             "jaw_largest_degrees": float(self.angle_true.max()),
             "frames": len(self.frames),
             "points": self.truth.shape[1],
+            "shapes": self.shape_count,
         }
 
     def draw(self, path: Path) -> None:
@@ -249,8 +269,36 @@ def most_different(frames: np.ndarray, count: int) -> list[int]:
 
 
 def print_figures(figures: dict[str, Any]) -> None:
-    print(json.dumps(figures, indent=1))
+    """The figures as a table, and how long each part took."""
+    learned, fitted, baked = figures["learned"], figures["fitted"], figures["baked"]
+    rows = [
+        ("points, shapes, frames", f"{figures['points']}, {figures['shapes']}, {figures['frames']}"),
+        (
+            "learned: networks alone",
+            f"{learned['implicit_mean_mm']:.3f} mm mean, {learned['implicit_worst_mm']:.2f} worst",
+        ),
+        ("learned: with residual", f"{learned['exact_worst_mm']:.1e} mm worst"),
+        ("fitted", f"{fitted['mean_mm']:.4f} mm mean, {fitted['worst_mm']:.3f} worst"),
+        ("fitting", f"{fitted['frames_per_second']:.0f} frames a second after {fitted['setup_s']:.1f} s of set-up"),
+        (
+            "jaw against the truth",
+            f"correlation {figures['jaw_correlation']:.3f}, {figures['jaw_error_degrees']:.2f} degrees "
+            f"mean error, {figures['jaw_largest_degrees']:.1f} largest opening",
+        ),
+        (
+            "baked",
+            f"{baked['named_keys']} named keys, {baked['correctives']} correctives for {baked['tolerance_mm']:.2g} mm",
+        ),
+        ("in Blender against fitted", f"{figures['baked_mean_mm']:.4f} mm mean, {figures['baked_worst_mm']:.3f} worst"),
+        (
+            "in Blender against truth",
+            f"{figures['blender_mean_mm']:.4f} mm mean, {figures['blender_worst_mm']:.3f} worst",
+        ),
+    ]
+    rows += [(f"time to {name}", f"{value:.0f} s") for name, value in figures["seconds"].items()]
+    width = max(len(name) for name, _ in rows)
+    print("\n" + "\n".join(f"{name:<{width}}   {value}" for name, value in rows))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    headless.run(main)

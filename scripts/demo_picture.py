@@ -57,7 +57,7 @@ def draw_table(
     rows: Sequence[tuple[str, Sequence[Cell]]],
     path: Path,
     heat_largest: float | None = None,
-    width: int = 1000,
+    width: int = 940,
     samples: int = 10,
     turn_degrees: float = 24.0,
 ) -> None:
@@ -118,8 +118,10 @@ def add_surface(scene: bpy.types.Scene, surface: Surface, vertices: np.ndarray) 
     mesh.materials.append(material(surface.colour, surface.colours is not None, surface.glows))
     holder = bpy.data.objects.new("AIM demo picture", mesh)
     scene.collection.objects.link(holder)
-    smooth = holder.modifiers.new("smooth", "SUBSURF")
-    smooth.levels = smooth.render_levels = 1
+    if np.mean(surface.sizes == 4) > 0.5:
+        # Not where triangles meet in a pole, as on the eyes and the skull: Blender then takes half a gigabyte for each.
+        smooth = holder.modifiers.new("smooth", "SUBSURF")
+        smooth.levels = smooth.render_levels = 1
 
 
 def material(
@@ -128,6 +130,7 @@ def material(
     """A matt material of one colour or, with `from_attribute`, of the mesh's own colours."""
     made = bpy.data.materials.new("AIM demo picture")
     made.use_nodes = True
+    made.cycles.emission_sampling = "NONE"  # what glows is no lamp: a light tree of its triangles would take gigabytes
     nodes, links = made.node_tree.nodes, made.node_tree.links
     surface = nodes["Principled BSDF"]
     surface.inputs["Base Color"].default_value = (0.0, 0.0, 0.0, 1.0) if unlit else (*colour, 1.0)
@@ -139,7 +142,8 @@ def material(
         attribute = nodes.new("ShaderNodeAttribute")
         attribute.attribute_name = "colour"
         links.new(attribute.outputs["Color"], surface.inputs["Base Color"])
-        links.new(attribute.outputs["Color"], surface.inputs["Emission Color"])
+        if glows:
+            links.new(attribute.outputs["Color"], surface.inputs["Emission Color"])
     return made
 
 
