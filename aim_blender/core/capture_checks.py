@@ -82,11 +82,15 @@ def check_finite(name: str, points: np.ndarray) -> None:
     )
 
 
-def check_follows(name: str, points: np.ndarray, neutral_name: str, neutral: np.ndarray, topology: Topology) -> None:
-    """Raise InputError naming `name` unless points (V, 3) are a face of neutral (V, 3) vertex by vertex and in
+def check_follow(
+    names: Sequence[str], frames: np.ndarray, neutral_name: str, neutral: np.ndarray, topology: Topology
+) -> None:
+    """Raise InputError naming the first of frames (F, V, 3) that is no face of neutral (V, 3) vertex by vertex and in
     scale."""
     edges = topology.edges()
-    _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, edge_lengths(neutral, edges))
+    neutral_lengths = edge_lengths(neutral, edges)
+    for name, points in zip(names, frames, strict=True):
+        _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, neutral_lengths)
 
 
 def edge_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -101,8 +105,10 @@ def _check_edge_lengths(name: str, lengths: np.ndarray, neutral_name: str, neutr
     usable = neutral_lengths > 1e-3 * typical  # the ratio of an edge without length says nothing
     ratios = lengths[usable] / neutral_lengths[usable]
     scale = float(np.median(ratios))
+    if not scale > 0:
+        raise InputError(f"{name!r} has no size: its vertices lie on one point; export or record it again")
     # The same face in another unit keeps its proportions; a shuffled one does not.
-    if scale > 0 and not 0.5 < scale < 2.0 and np.median(np.abs(ratios / scale - 1)) < 0.2:
+    if not 0.5 < scale < 2.0 and np.median(np.abs(ratios / scale - 1)) < 0.2:
         raise InputError(
             f"{name!r} is {scale:.4g} times the size of {neutral_name!r}; "
             "all meshes of an actor must have one scale and one unit"

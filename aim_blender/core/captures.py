@@ -124,17 +124,27 @@ def _read_archive(path: Path) -> Capture:
         with np.load(path, allow_pickle=False) as archive:
             data = {key: archive[key] for key in archive.files}
         vertices = data["vertices"].astype(np.float64)
+        if vertices.ndim != 3 or vertices.shape[2] != 3:
+            raise ValueError(f"its vertices have the shape {vertices.shape}; (shapes, points, 3) is needed")
         names = tuple(str(name) for name in data["names"])
+        if len(names) != len(vertices):
+            raise ValueError(f"it names {len(names)} shapes but has {len(vertices)}")
         topology = Topology(data["corners"], data["sizes"], vertices.shape[1])
-        bones = {
-            bone: Bone(data[f"{bone}_vertices"].astype(np.float64), data[f"{bone}_triangles"].astype(np.int64))
-            for bone in BONE_NAMES
-            if f"{bone}_vertices" in data
-        }
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        present = [bone for bone in BONE_NAMES if f"{bone}_vertices" in data]
+        if len(present) == 1:
+            raise ValueError(f"of the bones it has only the {present[0]}; skull and mandible belong together")
+        bones = {bone: _stored_bone(data[f"{bone}_vertices"], data[f"{bone}_triangles"]) for bone in present}
+    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a capture that Blender wrote, or it is damaged: {error}") from error
     check_shapes(names, vertices, [topology] * len(names))
     jaw_points = data["jaw_points"].astype(np.float64) if "jaw_points" in data else None
     if jaw_points is not None and (jaw_points.shape[::2] != (len(names), 3) or not np.isfinite(jaw_points).all()):
         raise InputError(f"{path} is damaged: its jaw_points have the shape {jaw_points.shape}; write it again")
     return Capture(names, vertices, topology, bones, jaw_points)
+
+
+def _stored_bone(vertices: np.ndarray, triangles: np.ndarray) -> Bone:
+    if vertices.ndim != 2 or vertices.shape[1] != 3 or not np.isfinite(vertices).all():
+        raise ValueError("its bones hold points that are not three numbers each")
+    topology = Topology.from_padded(triangles.reshape(-1, 3), len(vertices))
+    return Bone(vertices.astype(np.float64), topology.triangles())

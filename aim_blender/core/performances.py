@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .capture_checks import check_finite, check_follows
+from .capture_checks import check_finite, check_follow
 from .errors import InputError
 from .meshes import list_mesh_files, read_mesh
 from .topology import Topology, same_surface
@@ -66,11 +66,10 @@ def check_performance(performance: Performance, neutral: np.ndarray, topology: T
             f"{performance.source} joins its vertices to other faces than the actor's mesh although the counts agree; "
             "export it again with the vertex order kept"
         )
-    for index, points in enumerate(performance.vertices):
-        check_finite(f"{performance.source}, frame {performance.frames[index]}", points)
-    check_follows(
-        f"{performance.source}, its first frame", performance.vertices[0], "the actor's neutral", neutral, topology
-    )
+    names = [f"{performance.source}, frame {frame}" for frame in performance.frames]
+    for name, points in zip(names, performance.vertices, strict=True):
+        check_finite(name, points)
+    check_follow(names, performance.vertices, "the actor's neutral", neutral, topology)
 
 
 def _read_folder(folder: Path) -> Performance:
@@ -95,17 +94,23 @@ def _read_archive(path: Path) -> Performance:
                 raise ValueError(f"its vertices have the shape {vertices.shape}; (frames, points, 3) is needed")
             stored = set(archive.files)
             frames = archive["frames"] if "frames" in stored else np.arange(1, len(vertices) + 1)
-            fps = float(archive["fps"]) if "fps" in stored else DEFAULT_FPS
+            fps = archive["fps"] if "fps" in stored else np.array(DEFAULT_FPS)
             topology = None
             if "corners" in stored:
                 topology = Topology(archive["corners"], archive["sizes"], vertices.shape[1])
             elif "faces" in stored:
                 topology = Topology.from_padded(archive["faces"], vertices.shape[1])
-            if len(frames) != len(vertices):
-                raise ValueError(f"it numbers {len(frames)} frames but has {len(vertices)}")
+            if frames.ndim != 1 or len(frames) != len(vertices):
+                raise ValueError(f"it numbers {frames.size} frames but has {len(vertices)}")
+            if frames.dtype.kind not in "iu" or (np.diff(frames.astype(np.int64)) <= 0).any():
+                raise ValueError("its frame numbers must be whole numbers that grow from frame to frame")
+            if fps.ndim or fps.dtype.kind not in "iuf":
+                raise ValueError("its fps must be one number, the frames a second")
+            if not 0 < fps < np.inf:
+                raise ValueError(f"it has {fps:g} frames a second; it must have more than 0")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read as a performance: {error}") from error
-    return Performance(vertices, np.asarray(frames, dtype=np.int32), fps, topology, str(path))
+    return Performance(vertices, frames.astype(np.int32), float(fps), topology, str(path))
 
 
 def _read_pc2(path: Path) -> Performance:
@@ -113,6 +118,8 @@ def _read_pc2(path: Path) -> Performance:
     if len(data) < 32 or data[:12] != b"POINTCACHE2\0":
         raise InputError(f"{path} is not a PC2 point cache; its first bytes are not POINTCACHE2")
     _, points, start, _, samples = struct.unpack("<iiffi", data[12:32])
+    if not abs(start) < 1e6:
+        raise InputError(f"{path} is damaged: it starts at frame {start:g}")
     vertices = _frames_of(path, data[32:], "<f4", samples, points)
     return Performance(vertices, np.arange(samples, dtype=np.int32) + round(start), DEFAULT_FPS, None, str(path))
 
@@ -127,7 +134,7 @@ def _read_mdd(path: Path) -> Performance:
     times = np.frombuffer(data, ">f4", samples, 8)
     vertices = _frames_of(path, data[8 + 4 * samples :], ">f4", samples, points)
     step = float(np.median(np.diff(times))) if samples > 1 else 0.0
-    fps = 1.0 / step if step > 0 else DEFAULT_FPS
+    fps = 1.0 / step if 0 < step < np.inf else DEFAULT_FPS
     return Performance(vertices, np.arange(1, samples + 1, dtype=np.int32), fps, None, str(path))
 
 
