@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """python -m aim_blender VERB ...; see jobs/verbs.py."""
 
+import os
 import sys
+
+# Before numpy and torch start their threads: waiting threads must not spin, or they take the cores from Blender. Beside
+# one other busy process, two OpenBLAS threads took 13 s for what one does in 1.7 s.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from .jobs.verbs import main
 

@@ -11,11 +11,15 @@ from scipy.sparse.linalg import eigsh
 from .errors import InputError
 
 
-def laplacian_modes(vertices: np.ndarray, triangles: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def laplacian_modes(
+    vertices: np.ndarray, triangles: np.ndarray, count: int, density: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The `count` smoothest functions on a mesh.
 
-    vertices: (V, 3). triangles: (T, 3). Returns modes (V, M) with unit mean square, the first one constant, and their
-    eigenvalues (M,) in 1 / unit². A vertex without faces takes part in none. Deterministic: signs are fixed.
+    vertices: (V, 3). triangles: (T, 3). density: (V,) how much each point's area counts; where it is high, the
+    functions follow finer detail. Returns modes (V, M) with unit mean square over the area that counts, the first one
+    constant, and their eigenvalues (M,) in 1 / unit². A vertex without faces takes part in none. Deterministic: signs
+    are fixed.
 
     Raises InputError if the mesh has fewer vertices than modes asked for.
     """
@@ -24,6 +28,8 @@ def laplacian_modes(vertices: np.ndarray, triangles: np.ndarray, count: int) -> 
     stiffness, mass = robust_laplacian.mesh_laplacian(np.asarray(vertices, float), np.asarray(triangles, np.int64))
     area = mass.diagonal()
     area = np.where(area > 0, area, area[area > 0].min())
+    if density is not None:
+        area = area * (density * (area.sum() / (area * density).sum()))
     scale = 1.0 / np.sqrt(area)
     symmetric = sparse.diags(scale) @ stiffness @ sparse.diags(scale)  # standard instead of generalised problem
     shift = -1e-2 / area.sum()

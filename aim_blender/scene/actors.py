@@ -282,7 +282,10 @@ def _size(points: np.ndarray) -> float:
 
 
 def add_actor(
-    scene: bpy.types.Scene, name: str, sources: list[ShapeSource], bones: dict[str, bpy.types.Object],
+    scene: bpy.types.Scene,
+    name: str,
+    sources: list[ShapeSource],
+    bones: dict[str, bpy.types.Object],
     millimetres_per_unit: float | None = None,
 ) -> tuple[Any, list[str]]:
     """Check the meshes and record them as a new actor of the scene, which becomes the active one.

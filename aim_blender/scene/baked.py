@@ -110,7 +110,11 @@ def write_take(
 
 
 def _fill_collection(
-    context: bpy.types.Context, actor: Any, baked: BakedTake, frame: np.ndarray, title: str,
+    context: bpy.types.Context,
+    actor: Any,
+    baked: BakedTake,
+    frame: np.ndarray,
+    title: str,
     collection: bpy.types.Collection,
 ) -> None:
     skin = _make_skin(actor, baked, title, collection)
@@ -280,7 +284,12 @@ def _write_motion(writer: versions.ActionWriter, armature: bpy.types.Object, bak
 
 
 def record_take(
-    scene: bpy.types.Scene, actor: Any, name: str, take_file: Path, figures: dict[str, Any], frames: np.ndarray,
+    scene: bpy.types.Scene,
+    actor: Any,
+    name: str,
+    take_file: Path,
+    figures: dict[str, Any],
+    frames: np.ndarray,
     collection: bpy.types.Collection,
 ) -> Any:
     """List the take in the scene."""

@@ -55,9 +55,7 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     context.view_layer.update()
     sources = [actors.ShapeSource("neutral", neutral)]
     sources += [actors.ShapeSource(name, neutral, name) for name in demo.names[1:]]
-    actor, _ = actors.add_actor(
-        scene, NAME, sources, {"skull": skull, "mandible": mandible}, MILLIMETRES_PER_UNIT
-    )
+    actor, _ = actors.add_actor(scene, NAME, sources, {"skull": skull, "mandible": mandible}, MILLIMETRES_PER_UNIT)
     state = scene.aim
     state.performance_kind = "OBJECT"
     state.performance_object = performance

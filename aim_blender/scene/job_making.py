@@ -73,7 +73,8 @@ def prepare_fitting(
         performance = Path(bpy.path.abspath(source.folder)) if source.folder else None
         if performance is None or not performance.exists():
             raise InputError(
-                f"there is no folder {performance}; pick a folder of meshes" if performance is not None
+                f"there is no folder {performance}; pick a folder of meshes"
+                if performance is not None
                 else "no folder is picked; pick a folder of meshes"
             )
         frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
@@ -97,21 +98,33 @@ def prepare_fitting(
         reader.save(performance)
     take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
     delivery = {
-        "kind": "fit", "actor": identifier, "take": take_name, "take_file": take_file.name, "bake_file": bake_file.name,
-        "frame": frame.tolist(), "millimetres_per_unit": scale, "still": reader is not None and reader.is_still,
+        "kind": "fit",
+        "actor": identifier,
+        "take": take_name,
+        "take_file": take_file.name,
+        "bake_file": bake_file.name,
+        "frame": frame.tolist(),
+        "millimetres_per_unit": scale,
+        "still": reader is not None and reader.is_still,
     }
     write_delivery(path, delivery)
     steps = [
         {
             "task": "fit",
             "arguments": {
-                "actor": str(actor_file), "performance": str(performance), "out": str(take_file), **choices,
+                "actor": str(actor_file),
+                "performance": str(performance),
+                "out": str(take_file),
+                **choices,
             },
         },
         {
             "task": "bake",
             "arguments": {
-                "actor": str(actor_file), "take": str(take_file), "out": str(bake_file), "tolerance_mm": tolerance_mm,
+                "actor": str(actor_file),
+                "take": str(take_file),
+                "out": str(bake_file),
+                "tolerance_mm": tolerance_mm,
             },
         },
     ]

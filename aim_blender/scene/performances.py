@@ -37,8 +37,13 @@ class PerformanceReader:
     """
 
     def __init__(
-        self, scene: bpy.types.Scene, item: bpy.types.Object | None, frames: np.ndarray, topology: Topology,
-        actor_name: str, millimetres_per_unit: float,
+        self,
+        scene: bpy.types.Scene,
+        item: bpy.types.Object | None,
+        frames: np.ndarray,
+        topology: Topology,
+        actor_name: str,
+        millimetres_per_unit: float,
     ) -> None:
         if not actors.is_there(item):
             raise InputError("no performance is picked; pick an object whose mesh changes over the frames")

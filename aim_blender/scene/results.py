@@ -50,7 +50,11 @@ def _bring_in_actor(actor: Any, file: Path, figures: dict[str, Any]) -> str:
 
 
 def _bring_in_take(
-    context: bpy.types.Context, scene: bpy.types.Scene, actor: Any, path: Path, delivery: dict[str, Any],
+    context: bpy.types.Context,
+    scene: bpy.types.Scene,
+    actor: Any,
+    path: Path,
+    delivery: dict[str, Any],
     figures: dict[str, Any],
 ) -> str:
     take = baked.BakedTake.load(path / delivery["bake_file"], delivery["millimetres_per_unit"])

@@ -117,12 +117,15 @@ def _of_length(vector: np.ndarray, shortest: float) -> np.ndarray:
 def _largest_turn(motions: np.ndarray) -> np.ndarray:
     """(3,) the axis, times the sine of the angle, of the largest rotation among (F, 4, 4)."""
     rotation = motions[:, :3, :3]
-    skew = np.stack(
-        [
-            rotation[:, 2, 1] - rotation[:, 1, 2],
-            rotation[:, 0, 2] - rotation[:, 2, 0],
-            rotation[:, 1, 0] - rotation[:, 0, 1],
-        ],
-        axis=1,
-    ) / 2
+    skew = (
+        np.stack(
+            [
+                rotation[:, 2, 1] - rotation[:, 1, 2],
+                rotation[:, 0, 2] - rotation[:, 2, 0],
+                rotation[:, 1, 0] - rotation[:, 0, 1],
+            ],
+            axis=1,
+        )
+        / 2
+    )
     return skew[np.linalg.norm(skew, axis=1).argmax()]

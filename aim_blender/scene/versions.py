@@ -86,9 +86,7 @@ def curves_of(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
         return list(animation.action.fcurves)
     if animation.action_slot is None:
         return []
-    bags = [
-        strip.channelbag(animation.action_slot) for layer in animation.action.layers for strip in layer.strips
-    ]
+    bags = [strip.channelbag(animation.action_slot) for layer in animation.action.layers for strip in layer.strips]
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 

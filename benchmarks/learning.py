@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Learning on real faces: implicit error (no residual) against time, the jaw and the skinning weight against the truth.
+
+python benchmarks/learning.py [--seeds 3 11] [--iterations N]
+"""
+
+import resource
+import time
+
+import numpy as np
+from common import angles, capture_of, parser, print_table
+
+from aim_blender.core.files import save_actor
+from aim_blender.core.learning import LearningSettings, learn_actor
+
+
+def main() -> None:
+    found = parser(__doc__)
+    found.add_argument("--seeds", type=int, nargs="+", default=[3, 11])
+    found.add_argument("--iterations", type=int, default=LearningSettings.iterations)
+    arguments = found.parse_args()
+    rows = []
+    for seed in arguments.seeds:
+        capture, truth = capture_of(arguments, seed)
+        start = time.perf_counter()
+        actor = learn_actor(capture, LearningSettings(iterations=arguments.iterations))
+        seconds = time.perf_counter() - start
+        save_actor(actor, arguments.work / f"actor_{seed}.actor.safetensors")
+        mine, true = angles(actor.jaw), angles(truth["jaw"])
+        by_name = dict(zip(actor.names, np.stack([mine, true], 1), strict=True))
+        # jaw_forward slides without turning: neither opened nor at rest
+        rests = (true < 1e-3) & (np.array(actor.names) != "jaw_forward")
+        rows.append(
+            [
+                seed,
+                actor.figures["implicit_mean_mm"],
+                actor.figures["implicit_worst_mm"],
+                f"{actor.figures['exact_worst_mm']:.1e}",
+                seconds,
+                *(f"{by_name[name][0]:.1f} of {by_name[name][1]:.1f}" for name in JAW_SHAPES),
+                float(mine[rests].max()),
+                float(np.abs(actor.skin_weight[:, 0] - truth["skin_weight"]).mean()),
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            ]
+        )
+    print_table(
+        f"Learning, {arguments.iterations} iterations, 11,248 points, 20 shapes",
+        [
+            "actor",
+            "implicit mean mm",
+            "worst mm",
+            "exact worst mm",
+            "seconds",
+            *(f"{name} °" for name in JAW_SHAPES),
+            "most at rest °",
+            "k mean error",
+            "peak GiB",
+        ],
+        rows,
+    )
+
+
+JAW_SHAPES = ("jaw_open", "jaw_open_stretch", "jaw_left", "jaw_right")
+
+if __name__ == "__main__":
+    main()
