@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Part of baking.py, run inside Blender: BAKE.npz FRAMES.npz OUT.json."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp()
+
+import bpy
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import headless
+
+
+def main(bake: Path, frames: Path, out: Path) -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    headless.load_extension()
+    baked = headless.extension_module("aim_blender.scene.baked")
+    take = baked.BakedTake.load(bake, 1.0)
+    actor = SimpleNamespace(name="actor", neutral=None, skull=None, mandible=None)
+    start = time.perf_counter()
+    collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take")
+    seconds = time.perf_counter() - start
+    skin = next(item for item in collection.objects if item.type == "MESH")
+    with np.load(frames) as archive:
+        wanted, numbers = archive["vertices"], archive["frames"]
+    worst, total = 0.0, 0.0
+    positions = np.empty(wanted[0].size, dtype=np.float32)
+    for number, frame in zip(numbers, wanted, strict=True):
+        bpy.context.scene.frame_set(int(number))
+        evaluated = skin.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        evaluated.to_mesh().attributes["position"].data.foreach_get("vector", positions)
+        evaluated.to_mesh_clear()
+        distance = np.linalg.norm(positions.reshape(-1, 3) - frame, axis=1)
+        worst, total = max(worst, float(distance.max())), total + float(distance.mean())
+    out.write_text(json.dumps({"worst_mm": worst, "mean_mm": total / len(wanted), "write_s": seconds}))
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:4]))
