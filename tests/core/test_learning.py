@@ -12,8 +12,9 @@ from safetensors.numpy import load_file, save_file
 from aim_blender.core import learning
 from aim_blender.core.captures import Capture, read_capture
 from aim_blender.core.errors import Cancelled, InputError
-from aim_blender.core.learning import PHASES, Learner, LearningSettings, learn_actor, prepare
+from aim_blender.core.learning import PHASE_MESSAGES, PHASES, Learner, LearningSettings, learn_actor, total_loss
 from aim_blender.core.losses import LossWeights
+from aim_blender.core.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, prepare
 from tests.core.geometry import degrees_between
 from tests.core.tiny_capture import NAMES, POINTS, write_capture
 
@@ -44,10 +45,10 @@ def same(first, second) -> bool:
 def test_preparation_of_the_demo_actor(demo, demo_preparation):
     points = len(demo.neutral)
     template = demo_preparation.template
-    assert template.shape == (points, 3 + learning.SEPARATING_MODES)
+    assert template.shape == (points, 3 + SEPARATING_MODES)
     mean = demo.shapes.mean(0)
     assert np.allclose(template[:, :3] * 100 + demo_preparation.centre, mean)
-    assert np.abs(template[:, 3:]).max() == pytest.approx(learning.SEPARATING_HEIGHT)
+    assert np.abs(template[:, 3:]).max() == pytest.approx(SEPARATING_HEIGHT)
     assert 0.05 < len(demo_preparation.constraints) / points < 0.8
     still = demo_preparation.still
     assert still[demo.neutral[:, 2] > 20].mean() > 0.95
@@ -146,7 +147,7 @@ def test_reports_do_not_change_the_result(capture, uninterrupted, monkeypatch):
     monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
     lines = []
     assert same(learn_actor(capture, SETTINGS, lines.append), uninterrupted)
-    learned = [line for line in lines if line["message"] == "Learning"]
+    learned = [line for line in lines if line["message"] in PHASE_MESSAGES.values()]
     assert [line["done"] for line in learned] == list(range(1, SETTINGS.iterations + 1))
     assert all(line["total"] == SETTINGS.iterations and line["error_mm"] > 0 for line in learned)
     assert learned[-1]["remaining_s"] == 0
@@ -158,7 +159,7 @@ def test_reports_do_not_change_the_result(capture, uninterrupted, monkeypatch):
 
 def cancelled_at(capture, settings, step, folder) -> None:
     def report(line):
-        if line["message"] == "Learning" and line["done"] == step:
+        if line["message"] in PHASE_MESSAGES.values() and line["done"] == step:
             raise Cancelled
 
     with pytest.raises(Cancelled):
@@ -180,7 +181,7 @@ def test_cancelled_and_resumed_is_as_if_never_stopped(capture, uninterrupted, st
     lines = []
     assert same(learn_actor(capture, SETTINGS, lines.append, tmp_path), uninterrupted)
     if step < SETTINGS.iterations:
-        assert min(line["done"] for line in lines if line["message"] == "Learning") == step + 1
+        assert min(line["done"] for line in lines if line["message"] in PHASE_MESSAGES.values()) == step + 1
 
 
 def test_cancelled_many_times(capture, uninterrupted, tmp_path, monkeypatch):
@@ -196,7 +197,7 @@ def test_killed_between_two_checkpoints(capture, uninterrupted, tmp_path, monkey
     monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
 
     def report(line):
-        if line["message"] == "Learning" and line["done"] == 23:
+        if line["message"] in PHASE_MESSAGES.values() and line["done"] == 23:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -315,9 +316,9 @@ def test_losses_are_left_out_by_name(demo_capture, demo_preparation):
     assert chosen.active_weights.skinning == LearningSettings().weights.skinning
     points = torch.arange(0, len(demo_preparation.template), 40)
     losses = {
-        left_out: Learner(demo_capture, dataclasses.replace(SETTINGS, without=left_out), demo_preparation)
-        .loss(points)[0]
-        .item()
+        left_out: total_loss(
+            Learner(demo_capture, dataclasses.replace(SETTINGS, without=left_out), demo_preparation).losses(points)[0]
+        ).item()
         for left_out in ((), ("anatomy",), ("thickness",), ("skinning",), ("symmetry",))
     }
     assert all(losses[left_out] < losses[()] for left_out in losses if left_out)
