@@ -171,7 +171,7 @@ def add_scale(
     depth: float,
 ) -> None:
     """A bar from no error to `largest` mm, with its ends named."""
-    start, end = left + 0.1 * step_across, total[0] - 0.1 * step_across
+    start, end = left + 0.1 * step_across, total[0] - 0.2 * step_across
     top, bottom = -total[1] + 0.19 * step_down, -total[1] + 0.13 * step_down
     across = np.linspace(start, end, 65)
     vertices = np.concatenate(
