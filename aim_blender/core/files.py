@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import zipfile
 from dataclasses import fields
@@ -60,7 +61,7 @@ def load_actor(path: Path) -> Actor:
     """Read an actor file. Raises InputError, naming it, if it is not one, is damaged, or does not hold together."""
     arrays, header = _load(path, "actor")
     names = _names(path, header)
-    count, points = len(names), len(arrays.get("bone", ()))
+    count, points, constrained = len(names), _length(arrays, "bone"), _length(arrays, "constraints.points")
     _check(
         path,
         arrays,
@@ -76,9 +77,15 @@ def load_actor(path: Path) -> Actor:
             "expression_residual": (points, count, 3),
             "corners": (None,),
             "sizes": (None,),
-            **{f"constraints.{name}": None for name in CONSTRAINT_ARRAYS},
+            "constraints.points": (constrained,),
+            "constraints.bone": (constrained, 3),
+            "constraints.normal": (constrained, 3),
+            "constraints.thickness": (constrained,),
+            "constraints.on_mandible": (constrained,),
+            **({"hinge": (3, 3)} if "hinge" in arrays else {}),
         },
     )
+    _require(path, points > 0, "it has no points")
     _check_rigid(path, "jaw", arrays["jaw"])
     _require(
         path,
@@ -90,7 +97,7 @@ def load_actor(path: Path) -> Actor:
     constraints = Constraints(**{name: arrays[f"constraints.{name}"] for name in CONSTRAINT_ARRAYS})
     inside = len(constraints) == 0 or (constraints.points.min() >= 0 and constraints.points.max() < points)
     _require(path, inside, "a constraint names a point that does not exist")
-    hinge = Hinge(*arrays["hinge"]) if "hinge" in arrays and arrays["hinge"].shape == (3, 3) else None
+    hinge = _hinge(path, arrays["hinge"]) if "hinge" in arrays else None
     networks = {n.removeprefix("networks."): value for n, value in arrays.items() if n.startswith("networks.")}
     return Actor(
         names=names,
@@ -135,10 +142,13 @@ def load_take(path: Path) -> Take:
             "error_mm": (frames, 2),
         },
     )
+    _require(path, len(arrays["modes"]) > 0, "it has no points")
+    _require(path, frames > 0, "it has no frames")
     for name in ("jaw", "head"):
         _check_rigid(path, name, arrays[name])
-    fps = header.get("fps")
-    _require(path, isinstance(fps, int | float) and fps > 0, "it has no frame rate")
+    fps: Any = header.get("fps")
+    good = isinstance(fps, int | float) and not isinstance(fps, bool) and math.isfinite(fps) and fps > 0
+    _require(path, good, "it has no frame rate")
     return Take(
         names=names,
         topology_digest=str(header.get("topology", "")),
@@ -196,7 +206,7 @@ def _describe_archive(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name].shape for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if "key_weights" in arrays:
         kind = "bake"
@@ -213,6 +223,8 @@ def _save(path: Path, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> 
     try:
         save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary, {"aim": text})
         os.replace(temporary, path)
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -227,15 +239,23 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not an actor or take file, or it is damaged: {error}") from error
     _require(path, isinstance(header, dict), "its header is not an object")
     version = header.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise InputError(
+            f"{path} was written by a newer release: it has version {version}, this release reads version {VERSION}; "
+            "update AIM for Blender, or write the file again with this release"
+        )
     _require(path, version == VERSION, f"it has version {version}, this release reads version {VERSION}")
     _require(path, header.get("kind") in ("actor", "take"), "it does not say whether it is an actor or a take")
+    for name in ("settings", "figures"):
+        _require(path, isinstance(header.get(name, {}), dict), f"its {name} are not named values")
     return header
 
 
 def _load(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     header = _read_header(path)
     if header["kind"] != kind:
-        raise InputError(f"{path} is a {header['kind']} file; a{'n' if kind == 'actor' else ''} {kind} file is needed")
+        articles = {"actor": "an actor", "take": "a take"}
+        raise InputError(f"{path} is {articles[header['kind']]} file; {articles[kind]} file is needed")
     try:
         with safe_open(path, framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -245,10 +265,23 @@ def _load(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
 
 
 def _names(path: Path, header: dict[str, Any]) -> tuple[str, ...]:
-    names = header.get("names")
+    names: Any = header.get("names")
     good = isinstance(names, list) and len(names) > 0 and all(isinstance(name, str) and name for name in names)
     _require(path, good and len(set(names)) == len(names), "its expressions are not distinct names")
     return tuple(names)
+
+
+def _length(arrays: dict[str, np.ndarray], name: str) -> int:
+    """The length of an array; 0 where it is missing or has none, which _check then refuses."""
+    return len(arrays[name]) if name in arrays and arrays[name].ndim else 0
+
+
+def _hinge(path: Path, rows: np.ndarray) -> Hinge:
+    """The hinge of its centre, axis and up (3, 3)."""
+    hinge = Hinge(*rows)
+    off = np.abs(rows[1:] @ rows[1:].T - np.eye(2)).max()
+    _require(path, off < RIGID_TOLERANCE, "its hinge has axes that are not at right angles and of length 1")
+    return hinge
 
 
 def _topology(path: Path, arrays: dict[str, np.ndarray], points: int) -> Topology:
@@ -258,16 +291,17 @@ def _topology(path: Path, arrays: dict[str, np.ndarray], points: int) -> Topolog
         raise InputError(f"{path} is damaged: {error}") from error
 
 
-def _check(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int | None, ...] | None]) -> None:
-    """Every named array is there, finite, and of its shape; None stands for any length or any shape."""
-    for name, shape in shapes.items():
+def _check(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int | None, ...]]) -> None:
+    """Every named array is there, finite, and of its shape; None stands for any length."""
+    for name in shapes:
         _require(path, name in arrays, f"it has no {name}")
+    for name, shape in shapes.items():
         array = arrays[name]
-        if shape is not None:
-            fits = array.ndim == len(shape) and all(
-                want is None or want == have for want, have in zip(shape, array.shape, strict=True)
-            )
-            _require(path, fits, f"its {name} has the shape {array.shape}, not {shape}")
+        fits = array.ndim == len(shape) and all(
+            want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+        )
+        wanted = ", ".join("any" if want is None else str(want) for want in shape)
+        _require(path, fits, f"its {name} has the shape {array.shape}, not ({wanted})")
         _require(path, bool(np.isfinite(array).all()), f"its {name} holds values that are not numbers")
 
 

@@ -23,7 +23,7 @@ from .head import estimate_head
 from .jaw_of_frame import JawOfFrame
 from .model import linear_blend_skinning
 from .modes import laplacian_modes
-from .performances import Performance, check_performance
+from .performances import Performance, check_performance, to_millimetres
 from .takes import Take
 
 Report = Callable[[dict], None]
@@ -124,6 +124,7 @@ def fit_performance(
     settings = settings or FittingSettings()
     report = report or (lambda _: None)
     neutral = actor.neutral
+    performance, unit_factor = to_millimetres(performance, neutral, actor.topology)
     check_performance(performance, neutral, actor.topology)
     total = len(performance.vertices)
     report({"message": "Preparing the fit", "done": 0, "total": total})
@@ -182,6 +183,7 @@ def fit_performance(
         "worst_mm": float(error_mm[:, 1].max()),
         "worst_frame": int(performance.frames[error_mm[:, 1].argmax()]),
         "head_moves": bool(moving),
+        "unit_factor": unit_factor,
         "setup_s": setup_seconds,
         "frames_per_second": total / seconds,
     }

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from .capture_checks import check_finite, check_follow
+from .capture_checks import check_finite, check_follow, edge_lengths
 from .errors import InputError
 from .meshes import list_mesh_files, read_mesh
 from .topology import Topology, same_surface
 
 DEFAULT_FPS = 24.0
+UNIT_FACTORS = (1000.0, 10.0, 25.4, 0.1, 0.001)  # metres, centimetres, inches; or a millimetre scene scaled down
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,22 @@ def check_performance(performance: Performance, neutral: np.ndarray, topology: T
     for name, points in zip(names, performance.vertices, strict=True):
         check_finite(name, points)
     check_follow(names, performance.vertices, "the actor's neutral", neutral, topology)
+
+
+def to_millimetres(performance: Performance, neutral: np.ndarray, topology: Topology) -> tuple[Performance, float]:
+    """The performance in mm, and by what its file's unit was multiplied: 1 unless its size says centimetres, metres,
+    ...
+
+    neutral: (V, 3) mm. Only whole factors between units count; any other size is for check_performance to refuse.
+    """
+    edges = topology.edges()
+    if performance.vertices.shape[1] != len(neutral):
+        return performance, 1.0
+    wanted, found = (np.median(edge_lengths(points, edges)) for points in (neutral, performance.vertices[0]))
+    for factor in UNIT_FACTORS:
+        if abs(found * factor / wanted - 1.0) < 0.1:
+            return replace(performance, vertices=performance.vertices * np.float32(factor)), factor
+    return performance, 1.0
 
 
 def _read_folder(folder: Path) -> Performance:

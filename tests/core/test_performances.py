@@ -10,7 +10,7 @@ import pytest
 
 from aim_blender.core.errors import InputError
 from aim_blender.core.meshes import write_mesh
-from aim_blender.core.performances import Performance, check_performance, read_performance
+from aim_blender.core.performances import Performance, check_performance, read_performance, to_millimetres
 from aim_blender.core.topology import Topology
 from tests.core.geometry import moved, rigid
 from tests.core.mesh_files import write_mdd, write_pc2, write_ply
@@ -261,6 +261,20 @@ def test_another_unit_is_refused_by_its_factor(factor, said):
     sentence = rejected(sound(vertices=(TRUTH * factor).astype(np.float32)))
     assert f"is {said} the size of" in sentence
     assert "one scale and one unit" in sentence
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.001, 0.1, 1.0 / 25.4, 1000.0])
+def test_a_known_unit_is_taken_for_what_it_is(factor):
+    original = sound()
+    performance, found = to_millimetres(sound(vertices=(TRUTH * factor).astype(np.float32)), NEUTRAL, TOPOLOGY)
+    assert found == pytest.approx(1.0 / factor)
+    np.testing.assert_allclose(performance.vertices, original.vertices, rtol=1e-5, atol=1e-4)
+
+
+def test_an_unknown_size_stays_as_it_is():
+    performance, found = to_millimetres(sound(vertices=(TRUTH * 0.3).astype(np.float32)), NEUTRAL, TOPOLOGY)
+    assert found == 1.0
+    assert performance.vertices[0, 0] == pytest.approx((TRUTH[0, 0] * 0.3).astype(np.float32))
 
 
 @pytest.mark.parametrize("fault", ["unit", "shuffled", "zero"])
