@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from .errors import InputError
 
@@ -70,6 +72,17 @@ def pair_expressions(
             "there; say which belong together with pairs"
         )
     return {name: found[name] for name in source if name in found}
+
+
+def read_pairs(path: Path) -> dict[str, str]:
+    """Pairs from a JSON file: {"source expression": "target expression"}. Raises InputError if it is no such file."""
+    try:
+        pairs = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(pairs, dict) or not all(isinstance(name, str) for name in pairs.values()):
+        raise InputError(f'{path} must hold one object of pairs, such as {{"smile": "mouthSmile"}}')
+    return pairs
 
 
 def _checked(pairs: Mapping[str, str], source: Sequence[str], target: Sequence[str]) -> dict[str, str]:

@@ -7,8 +7,10 @@ not determine them; the jaw is carried into the target's range.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -131,6 +133,15 @@ def retarget_take(
         },
         figures=figures,
     )
+
+
+def read_regions(path: Path) -> np.ndarray:
+    """(V,) the region strength in an .npz file's `strength`. Raises InputError if it is no such file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive["strength"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        raise InputError(f"{path} must be an .npz file with `strength`, a number for each vertex: {error}") from error
 
 
 # -- weights ----------------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ LEARNING_CHOICES = (
     "threads",
 )
 FITTING_CHOICES = ("solver", "modes", "head", "device")
+RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions")
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -109,6 +110,36 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     return {"out": str(out), **baked.figures}
 
 
+def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """take, source, target, out, and optionally strength, jaw_strength, head (on or off), pairs (an object, or a JSON
+    file of one), regions (an .npz file with `strength` per vertex)."""
+    _expect("retarget", arguments, required=("take", "source", "target", "out"), optional=RETARGETING_CHOICES)
+    out = output_path(arguments["out"], TAKE_SUFFIX)
+    from ..core.expression_names import read_pairs
+    from ..core.files import load_actor, load_take, save_take
+    from ..core.retargeting import RetargetSettings, read_regions, retarget_take
+
+    chosen = _chosen(arguments, ("strength", "jaw_strength"))
+    head = arguments.get("head", "on")
+    if head not in ("on", "off"):
+        raise InputError(f"head is {head!r}; it must be on or off")
+    pairs, regions = arguments.get("pairs"), arguments.get("regions")
+    settings = RetargetSettings(
+        **{name: float(value) for name, value in chosen.items()},
+        head=head == "on",
+        pairs=read_pairs(Path(pairs)) if isinstance(pairs, str) else pairs,
+        region_strength=read_regions(Path(regions)) if regions else None,
+    )
+    report({"message": "Reading the actors"})
+    take = load_take(Path(arguments["take"]))
+    source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
+    carried = retarget_take(take, source, target, settings, report)
+    report({"message": "Writing the take"})
+    with _writing(out):
+        save_take(carried, out)
+    return {"out": str(out), **carried.figures}
+
+
 def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, take, out."""
     _expect("evaluate", arguments, required=("actor", "take", "out"))
@@ -133,7 +164,14 @@ def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     return describe_file(Path(arguments["file"]))
 
 
-TASKS: dict[str, Task] = {"learn": learn, "fit": fit, "bake": bake, "evaluate": evaluate, "info": info}
+TASKS: dict[str, Task] = {
+    "learn": learn,
+    "fit": fit,
+    "retarget": retarget,
+    "bake": bake,
+    "evaluate": evaluate,
+    "info": info,
+}
 
 
 def task_named(name: str) -> Task:

@@ -50,7 +50,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     """The parser of all verbs. prog: how the command was called, for its help."""
     parser = OneLineParser(prog=prog, description="Anatomical implicit face models.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for add in (_add_learn, _add_fit, _add_bake, _add_evaluate, _add_info, _add_job):
+    for add in (_add_learn, _add_fit, _add_retarget, _add_bake, _add_evaluate, _add_info, _add_job):
         add(verbs)
     return parser
 
@@ -95,6 +95,21 @@ def _add_fit(verbs: Any) -> None:
     )
     parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
+
+
+def _add_retarget(verbs: Any) -> None:
+    parser = _verb(verbs, "retarget", "Move a take from one actor to another of the same topology.")
+    parser.add_argument("take", metavar="T.take.safetensors", type=_path)
+    parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="U.take.safetensors", type=_path)
+    parser.add_argument("--strength", type=float, metavar="X", help="of expressions and jaw (default: 1)")
+    parser.add_argument("--jaw-strength", type=float, metavar="X", help="of the jaw, times the strength (default: 1)")
+    parser.add_argument("--head", choices=("on", "off"), help="whether the head moves (default: on)")
+    parser.add_argument(
+        "--pairs", type=_path, metavar="FILE.json", help='{"source name": "target name"} instead of pairing by name'
+    )
+    parser.add_argument("--regions", type=_path, metavar="FILE.npz", help="`strength` of the expressions per vertex")
 
 
 def _add_bake(verbs: Any) -> None:

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Retargeting: the demo actor's performance on a second face that is shaped otherwise and moves otherwise."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from aim_blender.core.actor import Actor, skin
+from aim_blender.core.anatomy import Constraints, Hinge
+from aim_blender.core.demo_actor import make_demo_actor
+from aim_blender.core.errors import InputError
+from aim_blender.core.evaluation import evaluate_take
+from aim_blender.core.expression_names import pair_expressions
+from aim_blender.core.files import load_take, save_actor, save_take
+from aim_blender.core.fitting import FittingSettings, fit_performance
+from aim_blender.core.jaw import compose_jaw, decompose_jaw
+from aim_blender.core.performances import Performance
+from aim_blender.core.retargeting import RetargetSettings, carry_jaw, retarget_take
+from aim_blender.core.topology import Topology
+from aim_blender.jobs.tasks import TASKS
+
+OPENING, STRENGTH, SIZE = 0.7, 0.6, 1.15  # of the second actor, measured by the first
+
+
+def actor_of(neutral: np.ndarray, offsets: np.ndarray, jaw: np.ndarray, hinge: Hinge | None, demo) -> Actor:
+    """An actor that knows its fields exactly: e_i = offsets (N, V, 3)."""
+    points, count = len(neutral), len(offsets)
+    return Actor(
+        names=tuple(demo.names[1:]),
+        topology=demo.topology,
+        template=neutral.astype(np.float32),
+        bone=neutral.astype(np.float32),
+        normal=np.zeros((points, 3), np.float32),
+        thickness=np.zeros((points, 1), np.float32),
+        skin_weight=demo.skin_weight[:, None].astype(np.float32),
+        jaw=jaw,
+        implicit_expressions=offsets.transpose(1, 0, 2).astype(np.float32),
+        neutral_residual=np.zeros((points, 3), np.float32),
+        expression_residual=np.zeros((points, count, 3), np.float32),
+        hinge=hinge,
+        constraints=Constraints.none(),
+    )
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return make_demo_actor()
+
+
+@pytest.fixture(scope="module")
+def source(demo) -> Actor:
+    axis = np.asarray(demo.hinge_axis, float)
+    up = np.array([0.0, 0.0, 1.0]) - axis[2] * axis
+    up /= np.linalg.norm(up)
+    hinge = Hinge(np.asarray(demo.hinge_centre, float), axis, up)
+    jaw = demo.jaw[1:].astype(np.float64)
+    turns = decompose_jaw(jaw, hinge)[:, :3] @ axis
+    if turns[np.abs(turns).argmax()] < 0:
+        hinge = Hinge(hinge.centre, -axis, up)
+    neutral = demo.neutral.astype(np.float64)
+    share = demo.skin_weight[:, None]
+    offsets = demo.shapes[1:] - skin(neutral, jaw, share)
+    return actor_of(neutral, offsets, jaw, hinge, demo)
+
+
+@pytest.fixture(scope="module")
+def target(source, demo) -> Actor:
+    """A larger head whose jaw opens less and whose muscles do less."""
+    hinge = dataclasses.replace(source.hinge, centre=source.hinge.centre * SIZE)
+    pose = decompose_jaw(source.jaw, source.hinge) * OPENING
+    offsets = source.expressions.transpose(1, 0, 2) * STRENGTH
+    return actor_of(source.neutral * SIZE, offsets, compose_jaw(pose, hinge), hinge, demo)
+
+
+@pytest.fixture(scope="module")
+def take(source, demo):
+    played = demo.performance(frames=24)
+    performance = Performance(
+        vertices=played.vertices.astype(np.float32),
+        frames=np.arange(24, dtype=np.int32),
+        fps=24.0,
+        topology=None,
+        source="demo",
+    )
+    return fit_performance(source, performance, FittingSettings(modes=40))
+
+
+def opening(jaw: np.ndarray, actor: Actor) -> np.ndarray:
+    return decompose_jaw(jaw, actor.hinge)[:, :3] @ actor.hinge.axis
+
+
+def stabilized(actor: Actor, take) -> np.ndarray:
+    still = dataclasses.replace(take, head=np.tile(np.eye(4), (len(take.frames), 1, 1)))
+    return evaluate_take(actor, still)["vertices"].astype(np.float64)
+
+
+# -- what moves over --------------------------------------------------------------------------------------------------
+
+
+def test_an_actor_retargeted_to_itself_stays_as_it_is(source, take):
+    again = retarget_take(take, source, source)
+    difference = np.linalg.norm(stabilized(source, again) - stabilized(source, take), axis=-1)
+    assert difference.mean() < 0.05
+    np.testing.assert_allclose(again.head, take.head)
+    assert np.abs(opening(again.jaw, source) - opening(take.jaw, source)).max() < np.deg2rad(0.3)
+    exactly = retarget_take(take, source, source, RetargetSettings(settling=0.0))
+    np.testing.assert_array_equal(exactly.coefficients, take.coefficients)
+
+
+def test_the_target_moves_in_its_own_way(source, target, take):
+    carried = retarget_take(take, source, target)
+    assert carried.names == target.names
+    assert carried.topology_digest == target.topology.digest
+    wide = opening(take.jaw, source) > np.deg2rad(4)
+    assert wide.any()
+    np.testing.assert_allclose(opening(carried.jaw, target)[wide], OPENING * opening(take.jaw, source)[wide], rtol=0.05)
+    # Truth: the same weights on the target's fields, with the jaw turned by its share.
+    pose = decompose_jaw(take.jaw, source.hinge) * OPENING
+    true_jaw = compose_jaw(pose, target.hinge)
+    moved = stabilized(source, take) - skin(source.neutral, take.jaw, source.skin_weight)
+    truth = skin(target.neutral, true_jaw, target.skin_weight) + STRENGTH * moved
+    error = np.linalg.norm(stabilized(target, carried) - truth, axis=-1).mean()
+    unmoved = np.linalg.norm(truth - target.neutral, axis=-1).mean()
+    copied = np.linalg.norm(stabilized(source, take) - source.neutral - (truth - target.neutral), axis=-1).mean()
+    assert error < 0.15 * copied
+    assert error < 0.1 * unmoved
+
+
+def test_strength_of_all_and_of_the_jaw(source, target, take):
+    nothing = retarget_take(take, source, target, RetargetSettings(strength=0.0))
+    np.testing.assert_allclose(stabilized(target, nothing)[3], target.neutral, atol=1e-3)
+    np.testing.assert_array_equal(nothing.head, take.head)
+    shut = retarget_take(take, source, target, RetargetSettings(jaw_strength=0.0))
+    assert np.abs(shut.jaw - np.eye(4)).max() < 1e-9
+    full = retarget_take(take, source, target)
+    np.testing.assert_allclose(shut.coefficients, full.coefficients, atol=1e-6)
+    half = retarget_take(take, source, target, RetargetSettings(strength=0.5))
+    np.testing.assert_allclose(opening(half.jaw, target), 0.5 * opening(full.jaw, target), atol=1e-9)
+    np.testing.assert_allclose(half.coefficients, 0.5 * full.coefficients, atol=1e-6)
+
+
+def test_a_region_can_be_quietened(source, target, take):
+    region = np.where(target.neutral[:, 2] > np.median(target.neutral[:, 2]), 0.0, 1.0)
+    settings = RetargetSettings(region_strength=region, jaw_strength=0.0)
+    quiet = stabilized(target, retarget_take(take, source, target, settings))
+    loud = stabilized(target, retarget_take(take, source, target, RetargetSettings(jaw_strength=0.0)))
+    np.testing.assert_allclose(quiet[:, region == 0], np.tile(target.neutral[region == 0], (24, 1, 1)), atol=1e-3)
+    np.testing.assert_allclose(quiet[:, region == 1], loud[:, region == 1], atol=1e-3)
+    for wrong in (region[:-1], -region, np.full(len(region), np.nan)):
+        with pytest.raises(InputError, match="one for each vertex"):
+            retarget_take(take, source, target, RetargetSettings(region_strength=wrong))
+
+
+def test_the_head_turns_where_the_target_stands(source, target, take, demo):
+    turned = np.eye(4)
+    turned[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    turned[:3, 3] = [900.0, -50.0, 20.0]
+
+    def put(points: np.ndarray) -> np.ndarray:
+        return points @ turned[:3, :3].T + turned[:3, 3]
+
+    hinge = Hinge(put(source.hinge.centre), turned[:3, :3] @ source.hinge.axis, turned[:3, :3] @ source.hinge.up)
+    jaw = turned @ source.jaw @ np.linalg.inv(turned)
+    offsets = source.expressions.transpose(1, 0, 2) @ turned[:3, :3].T
+    elsewhere = actor_of(put(source.neutral), offsets, jaw, hinge, demo)
+    head = np.tile(np.eye(4), (24, 1, 1))
+    angle = np.linspace(0, 0.5, 24)
+    head[:, 0, 0] = head[:, 1, 1] = np.cos(angle)
+    head[:, 1, 0], head[:, 0, 1] = np.sin(angle), -np.sin(angle)
+    moving = dataclasses.replace(take, head=head)
+    frames = evaluate_take(elsewhere, retarget_take(moving, source, elsewhere))["vertices"]
+    wanted = put(evaluate_take(source, retarget_take(moving, source, source))["vertices"].astype(float))
+    assert np.abs(frames - wanted).max() < 0.02
+    held = retarget_take(moving, source, elsewhere, RetargetSettings(head=False))
+    np.testing.assert_array_equal(held.head, np.tile(np.eye(4), (24, 1, 1)))
+
+
+# -- the jaw ----------------------------------------------------------------------------------------------------------
+
+
+def test_span_keeps_each_direction_in_its_own_range(source, target):
+    """A jaw that opens and goes aside: the ratio of openings scales both alike, the span does not."""
+    hinge, other = source.hinge, target.hinge
+    to_pose = np.zeros((2, 6))
+    to_pose[0, :3], to_pose[1, :3] = 0.3 * hinge.axis, 0.06 * hinge.up
+    first = dataclasses.replace(source, jaw=compose_jaw(to_pose, hinge))
+    second = dataclasses.replace(target, jaw=compose_jaw(to_pose * [[0.5], [1.5]], other))
+    blend = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, -0.8]])
+    jaw = compose_jaw(blend @ to_pose, hinge)
+    both = np.arange(2)
+    found = decompose_jaw(carry_jaw(jaw, np.zeros((3, 2)), first, second, both, both), other)
+    np.testing.assert_allclose(found, blend @ (to_pose * [[0.5], [1.5]]), atol=2e-3)
+    # What no shape does, here protruding, is scaled by the ratio of the openings.
+    pose = np.zeros((1, 6))
+    pose[0, 3:] = 4.0 * hinge.forward
+    found = decompose_jaw(carry_jaw(compose_jaw(pose, hinge), np.zeros((1, 2)), first, second, both, both), other)
+    np.testing.assert_allclose(found[0, 3:], 2.0 * other.forward, atol=1e-6)
+
+
+def test_actors_without_a_mandible(source, target, take):
+    """Their expressions hold the jaw's motion; the surface must come out much as with a mandible."""
+
+    def without(actor: Actor) -> Actor:
+        still = np.tile(np.eye(4), (len(actor.names), 1, 1))
+        offsets = actor.shapes()[1:] - actor.neutral
+        return dataclasses.replace(
+            actor,
+            hinge=None,
+            jaw=still,
+            skin_weight=np.zeros_like(actor.skin_weight),
+            implicit_expressions=offsets.transpose(1, 0, 2).astype(np.float32),
+        )
+
+    wanted = stabilized(target, retarget_take(take, source, target))
+    moved = np.linalg.norm(wanted - target.neutral, axis=-1).mean()
+    plain_target = without(target)
+    carried = retarget_take(take, source, plain_target)
+    np.testing.assert_array_equal(carried.jaw, np.tile(np.eye(4), (24, 1, 1)))
+    assert np.linalg.norm(stabilized(plain_target, carried) - wanted, axis=-1).mean() < 0.25 * moved
+
+    plain_source = without(source)
+    performance = Performance(
+        vertices=stabilized(source, take).astype(np.float32), frames=take.frames, fps=24.0, topology=None, source="demo"
+    )
+    plain_take = fit_performance(plain_source, performance, FittingSettings(modes=40))
+    carried = retarget_take(plain_take, plain_source, target)
+    assert np.linalg.norm(stabilized(target, carried) - wanted, axis=-1).mean() < 0.25 * moved
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("jaw_open", "jawOpen"),
+        ("mouthSmile_L", "MouthSmileLeft"),
+        ("mouthSmileLeft", "left mouth-smile"),
+        ("browInnerUp.R", "r_brow_inner_up"),
+        ("AU12", "mouthSmile"),
+        ("AU01_L", "browInnerUpLeft"),
+        ("AU12_LipCornerPuller.L", "mouthSmileLeft"),
+        ("eyes_closed", "eyeBlink"),
+        ("lip_pucker", "AU18"),
+        ("jawDrop", "Jaw_Open"),
+        ("07_pucker", "mouthPucker"),
+    ],
+)
+def test_names_that_mean_the_same(one, other):
+    assert pair_expressions([one, "zzz"], ["yyy", other]) == {one: other}
+    assert pair_expressions([other, "zzz"], ["yyy", one]) == {other: one}
+
+
+def test_names_that_do_not_pair():
+    for one, other in [
+        ("smile_left", "smile_right"),
+        ("mouthSmileLeft", "smile"),
+        ("AU1", "AU12"),
+        ("AU25", "jawOpen"),
+    ]:
+        with pytest.raises(InputError, match="no expression of the source"):
+            pair_expressions([one], [other])
+    # Two names that mean one thing leave no way to tell which; an equal name still pairs.
+    assert pair_expressions(["jawDrop", "jaw_open"], ["AU26", "smile", "jaw_open"]) == {
+        "jawDrop": "AU26",
+        "jaw_open": "jaw_open",
+    }
+    with pytest.raises(InputError):
+        pair_expressions(["jawDrop", "AU26"], ["jawOpen"])
+
+
+def test_chosen_pairs():
+    assert pair_expressions(["a", "b", "c"], ["x", "b"], {"c": "x"}) == {"c": "x"}
+    for pairs, said in [
+        ({"q": "x"}, "'q'"),
+        ({"a": "q"}, "'q'"),
+        ({"a": "x", "b": "x"}, "give it one"),
+        ({}, "no exp"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            pair_expressions(["a", "b", "c"], ["x", "b"], pairs)
+
+
+def test_what_does_not_pair_is_left_out_and_said(source, target, take):
+    names = list(target.names)
+    names[2], names[3] = names[2].upper(), "something else"
+    other = dataclasses.replace(target, names=tuple(names))
+    carried = retarget_take(take, source, other)
+    assert carried.figures["unpaired_source"] == [source.names[3]]
+    assert carried.figures["unpaired_target"] == ["something else"]
+    assert carried.figures["renamed"] == [f"{source.names[2]} -> {names[2]}"]
+    assert not carried.coefficients[:, :, 3].any()
+    assert carried.coefficients[:, :, 2].any()
+
+
+# -- what is refused, and files ---------------------------------------------------------------------------------------
+
+
+def test_other_topologies_are_refused(source, target, take):
+    faces = target.topology
+    fewer = Topology(faces.corners[: -faces.sizes[-1]], faces.sizes[:-1], faces.vertex_count)
+    flipped = Topology(np.roll(faces.corners, 5), faces.sizes, faces.vertex_count)
+    with pytest.raises(InputError, match="one topology"):
+        retarget_take(take, source, dataclasses.replace(target, topology=flipped))
+    with pytest.raises(InputError, match="another mesh"):
+        retarget_take(take, dataclasses.replace(source, topology=fewer), target)
+    for wrong in ({"strength": -1.0}, {"jaw_strength": float("nan")}, {"jaw": "none"}):
+        with pytest.raises(InputError):
+            RetargetSettings(**wrong)
+
+
+def test_the_task_writes_a_take_of_the_target(source, target, take, tmp_path):
+    save_actor(source, tmp_path / "A.actor.safetensors")
+    save_actor(target, tmp_path / "B.actor.safetensors")
+    save_take(take, tmp_path / "T.take.safetensors")
+    (tmp_path / "pairs.json").write_text(json.dumps({name: name for name in source.names[:5]}))
+    np.savez(tmp_path / "regions.npz", strength=np.full(len(target.bone), 0.5))
+    arguments = {
+        "take": str(tmp_path / "T.take.safetensors"),
+        "source": str(tmp_path / "A.actor.safetensors"),
+        "target": str(tmp_path / "B.actor.safetensors"),
+        "out": str(tmp_path / "U.take.safetensors"),
+        "pairs": str(tmp_path / "pairs.json"),
+        "regions": str(tmp_path / "regions.npz"),
+        "head": "off",
+    }
+    figures = TASKS["retarget"](arguments, lambda _: None, None)
+    assert figures["paired"] == 5
+    written = load_take(tmp_path / "U.take.safetensors")
+    evaluate_take(target, written)
+    np.testing.assert_allclose(written.modes, take.modes * 0.5, rtol=1e-6)
+    (tmp_path / "pairs.json").write_text("[1]")
+    with pytest.raises(InputError, match=r"pairs\.json"):
+        TASKS["retarget"](arguments, lambda _: None, None)
