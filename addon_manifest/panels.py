@@ -96,6 +96,7 @@ class AIM_PT_actor(AimPanel, bpy.types.Panel):
         column.prop(actor, "millimetres_per_unit", text="mm per Unit")
         column.prop(actor, "skull", icon="BONE_DATA")
         column.prop(actor, "mandible", icon="BONE_DATA")
+        column.prop(actor, "jaw")
 
 
 class AIM_PT_shapes(AimPanel, bpy.types.Panel):
@@ -129,8 +130,32 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
         _draw_job(layout, actor, "learn")
         if _is_learned(actor):
             draw_text(layout, results.describe_learned(actor.name, _figures(actor.figures)), "CHECKMARK")
+            layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
         if jobs.ENVIRONMENT.state == "failed":
             draw_environment(layout)
+
+
+class AIM_PT_jaw(AimPanel, bpy.types.Panel):
+    bl_label = "Jaw"
+    bl_parent_id = "AIM_PT_learn"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        actor = actors.active_actor(context.scene)
+        return _is_learned(actor) and bool(_figures(actor.figures).get("jaw"))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        rows = results.jaw_rows(_figures(actors.active_actor(context.scene).figures))
+        if not rows:
+            draw_text(self.layout, "the jaw rests in all shapes", "INFO")
+            return
+        column = self.layout.column(align=True)
+        column.scale_y = 0.85
+        _draw_columns(column, "Shape", "Opens", "Forward", "Aside")
+        for row in rows:
+            opens, forward, aside = row["open_degrees"], row["forward_mm"], row["aside_mm"]
+            _draw_columns(column, row["name"], f"{opens:.1f}°", f"{forward:.1f} mm", f"{aside:.1f} mm")
 
 
 class AIM_PT_learn_settings(AimPanel, bpy.types.Panel):
@@ -175,6 +200,7 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
                 sub.prop(state, "frame_end")
                 sub.prop(state, "frame_step")
         column.prop(state, "tolerance_mm", text="Tolerance (mm)")
+        column.prop(state, "beside")
         row = layout.row()
         row.scale_y = 1.3
         row.operator("aim.performance_fit", icon="MOD_ARMATURE")
@@ -247,6 +273,16 @@ def _draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
         layout.operator("aim.job_resume", text="Bring In Result", icon="IMPORT")
 
 
+def _draw_columns(layout: bpy.types.UILayout, name: str, *values: str) -> None:
+    """A line of a table: a name, and values that are aligned to the right."""
+    split = layout.split(factor=0.4)
+    split.label(text=name)
+    for value in values:
+        column = split.column()
+        column.alignment = "RIGHT"
+        column.label(text=value)
+
+
 def _figures(text: str) -> dict[str, Any]:
     """The figures of a result, which are kept as JSON."""
     try:
@@ -264,6 +300,7 @@ CLASSES = (
     AIM_PT_actor,
     AIM_PT_shapes,
     AIM_PT_learn,
+    AIM_PT_jaw,
     AIM_PT_learn_settings,
     AIM_PT_performance,
 )

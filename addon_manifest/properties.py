@@ -53,6 +53,13 @@ class AimActor(bpy.types.PropertyGroup):
         name="Mandible",
         description="A mesh of the actor's lower jaw bone, placed inside the neutral. Give both bones or none",
     )
+    jaw: PointerProperty(
+        type=bpy.types.Object,
+        poll=_is_mesh,
+        name="Jaw",
+        description="Optional: a mesh that is fixed to the lower jaw, such as the lower teeth, with a shape key for "
+        "every shape and of the same name. From it the jaw's motion is known exactly, not estimated",
+    )
     millimetres_per_unit: FloatProperty(
         name="Millimetres per Unit",
         description="How many millimetres a Blender unit of the neutral is. It was guessed from the size of the head",
@@ -62,9 +69,7 @@ class AimActor(bpy.types.PropertyGroup):
         max=1e6,
         precision=3,
     )
-    file_path: StringProperty(
-        name="Learned Actor", description="The file of the learned actor", subtype="FILE_PATH"
-    )
+    file_path: StringProperty(name="Learned Actor", description="The file of the learned actor", subtype="FILE_PATH")
     figures: StringProperty(options={"HIDDEN"})
     job_folder: StringProperty(options={"HIDDEN"})
 
@@ -135,6 +140,11 @@ class AimScene(bpy.types.PropertyGroup):
         min=0.001,
         soft_max=2.0,
         precision=3,
+    )
+    beside: BoolProperty(
+        name="Beside the Performance",
+        description="Place the result beside what it was made from, where nothing of AIM's stands; else exactly on it",
+        default=True,
     )
 
 

@@ -4,5 +4,10 @@
 from . import actors, environment, fitting, jobs, learning, results
 
 CLASSES = (
-    *actors.CLASSES, *learning.CLASSES, *fitting.CLASSES, *jobs.CLASSES, *results.CLASSES, *environment.CLASSES,
+    *actors.CLASSES,
+    *learning.CLASSES,
+    *fitting.CLASSES,
+    *jobs.CLASSES,
+    *results.CLASSES,
+    *environment.CLASSES,
 )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs
@@ -39,6 +39,12 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         description="How many smooth functions the weights of a shape are made of; 0 leaves it to the method",
         min=0,
     )
+    beside: BoolProperty(
+        name="Beside the Performance",
+        description="Place the result beside the performance, where nothing of AIM's stands; else exactly on it. Left "
+        "out, the scene's setting counts",
+        default=True,
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -60,7 +66,8 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         choices = {"device": worker_device(context), **({"modes": self.modes} if self.modes else {})}
         tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32
         run = jobs.Run(actor.identifier, "fit", worker_interpreter(context), deliver)
-        run.preparation = prepare_fitting(context.scene, actor, source, choices, tolerance)
+        beside = self.beside if self.properties.is_property_set("beside") else context.scene.aim.beside
+        run.preparation = prepare_fitting(context.scene, actor, source, choices, tolerance, beside)
         jobs.begin(run)
         if run.active:
             self.tell("fitting the performance")

@@ -8,7 +8,8 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty, IntProperty
 
-from ..aim_blender.scene import jobs
+from ..aim_blender.core.errors import InputError
+from ..aim_blender.scene import actors, jobs, pictures, results
 from ..aim_blender.scene.job_making import prepare_learning
 from .base import AimOperator, may_start_job, require_actor, worker_device, worker_interpreter
 from .results import deliver
@@ -84,4 +85,27 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
         return choices
 
 
-CLASSES = (AIM_OT_actor_learn,)
+class AIM_OT_learning_curve_show(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.learning_curve_show"
+    bl_label = "Learning Curve"
+    bl_description = "Show how the error and the jaw went while the actor was learned, in an image editor"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        actor = actors.active_actor(context.scene)
+        if actor is None or not actor.file_path:
+            cls.poll_message_set("Learn the actor first")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        actor = require_actor(context)
+        picture = results.learning_curve(actor)
+        if picture is None:
+            raise InputError(f"the learning curve of {actor.name!r} is not beside its file; learn it again to have one")
+        pictures.show(context, pictures.load(picture))
+        return {"FINISHED"}
+
+
+CLASSES = (AIM_OT_actor_learn, AIM_OT_learning_curve_show)

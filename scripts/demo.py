@@ -86,8 +86,8 @@ class timed:
 class Comparison:
     """The performance and the baked result as Blender evaluates them, frame by frame, in mm.
 
-    truth, result_frames: (F, V, 3). angle_true, angle_found: (F,) opening of the jaw in degrees, of the demo's motion
-    and of the armature's bone.
+    truth, result_frames: (F, V, 3), each in its own object's space. angle_true, angle_found: (F,) opening of the jaw in
+    degrees, of the demo's motion and of the armature's bone.
     """
 
     def __init__(self, scene: bpy.types.Scene, actor: Any, take: Any) -> None:
@@ -107,16 +107,17 @@ class Comparison:
         objects = list(take.collection.all_objects)
         self.armature = next(item for item in objects if item.type == "ARMATURE")
         self.result = next(item for item in objects if item.type == "MESH" and item.data.shape_keys)
-        self.bones = [item for item in objects if item.type == "MESH" and item is not self.result]
+        others = [item for item in objects if item.type == "MESH" and item is not self.result]
+        self.bones = [item for item in others if not item.name.endswith("Eyes")]
         self.own_bones = [item for item in (actor.skull, actor.mandible) if item is not None]
-        self.eyes = [item for item in self.neutral.users_collection[0].objects if item.name.endswith("Eyes")]
+        self.eyes = [item for item in self.neutral.children if item.name.endswith("Eyes")]
         self.corners, self.sizes = faces(self.result.data)
         self.frames = list(range(take.frame_start, take.frame_end + 1))
         truth, result, jaws = [], [], []
         for frame in self.frames:
             scene.frame_set(frame)
-            truth.append(self.evaluated(self.performance))
-            result.append(self.evaluated(self.result))
+            truth.append(self.evaluated(self.performance, self.performance))
+            result.append(self.evaluated(self.result, self.armature))
             jaws.append(self.motion("jaw"))
         self.truth, self.result_frames = np.stack(truth), np.stack(result)
         demo = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor()
@@ -124,23 +125,22 @@ class Comparison:
         self.angle_found = opening(np.stack(jaws), demo.hinge_axis)
 
     def fitted_frames(self) -> np.ndarray:
-        """(F, V, 3) the take as the worker evaluates it, where the result stands in the scene, in mm."""
+        """(F, V, 3) the take as the worker evaluates it, in mm."""
         worker = headless.extension_module("ops.base").worker_interpreter(bpy.context)
         with tempfile.TemporaryDirectory(prefix="aim-demo-") as folder:
             out = Path(folder, "frames.npz")
             command = [worker, "-m", "aim_blender", "evaluate", self.actor_file, self.take_file, "--out", out]
             subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
             with np.load(out, allow_pickle=False) as stored:
-                frames = stored["vertices"]
-        return transformed(np.array(self.armature.matrix_world), frames / self.scale) * self.scale
+                return stored["vertices"]
 
-    def evaluated(self, item: bpy.types.Object) -> np.ndarray:
-        """(V, 3) the object as it stands in the scene at the present frame, in mm."""
+    def evaluated(self, item: bpy.types.Object, space: bpy.types.Object) -> np.ndarray:
+        """(V, 3) an object as Blender shows it at the present frame, in the space of another object, in mm."""
         shown = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
         mesh = shown.to_mesh()
         points = np.empty((len(mesh.vertices), 3), np.float32)
         mesh.vertices.foreach_get("co", points.ravel())
-        matrix = np.array(shown.matrix_world)
+        matrix = np.linalg.inv(np.array(space.matrix_world)) @ np.array(shown.matrix_world)
         shown.to_mesh_clear()
         return transformed(matrix, points) * self.scale
 
@@ -182,14 +182,11 @@ class Comparison:
             "error": [self.heat(rest, np.linalg.norm(rest - neutral, axis=1), largest, standing)],
             "bones": [demo_picture.Cell([self.surface(item, standing) for item in self.own_bones])],
         }
-        # The performance stands beside the capture; everything is drawn where the neutral is.
+        # The objects stand in a row in the scene; everything is drawn where the neutral is.
         back = np.linalg.inv(np.array(self.armature.matrix_world))
         for index in most_different(self.truth, FRAMES_SHOWN):
             self.scene.frame_set(self.frames[index])
-            truth, result = (
-                transformed(back, frames[index] / self.scale) * self.scale
-                for frames in (self.truth, self.result_frames)
-            )
+            truth, result = self.truth[index], self.result_frames[index]
             head = self.motion("head")
             rows["input"].append(self.skin(truth, head, f"frame {self.frames[index]}"))
             rows["result"].append(self.skin(result, head))

@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--tolerance", type=float, default=0.0, help="largest error in mm (default: the .blend's setting)"
     )
+    parser.add_argument("--in-place", action="store_true", help="put the result on the performance, not beside it")
     headless.add_common_arguments(parser)
     chosen = parser.parse_args(arguments)
 
@@ -45,7 +46,13 @@ def main(arguments: list[str]) -> None:
         name: value for name, value in (("frame_start", chosen.start), ("frame_end", chosen.end)) if value is not None
     }
     folder = str(chosen.folder.resolve()) if chosen.folder is not None else ""
-    bpy.ops.aim.performance_fit(object_name=chosen.object, folder=folder, tolerance_mm=chosen.tolerance, **frames)
+    bpy.ops.aim.performance_fit(
+        object_name=chosen.object,
+        folder=folder,
+        tolerance_mm=chosen.tolerance,
+        beside=not chosen.in_place,
+        **frames,
+    )
     take = state.takes[state.active_take]
     headless.save(chosen)
     print(f"fitted {take.name}, frames {take.frame_start} to {take.frame_end}: collection {take.collection.name}")

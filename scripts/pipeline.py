@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--iterations", type=int, default=0, help="learning steps (default: the method's own)")
     parser.add_argument("--end", type=int, help="last frame of the demo's performance")
     parser.add_argument("--tolerance", type=float, default=0.0, help="largest error in mm (default: 0.1)")
+    parser.add_argument("--in-place", action="store_true", help="put the result on the performance, not beside it")
     headless.add_common_arguments(parser)
     chosen = parser.parse_args(arguments)
     if chosen.capture is not None and chosen.performance is None:
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> None:
     bpy.ops.aim.actor_learn(iterations=chosen.iterations)
     folder = str(chosen.performance.resolve()) if chosen.performance is not None else ""
     frames = {"frame_end": chosen.end} if chosen.end is not None else {}
-    bpy.ops.aim.performance_fit(folder=folder, tolerance_mm=chosen.tolerance, **frames)
+    bpy.ops.aim.performance_fit(folder=folder, tolerance_mm=chosen.tolerance, beside=not chosen.in_place, **frames)
 
     state = bpy.context.scene.aim
     take = state.takes[state.active_take]

@@ -46,10 +46,12 @@ RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions")
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """capture, out, and optionally bones and the choices of LEARNING_CHOICES.
 
-    Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
+    Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png. What the
+    jaw does in each shape is among the figures as a list.
     """
     _expect("learn", arguments, required=("capture", "out"), optional=("bones", *LEARNING_CHOICES))
     out = output_path(arguments["out"], ACTOR_SUFFIX)
+    from ..core.actor import jaw_movements
     from ..core.captures import read_capture
     from ..core.curves import save_learning_curve
     from ..core.files import save_actor
@@ -68,7 +70,7 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     with _writing(out):
         save_actor(actor, out)
         save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
-    return {"out": str(out), "curve": str(picture), **actor.figures}
+    return {"out": str(out), "curve": str(picture), **actor.figures, "jaw": jaw_movements(actor)}
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:

@@ -204,7 +204,10 @@ def table(figures: dict[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(_shown, value))
+        lines = any(isinstance(each, dict) for each in value)
+        return "".join(f"\n  {_shown(each)}" for each in value) if lines else ", ".join(map(_shown, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_shown(each)}" for name, each in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -47,7 +47,7 @@ class ActorMeshes:
 
     names: N+1 with the neutral first. vertices: (N+1, V, 3) float32. topology: shared by all.
     frame: (4, 4) rigid, from the actor's space to the scene. bones: name -> (vertices (B, 3), triangles (T, 3)).
-    notes: sentences an artist should know.
+    jaw_points: (N+1, J, 3) points fixed to the lower jaw, where there are any. notes: sentences an artist should know.
     """
 
     names: list[str]
@@ -56,6 +56,7 @@ class ActorMeshes:
     frame: np.ndarray
     bones: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    jaw_points: np.ndarray | None = None
 
 
 # -- finding the sources among what is selected ----------------------------------------------------------------------
@@ -228,12 +229,40 @@ def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray)
     points = _plain(item)
     topology = meshes.read_topology(meshes.mesh_of(item), item.name)
     check_finite(item.name, points)
+    return _placed_inside(item, points, to_frame, neutral).astype(np.float32), topology.triangles()
+
+
+def read_jaw(item: bpy.types.Object, names: list[str], to_frame: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """(N+1, J, 3) the points of a mesh fixed to the lower jaw, in the actor's space: its basis, then its shape keys.
+
+    names: of the N+1 shapes, the neutral first. Placed as read_bone does. Raises InputError if a key is missing.
+    """
+    _check_object(item)
+    keys = meshes.mesh_of(item).shape_keys
+    present = set(keys.key_blocks.keys()) if keys is not None else set()
+    missing = [name for name in names[1:] if name not in present]
+    if missing:
+        raise InputError(
+            f"the jaw {item.name!r} has no shape key called {_listed(missing)}; it needs one for every shape of the "
+            "actor, of the same name, or pick no jaw"
+        )
+    points = np.stack([_plain(item), *(_shape_key_alone(item, name) for name in names[1:])])
+    check_finite(item.name, points.reshape(-1, 3))
+    if points.shape[1] < 3:
+        raise InputError(f"the jaw {item.name!r} has {points.shape[1]} vertices; at least 3 are needed")
+    # Placed as a whole by its rest: an open jaw may leave the box around the neutral.
+    placed = _placed_inside(item, points[0], to_frame, neutral)
+    turn = (to_frame @ meshes.matrix_array(item.matrix_world))[:3, :3]
+    return placed + (points - points[0]) @ turn.T
+
+
+def _placed_inside(item: bpy.types.Object, points: np.ndarray, to_frame: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """Points (B, 3) of an object in the actor's space; without the location if only so they meet the neutral's box."""
     matrix = to_frame @ meshes.matrix_array(item.matrix_world)
     unmoved = points @ matrix[:3, :3].T
     moved = unmoved + matrix[:3, 3]
     meets = [bool(((each.max(0) > neutral.min(0)) & (each.min(0) < neutral.max(0))).all()) for each in (unmoved, moved)]
-    stands_aside = meets[0] and not meets[1]
-    return (unmoved if stands_aside else moved).astype(np.float32), topology.triangles()
+    return unmoved if meets[0] and not meets[1] else moved
 
 
 def _check_object(item: bpy.types.Object) -> None:
@@ -336,6 +365,10 @@ def read_actor(actor: Any) -> ActorMeshes:
     repeated = next((name for index, name in enumerate(found.names) if name in found.names[:index]), None)
     if repeated is not None:
         raise InputError(f"two shapes of {actor.name!r} are called {repeated!r}; give every shape a name of its own")
+    if actor.jaw is not None:
+        if not is_there(actor.jaw):
+            raise InputError(f"the jaw of {actor.name!r} was deleted; undo, or pick another")
+        found.jaw_points = read_jaw(actor.jaw, found.names, np.linalg.inv(found.frame), found.vertices[0])
     return found
 
 
@@ -350,6 +383,8 @@ def capture_arrays(found: ActorMeshes, millimetres_per_unit: float) -> dict[str,
     for name, (vertices, triangles) in found.bones.items():
         arrays[f"{name}_vertices"] = (vertices * millimetres_per_unit).astype(np.float32)
         arrays[f"{name}_triangles"] = triangles
+    if found.jaw_points is not None:
+        arrays["jaw_points"] = (found.jaw_points * millimetres_per_unit).astype(np.float32)
     return arrays
 
 

@@ -211,15 +211,24 @@ def _bind(skin: bpy.types.Object, armature: bpy.types.Object, skin_weight: np.nd
 def _add_bone_meshes(
     actor: Any, baked: BakedTake, armature: bpy.types.Object, collection: bpy.types.Collection
 ) -> None:
-    """Copies of the actor's skull and mandible, hung on the bones head and jaw."""
+    """Copies of what moves with the head or the jaw, hung on the bones of these names.
+
+    With the head: the actor's skull, and meshes that are parented to the neutral, such as eyes. With the jaw: the
+    mandible and what the jaw's motion was taken from, such as lower teeth.
+    """
     if not actors.is_there(actor.neutral):
         return
     to_frame = np.linalg.inv(meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world)))
-    for item, bone_name in ((actor.skull, HEAD), (actor.mandible, JAW)):
+    hung = dict.fromkeys(_parented_to_neutral(actor), HEAD)
+    hung |= {actor.skull: HEAD, actor.mandible: JAW, actor.jaw: JAW}
+    for item, bone_name in hung.items():
         if not actors.is_there(item):
             continue
         points, _ = actors.read_bone(item, to_frame, baked.neutral)
         mesh = item.data.copy()
+        mesh.animation_data_clear()
+        if item.matrix_world.determinant() < 0:  # mirrored, as eyes often are: its faces would look inwards
+            mesh.flip_normals()
         copy = bpy.data.objects.new(f"{collection.name} {item.name}", mesh)
         copy.shape_key_clear()
         meshes.write_positions(mesh, points)
@@ -230,6 +239,16 @@ def _add_bone_meshes(
         copy.parent_bone = bone_name
         # A bone's children hang on its tail; the mesh lies in the armature's space.
         copy.matrix_parent_inverse = (bone.matrix_local @ mathutils.Matrix.Translation((0, bone.length, 0))).inverted()
+
+
+def _parented_to_neutral(actor: Any) -> list[bpy.types.Object]:
+    """The meshes that an artist parented to the neutral, other than faces like it."""
+    count = len(actor.neutral.data.vertices)
+    return [
+        item
+        for item in actor.neutral.children
+        if item.type == "MESH" and len(item.data.polygons) > 0 and len(item.data.vertices) != count
+    ]
 
 
 # -- the armature -----------------------------------------------------------------------------------------------------

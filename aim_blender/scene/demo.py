@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 import numpy as np
 
-from . import actors, meshes, versions
+from . import actors, meshes, rigging, versions
 
 if TYPE_CHECKING:
     from ..core.demo_actor import DemoActor
@@ -45,10 +45,16 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     bone = _material("Bone", (0.78, 0.73, 0.60))
     for item in (skull, mandible):
         item.data.materials.append(bone)
-    frames = demo.performance().vertices
+    eyes.parent = neutral  # so that results get eyes too
+    truth = demo.performance()
+    frames = truth.vertices
     performance = _add_skin(collection, demo, f"{NAME} Performance", frames[0], material)
     _animate(performance, frames)
-    for item in (neutral, skull, mandible, eyes):
+    moving_eyes = bpy.data.objects.new(f"{NAME} Performance Eyes", eyes.data)
+    collection.objects.link(moving_eyes)
+    moving_eyes.parent = performance
+    _move(moving_eyes, truth.head)
+    for item in (neutral, skull, mandible):
         item.location = place
     performance.location = (place[0] + np.ptp(_units(demo.neutral)[:, 0]) + GAP_UNITS, place[1], place[2])
     _select_only(context, neutral)
@@ -101,6 +107,19 @@ def _animate(item: bpy.types.Object, frames: np.ndarray) -> None:
     times = np.array([key.frame for key in keys])
     numbers = FIRST_FRAME + np.arange(len(frames))
     versions.ActionWriter(item.name).write(shape_keys, "eval_time", 0, "Performance", numbers, times)
+
+
+def _move(item: bpy.types.Object, motion: np.ndarray) -> None:
+    """Let the object make rigid motions (F, 4, 4) mm, one a frame."""
+    numbers = FIRST_FRAME + np.arange(len(motion))
+    item.rotation_mode = "QUATERNION"
+    writer = versions.ActionWriter(item.name)
+    for path, values in (
+        ("location", _units(motion[:, :3, 3])),
+        ("rotation_quaternion", rigging.quaternions(motion)),
+    ):
+        for index in range(values.shape[1]):
+            writer.write(item, path, index, "Head", numbers, values[:, index])
 
 
 def _colour(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:

@@ -57,13 +57,18 @@ def prepare_learning(actor: Any, choices: dict[str, Any]) -> JobFolder:
 
 
 def prepare_fitting(
-    scene: bpy.types.Scene, actor: Any, source: PerformanceSource, choices: dict[str, Any], tolerance_mm: float
+    scene: bpy.types.Scene,
+    actor: Any,
+    source: PerformanceSource,
+    choices: dict[str, Any],
+    tolerance_mm: float,
+    beside: bool,
 ) -> Preparation:
     """Read the performance, then write it and the description of fit and bake.
 
     A generator, so that a window can do other things in between; closing it puts the scene's frame back.
-    choices: what the task `fit` takes beyond actor, performance and out.
-    Raises InputError before anything is written, OSError.
+    choices: what the task `fit` takes beyond actor, performance and out. beside: the result stands beside the
+    performance and not on it. Raises InputError before anything is written, OSError.
     """
     actor_file = learned_file(actor)
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
@@ -105,6 +110,7 @@ def prepare_fitting(
         "bake_file": bake_file.name,
         "frame": frame.tolist(),
         "millimetres_per_unit": scale,
+        "beside": beside,
         "still": reader is not None and reader.is_still,
     }
     write_delivery(path, delivery)

@@ -12,8 +12,13 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from . import actors, baked
-from .job_making import read_delivery
+from . import actors, baked, folders, placing
+from .job_making import ACTOR_SUFFIX, read_delivery
+
+CURVE_SUFFIX = ".learning.png"
+# What the panel takes for a jaw at rest: smaller motions are the estimate's own.
+LEAST_DEGREES = 1.0
+LEAST_MILLIMETRES = 1.0
 
 
 def bring_in(context: bpy.types.Context, path: Path) -> str:
@@ -59,7 +64,10 @@ def _bring_in_take(
 ) -> str:
     take = baked.BakedTake.load(path / delivery["bake_file"], delivery["millimetres_per_unit"])
     name = actors.unique_name(delivery["take"], [other.name for other in scene.aim.takes])
-    collection = baked.write_take(context, actor, take, np.array(delivery["frame"]), name)
+    frame = np.array(delivery["frame"])
+    if delivery.get("beside"):
+        frame = placing.beside(context, frame, take.neutral)
+    collection = baked.write_take(context, actor, take, frame, name)
     baked.record_take(scene, actor, name, path / delivery["take_file"], figures, take.frames, collection)
     first, last = int(take.frames.min()), int(take.frames.max())
     text = f"{describe_take(name, first, last, figures)}; it is in collection {collection.name}"
@@ -80,6 +88,31 @@ def describe_learned(name: str, figures: dict[str, Any]) -> str:
     if _is_number(figures.get("jaw_open_degrees")):
         parts.append(f"the jaw opens {figures['jaw_open_degrees']:.0f} degrees")
     return ", ".join(parts)
+
+
+def jaw_rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """The shapes in which the jaw moves, the widest first: name, open_degrees, forward_mm, aside_mm."""
+    numbers = ("open_degrees", "turned_degrees", "forward_mm", "aside_mm")
+    rows = [
+        row
+        for row in figures.get("jaw") or []
+        if isinstance(row, dict) and "name" in row and all(_is_number(row.get(name)) for name in numbers)
+    ]
+    moving = [row for row in rows if row["turned_degrees"] >= LEAST_DEGREES or _slide_mm(row) >= LEAST_MILLIMETRES]
+    return sorted(moving, key=lambda row: (-abs(row["turned_degrees"]), -_slide_mm(row)))
+
+
+def _slide_mm(row: dict[str, Any]) -> float:
+    return max(abs(row["forward_mm"]), abs(row["aside_mm"]))
+
+
+def learning_curve(actor: Any) -> Path | None:
+    """The picture of how the actor was learned, beside the actor's file; None if there is none."""
+    if not actor.file_path:
+        return None
+    file = folders.found_again(actor.file_path)
+    picture = file.with_name(file.name.removesuffix(ACTOR_SUFFIX) + CURVE_SUFFIX)
+    return picture if picture.is_file() else None
 
 
 def describe_take(name: str, first: int, last: int, figures: dict[str, Any]) -> str:

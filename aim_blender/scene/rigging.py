@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the bones of a result lie and how they move, as plain numpy: no Blender data is touched here.
+"""Where the bones of a result lie and how they move, as arrays: no Blender data is touched here.
 
 A bone that rests at R (4, 4) and shall move what hangs on it by a rigid D gets the local transform inverse(R) D R;
 for a child of a bone that moves by H, D is its motion beside H.
@@ -8,10 +8,10 @@ for a child of a bone that moves by H, D is its motion beside H.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-
-from .meshes import rigid_part
+from mathutils import Matrix
 
 
 @dataclass(frozen=True)
@@ -57,41 +57,18 @@ def local_motion(rest: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
 def quaternions(matrices: np.ndarray) -> np.ndarray:
     """(F, 4) unit quaternions w, x, y, z of the rotations in (F, 4, 4); consecutive ones never flip their sign."""
-    rotation = np.stack([rigid_part(matrix)[:3, :3] for matrix in matrices])
-    # The largest of the four candidates is taken: dividing by a small one would lose digits.
-    diagonal = np.einsum("fii->fi", rotation)
-    trace = diagonal.sum(1)
-    squares = np.concatenate([trace[:, None], 2 * diagonal - trace[:, None]], axis=1) + 1
-    result = np.empty((len(rotation), 4))
-    for frame, (matrix, largest) in enumerate(zip(rotation, squares.argmax(1), strict=True)):
-        skew = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
-        if largest == 0:
-            result[frame] = [squares[frame, 0], *skew]
-        else:
-            i = largest - 1
-            result[frame, 1:] = matrix[i] + matrix[:, i]
-            result[frame, largest] = squares[frame, largest]
-            result[frame, 0] = skew[i]
-    result /= np.linalg.norm(result, axis=1, keepdims=True)
-    if result[0, 0] < 0:
-        result[0] = -result[0]
-    flips = np.sign((result[1:] * result[:-1]).sum(1))
-    result[1:] *= np.cumprod(np.where(flips < 0, -1.0, 1.0))[:, None]
-    return result
+    found = [Matrix(matrix.tolist()).to_quaternion() for matrix in matrices]
+    for before, quaternion in pairwise(found):
+        quaternion.make_compatible(before)
+    return np.array(found, dtype=np.float64)
 
 
 def euler_angles(matrices: np.ndarray) -> np.ndarray:
     """(F, 3) angles of Blender's order XYZ, in radians, of the rotations in (F, 4, 4); without jumps by full turns."""
-    rotation = np.stack([rigid_part(matrix)[:3, :3] for matrix in matrices])
-    angles = np.stack(
-        [
-            np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2]),
-            np.arctan2(-rotation[:, 2, 0], np.hypot(rotation[:, 0, 0], rotation[:, 1, 0])),
-            np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0]),
-        ],
-        axis=1,
-    )
-    return np.unwrap(angles, axis=0)
+    found = [Matrix(matrix.tolist()).to_euler("XYZ") for matrix in matrices]
+    for before, angles in pairwise(found):
+        angles.make_compatible(before)
+    return np.array(found, dtype=np.float64)
 
 
 def _far_part(points: np.ndarray, chosen: np.ndarray, origin: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(Path(__file__).parent)]
 
 bpy = pytest.importorskip("bpy", reason="these tests run under a Python with the bpy wheel")
 import headless  # noqa: E402
+import scenes  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +45,39 @@ def saved(scene: bpy.types.Scene, tmp_path: Path) -> Path:
     """The folder of the present file, which is saved there."""
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def worker(extension: str) -> str:
+    """The interpreter that the extension finds, or a skip that says why there is none."""
+    base = headless.extension_module("ops.base")
+    interpreter = headless.extension_module("aim_blender.jobs.interpreter")
+    try:
+        return str(base.worker_interpreter(bpy.context))
+    except interpreter.InterpreterError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def learned_once(extension: str, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with learned.blend and its job's files: a tiny actor with lower teeth, learned by a real worker."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    made = tmp_path_factory.mktemp("learned") / "made"
+    made.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(made / "learned.blend"))
+    scenes.add_capture_with_teeth()
+    bpy.ops.aim.actor_add(name="Actor")
+    bpy.context.scene.aim.actors[0].jaw = bpy.data.objects["teeth"]
+    bpy.ops.aim.actor_learn(iterations=40, hidden=16)
+    bpy.ops.wm.save_mainfile()
+    # The paths that the file recorded lead nowhere from now on, as in a project that was moved.
+    return made.rename(made.with_name("kept"))
+
+
+@pytest.fixture
+def learned(scene: bpy.types.Scene, learned_once: Path, tmp_path: Path) -> Path:
+    """The folder of the present file, which is a copy of learned_once."""
+    folder = tmp_path / "project"
+    shutil.copytree(learned_once, folder)
+    bpy.ops.wm.open_mainfile(filepath=str(folder / "learned.blend"))
+    return folder

@@ -46,6 +46,33 @@ def add_capture(count: int = 4, units_per_millimetre: float = 0.001) -> list[bpy
     return items
 
 
+HINGE_MILLIMETRES = np.array([0.0, 20.0, 0.0])
+TEETH_DEGREES = (12.0, 5.0, 0.0, 0.0)  # by which the jaw opens in shape 1, 2 and so on
+
+
+def add_capture_with_teeth(units_per_millimetre: float = 0.001) -> list[bpy.types.Object]:
+    """A capture whose chin follows an opening jaw, and `teeth` with shape keys that do so rigidly."""
+    items = add_capture(len(TEETH_DEGREES), units_per_millimetre)
+    random = np.random.default_rng(5)
+    rest = random.uniform((-20, -60, -60), (20, -40, -45), (12, 3))
+    triangles = np.arange(12)
+    teeth = add_mesh("teeth", rest * units_per_millimetre, triangles, np.full(4, 3))
+    teeth.shape_key_add(name="Basis")
+    for item, degrees in zip(items[1:], TEETH_DEGREES, strict=True):
+        motion = rigid(np.array([1.0, 0, 0]), degrees, HINGE_MILLIMETRES, np.zeros(3))
+        key = teeth.shape_key_add(name=item.name)
+        key.points.foreach_set("co", (_moved(motion, rest) * units_per_millimetre).astype(np.float32).ravel())
+        points = np.array([vertex.co for vertex in item.data.vertices]) / units_per_millimetre
+        follows = np.clip((-points[:, 2:] - 20) / 60, 0, 1)
+        points += follows * (_moved(motion, points) - points)
+        item.data.vertices.foreach_set("co", (points * units_per_millimetre).astype(np.float32).ravel())
+    return items
+
+
+def _moved(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return points @ motion[:3, :3].T + motion[:3, 3]
+
+
 def select(items: list[bpy.types.Object]) -> None:
     """Select just these, the first active."""
     bpy.context.view_layer.update()

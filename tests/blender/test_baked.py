@@ -57,7 +57,9 @@ def formula(arrays: dict[str, np.ndarray]) -> np.ndarray:
     return skinned @ head[:, :3, :3].transpose(0, 2, 1) + head[:, None, :3, 3]
 
 
-def prepare(folder: Path, arrays: dict[str, np.ndarray], scale: float, frame: np.ndarray | None = None) -> None:
+def prepare(
+    folder: Path, arrays: dict[str, np.ndarray], scale: float, frame: np.ndarray | None = None, **more: object
+) -> None:
     """The folder of a finished job of the active actor, with this bake as its result."""
     state = bpy.context.scene.aim
     folder.mkdir()
@@ -70,16 +72,23 @@ def prepare(folder: Path, arrays: dict[str, np.ndarray], scale: float, frame: np
     headless.extension_module("aim_blender.scene.job_making").write_delivery(
         folder,
         {
-            "kind": "fit", "actor": state.actors[state.active_actor].identifier, "take": "shot",
-            "take_file": "shot.take.safetensors", "bake_file": "bake.npz", "millimetres_per_unit": scale,
+            "kind": "fit",
+            "actor": state.actors[state.active_actor].identifier,
+            "take": "shot",
+            "take_file": "shot.take.safetensors",
+            "bake_file": "bake.npz",
+            "millimetres_per_unit": scale,
             "frame": (np.eye(4) if frame is None else frame).tolist(),
+            **more,
         },
     )
 
 
-def bring_in(folder: Path, arrays: dict[str, np.ndarray], scale: float, frame: np.ndarray | None = None) -> None:
-    """Bring a bake in as a finished job's result, through the operator."""
-    prepare(folder, arrays, scale, frame)
+def bring_in(
+    folder: Path, arrays: dict[str, np.ndarray], scale: float, frame: np.ndarray | None = None, **more: object
+) -> None:
+    """Bring a bake in as a finished job's result, through the operator. more: what delivery.json says beside."""
+    prepare(folder, arrays, scale, frame, **more)
     bpy.ops.aim.result_write(folder=str(folder))
 
 

@@ -19,17 +19,6 @@ FRAMES = 8
 FEW = {"iterations": 40, "hidden": 16}
 
 
-@pytest.fixture(scope="session")
-def worker(extension: str) -> str:
-    """The interpreter that the extension finds, or a skip that says why there is none."""
-    base = headless.extension_module("ops.base")
-    interpreter = headless.extension_module("aim_blender.jobs.interpreter")
-    try:
-        return str(base.worker_interpreter(bpy.context))
-    except interpreter.InterpreterError as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture
 def preferences(extension: str):
     chosen = bpy.context.preferences.addons[extension].preferences
@@ -96,13 +85,16 @@ def test_pipeline(saved, scene, worker):
     for number in range(FRAMES):
         scene.frame_set(number + 1)
         found, wanted = shown(skin) * 1000, shown(performance) * 1000
-        apart.append(np.linalg.norm(found - wanted, axis=1).mean())
-        # The baked object is the fitted take, placed where the performance stands.
-        fitted = evaluated[number] + np.array([500, 0, 0])
+        apart.append(np.linalg.norm(found - [216, 0, 0] - wanted, axis=1).mean())
+        # The baked object is the fitted take, beside the performance: 1.2 times the neutral's width of 180 mm.
+        fitted = evaluated[number] + np.array([500 + 216, 0, 0])
         assert np.linalg.norm(found - fitted, axis=1).max() <= 0.05 + 0.002
     assert np.mean(apart) < 0.5
 
-    bpy.ops.aim.performance_fit(object_name="take one", frame_start=1, frame_end=2)
+    bpy.ops.aim.performance_fit(object_name="take one", frame_start=1, frame_end=2, beside=False)
+    skin = next(item for item in scene.aim.takes[1].collection.objects if item.type == "MESH")
+    scene.frame_set(2)
+    assert np.linalg.norm(shown(skin) - shown(performance), axis=1).mean() * 1000 < 0.5
     assert [each.name for each in scene.aim.takes] == ["take one", "take one 2"]
     assert Path(scene.aim.takes[1].file_path).parent.name == "fit_002"
 
@@ -115,32 +107,28 @@ def evaluate(interpreter: str, actor: Path, take: Path, out: Path) -> np.ndarray
         return archive["vertices"].astype(np.float64)
 
 
-def test_unsaved_file_uses_the_users_folder(scene, worker):
+def test_unsaved_file_uses_the_users_folder(scene):
     add_capture()
     bpy.ops.aim.actor_add(name="Unsaved")
-    bpy.ops.aim.actor_learn(**FEW)
-    file = Path(scene.aim.actors[0].file_path)
-    assert file.is_relative_to(bpy.utils.user_resource("DATAFILES", path="aim_blender"))
+    making = headless.extension_module("aim_blender.scene.job_making")
+    path = making.prepare_learning(scene.aim.actors[0], FEW).path
+    assert path.is_relative_to(bpy.utils.user_resource("DATAFILES", path="aim_blender"))
 
 
-def test_every_job_has_a_folder_of_its_own(saved, scene, worker):
+def test_every_job_has_a_folder_of_its_own(saved, scene):
     add_capture()
     bpy.ops.aim.actor_add(name="Actor")
+    making = headless.extension_module("aim_blender.scene.job_making")
     for _ in range(2):
-        bpy.ops.aim.actor_learn(**FEW)
+        making.prepare_learning(bpy.context.scene.aim.actors[0], FEW)
     assert sorted(path.name for path in (saved / "aim" / "Actor").iterdir()) == ["learn_001", "learn_002"]
 
 
-def test_moved_project_finds_its_files(saved, scene, worker, tmp_path_factory):
-    add_capture()
-    bpy.ops.aim.actor_add(name="Actor")
-    bpy.ops.aim.actor_learn(**FEW)
-    bpy.ops.wm.save_mainfile()
-    moved = tmp_path_factory.mktemp("elsewhere") / "project"
-    saved.rename(moved)
-    bpy.ops.wm.open_mainfile(filepath=str(moved / "shot.blend"))
+def test_moved_project_finds_its_files(learned):
     making = headless.extension_module("aim_blender.scene.job_making")
-    assert making.learned_file(bpy.context.scene.aim.actors[0]).parent == moved / "aim" / "Actor" / "learn_001"
+    actor = bpy.context.scene.aim.actors[0]
+    assert not Path(actor.file_path).exists()
+    assert making.learned_file(actor).parent == learned / "aim" / "Actor" / "learn_001"
 
 
 def test_interrupted_job_is_found_after_loading_and_resumed(saved, scene, worker):

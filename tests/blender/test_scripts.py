@@ -30,15 +30,6 @@ def write_meshes(folder: Path, count: int) -> Path:
     return folder
 
 
-@pytest.fixture
-def worker(extension: str) -> None:
-    base = headless.extension_module("ops.base")
-    try:
-        base.worker_interpreter(bpy.context)
-    except Exception as error:
-        pytest.skip(str(error))
-
-
 def test_imported_meshes_keep_their_vertex_order(scene, tmp_path):
     folder = write_meshes(tmp_path / "capture", 2)
     originals = {item.name: [tuple(vertex.co) for vertex in item.data.vertices] for item in bpy.data.objects}
