@@ -3,6 +3,7 @@
 
 import dataclasses
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from aim_blender.core.captures import Capture, read_capture
 from aim_blender.core.errors import Cancelled, InputError
 from aim_blender.core.learning import PHASE_MESSAGES, PHASES, Learner, LearningSettings, learn_actor, total_loss
 from aim_blender.core.losses import LossWeights
-from aim_blender.core.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, prepare
+from aim_blender.core.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, TEMPLATES, build_template, prepare
 from tests.core.geometry import degrees_between
 from tests.core.tiny_capture import NAMES, POINTS, write_capture
 
@@ -55,6 +56,22 @@ def test_preparation_of_the_demo_actor(demo, demo_preparation):
     assert demo.skin_weight[still].max() < 0.1
     assert abs(demo_preparation.mirror_normal[0]) == pytest.approx(1.0, abs=1e-4)
     assert degrees_between(demo_preparation.jaw.jaw, np.eye(4)).max() > 15
+
+
+@pytest.mark.parametrize(("kind", "width"), [("separated", 11), ("mean", 3), ("neutral", 3), ("intrinsic", 27)])
+def test_templates(capture, kind, width):
+    template, centre = build_template(capture.vertices, capture.topology.triangles(), kind)
+    assert template.shape == (POINTS, width)
+    shape = capture.neutral if kind == "neutral" else capture.vertices.mean(0)
+    assert np.allclose(template[:, :3] * 100 + centre, shape)
+    if kind == "intrinsic":
+        assert np.abs(template[:, 3:]).max() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_every_template_learns_and_is_exact(capture, kind):
+    actor = learn_actor(capture, dataclasses.replace(SETTINGS, iterations=10, template=kind))
+    assert actor.figures["exact_worst_mm"] < 0.001
 
 
 def test_constraints_are_left_out_on_demand_but_the_jaw_stays(demo_capture, demo_preparation):
@@ -154,6 +171,17 @@ def test_reports_do_not_change_the_result(capture, uninterrupted, monkeypatch):
     assert learned[-1]["error_mm"] < learned[0]["error_mm"]
 
 
+def test_history_is_the_learning_curve(capture, monkeypatch):
+    monkeypatch.setattr(learning, "REPORT_SECONDS", 1e9)
+    history = []
+    learn_actor(capture, SETTINGS, history=history)
+    ends = np.cumsum(list(PHASES.values())) * SETTINGS.iterations
+    assert [line["iteration"] for line in history] == [round(end) for end in ends]
+    assert [line["phase"] for line in history] == list(PHASES)
+    assert all(line["error_mm"] > 0 and line["jaw_open_degrees"] >= 0 for line in history)
+    json.dumps(history, allow_nan=False)
+
+
 # -- stopped and resumed ----------------------------------------------------------------------------------------------
 
 
@@ -178,8 +206,9 @@ def test_cancelled_and_resumed_is_as_if_never_stopped(capture, uninterrupted, st
     monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
     cancelled_at(capture, SETTINGS, step, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["learning.safetensors"]
-    lines = []
-    assert same(learn_actor(capture, SETTINGS, lines.append, tmp_path), uninterrupted)
+    lines, history = [], []
+    assert same(learn_actor(capture, SETTINGS, lines.append, tmp_path, history), uninterrupted)
+    assert [line["iteration"] for line in history] == list(range(1, SETTINGS.iterations + 1))
     if step < SETTINGS.iterations:
         assert min(line["done"] for line in lines if line["message"] in PHASE_MESSAGES.values()) == step + 1
 
@@ -328,6 +357,7 @@ def test_losses_are_left_out_by_name(demo_capture, demo_preparation):
     ("choices", "part"),
     [
         ({"without": ("hair",)}, "no loss called 'hair' to leave out; there are anatomy, thickness"),
+        ({"template": "mask"}, "no template called 'mask'"),
         ({"iterations": 0}, "iterations is 0; it must be at least 1"),
         ({"batch_points": 2}, "batch_points is 2; it must be at least 16"),
         ({"hidden": 1}, "hidden is 1; it must be at least 4"),
