@@ -158,7 +158,7 @@ def fit_performance(
         frames = vertices[part].astype(np.float64)
         if moving:
             head[part] = estimate_head(actor, frames)
-        still = np.einsum("fyx,fvy->fvx", head[part, :3, :3], frames - head[part, None, :3, 3])  # H^-1 s
+        still = (frames - head[part, None, :3, 3]) @ head[part, :3, :3] if moving else frames  # H^-1 s
         jaw[part] = jaw_of_frame.predict(still)
         skinned = linear_blend_skinning(base, on_device(_recentred(jaw[part], centre)), skin_weight)  # (f, V, 3)
         residual = on_device(still - centre) - skinned
@@ -211,12 +211,15 @@ def activity(actor: Actor) -> np.ndarray:
     return moved / max(moved.mean(), 1e-9) + 0.1
 
 
-def _head_moves(actor: Actor, vertices: np.ndarray, degrees: float = 0.3, millimetres: float = 0.5) -> bool:
-    """Whether the head of a performance (F, V, 3) moves more than a stabilized one is off."""
+def _head_moves(actor: Actor, vertices: np.ndarray) -> bool:
+    """Whether the head of a performance (F, V, 3) moves, by a sample of its frames."""
     sample = vertices[np.linspace(0, len(vertices) - 1, min(len(vertices), 32)).astype(int)].astype(np.float64)
-    head = estimate_head(actor, sample)
+    return moves(estimate_head(actor, sample), actor.neutral.mean(0))
+
+
+def moves(head: np.ndarray, middle: np.ndarray, degrees: float = 0.3, millimetres: float = 0.5) -> bool:
+    """Whether head motions (F, 4, 4) about middle (3,) are more than a stabilized performance is off."""
     turned = np.rad2deg(np.arccos(np.clip((np.trace(head[:, :3, :3], axis1=1, axis2=2) - 1) / 2, -1, 1)))
-    middle = actor.neutral.mean(0)
     moved = np.linalg.norm(head[:, :3, :3] @ middle + head[:, :3, 3] - middle, axis=1)
     return bool(turned.max() > degrees or moved.max() > millimetres)
 

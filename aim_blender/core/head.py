@@ -17,16 +17,23 @@ def stillness(actor: Actor) -> np.ndarray:
     return 1.0 / ((moved**2).sum(-1).mean(0) + QUIET_MM**2)
 
 
-def estimate_head(actor: Actor, vertices: np.ndarray, rounds: int = 5) -> np.ndarray:
+def estimate_head(actor: Actor, vertices: np.ndarray) -> np.ndarray:
     """H_j (F, 4, 4), rigid, that carries the still skin of the neutral to each of the frames (F, V, 3), robustly."""
-    neutral, quiet = actor.neutral, stillness(actor)
+    quiet = stillness(actor)
     chosen = quiet > np.quantile(quiet, 0.5)
-    neutral, vertices, quiet = neutral[chosen], vertices[:, chosen], quiet[chosen]
-    weight = np.tile(quiet, (len(vertices), 1))
+    return robust_registration(actor.neutral[chosen], vertices[:, chosen], quiet[chosen])
+
+
+def robust_registration(source: np.ndarray, target: np.ndarray, trust: np.ndarray, rounds: int = 5) -> np.ndarray:
+    """Rigid motions (F, 4, 4) that carry source (P, 3) onto targets (F, P, 3), whatever a few points do.
+
+    trust: (P,) or (F, P) how much each point counts; 0 leaves it out.
+    """
+    weight = trust = np.broadcast_to(trust, target.shape[:2])
     for _ in range(rounds):
-        head = rigid_registration(neutral, vertices, weight)
-        residual = vertices - (neutral @ head[:, :3, :3].transpose(0, 2, 1) + head[:, None, :3, 3])
+        motion = rigid_registration(source, target, weight)
+        residual = target - (source @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3])
         squared = (residual**2).sum(-1)
         spread = np.median(squared, axis=1, keepdims=True) + 1e-8
-        weight = quiet / (1.0 + squared / spread) ** 2  # Geman-McClure
-    return head
+        weight = trust / (1.0 + squared / spread) ** 2  # Geman-McClure
+    return motion

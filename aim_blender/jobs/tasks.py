@@ -74,19 +74,25 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally solver, modes, head, device."""
+    """actor, performance, out, and optionally solver, modes, head, device. Points (.json, .csv) take modes and head."""
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=FITTING_CHOICES)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.files import load_actor, save_take
     from ..core.fitting import FittingSettings, fit_performance
+    from ..core.fitting_points import PointFittingSettings, fit_points
     from ..core.performances import read_performance
+    from ..core.points import POINT_SUFFIXES, read_points
 
-    settings = FittingSettings(**_chosen(arguments, FITTING_CHOICES))
+    source = Path(arguments["performance"])
+    chosen = _chosen(arguments, FITTING_CHOICES)
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
     report({"message": "Reading the performance"})
-    performance = read_performance(Path(arguments["performance"]))
-    take = fit_performance(actor, performance, settings, report)
+    if source.suffix.lower() in POINT_SUFFIXES:
+        settings = PointFittingSettings(**{name: chosen[name] for name in ("modes", "head") if name in chosen})
+        take = fit_points(actor, read_points(source), settings, report)
+    else:
+        take = fit_performance(actor, read_performance(source), FittingSettings(**chosen), report)
     report({"message": "Writing the take"})
     with _writing(out):
         save_take(take, out)

@@ -87,7 +87,12 @@ def _add_learn(verbs: Any) -> None:
 def _add_fit(verbs: Any) -> None:
     parser = _verb(verbs, "fit", "Fit an actor to a performance.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
-    parser.add_argument("performance", metavar="PERFORMANCE", type=_path, help="folder of meshes, .npz, .pc2 or .mdd")
+    parser.add_argument(
+        "performance",
+        metavar="PERFORMANCE",
+        type=_path,
+        help="folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv",
+    )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
     parser.add_argument("--solver", choices=("closed-form",))
     parser.add_argument(

@@ -118,9 +118,9 @@ def _sources_from_shape_keys(item: bpy.types.Object) -> tuple[list[ShapeSource],
             shapes.append(ShapeSource(key.name, item, key.name))
     notes = []
     if muted:
-        notes.append(f"left out {_listed(muted)}: muted")
+        notes.append(f"left out {listed(muted)}: muted")
     if empty:
-        notes.append(f"left out {_listed(empty)}: equal to the neutral")
+        notes.append(f"left out {listed(empty)}: equal to the neutral")
     return shapes, notes
 
 
@@ -180,9 +180,9 @@ def read_meshes(
     notes = []
     if aside:
         stand = "stand" if len(aside) > 1 else "stands"
-        notes.append(f"{_listed(aside)} {stand} beside the neutral; the location was ignored")
+        notes.append(f"{listed(aside)} {stand} beside the neutral; the location was ignored")
     if shifted:
-        notes.append(f"the whole head seems shifted in {_listed(shifted)}; stabilise the meshes if that is not meant")
+        notes.append(f"the whole head seems shifted in {listed(shifted)}; stabilise the meshes if that is not meant")
     found = {name: read_bone(item, to_frame, placed[0]) for name, item in bones.items()}
     names = ["neutral" if not source.shape_key and index == 0 else source.name for index, source in enumerate(sources)]
     return ActorMeshes(names, np.stack(placed).astype(np.float32), topology, frame, found, notes)
@@ -243,7 +243,7 @@ def read_jaw(item: bpy.types.Object, names: list[str], to_frame: np.ndarray, neu
     missing = [name for name in names[1:] if name not in present]
     if missing:
         raise InputError(
-            f"the jaw {item.name!r} has no shape key called {_listed(missing)}; it needs one for every shape of the "
+            f"the jaw {item.name!r} has no shape key called {listed(missing)}; it needs one for every shape of the "
             "actor, of the same name, or pick no jaw"
         )
     points = np.stack([_plain(item), *(_shape_key_alone(item, name) for name in names[1:])])
@@ -403,6 +403,16 @@ def active_actor(scene: bpy.types.Scene) -> Any | None:
     return state.actors[state.active_actor] if 0 <= state.active_actor < len(state.actors) else None
 
 
+def take_of(scene: bpy.types.Scene, actor: Any, name: str = "") -> Any | None:
+    """A take of an actor: of this name, else the one chosen in the list, else the latest; None if there is none."""
+    state = scene.aim
+    takes = [take for take in state.takes if take.actor == actor.identifier]
+    if name:
+        return next((take for take in takes if take.name == name), None)
+    chosen = state.takes[state.active_take] if 0 <= state.active_take < len(state.takes) else None
+    return chosen if chosen in takes else (takes[-1] if takes else None)
+
+
 def is_there(item: bpy.types.Object | None) -> bool:
     """Whether an object still stands in a scene; a deleted one that is still referred to stands in none."""
     return item is not None and len(item.users_scene) > 0
@@ -418,13 +428,13 @@ def unique_name(name: str, taken: list[str]) -> str:
     return f"{name} {number}"
 
 
-def _natural_order(name: str) -> list[tuple[int, int, str]]:
-    """A sort key that puts `smile 9` before `smile 10`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name) if part]
-
-
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     """At most three names, and how many more."""
     if len(names) <= 3:
         return ", ".join(names)
     return ", ".join(names[:3]) + f" and {len(names) - 3} more"
+
+
+def _natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A sort key that puts `smile 9` before `smile 10`."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name) if part]

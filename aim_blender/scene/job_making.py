@@ -25,6 +25,7 @@ from .performances import PerformanceReader, frame_list
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
 DELIVERY = "delivery.json"
+KINDS = ("learn", "fit", "retarget")
 READING_STRETCH_S = 0.04
 
 # What a preparation yields while it works: what it does, and the share that is done.
@@ -137,6 +138,47 @@ def prepare_fitting(
     return JobFolder.create(path, f"fit {take_name}", steps)
 
 
+def prepare_retargeting(
+    actor: Any, take: Any, target: Any, choices: dict[str, Any], tolerance_mm: float, beside: bool
+) -> JobFolder:
+    """Write the description of retargeting an actor's take to another actor, and of baking it.
+
+    choices: what the task `retarget` takes beyond take, source, target and out. beside: the result stands beside the
+    target's neutral and not on it. Raises InputError, OSError.
+    """
+    source_file, target_file = learned_file(actor), learned_file(target)
+    take_path = folders.found_again(take.file_path)
+    if not take_path.is_file():
+        raise InputError(f"the take {take_path} is gone; put it back or fit {take.name!r} again")
+    if not actors.is_there(target.neutral):
+        raise InputError(f"the neutral of {target.name!r} was deleted; undo, or make the actor again")
+    name = f"{target.name} {take.name}"
+    path = folders.new_job_folder(target.name, "retarget")
+    take_file, bake_file = path / (folders.safe_name(name) + TAKE_SUFFIX), path / "bake.npz"
+    delivery = {
+        "kind": "retarget",
+        "actor": actor.identifier,
+        "target": target.identifier,
+        "take": name,
+        "take_file": take_file.name,
+        "bake_file": bake_file.name,
+        "frame": meshes.rigid_part(meshes.matrix_array(target.neutral.matrix_world)).tolist(),
+        "millimetres_per_unit": target.millimetres_per_unit,
+        "beside": beside,
+    }
+    write_delivery(path, delivery)
+    carry = {
+        "take": str(take_path),
+        "source": str(source_file),
+        "target": str(target_file),
+        "out": str(take_file),
+        **choices,
+    }
+    bake = {"actor": str(target_file), "take": str(take_file), "out": str(bake_file), "tolerance_mm": tolerance_mm}
+    steps = [{"task": "retarget", "arguments": carry}, {"task": "bake", "arguments": bake}]
+    return JobFolder.create(path, f"retarget {take.name} to {target.name}", steps)
+
+
 def learned_file(actor: Any) -> Path:
     """The actor's file. Raises InputError if the actor is not learned or the file is gone."""
     if not actor.file_path:
@@ -155,9 +197,9 @@ def read_delivery(path: Path) -> dict[str, Any]:
     """What delivery.json of a job's folder says. Raises InputError if it is missing or damaged."""
     try:
         delivery = json.loads((path / DELIVERY).read_text(encoding="utf-8"))
-        if delivery["kind"] not in ("learn", "fit"):
+        if delivery["kind"] not in KINDS:
             raise ValueError(delivery["kind"])
-        if delivery["kind"] == "fit" and np.shape(delivery["frame"]) != (4, 4):
+        if delivery["kind"] != "learn" and np.shape(delivery["frame"]) != (4, 4):
             raise ValueError("frame")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path / DELIVERY} is missing or damaged; start the job again") from error

@@ -34,7 +34,7 @@ POLLING_S = 0.25
 class Run:
     """A job of an actor in this session.
 
-    actor: the identifier of the actor. kind: `learn` or `fit`. interpreter: what does the work.
+    actor: the identifier of the actor. kind: `learn`, `fit` or `retarget`. interpreter: what does the work.
     preparation: what still has to be read from the scene; it ends with the job's folder.
     deliver: brings the finished result into the scene; raises RuntimeError with the sentence to show.
     """

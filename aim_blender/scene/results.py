@@ -38,10 +38,18 @@ def bring_in(context: bpy.types.Context, path: Path) -> str:
     if delivery["kind"] == "learn":
         text = _bring_in_actor(actor, path / delivery["actor_file"], steps[0] if steps else {})
     else:
-        # Fit and bake have figures of the same names: those of the fit, the first step, are told apart.
-        fitted = {f"fit_{name}": value for name, value in steps[0].items()} if steps else {}
+        # Both steps have figures of the same names: those of the first, fit or retarget, are told apart.
+        made = {f"{delivery['kind']}_{name}": value for name, value in steps[0].items()} if steps else {}
         baked_figures = steps[1] if len(steps) > 1 else {}
-        text = _bring_in_take(context, scene, actor, path, delivery, {**fitted, **baked_figures})
+        shown_by = actor
+        if delivery["kind"] == "retarget":
+            target = actors.find_actor(delivery.get("target", ""))
+            if target is None:
+                raise InputError(
+                    f"the target of the job in {path} is not in this file; undo its removal, or start anew"
+                )
+            shown_by = target[1]
+        text = _bring_in_take(context, scene, shown_by, path, delivery, {**made, **baked_figures})
     actor.job_folder = ""
     return text
 
@@ -117,13 +125,18 @@ def learning_curve(actor: Any) -> Path | None:
 
 def describe_take(name: str, first: int, last: int, figures: dict[str, Any]) -> str:
     """What was fitted and baked, in one sentence."""
-    parts = [f"fitted {name}, frames {first} to {last}"]
+    retargeted = "retarget_paired" in figures
+    parts = [f"{'retargeted' if retargeted else 'fitted'} {name}, frames {first} to {last}"]
     if _is_number(figures.get("fit_mean_mm")):
         parts.append(f"within {figures['fit_mean_mm']:.3f} mm of the performance on the mean")
     if _is_number(figures.get("worst_mm")):
         keys = figures.get("correctives")
         with_keys = f", with {keys} corrective keys" if isinstance(keys, int) else ""
-        parts.append(f"the keys within {figures['worst_mm']:.3f} mm of the fit at worst{with_keys}")
+        meant = "retarget" if retargeted else "fit"
+        parts.append(f"the keys within {figures['worst_mm']:.3f} mm of the {meant} at worst{with_keys}")
+    left_out = figures.get("retarget_unpaired_source")
+    if isinstance(left_out, list) and left_out:
+        parts.append(f"without {actors.listed(left_out)}, which the target does not have")
     return ", ".join(parts)
 
 

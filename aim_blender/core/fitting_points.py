@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fitting to sparse 3D points in closed form (MODEL.md section 3): few rows, so the same prior matters more.
+
+With A the rows of the points, Λ the prior's diagonal and D the trust in the points of a frame, the coefficients are
+a = Λ⁻¹ Aᵀ (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ r: a system of 3 P equations, however many modes there are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .actor import Actor, skin
+from .errors import InputError
+from .fitting import HEADS, activity, moves
+from .head import robust_registration, stillness
+from .jaw_of_frame import JawRegression
+from .modes import laplacian_modes
+from .points import Binding, PointPerformance, bind_points
+from .takes import Take
+
+Report = Callable[[dict], None]
+
+MOST_POINTS = 1500
+LEAST_SAY = 1e-6
+DETAIL_MM = 30.0  # a weight that goes up and down within this length costs `smoothness`
+
+
+@dataclass(frozen=True)
+class PointFittingSettings:
+    """How to fit to points.
+
+    modes: number M of smooth functions. ridge, smoothness: what a weight of 1 costs, everywhere and where it changes
+    across the face, in mm: higher than for whole meshes, because between the points nothing else is known. outlier_mm:
+    a point that stays further from the fit than this loses its say. head: free solves the head's rigid motion, still
+    takes the points as stabilized.
+    """
+
+    modes: int = 60
+    ridge: float = 0.1
+    smoothness: float = 20.0
+    outlier_mm: float = 5.0
+    head: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise InputError(f"head is {self.head!r}; it must be one of {', '.join(HEADS)}")
+        if not 1 <= self.modes <= 2000:
+            raise InputError(f"modes is {self.modes}; it must be between 1 and 2000")
+
+
+class PointSolver:
+    """Coefficients of any number of frames from what is left at P points after jaw and head."""
+
+    def __init__(self, actor: Actor, binding: Binding, settings: PointFittingSettings) -> None:
+        count = min(settings.modes, len(actor.bone) - 2)
+        modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, activity(actor))
+        self.modes = modes  # (V, M)
+        names = len(actor.names)
+        at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), _of_expressions(binding, actor.expressions))
+        self.rows = at_points.reshape(-1, count * names)  # A (3P, M N)
+        rough = eigenvalues * (DETAIL_MM / (2 * np.pi)) ** 2
+        self.prior = np.repeat(settings.ridge**2 + settings.smoothness**2 * rough, names)  # Λ (M N,)
+        self.gram = (self.rows / self.prior) @ self.rows.T  # A Λ⁻¹ Aᵀ (3P, 3P)
+        self.outlier_mm = settings.outlier_mm
+
+    def solve(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """a (M, N) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a point out."""
+        present = trust > 0
+        system, design = self._system(present, trust)
+        solution = np.linalg.solve(system, residual[present].reshape(-1))
+        return (design.T @ solution / self.prior).reshape(self.modes.shape[1], -1)
+
+    def believable(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """(P,) bool: not where a point lies elsewhere than the others, without it, say.
+
+        What a point misses tells nothing, because it pulls the fit to itself; what it would miss if it were left out
+        follows from the same inverse: C_pp⁻¹ (C r)_p with C the inverse of the system. The worst are left out first,
+        because they draw doubt on their neighbours, who may come back.
+        """
+        present = trust > 0
+        wanted = residual[present].reshape(-1)
+        say, good = trust, present
+        for strictness in (4.0, 2.0, 1.0, 1.0):
+            inverse = np.linalg.inv(self._system(present, say)[0])
+            blocks = inverse.reshape(len(wanted) // 3, 3, -1, 3)
+            own = blocks[np.arange(len(blocks)), :, np.arange(len(blocks))]  # C_pp (P, 3, 3)
+            left_out = np.linalg.solve(own, (inverse @ wanted).reshape(-1, 3, 1))[..., 0]
+            good = present.copy()
+            good[present] = np.linalg.norm(left_out, axis=1) < strictness * self.outlier_mm
+            say = np.where(good, trust, 0.0)
+        return good
+
+    def _system(self, present: np.ndarray, say: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A Λ⁻¹ Aᵀ + D⁻¹ and A of the present points."""
+        rows = np.repeat(present, 3)
+        noise = np.repeat(1.0 / say[present].clip(min=LEAST_SAY), 3)
+        return self.gram[np.ix_(rows, rows)] + np.diag(noise), self.rows[rows]
+
+
+def fit_points(
+    actor: Actor,
+    points: PointPerformance,
+    settings: PointFittingSettings | None = None,
+    report: Report | None = None,
+) -> Take:
+    """Fit sparse points: a take of the whole face. Missing points and points without confidence do not pull.
+
+    report is called with {"message", "done", "total", "error_mm"}. Raises InputError if there are too many points, or a
+    frame has fewer than three.
+    """
+    settings = settings or PointFittingSettings()
+    report = report or (lambda _: None)
+    total, count = points.positions.shape[:2]
+    if count > MOST_POINTS:
+        raise InputError(
+            f"{points.source} has {count} points a frame; give at most {MOST_POINTS}, or the whole meshes instead"
+        )
+    report({"message": "Preparing the fit", "done": 0, "total": total})
+    start = time.perf_counter()
+    binding = bind_points(actor, points)
+    solver = PointSolver(actor, binding, settings)
+    trust = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)  # (F, P)
+    poor = np.flatnonzero((trust > 0).sum(1) < 3)
+    if len(poor):
+        raise InputError(
+            f"{points.source} has fewer than 3 points in frame {points.frames[poor[0]]}; "
+            "leave the frame out, or track more"
+        )
+    neutral = binding.of(actor.neutral)
+    jaw_regression = JawRegression(actor, binding.of(actor.shapes()))
+    setup_seconds = time.perf_counter() - start
+
+    start = time.perf_counter()
+    head = np.tile(np.eye(4), (total, 1, 1))
+    filled = np.where(trust[..., None] > 0, points.positions, neutral)
+    if settings.head != "still":
+        found = robust_registration(neutral, filled, trust * binding.of(stillness(actor)[:, None])[:, 0])
+        if settings.head == "free" or moves(found, neutral.mean(0)):
+            head = found
+    still = (filled - head[:, None, :3, 3]) @ head[:, :3, :3]  # H^-1 s (F, P, 3)
+    skin_weight = binding.of(actor.skin_weight)
+    jaw = jaw_regression.predict(np.where(trust[..., None] > 0, still, np.nan))
+    coefficients = np.empty((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
+    error_mm = np.empty((total, 2), dtype=np.float32)
+    outliers = 0
+    for frame in range(total):
+        good = solver.believable(still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0], trust[frame])
+        outliers += int((~good & (trust[frame] > 0)).sum())
+        jaw[frame] = jaw_regression.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
+        residual = still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0]
+        coefficients[frame] = solver.solve(residual, np.where(good, trust[frame], 0.0))
+        left = (solver.rows @ coefficients[frame].reshape(-1)).reshape(-1, 3) - residual
+        off = np.linalg.norm(left, axis=1)[good]
+        error_mm[frame] = off.mean(), off.max()
+        if frame % 10 == 9 or frame == total - 1:
+            mean = float(error_mm[: frame + 1, 0].mean())
+            report({"message": "Fitting", "done": frame + 1, "total": total, "error_mm": mean})
+    seconds = time.perf_counter() - start
+    return Take(
+        names=actor.names,
+        topology_digest=actor.topology.digest,
+        modes=solver.modes.astype(np.float32),
+        coefficients=coefficients,
+        jaw=jaw,
+        head=head,
+        frames=points.frames,
+        fps=points.fps,
+        error_mm=error_mm,
+        settings=dataclasses.asdict(settings),
+        figures={
+            "frames": total,
+            "points": count,
+            "missing_points": int((trust == 0).sum()),
+            "outliers": outliers,
+            "mean_mm": float(error_mm[:, 0].mean()),
+            "worst_mm": float(error_mm[:, 1].max()),
+            "worst_frame": int(points.frames[error_mm[:, 1].argmax()]),
+            "setup_s": setup_seconds,
+            "frames_per_second": total / seconds,
+        },
+    )
+
+
+def _of_expressions(binding: Binding, expressions: np.ndarray) -> np.ndarray:
+    """e_i (P, N, 3) at the points, of e_i (V, N, 3)."""
+    return binding.of(expressions.reshape(len(expressions), -1)).reshape(len(binding.corners), -1, 3)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sparse points of a performance: markers, or handles that an artist drags, and where on the skin they belong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from .actor import Actor
+from .errors import InputError
+from .performances import DEFAULT_FPS
+
+POINT_SUFFIXES = (".json", ".csv")
+NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Where P points lie on the skin: corners (P, 3) int vertices and shares (P, 3) that add up to 1."""
+
+    corners: np.ndarray
+    shares: np.ndarray
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., V, C) of the vertices at the points: (..., P, C)."""
+        return (values[..., self.corners, :] * self.shares[..., None]).sum(-2)
+
+
+@dataclass(frozen=True)
+class PointPerformance:
+    """positions: (F, P, 3) float64 mm, not a number where a point is missing. confidence: (F, P) in [0, 1].
+
+    names: of the P points. vertices: (P,) the vertex each belongs to, -1 where the file does not say.
+    frames: (F,) int32 frame numbers. fps: frames a second. source: the file, for messages.
+    """
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    confidence: np.ndarray
+    vertices: np.ndarray
+    frames: np.ndarray
+    fps: float
+    source: str
+
+
+def read_points(path: Path) -> PointPerformance:
+    """Points from JSON or CSV.
+
+    JSON: {"fps": 24, "points": [{"name": "chin", "vertex": 12}, ...], "frames": [{"frame": 1, "positions": [[x, y, z],
+    null, ...], "confidence": [...]}, ...]}; vertex, fps and confidence may be left out. CSV: columns frame, name, x,
+    y, z and, if known, confidence and vertex. Lengths are mm. Raises InputError, naming the file, for anything else.
+    """
+    try:
+        performance = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json(path)
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, csv.Error) as error:
+        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path} cannot be read as points: {what}") from error
+    if performance.positions.shape[0] == 0 or performance.positions.shape[1] == 0:
+        raise InputError(f"{path} has no frames or no points; at least one of each is needed")
+    return performance
+
+
+def bind_points(actor: Actor, points: PointPerformance) -> Binding:
+    """Where the points belong: at the vertex the file names, else at the neutral's skin nearest to their first place.
+
+    Raises InputError, naming the file, for a vertex that does not exist, or points that do not start at the neutral.
+    """
+    count = len(actor.bone)
+    if points.vertices.max() >= count:
+        raise InputError(f"{points.source} names vertex {points.vertices.max()}, but the actor's mesh has {count}")
+    corners = np.repeat(points.vertices.clip(min=0)[:, None], 3, axis=1)
+    shares = np.tile([1.0, 0.0, 0.0], (len(corners), 1))
+    free = points.vertices < 0
+    if free.any():
+        seen = np.isfinite(points.positions).all(-1)
+        never = [name for name, found in zip(points.names, seen.any(0), strict=True) if not found]
+        if never:
+            raise InputError(f"{points.source} has no position of {never[0]!r} in any frame; remove it or track it")
+        first = points.positions[seen.argmax(0), np.arange(len(points.names))][free]
+        triangles = actor.topology.triangles()
+        skin = trimesh.Trimesh(actor.neutral, triangles, process=False)
+        nearest, distance, face = trimesh.proximity.closest_point(skin, first)
+        if np.median(distance) > NEAR_MM:
+            raise InputError(
+                f"{points.source} says of no vertex, and its points start {np.median(distance):.0f} mm from the "
+                "neutral's skin; name each point's vertex, or begin with the neutral in place and in mm"
+            )
+        corners[free] = triangles[face]
+        shares[free] = trimesh.triangles.points_to_barycentric(skin.triangles[face], nearest)
+    return Binding(corners, shares)
+
+
+def _read_json(path: Path) -> PointPerformance:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(data, dict):
+        raise ValueError("it is not an object with points and frames")
+    points, frames = data["points"], data["frames"]
+    if len({point["name"] for point in points}) < len(points):
+        raise ValueError("two points have one name")
+    positions = np.full((len(frames), len(points), 3), np.nan)
+    confidence = np.ones((len(frames), len(points)))
+    for index, frame in enumerate(frames):
+        found = frame["positions"]
+        if len(found) != len(points):
+            raise ValueError(f"frame {frame['frame']} has {len(found)} positions for {len(points)} points")
+        for place, position in enumerate(found):
+            if position is not None:
+                positions[index, place] = _position(position)
+        if frame.get("confidence") is not None:
+            confidence[index] = frame["confidence"]
+    return PointPerformance(
+        tuple(str(point["name"]) for point in points),
+        positions,
+        _checked(confidence),
+        np.array([int(point.get("vertex", -1)) for point in points], dtype=np.int64),
+        np.array([int(frame["frame"]) for frame in frames], dtype=np.int32),
+        float(data.get("fps", DEFAULT_FPS)),
+        str(path),
+    )
+
+
+def _read_csv(path: Path) -> PointPerformance:
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    names = tuple(dict.fromkeys(row["name"] for row in rows))
+    frames = sorted({int(row["frame"]) for row in rows})
+    place = {name: index for index, name in enumerate(names)}
+    time = {frame: index for index, frame in enumerate(frames)}
+    positions = np.full((len(frames), len(names), 3), np.nan)
+    confidence = np.ones((len(frames), len(names)))
+    vertices = np.full(len(names), -1, dtype=np.int64)
+    for row in rows:
+        at = time[int(row["frame"])], place[row["name"]]
+        positions[at] = _position([row["x"], row["y"], row["z"]])
+        if row.get("confidence"):
+            confidence[at] = float(row["confidence"])
+        if row.get("vertex"):
+            vertices[at[1]] = int(row["vertex"])
+    return PointPerformance(
+        names, positions, _checked(confidence), vertices, np.array(frames, dtype=np.int32), DEFAULT_FPS, str(path)
+    )
+
+
+def _position(values: Any) -> list[float]:
+    if len(values) != 3:
+        raise ValueError(f"the position {values} does not have three numbers")
+    return [float(value) for value in values]
+
+
+def _checked(confidence: np.ndarray) -> np.ndarray:
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise ValueError("a confidence is not between 0 and 1")
+    return confidence

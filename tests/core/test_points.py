@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sparse points: reading, binding, and fitting them with missing points, outliers and a moving head."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from aim_blender.core.errors import InputError
+from aim_blender.core.evaluation import evaluate_take
+from aim_blender.core.fitting_points import PointFittingSettings, PointSolver, fit_points
+from aim_blender.core.points import PointPerformance, bind_points, read_points
+
+COUNT = 120
+
+
+@pytest.fixture(scope="module")
+def vertices(demo_learned):
+    """Points all over the front of the face, far from each other."""
+    neutral = demo_learned.neutral
+    front = np.flatnonzero(neutral[:, 1] < np.quantile(neutral[:, 1], 0.6))
+    chosen = [front[0]]
+    distance = np.full(len(front), np.inf)
+    for _ in range(COUNT - 1):
+        distance = np.minimum(distance, np.linalg.norm(neutral[front] - neutral[chosen[-1]], axis=1))
+        chosen.append(front[distance.argmax()])
+    return np.array(chosen)
+
+
+@pytest.fixture(scope="module")
+def points(demo_shot, vertices):
+    positions = demo_shot.vertices[:, vertices].astype(float)
+    names = tuple(f"marker {index}" for index in range(COUNT))
+    frames = np.arange(1, len(positions) + 1, dtype=np.int32)
+    return PointPerformance(names, positions, np.ones(positions.shape[:2]), vertices, frames, 24.0, "markers.csv")
+
+
+def error_mm(actor, shot, points, **settings) -> float:
+    take = fit_points(actor, points, PointFittingSettings(**settings))
+    return float(np.linalg.norm(evaluate_take(actor, take)["vertices"] - shot.vertices, axis=-1).mean())
+
+
+@pytest.fixture(scope="module")
+def clean_mm(demo_learned, demo_shot, points):
+    return error_mm(demo_learned, demo_shot, points)
+
+
+def test_few_points_give_the_whole_face(demo_learned, demo_shot, clean_mm):
+    moved = np.linalg.norm(demo_shot.vertices - demo_learned.neutral, axis=-1).mean()
+    assert clean_mm < 0.5
+    assert clean_mm < 0.1 * moved
+
+
+def test_outliers_and_missing_points_hardly_matter(demo_learned, demo_shot, points, clean_mm):
+    random = np.random.default_rng(0)
+    some = random.random(points.positions.shape[:2])[..., None]
+    thrown = np.where(some < 0.04, points.positions + 15 * random.normal(size=points.positions.shape), points.positions)
+    broken = dataclasses.replace(points, positions=np.where(some > 0.8, np.nan, thrown))
+    assert error_mm(demo_learned, demo_shot, broken) < 2 * clean_mm + 0.05
+
+
+def test_points_without_confidence_do_not_pull(demo_learned, points):
+    doubtful = points.confidence.copy()
+    doubtful[:, ::7] = 0.0
+    wrong = points.positions.copy()
+    wrong[:, ::7] += 40.0
+    moved, missing = np.array(wrong), np.array(wrong)
+    missing[:, ::7] = np.nan
+    takes = [
+        fit_points(demo_learned, dataclasses.replace(points, positions=positions, confidence=doubtful))
+        for positions in (moved, missing)
+    ]
+    np.testing.assert_allclose(takes[0].coefficients, takes[1].coefficients, atol=1e-6)
+    np.testing.assert_allclose(takes[0].jaw, takes[1].jaw, atol=1e-9)
+
+
+def test_solver_agrees_with_the_explicit_least_squares(demo_learned, points):
+    settings = PointFittingSettings(modes=6)
+    solver = PointSolver(demo_learned, bind_points(demo_learned, points), settings)
+    random = np.random.default_rng(1)
+    residual, trust = random.normal(size=(COUNT, 3)), random.uniform(0.1, 1.0, COUNT)
+    weight = np.repeat(np.sqrt(trust), 3)
+    stacked = np.vstack([solver.rows * weight[:, None], np.diag(np.sqrt(solver.prior))])
+    wanted = np.concatenate([residual.reshape(-1) * weight, np.zeros(len(solver.prior))])
+    expected = np.linalg.lstsq(stacked, wanted, rcond=None)[0]
+    np.testing.assert_allclose(solver.solve(residual, trust).reshape(-1), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_a_point_is_believed_if_leaving_it_out_says_the_same(demo_learned, points):
+    solver = PointSolver(demo_learned, bind_points(demo_learned, points), PointFittingSettings(modes=6))
+    random = np.random.default_rng(2)
+    smooth = solver.rows @ random.normal(scale=0.1, size=solver.rows.shape[1])
+    residual, trust = smooth.reshape(-1, 3), np.ones(COUNT)
+    residual[[5, 40, 41, 90]] += 12.0
+    good = solver.believable(residual, trust)
+    off = np.empty(COUNT)
+    for point in range(COUNT):
+        others = np.where(good, trust, 0.0)
+        others[point] = 0.0
+        predicted = (solver.rows @ solver.solve(residual, others).reshape(-1)).reshape(-1, 3)[point]
+        off[point] = np.linalg.norm(predicted - residual[point])
+    np.testing.assert_array_equal(good, off < solver.outlier_mm)
+    assert not good[[5, 40, 41, 90]].any()
+    assert good.sum() > COUNT - 8
+
+
+def test_points_without_a_vertex_are_bound_to_the_skin_below_them(demo_learned, points):
+    neutral = demo_learned.neutral[points.vertices]
+    positions = np.concatenate([neutral[None], points.positions])
+    loose = dataclasses.replace(
+        points,
+        positions=positions,
+        confidence=np.ones(positions.shape[:2]),
+        vertices=np.full(COUNT, -1),
+        frames=np.arange(len(positions), dtype=np.int32),
+    )
+    found = bind_points(demo_learned, loose).of(demo_learned.neutral)
+    np.testing.assert_allclose(found, neutral, atol=1e-3)
+    far = dataclasses.replace(loose, positions=positions + 500.0)
+    with pytest.raises(InputError, match=r"markers\.csv says of no vertex"):
+        bind_points(demo_learned, far)
+
+
+def test_csv_and_json_hold_the_same(points, tmp_path):
+    some = dataclasses.replace(points, positions=points.positions.round(4))
+    some.positions[1, 3] = np.nan
+    with open(tmp_path / "markers.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["frame", "name", "x", "y", "z", "vertex"])
+        for frame, positions in zip(some.frames, some.positions, strict=True):
+            for name, position, vertex in zip(some.names, positions, some.vertices, strict=True):
+                if np.isfinite(position).all():
+                    writer.writerow([frame, name, *position, vertex])
+    document = {
+        "fps": 24,
+        "points": [{"name": n, "vertex": int(v)} for n, v in zip(some.names, some.vertices, strict=True)],
+        "frames": [
+            {"frame": int(f), "positions": [p.tolist() if np.isfinite(p).all() else None for p in positions]}
+            for f, positions in zip(some.frames, some.positions, strict=True)
+        ],
+    }
+    (tmp_path / "markers.json").write_text(json.dumps(document), encoding="utf-8")
+    for path in (tmp_path / "markers.csv", tmp_path / "markers.json"):
+        found = read_points(path)
+        np.testing.assert_array_equal(found.positions, some.positions)
+        np.testing.assert_array_equal(found.vertices, some.vertices)
+        np.testing.assert_array_equal(found.frames, some.frames)
+        assert found.names == some.names
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.json", "{", "cannot be read as points"),
+        ("a.json", "[]", "points and frames"),
+        ("a.json", '{"points": [], "frames": []}', "no frames or no points"),
+        ("a.json", '{"points": [{"name": "a"}], "frames": [{"frame": 1, "positions": []}]}', "0 positions for 1"),
+        ("a.json", '{"points": [{"name": "a"}]}', "'frames' is missing"),
+        ("a.csv", "frame,name,x,y\n1,a,0,0\n", "'z' is missing"),
+        ("a.csv", "frame,name,x,y,z\n1,a,0,0,high\n", "could not convert"),
+        ("a.csv", "frame,name,x,y,z,confidence\n1,a,0,0,0,7\n", "confidence is not between 0 and 1"),
+        ("a.csv", "", "no frames or no points"),
+    ],
+)
+def test_damaged_files_are_refused_by_name(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_points(tmp_path / name)
+    assert said in str(caught.value)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_unusable_points_are_refused(demo_learned, points):
+    with pytest.raises(InputError, match="names vertex 999999"):
+        fit_points(demo_learned, dataclasses.replace(points, vertices=np.full(COUNT, 999999)))
+    empty = points.positions.copy()
+    empty[2, 2:] = np.nan
+    with pytest.raises(InputError, match="fewer than 3 points in frame 3"):
+        fit_points(demo_learned, dataclasses.replace(points, positions=empty))
