@@ -84,8 +84,7 @@ def make_muscles(head: DemoHead) -> Muscles:
             moves.append(_paired(name, skin * mirrored, outwards * mirrored, lip, still) * mirrored)
     for name in SINGLE:
         moves.append(_single(name, head, skin, lip))
-    moves = np.stack(moves)[:, layout.rim]
-    return Muscles(head, moves, (_lids(head, 1.0), _lids(head, -1.0)))
+    return Muscles(head, np.stack(moves)[:, layout.rim], (_lids(head, 1.0), _lids(head, -1.0)))
 
 
 def lip_share(head: DemoHead) -> np.ndarray:

@@ -29,7 +29,7 @@ def evaluate_take(actor: Actor, take: Take) -> dict[str, np.ndarray]:
         "jaw": take.jaw,
         "head": take.head,
         "frames": take.frames,
-        "fps": np.float64(take.fps),
+        "fps": np.array(take.fps),
     }
 
 

@@ -17,12 +17,14 @@ RIDGE = 1e-3  # of the mean squared motion of the shapes: more pulls every jaw t
 class JawOfFrame:
     """Ridge regression from the offsets of some points to the jaw's pose about its hinge.
 
-    points: (P,) indices of the points it looks at, by default those over the mandible.
+    points: (P,) indices of the points it looks at: those over the mandible, or without bones those that follow the jaw
+    most.
     """
 
     def __init__(self, actor: Actor) -> None:
         points = actor.constraints.points[actor.constraints.on_mandible]
-        self.points = points if len(points) else np.flatnonzero(actor.skin_weight[:, 0] > 0.5)
+        share = actor.skin_weight[:, 0]
+        self.points = points if len(points) else np.flatnonzero(share > 0.5 * share.max())
         self.regression = JawRegression(actor, actor.shapes()[:, self.points])
 
     def predict(self, vertices: np.ndarray) -> np.ndarray:
@@ -37,11 +39,13 @@ class JawRegression:
         self.hinge = actor.hinge
         self.neutral = shapes[0]
         self.offsets = (shapes[1:] - shapes[0]).reshape(len(actor.names), -1)  # (N, 3P)
-        self.poses = decompose_jaw(actor.jaw, self.hinge) if self.hinge is not None else None  # (N, 6)
+        self.poses = np.zeros((len(actor.names), 6))  # (N, 6)
+        if self.hinge is not None:
+            self.poses = decompose_jaw(actor.jaw, self.hinge)
 
     def predict(self, positions: np.ndarray) -> np.ndarray:
         """T_j (F, 4, 4) of positions (F, P, 3) without head motion; points that are not numbers are left out."""
-        if self.hinge is None or self.poses is None:
+        if self.hinge is None:
             return np.tile(np.eye(4), (len(positions), 1, 1))
         moved = (positions - self.neutral).reshape(len(positions), -1)
         present = np.isfinite(moved)

@@ -133,7 +133,8 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         raise InputError(f"head is {head!r}; it must be on or off")
     pairs, regions = arguments.get("pairs"), arguments.get("regions")
     settings = RetargetSettings(
-        **{name: float(value) for name, value in chosen.items()},
+        strength=float(chosen.get("strength", 1.0)),
+        jaw_strength=float(chosen.get("jaw_strength", 1.0)),
         head=head == "on",
         pairs=read_pairs(Path(pairs)) if isinstance(pairs, str) else pairs,
         region_strength=read_regions(Path(regions)) if regions else None,

@@ -40,7 +40,7 @@ def lips_and_lids(actor: DemoActor, shape: np.ndarray) -> list[np.ndarray]:
     gaps = []
     for loop in actor.head.layout.rim_loops:
         half = len(loop) // 2
-        lower, upper = loop[1:half], loop[: half : -1]
+        lower, upper = loop[1:half], loop[:half:-1]
         assert np.allclose(actor.head.layout.angle[lower], actor.head.layout.angle[upper])
         gaps.append(shape[upper, 2] - shape[lower, 2])
     return gaps
