@@ -4,14 +4,20 @@
 python benchmarks/fitting.py [--seed 3] [--modes 120]
 """
 
+import argparse
+
 import numpy as np
 from common import angles, learned, make, parser, print_table
 
+from aim_blender.core.actor import Actor
 from aim_blender.core.baking import bounded_weights
 from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting import FittingSettings, activity, fit_performance
+from aim_blender.core.fitting_points import PointFittingSettings, fit_points
 from aim_blender.core.performances import read_performance
+from aim_blender.core.points import PointPerformance
 
+SPARSE_POINTS = 150
 CASES = {
     "whole meshes": (),
     "noise 0.1 mm": ("--noise", "0.1"),
@@ -61,6 +67,7 @@ def main() -> None:
             off = np.linalg.norm(left, axis=-1)
             one = ["(one weight per shape)", float(off.mean()), float(np.quantile(off, 0.99)), float(off.max())]
             rows.append([*one, "", "", "", "", "", ""])
+    rows.append(sparse(arguments, actor))
     print_table(
         f"Closed-form fit, actor {arguments.seed}, {arguments.modes} modes (distances in mm)",
         [
@@ -77,6 +84,40 @@ def main() -> None:
         ],
         rows,
     )
+
+
+def sparse(arguments: argparse.Namespace, actor: Actor) -> list[object]:
+    """150 points spread over the face, each known by its vertex; the error is that of the whole skin."""
+    name = f"performance_{arguments.seed}_plain"
+    with np.load(make(arguments, "performance", name, "--seed", str(arguments.seed))) as archive:
+        truth = {key: archive[key] for key in ("vertices", "jaw")}
+    neutral = actor.neutral
+    wanted = np.minimum(activity(actor), 3.0) ** 0.5  # markers are put where a face moves
+    chosen, distance = [int(wanted.argmax())], np.full(len(neutral), np.inf)
+    for _ in range(SPARSE_POINTS - 1):
+        distance = np.minimum(distance, np.linalg.norm(neutral - neutral[chosen[-1]], axis=1))
+        chosen.append(int((distance * wanted).argmax()))
+    vertices = np.array(chosen)
+    positions = truth["vertices"][:, vertices].astype(float)
+    names = tuple(str(vertex) for vertex in vertices)
+    frames = np.arange(len(positions), dtype=np.int32)
+    points = PointPerformance(names, positions, np.ones(positions.shape[:2]), vertices, frames, 24.0, "points")
+    take = fit_points(actor, points, PointFittingSettings(head="still"))
+    found = evaluate_take(actor, take)
+    off = np.linalg.norm(found["vertices"] - truth["vertices"], axis=-1)
+    mine, true = angles(found["jaw"]), angles(truth["jaw"])
+    return [
+        f"{SPARSE_POINTS} points",
+        float(off.mean()),
+        float(np.quantile(off, 0.99)),
+        float(off.max()),
+        float(np.polyfit(true, mine, 1)[0]),
+        float(np.corrcoef(true, mine)[0, 1]),
+        float(np.abs(mine - true).mean()),
+        "",
+        float(take.figures["frames_per_second"]),
+        float(take.figures["setup_s"]),
+    ]
 
 
 if __name__ == "__main__":
