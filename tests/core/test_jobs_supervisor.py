@@ -18,6 +18,7 @@ from aim_blender.core.errors import InputError
 from aim_blender.jobs.folder import JobFolder
 from aim_blender.jobs.interpreter import python_of
 from aim_blender.jobs.supervisor import JobCancelled, JobFailed, Status, Supervisor
+from aim_blender.jobs.tasks import TASKS
 from tests.core.tiny_capture import learn_step, write_capture
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,7 @@ def files(folder: Path) -> list[str]:
 
 def test_unknown_task(started):
     supervisor = started([{"task": "dance", "arguments": {}}])
-    assert failure(supervisor) == "there is no task dance; there are learn, fit, bake, evaluate, info"
+    assert failure(supervisor) == f"there is no task dance; there are {', '.join(TASKS)}"
     assert supervisor.folder.state() == "failed"
     assert supervisor.folder.read_result()["state"] == "failed"
     assert "Traceback" not in supervisor.folder.log_file.read_text()
@@ -344,7 +345,7 @@ def outlives_its_parent(folder: JobFolder, message: str) -> float:
 @posix
 def test_worker_saves_its_work_and_ends_when_its_parent_is_killed(endless, tmp_path):
     folder = JobFolder.create(tmp_path / "job", "Ada", endless)
-    outlives_its_parent(folder, "Learning")
+    outlives_its_parent(folder, "Learning the anatomy")
     assert folder.state() == "interrupted"
     assert files(folder.checkpoint_folder(0))
 
