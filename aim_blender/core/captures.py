@@ -121,7 +121,7 @@ def _shape_name(stem: str) -> str:
 
 def _read_archive(path: Path) -> Capture:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             data = {key: archive[key] for key in archive.files}
         vertices = data["vertices"].astype(np.float64)
         if vertices.ndim != 3 or vertices.shape[2] != 3:

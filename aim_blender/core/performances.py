@@ -105,7 +105,7 @@ def _read_folder(folder: Path) -> Performance:
 
 def _read_archive(path: Path) -> Performance:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             vertices = np.asarray(archive["vertices"], dtype=np.float32)
             if vertices.ndim != 3 or vertices.shape[2] != 3:
                 raise ValueError(f"its vertices have the shape {vertices.shape}; (frames, points, 3) is needed")
