@@ -217,6 +217,33 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
                 draw_text(layout, sentence, "CHECKMARK")
 
 
+class AIM_PT_retarget(AimPanel, bpy.types.Panel):
+    bl_label = "Retarget"
+    bl_parent_id = "AIM_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.aim
+        actor = actors.active_actor(context.scene)
+        take = actors.take_of(context.scene, actor) if actor is not None else None
+        if actor is not None and take is None:
+            draw_text(layout, f"fit a performance of {actor.name} first", "INFO")
+        elif take is not None:
+            draw_text(layout, f"{take.name} of {actor.name}", "ACTION")
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop_search(state, "retarget_target", state, "actors", icon="USER")
+        column.prop(state, "retarget_strength", slider=True)
+        column.prop(state, "retarget_jaw_strength", slider=True)
+        column.prop(state, "retarget_head")
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator("aim.performance_retarget", icon="COMMUNITY")
+        if actor is not None:
+            _draw_job(layout, actor, "retarget")
+
+
 def next_step(context: bpy.types.Context) -> str:
     """One sentence: what to do now."""
     state, actor = context.scene.aim, actors.active_actor(context.scene)
@@ -224,7 +251,8 @@ def next_step(context: bpy.types.Context) -> str:
         return "select the meshes of one face, the neutral last, and press New Actor"
     run = jobs.of(actor)
     if run is not None and run.active:
-        return f"{'learning' if run.kind == 'learn' else 'fitting'} {actor.name}; you can go on working"
+        doing = {"learn": "learning", "fit": "fitting", "retarget": "retargeting"}.get(run.kind, "working on")
+        return f"{doing} {actor.name}; you can go on working"
     if run is not None and run.resumable:
         return "resume the job, or start it again"
     if not _is_learned(actor):
@@ -303,4 +331,5 @@ CLASSES = (
     AIM_PT_jaw,
     AIM_PT_learn_settings,
     AIM_PT_performance,
+    AIM_PT_retarget,
 )

@@ -141,6 +141,29 @@ class AimScene(bpy.types.PropertyGroup):
         soft_max=2.0,
         precision=3,
     )
+    retarget_target: StringProperty(
+        name="Target", description="The learned actor that the performance goes to; its mesh must have the same faces"
+    )
+    retarget_strength: FloatProperty(
+        name="Strength",
+        description="How strongly the target performs: 1 as it was performed, 0 not at all. The head is not concerned",
+        default=1.0,
+        min=0.0,
+        soft_max=1.5,
+        max=10.0,
+    )
+    retarget_jaw_strength: FloatProperty(
+        name="Jaw",
+        description="How far the target's jaw opens, beside the strength of all: 1 as far as it was performed, in the "
+        "target's own range",
+        default=1.0,
+        min=0.0,
+        soft_max=1.5,
+        max=10.0,
+    )
+    retarget_head: BoolProperty(
+        name="Head Motion", description="Let the target's head move as the performer's did", default=True
+    )
     beside: BoolProperty(
         name="Beside the Performance",
         description="Place the result beside what it was made from, where nothing of AIM's stands; else exactly on it",

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Thin operators: they check the context, call aim_blender.scene and aim_blender.jobs, and report."""
 
-from . import actors, environment, fitting, jobs, learning, results
+from . import actors, environment, fitting, jobs, learning, results, retargeting
 
 CLASSES = (
     *actors.CLASSES,
     *learning.CLASSES,
     *fitting.CLASSES,
+    *retargeting.CLASSES,
     *jobs.CLASSES,
     *results.CLASSES,
     *environment.CLASSES,

@@ -38,10 +38,7 @@ def main(arguments: list[str]) -> None:
     headless.begin(chosen)
     state = bpy.context.scene.aim
     if chosen.actor is not None:
-        names = [actor.name for actor in state.actors]
-        if chosen.actor not in names:
-            raise ValueError(f"there is no actor {chosen.actor!r}; there are {', '.join(names) or 'none'}")
-        state.active_actor = names.index(chosen.actor)
+        headless.choose_actor(chosen.actor)
     frames = {
         name: value for name, value in (("frame_start", chosen.start), ("frame_end", chosen.end)) if value is not None
     }

@@ -93,6 +93,15 @@ def save(chosen: argparse.Namespace) -> None:
         bpy.ops.wm.save_as_mainfile(filepath=str(chosen.save.resolve()))
 
 
+def choose_actor(name: str) -> None:
+    """Make an actor of the scene the active one. Raises ValueError if there is none of this name."""
+    state = bpy.context.scene.aim
+    names = [actor.name for actor in state.actors]
+    if name not in names:
+        raise ValueError(f"there is no actor {name!r}; there are {', '.join(names) or 'none'}")
+    state.active_actor = names.index(name)
+
+
 def select_capture(folder: Path) -> None:
     """Import the meshes of a capture's folder, its bones included, and select them with the neutral active.
 

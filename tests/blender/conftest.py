@@ -9,7 +9,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 _user_resources = tempfile.TemporaryDirectory(prefix="aim_blender_user_")
@@ -60,7 +62,7 @@ def worker(extension: str) -> str:
 
 @pytest.fixture(scope="session")
 def learned_once(extension: str, worker: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with learned.blend and its job's files: a tiny actor with lower teeth, learned by a real worker."""
+    """A folder with learned.blend and its jobs' files: two tiny actors with lower teeth, learned by a real worker."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     made = tmp_path_factory.mktemp("learned") / "made"
     made.mkdir()
@@ -69,6 +71,18 @@ def learned_once(extension: str, worker: str, tmp_path_factory: pytest.TempPathF
     bpy.ops.aim.actor_add(name="Actor")
     bpy.context.scene.aim.actors[0].jaw = bpy.data.objects["teeth"]
     bpy.ops.aim.actor_learn(iterations=40, hidden=16)
+    items = scenes.add_capture_with_teeth(wider=scenes.WIDER)
+    teeth = bpy.data.objects["teeth.001"]
+    for item in [*items, teeth]:
+        item.location.x = scenes.OTHER_AT
+    scenes.select(items)
+    bpy.ops.aim.actor_add(name="Other")
+    other = bpy.context.scene.aim.actors[1]
+    other.jaw = teeth
+    for number, shape in enumerate(other.shapes, start=1):
+        shape.name = f"shape {number}"
+    bpy.ops.aim.actor_learn(iterations=40, hidden=16)
+    bpy.context.scene.aim.active_actor = 0
     bpy.ops.wm.save_mainfile()
     # The paths that the file recorded lead nowhere from now on, as in a project that was moved.
     return made.rename(made.with_name("kept"))
@@ -81,3 +95,40 @@ def learned(scene: bpy.types.Scene, learned_once: Path, tmp_path: Path) -> Path:
     shutil.copytree(learned_once, folder)
     bpy.ops.wm.open_mainfile(filepath=str(folder / "learned.blend"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def fitted_once(learned_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with take.blend: the first actor's take of opening its mouth wide while the head turns."""
+    bpy.ops.wm.open_mainfile(filepath=str(learned_once / "learned.blend"))
+    folder = tmp_path_factory.mktemp("fitted")
+    scene = bpy.context.scene
+    actor = scene.aim.actors[0]
+    neutral, open_mouth = (
+        np.array([vertex.co for vertex in item.data.vertices]) for item in (actor.neutral, actor.shapes[0].object)
+    )
+    item = scenes.add_mesh("wide", neutral, *scenes.face()[1:])
+    item.location.x = 1.0
+    item.shape_key_add(name="Basis")
+    key = item.shape_key_add(name="open")
+    key.points.foreach_set("co", open_mouth.astype(np.float32).ravel())
+    for frame, value in ((1, 0.0), (scenes.TAKE_FRAMES, 1.0)):
+        key.value = value
+        key.keyframe_insert("value", frame=frame)
+        item.rotation_euler.z = 0.2 * value
+        item.keyframe_insert("rotation_euler", frame=frame)
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "take.blend"))
+    making = headless.extension_module("aim_blender.scene.job_making")
+    for each in scene.aim.actors:  # the learned files stay where they are
+        each.file_path = str(learned_once / Path(each.file_path).relative_to(learned_once.with_name("made")))
+        making.learned_file(each)
+    bpy.ops.aim.performance_fit(object_name="wide", frame_start=1, frame_end=scenes.TAKE_FRAMES)
+    bpy.ops.wm.save_mainfile()
+    return folder
+
+
+@pytest.fixture
+def take(scene: bpy.types.Scene, fitted_once: Path) -> Any:
+    """The take, in a file that is just opened."""
+    bpy.ops.wm.open_mainfile(filepath=str(fitted_once / "take.blend"))
+    return bpy.context.scene.aim.takes[0]

@@ -48,19 +48,25 @@ def add_capture(count: int = 4, units_per_millimetre: float = 0.001) -> list[bpy
 
 HINGE_MILLIMETRES = np.array([0.0, 20.0, 0.0])
 TEETH_DEGREES = (12.0, 5.0, 0.0, 0.0)  # by which the jaw opens in shape 1, 2 and so on
+WIDER = 1.5  # how much farther the other actor's jaw opens
+TAKE_FRAMES = 6
+OTHER_AT = 2.0  # where the other actor stands, in Blender units
 
 
-def add_capture_with_teeth(units_per_millimetre: float = 0.001) -> list[bpy.types.Object]:
-    """A capture whose chin follows an opening jaw, and `teeth` with shape keys that do so rigidly."""
+def add_capture_with_teeth(units_per_millimetre: float = 0.001, wider: float = 1.0) -> list[bpy.types.Object]:
+    """A capture whose chin follows an opening jaw, and `teeth` with shape keys that do so rigidly.
+
+    wider: how much farther than TEETH_DEGREES the jaw opens.
+    """
     items = add_capture(len(TEETH_DEGREES), units_per_millimetre)
     random = np.random.default_rng(5)
     rest = random.uniform((-20, -60, -60), (20, -40, -45), (12, 3))
     triangles = np.arange(12)
     teeth = add_mesh("teeth", rest * units_per_millimetre, triangles, np.full(4, 3))
     teeth.shape_key_add(name="Basis")
-    for item, degrees in zip(items[1:], TEETH_DEGREES, strict=True):
-        motion = rigid(np.array([1.0, 0, 0]), degrees, HINGE_MILLIMETRES, np.zeros(3))
-        key = teeth.shape_key_add(name=item.name)
+    for number, (item, degrees) in enumerate(zip(items[1:], TEETH_DEGREES, strict=True), start=1):
+        motion = rigid(np.array([1.0, 0, 0]), degrees * wider, HINGE_MILLIMETRES, np.zeros(3))
+        key = teeth.shape_key_add(name=f"shape {number}")
         key.points.foreach_set("co", (_moved(motion, rest) * units_per_millimetre).astype(np.float32).ravel())
         points = np.array([vertex.co for vertex in item.data.vertices]) / units_per_millimetre
         follows = np.clip((-points[:, 2:] - 20) / 60, 0, 1)

@@ -26,9 +26,8 @@ def test_jaw_is_what_the_teeth_do(learned):
     assert all(abs(row["forward_mm"]) < 0.1 and abs(row["aside_mm"]) < 0.1 for row in rows())
 
 
-def test_teeth_hang_on_the_jaw_bone(learned):
-    bpy.ops.aim.performance_fit(object_name="neutral", frame_start=1, frame_end=2)
-    items = bpy.context.scene.aim.takes[0].collection.objects
+def test_teeth_hang_on_the_jaw_bone(take):
+    items = take.collection.objects
     copy = next(item for item in items if item.name.endswith("teeth"))
     assert copy.parent_bone == "jaw"
     assert copy.data.shape_keys is None

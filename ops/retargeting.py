@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Retargeting a performance to another actor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, StringProperty
+
+from ..aim_blender.core.errors import InputError
+from ..aim_blender.scene import actors, jobs
+from ..aim_blender.scene.job_making import prepare_retargeting
+from .base import AimOperator, may_start_job, require_actor, worker_interpreter
+from .results import deliver
+
+
+class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.performance_retarget"
+    bl_label = "Retarget"
+    bl_description = (
+        "Let another learned actor perform what was fitted to this one. The result is a new mesh with the target's "
+        "shape keys, a head and a jaw bone and keys at every frame; nothing else is changed"
+    )
+    bl_options = {"REGISTER"}
+
+    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
+    target: StringProperty(name="Target", description="The target actor's name; empty takes the scene's choice")
+    strength: FloatProperty(
+        name="Strength", description="How strongly the target performs; left out, the scene's setting counts", min=0.0
+    )
+    jaw_strength: FloatProperty(
+        name="Jaw Strength", description="How far the target's jaw opens; left out, the scene's setting counts", min=0.0
+    )
+    head: BoolProperty(
+        name="Head Motion", description="Let the head move as performed; left out, the scene's setting counts"
+    )
+    tolerance_mm: FloatProperty(
+        name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
+    )
+    beside: BoolProperty(
+        name="Beside the Target",
+        description="Place the result beside the target's neutral, where nothing of AIM's stands; else exactly on it. "
+        "Left out, the scene's setting counts",
+        default=True,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not may_start_job(cls, context):
+            return False
+        if actors.take_of(context.scene, actors.active_actor(context.scene)) is None:
+            cls.poll_message_set("Fit a performance of this actor first")
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Return to Object Mode first")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        state, actor = context.scene.aim, require_actor(context)
+        take = actors.take_of(context.scene, actor, self.take)
+        if take is None:
+            raise InputError(f"{actor.name!r} has no take called {self.take!r}")
+        choices = {
+            "strength": self._chosen("strength", state.retarget_strength),
+            "jaw_strength": self._chosen("jaw_strength", state.retarget_jaw_strength),
+            "head": "on" if self._chosen("head", state.retarget_head) else "off",
+        }
+        target = self._target(context, actor)
+        tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
+        interpreter = worker_interpreter(context)
+        folder = prepare_retargeting(actor, take, target, choices, tolerance, self._chosen("beside", state.beside))
+        run = jobs.Run(actor.identifier, "retarget", interpreter, deliver)
+        run.start(folder)
+        jobs.begin(run)
+        if run.active:
+            self.tell(f"retargeting {take.name} to {target.name}")
+        return {"FINISHED"}
+
+    def _target(self, context: bpy.types.Context, actor: Any) -> Any:
+        """The actor that the performance goes to. Raises InputError if none is picked, or the source itself."""
+        state = context.scene.aim
+        name = self.target or state.retarget_target
+        others = [each for each in state.actors if each != actor]
+        if not name and len(others) == 1:
+            return others[0]
+        if not name:
+            raise InputError("no target is picked; pick another learned actor, to whom the performance goes")
+        target = next((each for each in others if each.name == name), None)
+        if target is None:
+            raise InputError(
+                f"{name!r} is the actor that performed; pick another as the target"
+                if name == actor.name
+                else f"there is no actor {name!r} in the scene {context.scene.name!r}; pick another target"
+            )
+        return target
+
+    def _chosen(self, name: str, otherwise: Any) -> Any:
+        """An option of the operator, or the scene's setting while it is left out; numbers without float32's tail."""
+        value = getattr(self, name) if self.properties.is_property_set(name) else otherwise
+        return round(value, 6) if isinstance(value, float) else value
+
+
+CLASSES = (AIM_OT_performance_retarget,)
