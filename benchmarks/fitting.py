@@ -12,7 +12,7 @@ from common import angles, learned, make, parser, print_table
 from aim_blender.core.actor import Actor
 from aim_blender.core.baking import bounded_weights
 from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, activity, fit_performance
+from aim_blender.core.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting_points import PointFittingSettings, fit_points
 from aim_blender.core.performances import read_performance
 from aim_blender.core.points import PointPerformance
@@ -92,7 +92,8 @@ def sparse(arguments: argparse.Namespace, actor: Actor) -> list[object]:
     with np.load(make(arguments, "performance", name, "--seed", str(arguments.seed))) as archive:
         truth = {key: archive[key] for key in ("vertices", "jaw")}
     neutral = actor.neutral
-    wanted = np.minimum(activity(actor), 3.0) ** 0.5  # markers are put where a face moves
+    moved = np.sqrt((actor.expressions**2).sum(-1).mean(1))
+    wanted = np.minimum(moved / moved.mean(), 3.0) ** 0.5  # markers are put where a face moves
     chosen, distance = [int(wanted.argmax())], np.full(len(neutral), np.inf)
     for _ in range(SPARSE_POINTS - 1):
         distance = np.minimum(distance, np.linalg.norm(neutral - neutral[chosen[-1]], axis=1))

@@ -16,7 +16,7 @@ import numpy as np
 
 from .actor import Actor, skin
 from .errors import InputError
-from .fitting import HEADS, activity, moves
+from .fitting import HEADS, moves
 from .head import robust_registration, stillness
 from .jaw_of_frame import JawRegression
 from .modes import laplacian_modes
@@ -58,7 +58,7 @@ class PointSolver:
 
     def __init__(self, actor: Actor, binding: Binding, settings: PointFittingSettings) -> None:
         count = min(settings.modes, len(actor.bone) - 2)
-        modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, activity(actor))
+        modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
         self.modes = modes  # (V, M)
         names = len(actor.names)
         at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), _of_expressions(binding, actor.expressions))

@@ -12,12 +12,12 @@ from .errors import InputError
 
 
 def laplacian_modes(
-    vertices: np.ndarray, triangles: np.ndarray, count: int, density: np.ndarray | None = None
+    vertices: np.ndarray, triangles: np.ndarray, count: int, equal_vertices: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """The `count` smoothest functions on a mesh.
 
-    vertices: (V, 3). triangles: (T, 3). density: (V,) how much each point's area counts; where it is high, the
-    functions follow finer detail. Returns modes (V, M) with unit mean square over the area that counts, the first one
+    vertices: (V, 3). triangles: (T, 3). equal_vertices: let every vertex count alike instead of by its area; the
+    functions then follow finer detail where the mesh does. Returns modes (V, M) with unit mean square, the first one
     constant, and their eigenvalues (M,) in 1 / unit². A vertex without faces takes part in none. Deterministic: signs
     are fixed.
 
@@ -28,8 +28,8 @@ def laplacian_modes(
     stiffness, mass = robust_laplacian.mesh_laplacian(np.asarray(vertices, float), np.asarray(triangles, np.int64))
     area = mass.diagonal()
     area = np.where(area > 0, area, area[area > 0].min())
-    if density is not None:
-        area = area * (density * (area.sum() / (area * density).sum()))
+    if equal_vertices:
+        area = np.full(len(vertices), area.mean())
     scale = 1.0 / np.sqrt(area)
     symmetric = sparse.diags(scale) @ stiffness @ sparse.diags(scale)  # standard instead of generalised problem
     shift = -1e-2 / area.sum()
