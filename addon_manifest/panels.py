@@ -50,7 +50,7 @@ class AIM_UL_takes(bpy.types.UIList):
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
     ) -> None:
-        row = layout.row(align=True)
+        row = layout.split(factor=0.7, align=True)
         row.prop(item, "name", text="", emboss=False, icon="ACTION")
         row.label(text=f"{item.frame_start} to {item.frame_end}")
 
@@ -152,10 +152,14 @@ class AIM_PT_jaw(AimPanel, bpy.types.Panel):
             return
         column = self.layout.column(align=True)
         column.scale_y = 0.85
-        _draw_columns(column, "Shape", "Opens", "Forward", "Aside")
+        _draw_columns(column, "Degrees, mm", "Opens", "Ahead", "Aside")
         for row in rows:
-            opens, forward, aside = row["open_degrees"], row["forward_mm"], row["aside_mm"]
-            _draw_columns(column, row["name"], f"{opens:.1f}°", f"{forward:.1f} mm", f"{aside:.1f} mm")
+            # Adding 0 makes a zero of a rounded minus zero.
+            _draw_columns(
+                column,
+                row["name"],
+                *(f"{round(row[name], 1) + 0.0:.1f}" for name in ("open_degrees", "forward_mm", "aside_mm")),
+            )
 
 
 class AIM_PT_learn_settings(AimPanel, bpy.types.Panel):
@@ -200,7 +204,7 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
                 sub.prop(state, "frame_end")
                 sub.prop(state, "frame_step")
         column.prop(state, "tolerance_mm", text="Tolerance (mm)")
-        column.prop(state, "beside")
+        layout.prop(state, "beside")
         row = layout.row()
         row.scale_y = 1.3
         row.operator("aim.performance_fit", icon="MOD_ARMATURE")
@@ -303,7 +307,7 @@ def _draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
 
 def _draw_columns(layout: bpy.types.UILayout, name: str, *values: str) -> None:
     """A line of a table: a name, and values that are aligned to the right."""
-    split = layout.split(factor=0.4)
+    split = layout.split(factor=0.43)
     split.label(text=name)
     for value in values:
         column = split.column()

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+LEAST_SHOWN = 1e-5  # smaller losses say nothing, and would flatten the others
+
 
 def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path) -> None:
     """Write the curve as JSON and as a PNG: error in mm and every loss over the iterations, and how far the jaw opens.
@@ -31,9 +33,12 @@ def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path
             wide = 2.0 if name == "error_mm" else 0.8
             upper.plot(*zip(*points, strict=True), label=name.replace("_", " "), linewidth=wide)
     upper.set_yscale("log")
+    upper.set_ylim(bottom=max(upper.get_ylim()[0], LEAST_SHOWN))
     upper.set_ylabel("mm, weighted losses")
-    upper.legend(fontsize="small")
+    upper.legend(fontsize="small", loc="lower left")
     lower.plot([line["iteration"] for line in history], [line["jaw_open_degrees"] for line in history])
+    lowest, highest = lower.get_ylim()
+    lower.set_ylim(min(0.0, lowest), max(1.0, 1.1 * highest))  # from rest, so that a jaw that is held looks held
     lower.set_ylabel("jaw opens, degrees")
     lower.set_xlabel("iteration")
     for axis in (upper, lower):

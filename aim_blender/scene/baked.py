@@ -261,6 +261,7 @@ def _make_armature(
     armature = bpy.data.objects.new(name, bpy.data.armatures.new(name))
     collection.objects.link(armature)
     armature.show_in_front = True
+    armature.data.display_type = "STICK"  # seen through the face without hiding it
     layer = context.view_layer
     active_before = layer.objects.active
     selected_before = [item for item in layer.objects if item.select_get(view_layer=layer)]
