@@ -24,7 +24,6 @@ LEARNED_SHARE = 0.45  # how far learning has come in its picture
 SCALE = 1.1  # of the interface, so that the pictures can be read when they are shrunk
 CLOSER = 0.62  # than Blender's own view of what is selected
 WIDTH = 1280
-COLOURS = 200
 LARGEST_BYTES = 400_000
 
 
@@ -67,11 +66,12 @@ def save(photograph: Path, picture: Path) -> None:
         small = image.convert("RGB").resize(
             (WIDTH, round(WIDTH * image.height / image.width)), Image.Resampling.LANCZOS
         )
-    small = small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+    palette = small.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    small = small.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
     picture.parent.mkdir(parents=True, exist_ok=True)
     small.save(picture, optimize=True)
     if picture.stat().st_size > LARGEST_BYTES:
-        raise SystemExit(f"{picture} has {picture.stat().st_size} bytes, more than {LARGEST_BYTES}; take fewer colours")
+        raise SystemExit(f"{picture} has {picture.stat().st_size} bytes, more than {LARGEST_BYTES}; make it smaller")
     print(f"{picture}: {picture.stat().st_size / 1000:.0f} kB")
 
 

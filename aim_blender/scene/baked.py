@@ -225,7 +225,7 @@ def _add_bone_meshes(
         if not actors.is_there(item):
             continue
         points, _ = actors.read_bone(item, to_frame, baked.neutral)
-        mesh = item.data.copy()
+        mesh = meshes.mesh_of(item).copy()
         mesh.animation_data_clear()
         if item.matrix_world.determinant() < 0:  # mirrored, as eyes often are: its faces would look inwards
             mesh.flip_normals()
