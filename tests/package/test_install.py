@@ -15,6 +15,7 @@ PROMISED = [
     "job_cancel",
     "job_resume",
     "performance_fit",
+    "performance_retarget",
 ]
 
 
