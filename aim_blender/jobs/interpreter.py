@@ -14,7 +14,18 @@ from typing import Any
 from .sentences import one_line
 
 OLDEST_PYTHON = (3, 11)
-PACKAGES = ("torch", "roma", "safetensors", "trimesh", "scipy", "robust_laplacian", "tqdm")
+PACKAGES = (
+    "torch",
+    "roma",
+    "safetensors",
+    "trimesh",
+    "embreex",
+    "rtree",
+    "scipy",
+    "robust_laplacian",
+    "tqdm",
+    "matplotlib",
+)
 # Beside the extension's own folder, which an upgrade clears.
 NEIGHBOUR = "aim_blender_environment"
 MARK = "AIM-ENVIRONMENT "
