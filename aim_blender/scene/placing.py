@@ -24,7 +24,7 @@ def beside(context: bpy.types.Context, frame: np.ndarray, neutral: np.ndarray) -
     lowest, highest = neutral.min(0), neutral.max(0)
     size = highest - lowest
     inner = (lowest + OVERLAP_ALLOWED * size, highest - OVERLAP_ALLOWED * size)
-    boxes = [_box_in(frame, item) for item in _faces(context)]
+    boxes = [_box_in(frame, item) for item in _faces(context, len(neutral))]
     for steps in count(1):
         for side in (1, -1):
             shift = np.array([side * steps * HEAD_WIDTHS * size[0], 0.0, 0.0])
@@ -35,10 +35,11 @@ def beside(context: bpy.types.Context, frame: np.ndarray, neutral: np.ndarray) -
     raise AssertionError("a row of faces has an end")
 
 
-def _faces(context: bpy.types.Context) -> Iterator[bpy.types.Object]:
-    """All visible objects of the scene that are an actor's, a performance or a result."""
+def _faces(context: bpy.types.Context, vertex_count: int) -> Iterator[bpy.types.Object]:
+    """All visible objects of the scene that are an actor's, a performance or a result, or have as many vertices."""
     state, layer = context.scene.aim, context.view_layer
     items = [state.performance_object]
+    items += [item for item in layer.objects if item.type == "MESH" and len(item.data.vertices) == vertex_count]
     for actor in state.actors:
         items += [actor.neutral, actor.skull, actor.mandible, actor.jaw, *(shape.object for shape in actor.shapes)]
     for take in state.takes:

@@ -48,6 +48,16 @@ def test_along_the_frames_own_axis(scene, tmp_path):
     assert place(tmp_path, actor_at=WIDTH, frame=frame) == pytest.approx([-1, 2, -2, 3], abs=1e-4)
 
 
+def test_not_on_another_performance(scene, tmp_path):
+    """Also on one that is not picked at the moment."""
+    add_capture()
+    bpy.ops.aim.actor_add(name="Actor")
+    for at in (-WIDTH, WIDTH):
+        add_mesh("another", face()[0] / 1000, *face()[1:]).location.x = at
+    bring_in(tmp_path / "fit_001", bake(), 1000, beside=True)
+    assert result()["rig"].location.x == pytest.approx(2 * WIDTH, abs=1e-4)
+
+
 def test_hidden_faces_do_not_count(scene, tmp_path):
     items = add_capture()
     bpy.ops.aim.actor_add(name="Actor")
