@@ -6,7 +6,10 @@ Everything is put into a scene of its own, rendered once from the front without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -236,9 +239,24 @@ def render(scene: bpy.types.Scene, path: Path, samples: int) -> None:
     scene.render.image_settings.compression = 100
     scene.render.dither_intensity = 0.0  # noise that would double the size of the file
     scene.render.filepath = str(path)
-    bpy.ops.render.render(write_still=True, scene=scene.name)
+    with quiet():
+        bpy.ops.render.render(write_still=True, scene=scene.name)
     if not path.is_file():
         raise RuntimeError(f"Blender rendered no picture at {path}.")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the line that Cycles prints, from C, for every step of its work."""
+    sys.stdout.flush()
+    shown = os.dup(1)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(shown, 1)
+        os.close(shown)
 
 
 def remove(scene: bpy.types.Scene) -> None:
