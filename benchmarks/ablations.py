@@ -13,7 +13,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from common import ROOT, angles, capture_of, make, parser, print_table
+from common import ROOT, capture_of, make, parser, print_table
 
 from aim_blender.core.actor import Actor
 from aim_blender.core.evaluation import evaluate_take
@@ -22,6 +22,7 @@ from aim_blender.core.learning import LearningSettings, learn_actor
 from aim_blender.core.networks import ACTIVATIONS
 from aim_blender.core.performances import read_performance
 from aim_blender.core.preparation import TEMPLATES
+from aim_blender.core.rigid import angle_degrees
 
 # Variant: (settings, the paper's mean error in mm on its own data; its supplementary, Tables 2 and 3)
 STUDIES: dict[str, dict[str, tuple[dict[str, Any], float | None]]] = {
@@ -65,7 +66,7 @@ def main() -> None:
                     actor.figures["implicit_mean_mm"],
                     actor.figures["implicit_worst_mm"],
                     *errors,
-                    f"{angles(actor.jaw)[0]:.1f} of {angles(truth['jaw'])[0]:.1f}",
+                    f"{angle_degrees(actor.jaw)[0]:.1f} of {angle_degrees(truth['jaw'])[0]:.1f}",
                     float(np.abs(actor.skin_weight[:, 0] - truth["skin_weight"]).mean()),
                     float(actor.figures["learning_s"]),
                 ]

@@ -61,11 +61,6 @@ def learned(arguments: argparse.Namespace, seed: int) -> tuple[Path, Actor]:
     return path, load_actor(path)
 
 
-def angles(motion: np.ndarray) -> np.ndarray:
-    """Rotation angles (F,) in degrees of rigid motions (F, 4, 4)."""
-    return np.rad2deg(np.arccos(np.clip((np.trace(motion[:, :3, :3], axis1=1, axis2=2) - 1) / 2, -1, 1)))
-
-
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """One table as Markdown, with what it was measured on."""
     import torch

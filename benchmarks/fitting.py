@@ -7,7 +7,7 @@ python benchmarks/fitting.py [--seed 3] [--modes 120]
 import argparse
 
 import numpy as np
-from common import angles, learned, make, parser, print_table
+from common import learned, make, parser, print_table
 
 from aim_blender.core.actor import Actor
 from aim_blender.core.baking import bounded_weights
@@ -16,6 +16,7 @@ from aim_blender.core.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting_points import PointFittingSettings, fit_points
 from aim_blender.core.performances import read_performance
 from aim_blender.core.points import PointPerformance
+from aim_blender.core.rigid import angle_degrees
 
 SPARSE_POINTS = 150
 CASES = {
@@ -44,7 +45,7 @@ def main() -> None:
         # Noise is not to be fitted: the truth is what was there before it.
         wanted = truth["stabilized"] if "--noise" in options else truth["vertices"]
         distance = np.linalg.norm(frames["vertices"] - wanted, axis=-1)
-        mine, true = angles(frames["jaw"]), angles(truth["jaw"])
+        mine, true = angle_degrees(frames["jaw"]), angle_degrees(truth["jaw"])
         head = np.linalg.inv(frames["head"]) @ truth["head"]
         rows.append(
             [
@@ -55,7 +56,7 @@ def main() -> None:
                 float(np.polyfit(true, mine, 1)[0]),
                 float(np.corrcoef(true, mine)[0, 1]),
                 float(np.abs(mine - true).mean()),
-                f"{angles(head).max():.3f} / {np.linalg.norm(head[:, :3, 3], axis=1).max():.3f}",
+                f"{angle_degrees(head).max():.3f} / {np.linalg.norm(head[:, :3, 3], axis=1).max():.3f}",
                 float(take.figures["frames_per_second"]),
                 float(take.figures["setup_s"]),
             ]
@@ -106,7 +107,7 @@ def sparse(arguments: argparse.Namespace, actor: Actor) -> list[object]:
     take = fit_points(actor, points, PointFittingSettings(head="still"))
     found = evaluate_take(actor, take)
     off = np.linalg.norm(found["vertices"] - truth["vertices"], axis=-1)
-    mine, true = angles(found["jaw"]), angles(truth["jaw"])
+    mine, true = angle_degrees(found["jaw"]), angle_degrees(truth["jaw"])
     return [
         f"{SPARSE_POINTS} points",
         float(off.mean()),

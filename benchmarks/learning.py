@@ -8,10 +8,11 @@ import resource
 import time
 
 import numpy as np
-from common import angles, capture_of, parser, print_table
+from common import capture_of, parser, print_table
 
 from aim_blender.core.files import save_actor
 from aim_blender.core.learning import LearningSettings, learn_actor
+from aim_blender.core.rigid import angle_degrees
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
         actor = learn_actor(capture, LearningSettings(iterations=arguments.iterations))
         seconds = time.perf_counter() - start
         save_actor(actor, arguments.work / f"actor_{seed}.actor.safetensors")
-        mine, true = angles(actor.jaw), angles(truth["jaw"])
+        mine, true = angle_degrees(actor.jaw), angle_degrees(truth["jaw"])
         by_name = dict(zip(actor.names, np.stack([mine, true], 1), strict=True))
         # jaw_forward slides without turning: neither opened nor at rest
         rests = (true < 1e-3) & (np.array(actor.names) != "jaw_forward")

@@ -7,7 +7,7 @@ python benchmarks/retargeting.py [--source 3] [--target 11] [--modes 120] [--fra
 import time
 
 import numpy as np
-from common import angles, learned, make, parser, print_table
+from common import learned, make, parser, print_table
 
 from aim_blender.core.baking import bounded_weights
 from aim_blender.core.deformation_transfer import DeformationTransfer
@@ -15,6 +15,7 @@ from aim_blender.core.evaluation import evaluate_take
 from aim_blender.core.fitting import FittingSettings, fit_performance
 from aim_blender.core.performances import read_performance
 from aim_blender.core.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.rigid import angle_degrees
 
 OPEN_DEGREES = 3.0  # from where a jaw's relative error means something
 LENGTHS = (100, 400)  # frames of the whole take
@@ -44,7 +45,7 @@ def main() -> None:
     source, target = actors[arguments.source], actors[arguments.target]
     performed = read_performance(paths[arguments.source])
     with np.load(paths[arguments.target]) as archive:
-        truth, true_jaw = archive["vertices"].astype(np.float64), angles(archive["jaw"])
+        truth, true_jaw = archive["vertices"].astype(np.float64), angle_degrees(archive["jaw"])
     moved = performed.vertices.astype(np.float64) - source.neutral
     rows = []
 
@@ -54,7 +55,7 @@ def main() -> None:
         if jaw is None:
             row += ["", "", ""]
         else:
-            mine, wide = angles(jaw), true_jaw > OPEN_DEGREES
+            mine, wide = angle_degrees(jaw), true_jaw > OPEN_DEGREES
             relative = np.abs(mine - true_jaw)[wide] / true_jaw[wide]
             row += [float(np.polyfit(true_jaw, mine, 1)[0]), float(np.abs(mine - true_jaw).mean())]
             row += [f"{100 * np.median(relative):.0f} / {100 * np.abs(mine - true_jaw).sum() / true_jaw.sum():.0f}"]

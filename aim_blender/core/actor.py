@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .anatomy import Constraints, Hinge
 from .jaw import decompose_jaw
+from .rigid import apply_motion
 from .topology import Topology
 
 
@@ -47,12 +49,12 @@ class Actor:
         """(V, 3) s0 = b + d n, as the networks alone have it."""
         return self.bone + self.thickness * self.normal
 
-    @property
+    @cached_property
     def neutral(self) -> np.ndarray:
         """(V, 3) float64 s0 with its residual: the registered neutral."""
         return self.implicit_neutral.astype(np.float64) + self.neutral_residual
 
-    @property
+    @cached_property
     def expressions(self) -> np.ndarray:
         """(V, N, 3) float64 e_i with their residual."""
         return self.implicit_expressions.astype(np.float64) + self.expression_residual
@@ -65,13 +67,7 @@ class Actor:
 
 def skin(points: np.ndarray, motion: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
     """LBS(x, T, k) = (1-k) x + k T x in numpy: points (V, 3), motion (N, 4, 4), skin_weight (V, 1) -> (N, V, 3)."""
-    moved = np.einsum("nxy,vy->nvx", motion[:, :3, :3], points) + motion[:, None, :3, 3]
-    return points + skin_weight * (moved - points)
-
-
-def apply_motion(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """H x: rigid motions (F, 4, 4) applied to points (F, V, 3)."""
-    return points @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3]
+    return points + skin_weight * (apply_motion(points, motion) - points)
 
 
 def jaw_movements(actor: Actor) -> list[dict[str, Any]]:

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from .actor import Actor, apply_motion
+from .actor import Actor
 from .anatomy import symmetry_plane
 from .errors import InputError
 from .evaluation import check_belongs, stabilized_frames
 from .files import save_arrays
+from .rigid import apply_motion
 from .takes import Take
 from .topology import Topology
 

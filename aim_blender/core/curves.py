@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from .whole_files import written_whole
 
 LEAST_SHOWN = 1e-5  # smaller losses say nothing, and would flatten the others
 
@@ -16,9 +17,8 @@ def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path
 
     history: dicts with iteration, phase, error_mm, jaw_open_degrees, and the losses by name. Raises OSError.
     """
-    temporary = data.with_name(data.name + ".part")
-    temporary.write_text(json.dumps(history, indent=1), encoding="utf-8")
-    os.replace(temporary, data)
+    with written_whole(data) as temporary:
+        temporary.write_text(json.dumps(history, indent=1), encoding="utf-8")
 
     import matplotlib
 
@@ -48,7 +48,6 @@ def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path
                 axis.axvline(before["iteration"], color="0.7", linestyle=":")
             before = line
     figure.tight_layout()
-    temporary = picture.with_name(picture.name + ".part")
-    figure.savefig(temporary, format="png", dpi=110)
+    with written_whole(picture) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
     pyplot.close(figure)
-    os.replace(temporary, picture)

@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .actor import Actor, apply_motion, skin
+from .actor import Actor, skin
 from .errors import InputError
 from .fitting import expression_offsets
+from .rigid import apply_motion
 from .takes import Take
 
 CHUNK_FRAMES = 64

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +19,7 @@ from .anatomy import Constraints, Hinge
 from .errors import InputError
 from .takes import Take
 from .topology import Topology
+from .whole_files import written_whole
 
 VERSION = 1
 RIGID_TOLERANCE = 1e-4
@@ -161,13 +161,9 @@ def load_take(path: Path) -> Take:
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays as an .npz file, whole or not at all. Raises OSError if it cannot be written."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with open(temporary, "wb") as file:
+    with written_whole(path) as temporary:
+        with open(temporary, "wb") as file:  # closed before it takes its place
             np.savez(file, **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -218,15 +214,12 @@ def _describe_archive(path: Path) -> dict[str, Any]:
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".part")
     text = json.dumps({"version": VERSION, "units": "mm", **header}, allow_nan=False)
     try:
-        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary, {"aim": text})
-        os.replace(temporary, path)
+        with written_whole(path) as temporary:
+            save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary, {"aim": text})
     except SafetensorError as error:
         raise OSError(f"{path} cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_header(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .actor import Actor, jaw_movements, skin
 from .captures import Capture
 from .model import MILLIMETRES, FaceModel
 from .preparation import Preparation
+from .rigid import recentred
 
 
 @torch.no_grad()
@@ -29,7 +30,7 @@ def finish_actor(capture: Capture, model: FaceModel, preparation: Preparation, s
     bone, thickness = millimetres(anatomy.bone, centre), millimetres(anatomy.thickness)
     normal, skin_weight = anatomy.normal.numpy(), anatomy.skin_weight.numpy()
     expressions = millimetres(model.expressions(template))
-    jaw = recentred(model.jaw().double().numpy(), centre, back=True)
+    jaw = in_millimetres(model.jaw().double().numpy(), centre)
     implicit_neutral = bone + thickness * normal
     neutral_residual = (capture.neutral - implicit_neutral.astype(np.float64)).astype(np.float32)
     exact_neutral = implicit_neutral.astype(np.float64) + neutral_residual
@@ -66,12 +67,15 @@ def finish_actor(capture: Capture, model: FaceModel, preparation: Preparation, s
     return actor
 
 
-def recentred(motion: np.ndarray, centre: np.ndarray, back: bool = False) -> np.ndarray:
-    """Rigid motions (N, 4, 4) in mm as motions in units of MILLIMETRES about centre (3,), or `back`."""
-    out = motion.copy()
-    rotated = motion[:, :3, :3] @ centre
-    if back:
-        out[:, :3, 3] = motion[:, :3, 3] * MILLIMETRES + centre - rotated
-    else:
-        out[:, :3, 3] = (motion[:, :3, 3] + rotated - centre) / MILLIMETRES
+def in_units(motion: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Rigid motions (N, 4, 4) in mm as motions in units of MILLIMETRES about centre (3,)."""
+    out = recentred(motion, centre)
+    out[:, :3, 3] /= MILLIMETRES
     return out
+
+
+def in_millimetres(motion: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Rigid motions (N, 4, 4) in units of MILLIMETRES about centre (3,) as motions in mm: the inverse of in_units."""
+    out = motion.copy()
+    out[:, :3, 3] *= MILLIMETRES
+    return recentred(out, -centre)

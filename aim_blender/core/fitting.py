@@ -24,6 +24,7 @@ from .jaw_of_frame import JawOfFrame
 from .model import linear_blend_skinning
 from .modes import laplacian_modes
 from .performances import Performance, check_performance, to_millimetres
+from .rigid import angle_degrees, recentred
 from .takes import Take
 
 Report = Callable[[dict], None]
@@ -76,13 +77,7 @@ class ClosedForm:
         """(M N, M N) float64: sum over points of Φ_m Φ_p (e_i . e_j), and the prior; unknowns ordered mode by mode."""
         points, count = self.expressions.shape[:2]
         modes = self.modes.shape[1]
-        blocks = torch.empty(modes, count, modes, count, dtype=torch.float64, device=self.modes.device)
-        for i in range(count):
-            for j in range(i, count):
-                agreement = (self.expressions[:, i] * self.expressions[:, j]).sum(-1, keepdim=True)  # (V, 1)
-                block = (self.modes.T @ (agreement * self.modes)).double()  # (M, M)
-                blocks[:, i, :, j] = blocks[:, j, :, i] = block
-        matrix = blocks.view(modes * count, modes * count)
+        matrix = agreement_matrix(self.modes, self.expressions).view(modes * count, modes * count)
         # A mode that goes up and down within 30 mm costs `smoothness`; a constant weight costs `ridge`.
         rough = eigenvalues.double() * (30.0 / (2 * np.pi)) ** 2
         prior = points * (settings.ridge**2 + settings.smoothness**2 * rough)  # (M,)
@@ -92,16 +87,32 @@ class ClosedForm:
     def solve(self, residual: Tensor) -> Tensor:
         """Coefficients a (F, M, N) that explain residual (F, V, 3) best."""
         frames = len(residual)
-        # Contract e before Φ, so that the (3V, MN) matrix is never formed.
-        seen = torch.matmul(residual.transpose(0, 1), self.expressions.transpose(1, 2))  # (V, F, N)
-        right = (self.modes.T @ seen.reshape(len(self.modes), -1)).view(-1, frames, seen.shape[2])  # (M, F, N)
-        right = right.transpose(1, 2).reshape(-1, frames)  # (M N, F)
+        right = seen_by_modes(self.modes, self.expressions, residual).reshape(-1, frames)  # (M N, F)
         solution = torch.cholesky_solve(right.double(), self.factor).to(residual.dtype)
         return solution.view(self.modes.shape[1], -1, frames).permute(2, 0, 1).contiguous()
 
     def offsets(self, coefficients: Tensor) -> Tensor:
         """sum_i w_i(c) e_i(c) (F, V, 3) of coefficients (F, M, N)."""
         return expression_offsets(self.modes, coefficients, self.expressions)
+
+
+def agreement_matrix(modes: Tensor, expressions: Tensor) -> Tensor:
+    """(M, N, M, N) float64: sum over points of Φ_m Φ_p (e_i . e_j). modes: (V, M). expressions: (V, N, 3)."""
+    names, count = expressions.shape[1], modes.shape[1]
+    matrix = torch.empty(count, names, count, names, dtype=torch.float64, device=modes.device)
+    for i in range(names):
+        for j in range(i, names):
+            agreement = (expressions[:, i] * expressions[:, j]).sum(-1, keepdim=True)  # (V, 1)
+            block = (modes.T @ (agreement * modes)).double()  # (M, M)
+            matrix[:, i, :, j] = matrix[:, j, :, i] = block
+    return matrix
+
+
+def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor:
+    """(M, N, F): sum over points of Φ_m (e_i . x) for offsets x (F, V, 3). modes: (V, M). expressions: (V, N, 3)."""
+    # Contract e before Φ, so that the (3V, MN) matrix is never formed.
+    seen = torch.matmul(offsets.transpose(0, 1), expressions.transpose(1, 2))  # (V, F, N)
+    return (modes.T @ seen.reshape(len(modes), -1)).view(-1, *seen.shape[1:]).transpose(1, 2)
 
 
 def expression_offsets(modes: Tensor, coefficients: Tensor, expressions: Tensor) -> Tensor:
@@ -161,7 +172,7 @@ def fit_performance(
             head[part] = estimate_head(actor, frames)
         still = (frames - head[part, None, :3, 3]) @ head[part, :3, :3] if moving else frames  # H^-1 s
         jaw[part] = jaw_of_frame.predict(still)
-        skinned = linear_blend_skinning(base, on_device(_recentred(jaw[part], centre)), skin_weight)  # (f, V, 3)
+        skinned = linear_blend_skinning(base, on_device(recentred(jaw[part], centre)), skin_weight)  # (f, V, 3)
         residual = on_device(still - centre) - skinned
         found = solver.solve(residual)
         distance = (solver.offsets(found) - residual).norm(dim=-1)  # (f, V)
@@ -211,13 +222,5 @@ def _head_moves(actor: Actor, vertices: np.ndarray) -> bool:
 
 def moves(head: np.ndarray, middle: np.ndarray, degrees: float = 0.3, millimetres: float = 0.5) -> bool:
     """Whether head motions (F, 4, 4) about middle (3,) are more than a stabilized performance is off."""
-    turned = np.rad2deg(np.arccos(np.clip((np.trace(head[:, :3, :3], axis1=1, axis2=2) - 1) / 2, -1, 1)))
     moved = np.linalg.norm(head[:, :3, :3] @ middle + head[:, :3, 3] - middle, axis=1)
-    return bool(turned.max() > degrees or moved.max() > millimetres)
-
-
-def _recentred(motion: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Rigid motions (F, 4, 4) of points as motions of points about centre (3,)."""
-    out = motion.copy()
-    out[:, :3, 3] += motion[:, :3, :3] @ centre - centre
-    return out
+    return bool(angle_degrees(head).max() > degrees or moved.max() > millimetres)

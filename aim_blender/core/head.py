@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from .actor import Actor
-from .rigid import rigid_registration
+from .rigid import apply_motion, rigid_registration
 
 QUIET_MM = 0.15  # a point that no expression moves by more than this says all it can about the head
 
@@ -32,8 +32,7 @@ def robust_registration(source: np.ndarray, target: np.ndarray, trust: np.ndarra
     weight = trust = np.broadcast_to(trust, target.shape[:2])
     for _ in range(rounds):
         motion = rigid_registration(source, target, weight)
-        residual = target - (source @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3])
-        squared = (residual**2).sum(-1)
+        squared = ((target - apply_motion(source, motion)) ** 2).sum(-1)
         spread = np.median(squared, axis=1, keepdims=True) + 1e-8
         weight = trust / (1.0 + squared / spread) ** 2  # Geman-McClure
     return motion

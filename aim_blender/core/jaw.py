@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from .anatomy import Constraints, Hinge
 from .errors import InputError
-from .rigid import rigid_registration
+from .rigid import apply_motion, rigid_registration
 
 # Posselt's envelope as standard deviations about the hinge. Opening is wide, nothing else is: the condyles slide
 # forward along the skull and a little aside, but not up or down.
@@ -56,8 +56,7 @@ def jaw_of_points(points: np.ndarray) -> np.ndarray:
     Raises InputError if they do not move rigidly.
     """
     motion = rigid_registration(points[0], points[1:], np.ones(points[1:].shape[:2]))
-    moved = points[0] @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3]
-    worst = np.linalg.norm(moved - points[1:], axis=-1).max()
+    worst = np.linalg.norm(apply_motion(points[0], motion) - points[1:], axis=-1).max()
     if worst > RIGID_MM:
         raise InputError(
             f"the jaw's meshes change their form by {worst:.1f} mm from shape to shape; "
@@ -211,7 +210,7 @@ def _skin_weight(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each point's share k (V,) of the jaw's motion over the shapes that open it, smoothed along the mesh, and trust
     (V,)."""
-    moved = np.einsum("nxy,vy->nvx", jaw[:, :3, :3], neutral) + jaw[:, None, :3, 3] - neutral  # (N, V, 3)
+    moved = apply_motion(neutral, jaw) - neutral  # (N, V, 3)
     angle = Rotation.from_matrix(jaw[:, :3, :3]).magnitude()
     opens = angle > max(np.deg2rad(REST_DEGREES), 0.35 * angle.max())
     if not opens.any():

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from .actor import Actor
 from .captures import Capture
 from .devices import choose_device, choose_threads
 from .errors import Cancelled, InputError
-from .finishing import finish_actor, recentred
+from .finishing import finish_actor, in_units
 from .losses import (
     LossWeights,
     anatomy_loss,
@@ -37,6 +36,7 @@ from .losses import (
 from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
 from .networks import Activation
 from .preparation import TEMPLATES, Preparation, Template, prepare
+from .whole_files import written_whole
 
 Report = Callable[[dict], None]
 
@@ -118,7 +118,7 @@ class Learner:
             positioned=settings.template != "intrinsic",
         )
         hinge_centre = np.zeros(3) if preparation.hinge is None else (preparation.hinge.centre - centre) / MILLIMETRES
-        self.model.set_jaw(recentred(preparation.jaw.jaw, centre), hinge_centre)
+        self.model.set_jaw(in_units(preparation.jaw.jaw, centre), hinge_centre)
         self.model.to(self.device)
         self.first_jaw = self.model.jaw().detach().clone()
 
@@ -254,10 +254,9 @@ class Learner:
             tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
         tensors["generator"] = self.generator.get_state()
         tensors["iteration"], tensors["threads"] = torch.tensor(self.iteration), torch.tensor(self.threads)
-        temporary = path.with_name(path.name + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata=self.origin | {"history": json.dumps(self.history)})
-        os.replace(temporary, path)
+        with written_whole(path) as temporary:
+            save_file(tensors, temporary, metadata=self.origin | {"history": json.dumps(self.history)})
 
     def restore(self, path: Path) -> bool:
         """Continue from what save() wrote. False if there is nothing, it is damaged, or of other settings or meshes."""

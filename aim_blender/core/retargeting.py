@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from .actor import Actor, skin
@@ -22,9 +21,9 @@ from .anatomy import Hinge
 from .errors import InputError
 from .evaluation import check_belongs
 from .expression_names import pair_expressions
-from .fitting import expression_offsets
-from .head import rigid_registration
+from .fitting import agreement_matrix, expression_offsets, seen_by_modes
 from .jaw import compose_jaw, decompose_jaw
+from .rigid import angle_degrees, rigid_registration
 from .takes import Take
 from .topology import same_surface
 
@@ -110,8 +109,8 @@ def retarget_take(
         "renamed": [f"{one} -> {other}" for one, other in pairs.items() if one != other],
         "unpaired_source": [name for name in source.names if name not in pairs],
         "unpaired_target": [name for name in target.names if name not in pairs.values()],
-        "source_jaw_degrees": float(_degrees(take.jaw).max(initial=0.0)),
-        "target_jaw_degrees": float(_degrees(jaw).max(initial=0.0)),
+        "source_jaw_degrees": float(angle_degrees(take.jaw).max(initial=0.0)),
+        "target_jaw_degrees": float(angle_degrees(jaw).max(initial=0.0)),
     }
     return Take(
         names=target.names,
@@ -139,7 +138,7 @@ def retarget_take(
 def read_regions(path: Path) -> np.ndarray:
     """(V,) the region strength in an .npz file's `strength`. Raises InputError if it is no such file."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return archive["strength"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
         raise InputError(f"{path} must be an .npz file with `strength`, a number for each vertex: {error}") from error
@@ -170,11 +169,7 @@ def _settled(
     other = torch.as_tensor(_offsets(target) if whole else target.expressions).float()
     target_energy[:, from_index] = other[:, to_index].square().sum(-1)
 
-    matrix = torch.empty(count, names, count, names, dtype=torch.float64)
-    for i in range(names):
-        for j in range(i, names):
-            agreement = (fields[:, i] * fields[:, j]).sum(-1, keepdim=True)  # (V, 1)
-            matrix[:, i, :, j] = matrix[:, j, :, i] = (modes.T @ (agreement * modes)).double()
+    matrix = agreement_matrix(modes, fields)
     rest = torch.stack([(modes.T @ (target_energy[:, i, None] * modes)).double() for i in range(names)])  # (N, M, M)
     rest *= max(settling, 1e-3)
 
@@ -182,8 +177,7 @@ def _settled(
     for first in range(0, frames, CHUNK_FRAMES):
         part = slice(first, min(first + CHUNK_FRAMES, frames))
         seen = _seen_offsets(take, source, part, whole)  # (f, V, 3)
-        along = torch.matmul(seen.transpose(0, 1), fields.transpose(1, 2))  # (V, f, N)
-        right[:, :, part] = (modes.T @ along.reshape(points, -1)).view(count, -1, names).transpose(1, 2).double()
+        right[:, :, part] = seen_by_modes(modes, fields, seen).double()
 
     flat = torch.linalg.lstsq(modes.double(), torch.ones(points, 1, dtype=torch.float64)).solution  # (M, 1): weight 1
     energy = fields.square().sum(-1)  # (V, N)
@@ -305,16 +299,11 @@ def _carry_head(head: np.ndarray, source: Actor, target: Actor) -> np.ndarray:
     middle = source.neutral.mean(0)
     shift = np.linalg.norm(placement[:3, :3] @ middle + placement[:3, 3] - middle)
     size = np.linalg.norm(np.ptp(source.neutral, axis=0))
-    if _degrees(placement[None])[0] < SAME_PLACE_DEGREES and shift < SAME_PLACE_SHARE * size:
+    if angle_degrees(placement[None])[0] < SAME_PLACE_DEGREES and shift < SAME_PLACE_SHARE * size:
         return head.copy()
     carried = placement @ head @ np.linalg.inv(placement)
     carried[:, 3] = (0.0, 0.0, 0.0, 1.0)
     return carried
-
-
-def _degrees(motion: np.ndarray) -> np.ndarray:
-    """The rotation angles (F,) of rigid motions (F, 4, 4)."""
-    return np.rad2deg(Rotation.from_matrix(motion[:, :3, :3]).magnitude())
 
 
 def _checked_region(region: np.ndarray | None, points: int) -> np.ndarray:

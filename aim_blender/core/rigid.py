@@ -4,6 +4,24 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
+
+
+def apply_motion(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """H x: rigid motions (F, 4, 4) applied to points (F, V, 3), or to the same points (V, 3) in every frame."""
+    return points @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3]
+
+
+def recentred(motion: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Rigid motions (F, 4, 4) of points as motions of points about centre (3,); about -centre leads back."""
+    out = motion.copy()
+    out[:, :3, 3] += motion[:, :3, :3] @ centre - centre
+    return out
+
+
+def angle_degrees(motion: np.ndarray) -> np.ndarray:
+    """By what angles (F,) in degrees rigid motions (F, 4, 4) turn."""
+    return np.rad2deg(Rotation.from_matrix(motion[:, :3, :3]).magnitude())
 
 
 def rigid_registration(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
