@@ -73,6 +73,21 @@ def check_performance(performance: Performance, neutral: np.ndarray, topology: T
     check_follow(names, performance.vertices, "the actor's neutral", neutral, topology)
 
 
+def within(performance: Performance, start: int | None, end: int | None) -> Performance:
+    """The frames from start to end, both included; None is the first or last. Raises InputError if there are none."""
+    inside = np.ones(len(performance.frames), dtype=bool)
+    if start is not None:
+        inside &= performance.frames >= start
+    if end is not None:
+        inside &= performance.frames <= end
+    if not inside.any():
+        raise InputError(
+            f"{performance.source} has frames {performance.frames[0]} to {performance.frames[-1]}, none of which lies "
+            f"in the range from {'its start' if start is None else start} to {'its end' if end is None else end}"
+        )
+    return replace(performance, vertices=performance.vertices[inside], frames=performance.frames[inside])
+
+
 def to_millimetres(performance: Performance, neutral: np.ndarray, topology: Topology) -> tuple[Performance, float]:
     """The performance in mm, and by what its file's unit was multiplied: 1 unless its size says centimetres, metres,
     ...

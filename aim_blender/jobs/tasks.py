@@ -40,6 +40,7 @@ LEARNING_CHOICES = (
     "threads",
 )
 FITTING_CHOICES = ("solver", "modes", "head", "device")
+TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/retiming.py
 RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions")
 
 
@@ -74,13 +75,16 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally solver, modes, head, device. Points (.json, .csv) take modes and head."""
-    _expect("fit", arguments, required=("actor", "performance", "out"), optional=FITTING_CHOICES)
+    """actor, performance, out, and optionally solver, modes, head, device, and the frames start to end that are fitted.
+
+    Points (.json, .csv) take modes and head, and are fitted whole.
+    """
+    _expect("fit", arguments, required=("actor", "performance", "out"), optional=(*FITTING_CHOICES, "start", "end"))
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.files import load_actor, save_take
     from ..core.fitting import FittingSettings, fit_performance
     from ..core.fitting_points import PointFittingSettings, fit_points
-    from ..core.performances import read_performance
+    from ..core.performances import read_performance, within
     from ..core.points import POINT_SUFFIXES, read_points
 
     source = Path(arguments["performance"])
@@ -92,7 +96,8 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         settings = PointFittingSettings(**{name: chosen[name] for name in ("modes", "head") if name in chosen})
         take = fit_points(actor, read_points(source), settings, report)
     else:
-        take = fit_performance(actor, read_performance(source), FittingSettings(**chosen), report)
+        performance = within(read_performance(source), arguments.get("start"), arguments.get("end"))
+        take = fit_performance(actor, performance, FittingSettings(**chosen), report)
     report({"message": "Writing the take"})
     with _writing(out):
         save_take(take, out)
@@ -100,17 +105,22 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
 
 
 def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, take, out, and optionally tolerance_mm."""
-    _expect("bake", arguments, required=("actor", "take", "out"), optional=("tolerance_mm",))
+    """actor, take, out, and optionally tolerance_mm and the frames and frame rate of TIMING_CHOICES."""
+    _expect("bake", arguments, required=("actor", "take", "out"), optional=("tolerance_mm", *TIMING_CHOICES))
     out = output_path(arguments["out"], ".npz")
     tolerance_mm = float(arguments.get("tolerance_mm", 0.1))
     if not tolerance_mm > 0:
         raise InputError(f"the tolerance is {tolerance_mm:g} mm; it must be more than 0, for example 0.1")
     from ..core.baking import bake_take
+    from ..core.evaluation import check_belongs
     from ..core.files import load_actor, load_take
+    from ..core.retiming import Timing, retimed
 
+    timing = Timing(**_chosen(arguments, TIMING_CHOICES))
     report({"message": "Reading the take"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
+    check_belongs(actor, take)
+    take = retimed(take, actor, timing)
     baked = bake_take(actor, take, tolerance_mm, report)
     report({"message": "Writing the bake"})
     with _writing(out):
@@ -150,18 +160,35 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
 
 
 def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, take, out."""
-    _expect("evaluate", arguments, required=("actor", "take", "out"))
-    out = output_path(arguments["out"], ".npz")
-    from ..core.evaluation import evaluate_take
-    from ..core.files import load_actor, load_take, save_arrays
+    """actor, take, out, and optionally the frames and frame rate of TIMING_CHOICES.
 
+    out: an .npz with vertices, jaw and head, or a mesh cache, .pc2 or .mdd, in units of millimetres_per_unit (1).
+    """
+    optional = ("millimetres_per_unit", *TIMING_CHOICES)
+    _expect("evaluate", arguments, required=("actor", "take", "out"), optional=optional)
+    from ..core.mesh_caches import CACHE_SUFFIXES, write_cache
+
+    suffix = Path(arguments["out"]).suffix.lower()
+    out = output_path(arguments["out"], suffix if suffix in CACHE_SUFFIXES else ".npz")
+    unit = float(arguments.get("millimetres_per_unit", 1.0))
+    if not unit > 0:
+        raise InputError(f"a unit of the cache is {unit:g} mm; it must be more than 0, for example 1000 for metres")
+    from ..core.evaluation import check_belongs, evaluate_take
+    from ..core.files import load_actor, load_take, save_arrays
+    from ..core.retiming import Timing, retimed
+
+    timing = Timing(**_chosen(arguments, TIMING_CHOICES))
     report({"message": "Reading the take"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
+    check_belongs(actor, take)
+    take = retimed(take, actor, timing)
     report({"message": "Evaluating"})
     frames = evaluate_take(actor, take)
     with _writing(out):
-        save_arrays(out, frames)
+        if suffix in CACHE_SUFFIXES:
+            write_cache(out, (frames["vertices"] / unit).astype("f4"), take.frames, take.fps)
+        else:
+            save_arrays(out, frames)
     return {"out": str(out), "frames": len(frames["vertices"]), "points": frames["vertices"].shape[1]}
 
 

@@ -100,6 +100,7 @@ def _add_fit(verbs: Any) -> None:
     )
     parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
+    _add_range(parser)
 
 
 def _add_retarget(verbs: Any) -> None:
@@ -125,13 +126,22 @@ def _add_bake(verbs: Any) -> None:
     parser.add_argument(
         "--tolerance", dest="tolerance_mm", type=float, metavar="MM", help="largest error of any point (default: 0.1)"
     )
+    _add_timing(parser)
 
 
 def _add_evaluate(verbs: Any) -> None:
-    parser = _verb(verbs, "evaluate", "Write a take's frames: vertices, jaw and head.")
+    parser = _verb(verbs, "evaluate", "Write a take's frames: vertices, jaw and head, or a mesh cache.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
-    parser.add_argument("--out", required=True, metavar="frames.npz", type=_path)
+    parser.add_argument("--out", required=True, metavar="frames.npz|.pc2|.mdd", type=_path)
+    parser.add_argument(
+        "--unit",
+        dest="millimetres_per_unit",
+        type=float,
+        metavar="MM",
+        help="of a .pc2 or .mdd, in mm: 1000 for metres (default: 1)",
+    )
+    _add_timing(parser)
 
 
 def _add_info(verbs: Any) -> None:
@@ -144,6 +154,18 @@ def _add_job(verbs: Any) -> None:
     parser = verbs.add_parser("job", help=text, description=text, allow_abbrev=False)
     parser.add_argument("folder", metavar="FOLDER", type=_path)
     parser.add_argument("--end-with-parent", action="store_true", help="end when standard input ends")
+
+
+def _add_timing(parser: argparse.ArgumentParser) -> None:
+    _add_range(parser)
+    parser.add_argument("--step", type=_count, metavar="N", help="every how many frames")
+    parser.add_argument("--first", type=int, metavar="FRAME", help="the number that the first frame gets")
+    parser.add_argument("--fps", type=float, metavar="RATE", help="frames a second, converted from the take's own")
+
+
+def _add_range(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--start", type=int, metavar="FRAME", help="first frame that is wanted")
+    parser.add_argument("--end", type=int, metavar="FRAME", help="last frame that is wanted")
 
 
 def _path(text: str) -> str:
