@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .anatomy import Constraints, Hinge
+from .anatomy import Hinge
+from .constraints import Constraints
 from .jaw import decompose_jaw
 from .rigid import apply_motion
 from .topology import Topology

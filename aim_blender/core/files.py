@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .actor import Actor, jaw_movements
-from .anatomy import Constraints, Hinge
+from .anatomy import Hinge
+from .constraints import Constraints
 from .errors import InputError
 from .takes import Take
 from .topology import Topology

@@ -14,7 +14,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
-from .anatomy import Constraints, Hinge
+from .anatomy import Hinge
+from .constraints import Constraints
 from .errors import InputError
 from .rigid import apply_motion, rigid_registration
 

@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from .anatomy import Constraints, Hinge, find_hinge, mirror_partners, trace_constraints
+from .anatomy import Hinge, find_hinge, mirror_partners, trace_constraints
 from .captures import Capture
+from .constraints import Constraints
 from .jaw import JawEstimate, estimate_jaw, hinge_of_motion, jaw_of_points, measured_jaw, rest_jaw
 from .model import MILLIMETRES
 from .modes import laplacian_modes

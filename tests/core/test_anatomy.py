@@ -5,16 +5,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from aim_blender.core.anatomy import (
-    LARGEST_THICKNESS,
-    Constraints,
-    Hinge,
-    find_hinge,
-    mirror_partners,
-    symmetry_plane,
-    trace_constraints,
-)
+from aim_blender.core.anatomy import Hinge, find_hinge, mirror_partners, symmetry_plane, trace_constraints
 from aim_blender.core.captures import Bone
+from aim_blender.core.constraints import LARGEST_THICKNESS, Constraints
 from aim_blender.core.errors import InputError
 from tests.core.geometry import moved, rigid
 

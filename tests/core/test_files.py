@@ -103,7 +103,7 @@ def test_take_comes_back_to_the_last_bit(made, written):
 
 
 def test_actor_without_bones_comes_back(made, tmp_path):
-    from aim_blender.core.anatomy import Constraints
+    from aim_blender.core.constraints import Constraints
 
     bare = dataclasses.replace(made["actor"], hinge=None, constraints=Constraints.none())
     save_actor(bare, tmp_path / "A.actor.safetensors")

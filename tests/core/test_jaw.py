@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aim_blender.core.anatomy import Constraints, Hinge
+from aim_blender.core.anatomy import Hinge
+from aim_blender.core.constraints import Constraints
 from aim_blender.core.demo_actor import jaw_motion
 from aim_blender.core.errors import InputError
 from aim_blender.core.jaw import (

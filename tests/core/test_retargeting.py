@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from aim_blender.core.actor import Actor, skin
-from aim_blender.core.anatomy import Constraints, Hinge
+from aim_blender.core.anatomy import Hinge
+from aim_blender.core.constraints import Constraints
 from aim_blender.core.demo_actor import make_demo_actor
 from aim_blender.core.errors import InputError
 from aim_blender.core.evaluation import evaluate_take
