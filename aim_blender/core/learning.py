@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import roma
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from .actor import Actor
 from .captures import Capture
+from .checkpoints import restore_training, save_training
 from .devices import choose_device, choose_threads
 from .errors import Cancelled, InputError
 from .finishing import finish_actor, in_units
@@ -36,7 +35,6 @@ from .losses import (
 from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
 from .networks import Activation
 from .preparation import TEMPLATES, Preparation, Template, prepare
-from .whole_files import written_whole
 
 Report = Callable[[dict], None]
 
@@ -249,45 +247,19 @@ class Learner:
 
     def save(self, path: Path) -> None:
         """Write everything that step() depends on, whole or not at all."""
-        tensors = {f"model.{name}": value.contiguous() for name, value in self.model.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
-        tensors["generator"] = self.generator.get_state()
-        tensors["iteration"], tensors["threads"] = torch.tensor(self.iteration), torch.tensor(self.threads)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as temporary:
-            save_file(tensors, temporary, metadata=self.origin | {"history": json.dumps(self.history)})
+        numbers = {"iteration": self.iteration, "threads": self.threads}
+        metadata = self.origin | {"history": json.dumps(self.history)}
+        save_training(path, self.model, self.optimiser, self.generator, numbers, metadata)
 
     def restore(self, path: Path) -> bool:
         """Continue from what save() wrote. False if there is nothing, it is damaged, or of other settings or meshes."""
-        if not path.is_file():
+        names = ("iteration", "threads")
+        found = restore_training(path, self.model, self.optimiser, self.generator, names, self.origin)
+        if found is None:
             return False
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if any(metadata.get(name) != value for name, value in self.origin.items()):
-                    return False
-                history = json.loads(metadata["history"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError, KeyError):
-            return False
-        model = self.model.state_dict()
-        stored = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
-        if {n: v.shape for n, v in stored.items()} != {n: v.shape for n, v in model.items()}:
-            return False
-        if not {"generator", "iteration", "threads"} <= tensors.keys():
-            return False
-        self.model.load_state_dict(stored)
-        optimiser = self.optimiser.state_dict()
-        optimiser["state"] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimiser."):
-                _, index, key = name.split(".")
-                optimiser["state"].setdefault(int(index), {})[key] = value
-        self.optimiser.load_state_dict(optimiser)
-        self.generator.set_state(tensors["generator"])
-        self.iteration, self.threads = int(tensors["iteration"]), int(tensors["threads"])
-        self.history = history
+        numbers, metadata = found
+        self.iteration, self.threads = numbers["iteration"], numbers["threads"]
+        self.history = json.loads(metadata["history"])
         return True
 
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an optimisation depends on, saved whole and restored exactly, so that a run that was stopped ends like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .whole_files import written_whole
+
+
+def save_training(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
+    numbers: dict[str, int],
+    metadata: dict[str, str],
+) -> None:
+    """Write the state of all three and the numbers, such as the iteration. metadata says what it is a checkpoint of."""
+    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
+    tensors["generator"] = generator.get_state()
+    tensors |= {name: torch.tensor(value) for name, value in numbers.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def restore_training(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
+    numbers: tuple[str, ...],
+    origin: dict[str, str],
+) -> tuple[dict[str, int], dict[str, str]] | None:
+    """Continue from what save_training wrote: the numbers and the metadata.
+
+    None, and nothing is changed, if there is no such file, it is damaged, or its metadata differs from `origin`.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if any(metadata.get(name) != value for name, value in origin.items()):
+                return None
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError):
+        return None
+    wanted = model.state_dict()
+    stored = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    if {n: v.shape for n, v in stored.items()} != {n: v.shape for n, v in wanted.items()}:
+        return None
+    if not {"generator", *numbers} <= tensors.keys():
+        return None
+    model.load_state_dict(stored)
+    state = optimiser.state_dict()
+    state["state"] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, key = name.split(".")
+            state["state"].setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict(state)
+    generator.set_state(tensors["generator"])
+    return {name: int(tensors[name]) for name in numbers}, metadata
