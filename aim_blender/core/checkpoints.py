@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an optimisation depends on, saved whole and restored exactly, so that a run that was stopped ends like any other."""
+"""What an optimisation depends on, saved whole and restored exactly: a run that was stopped ends like any other."""
 
 from __future__ import annotations
 
