@@ -151,8 +151,8 @@ def describe_tracing(figures: dict[str, Any]) -> tuple[str, list[str]]:
     dropped = figures["met_skin"] - figures["kept"]
     if dropped > INCONSISTENT_SHARE * max(figures["met_skin"], 1):
         notes.append(
-            f"{dropped} of {figures['met_skin']} points were left out because their neighbours found the bone elsewhere; "
-            "the bones may be rough or misplaced there"
+            f"{dropped} of {figures['met_skin']} points were left out because their neighbours found the bone "
+            "elsewhere; the bones may be rough or misplaced there"
         )
     return sentence, notes
 

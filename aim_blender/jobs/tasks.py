@@ -192,6 +192,26 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     return {"out": str(out), "frames": len(frames["vertices"]), "points": frames["vertices"].shape[1]}
 
 
+def inspect(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """actor, out. Beside out, X.npz, it writes X.png: a picture sheet of the anatomy that was learned."""
+    _expect("inspect", arguments, required=("actor", "out"))
+    out = output_path(arguments["out"], ".npz")
+    from ..core.anatomy_sheet import save_anatomy_sheet
+    from ..core.files import load_actor, save_arrays
+    from ..core.inspection import inspect_actor
+
+    source = Path(arguments["actor"])
+    report({"message": "Reading the actor"})
+    actor = load_actor(source)
+    report({"message": "Looking inside"})
+    arrays, figures = inspect_actor(actor)
+    picture = out.with_suffix(".png")
+    with _writing(out):
+        save_arrays(out, arrays)
+        save_anatomy_sheet(arrays, figures, picture, source.name.removesuffix(ACTOR_SUFFIX))
+    return {"out": str(out), "sheet": str(picture), **figures}
+
+
 def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """file: an actor, a take, a bake, a capture or a performance."""
     _expect("info", arguments, required=("file",))
@@ -206,6 +226,7 @@ TASKS: dict[str, Task] = {
     "retarget": retarget,
     "bake": bake,
     "evaluate": evaluate,
+    "inspect": inspect,
     "info": info,
 }
 

@@ -50,7 +50,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     """The parser of all verbs. prog: how the command was called, for its help."""
     parser = OneLineParser(prog=prog, description="Anatomical implicit face models.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for add in (_add_learn, _add_fit, _add_retarget, _add_bake, _add_evaluate, _add_info, _add_job):
+    for add in (_add_learn, _add_fit, _add_retarget, _add_bake, _add_evaluate, _add_inspect, _add_info, _add_job):
         add(verbs)
     return parser
 
@@ -142,6 +142,12 @@ def _add_evaluate(verbs: Any) -> None:
         help="of a .pc2 or .mdd, in mm: 1000 for metres (default: 1)",
     )
     _add_timing(parser)
+
+
+def _add_inspect(verbs: Any) -> None:
+    parser = _verb(verbs, "inspect", "Show the anatomy that was learned: arrays, and beside them a picture sheet.")
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="A.anatomy.npz", type=_path)
 
 
 def _add_info(verbs: Any) -> None:
