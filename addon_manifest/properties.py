@@ -94,6 +94,12 @@ class AimScene(bpy.types.PropertyGroup):
     takes: CollectionProperty(type=AimTake)
     active_take: IntProperty()
 
+    show_constraints: BoolProperty(
+        name="Show Constraints",
+        description="Draw the traced constraints over the 3D view: points over the skull blue, over the mandible orange",
+        default=True,
+    )
+
     iterations: IntProperty(
         name="Iterations",
         description="How many steps learning takes; 0 leaves it to the method. More steps take longer and come closer",

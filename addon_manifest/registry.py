@@ -10,7 +10,7 @@ import bpy
 from .. import ops
 from ..aim_blender.scene import jobs
 from ..ops.results import deliver
-from . import command_line, panels, preferences, properties
+from . import command_line, overlays, panels, preferences, properties
 
 CLASSES: tuple[type[Any], ...] = (*properties.CLASSES, *preferences.CLASSES, *ops.CLASSES, *panels.CLASSES)
 
@@ -24,8 +24,10 @@ def register() -> None:
             registered.append(each)
         bpy.types.Scene.aim = bpy.props.PointerProperty(type=properties.AimScene)
         jobs.register(deliver)
+        overlays.register()
         command_line.register()
     except BaseException:
+        overlays.unregister()
         jobs.unregister()
         for each in reversed(registered):
             bpy.utils.unregister_class(each)
@@ -35,6 +37,7 @@ def register() -> None:
 def unregister() -> None:
     """Stop all workers, then unregister everything in reverse."""
     command_line.unregister()
+    overlays.unregister()
     jobs.unregister()
     del bpy.types.Scene.aim
     for each in reversed(CLASSES):

@@ -353,13 +353,7 @@ def read_actor(actor: Any) -> ActorMeshes:
         if not is_there(shape.object):
             raise InputError(f"the mesh of {shape.name!r} was deleted; undo, or remove it from the actor's shapes")
         sources.append(ShapeSource(shape.name, shape.object, shape.shape_key))
-    bones = {name: getattr(actor, name) for name in ("skull", "mandible") if getattr(actor, name) is not None}
-    for name, item in bones.items():
-        if not is_there(item):
-            raise InputError(f"the {name} of {actor.name!r} was deleted; undo, or pick another")
-    if len(bones) == 1:
-        missing = "mandible" if "skull" in bones else "skull"
-        raise InputError(f"{actor.name!r} has a {next(iter(bones))} but no {missing}; pick both bones or none")
+    bones = _bones_of(actor)
     found = read_meshes(sources, bones, actor.millimetres_per_unit)
     found.names = ["neutral", *(shape.name for shape in actor.shapes)]
     repeated = next((name for index, name in enumerate(found.names) if name in found.names[:index]), None)
@@ -370,6 +364,36 @@ def read_actor(actor: Any) -> ActorMeshes:
             raise InputError(f"the jaw of {actor.name!r} was deleted; undo, or pick another")
         found.jaw_points = read_jaw(actor.jaw, found.names, np.linalg.inv(found.frame), found.vertices[0])
     return found
+
+
+def read_neutral(actor: Any, with_bones: bool = False) -> ActorMeshes:
+    """Read the neutral of a recorded actor alone, with_bones: and its bones. Raises InputError naming what is wrong."""
+    if not is_there(actor.neutral):
+        raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
+    bones = _bones_of(actor) if with_bones else {}
+    if with_bones and not bones:
+        raise InputError(f"{actor.name!r} has no bones; fit them to its neutral, or pick a skull and a mandible")
+    for item in (actor.neutral, *bones.values()):
+        _check_object(item)
+    matrix = meshes.matrix_array(actor.neutral.matrix_world)
+    frame = meshes.rigid_part(matrix)
+    topology = meshes.read_topology(meshes.mesh_of(actor.neutral), actor.neutral.name)
+    points = _plain(actor.neutral) @ (np.linalg.inv(frame) @ matrix)[:3, :3].T
+    check_finite(actor.neutral.name, points)
+    found = {name: read_bone(item, np.linalg.inv(frame), points) for name, item in bones.items()}
+    return ActorMeshes(["neutral"], points[None].astype(np.float32), topology, frame, found)
+
+
+def _bones_of(actor: Any) -> dict[str, bpy.types.Object]:
+    """Skull and mandible of a recorded actor, or none. Raises InputError if one is missing or was deleted."""
+    bones = {name: getattr(actor, name) for name in ("skull", "mandible") if getattr(actor, name) is not None}
+    for name, item in bones.items():
+        if not is_there(item):
+            raise InputError(f"the {name} of {actor.name!r} was deleted; undo, or pick another")
+    if len(bones) == 1:
+        missing = "mandible" if "skull" in bones else "skull"
+        raise InputError(f"{actor.name!r} has a {next(iter(bones))} but no {missing}; pick both bones or none")
+    return bones
 
 
 def capture_arrays(found: ActorMeshes, millimetres_per_unit: float) -> dict[str, np.ndarray]:

@@ -235,13 +235,13 @@ def _tick() -> float | None:
     return POLLING_S if ENVIRONMENT.checking or any(run.active for run in RUNS.values()) else None
 
 
-def redraw() -> None:
-    """Draw the side bars of all 3D views again."""
+def redraw(part: str = "UI") -> None:
+    """Draw the side bars of all 3D views again, or another part of them, such as the view itself, WINDOW."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 for region in area.regions:
-                    if region.type == "UI":
+                    if region.type == part:
                         region.tag_redraw()
 
 

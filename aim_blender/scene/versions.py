@@ -90,6 +90,25 @@ def curves_of(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 
+def point_shader() -> Any:
+    """The builtin shader of points with a colour each; since 4.5 it is one of its own."""
+    return _builtin_shader("POINT_FLAT_COLOR")
+
+
+def line_shader() -> Any:
+    """The builtin shader of lines with a colour at each end."""
+    return _builtin_shader("FLAT_COLOR")
+
+
+def _builtin_shader(name: str) -> Any:
+    import gpu
+
+    try:
+        return gpu.shader.from_builtin(name)
+    except ValueError:  # an older Blender
+        return gpu.shader.from_builtin("FLAT_COLOR")
+
+
 def draw_progress(layout: bpy.types.UILayout, fraction: float, text: str) -> None:
     """A bar with text on it."""
     layout.progress(factor=fraction, type="BAR", text=text)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The constraints of the active actor, drawn over the 3D view: points by bone, and lines of the thickness.
+
+Nothing of the scene is changed, and nothing is made before something is drawn: the background has no graphics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..aim_blender.scene import actors, meshes, tracing, versions
+
+COLOURS = np.array([[0.20, 0.55, 1.00, 1.0], [1.00, 0.50, 0.08, 1.0]], dtype=np.float32)  # skull, mandible
+HIDDEN = 0.35  # how strongly a line shows that lies under the skin
+POINT_PIXELS = 4.0
+OUTWARDS = 0.004  # of the head's size: the points stand a little over the skin, which else cuts through them
+
+
+class Drawing:
+    """The batches of one tracing; another tracing gets others."""
+
+    def __init__(self, traced: tracing.Traced) -> None:
+        from gpu_extras.batch import batch_for_shader
+
+        self.traced = traced
+        self.point_shader, self.line_shader = versions.point_shader(), versions.line_shader()
+        colours = COLOURS[traced.on_mandible.astype(int)]
+        lift = OUTWARDS * float(np.ptp(traced.skin, axis=0).max(initial=0.0))
+        points = traced.skin + lift * traced.normal
+        self.points = batch_for_shader(self.point_shader, "POINTS", {"pos": points, "color": colours})
+        lines = np.stack([traced.skin, traced.bone], axis=1).reshape(-1, 3)
+        self.lines = {
+            share: batch_for_shader(
+                self.line_shader, "LINES", {"pos": lines, "color": np.repeat(colours * [1, 1, 1, share], 2, axis=0)}
+            )
+            for share in (HIDDEN, 1.0)
+        }
+
+
+_drawing: Drawing | None = None
+_handler: Any = None
+
+
+def draw() -> None:
+    """Called by Blender for every 3D view, in the scene's space."""
+    global _drawing
+    context = bpy.context
+    state = getattr(context.scene, "aim", None)
+    actor = actors.active_actor(context.scene) if state is not None and state.show_constraints else None
+    traced = tracing.TRACED.get(actor.identifier) if actor is not None else None
+    if traced is None or not actors.is_there(actor.neutral) or not context.space_data.overlay.show_overlays:
+        return
+    if not actor.neutral.visible_get(view_layer=context.view_layer, viewport=context.space_data):
+        return
+    import gpu
+    from mathutils import Matrix
+
+    if _drawing is None or _drawing.traced is not traced:
+        _drawing = Drawing(traced)
+    frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
+    gpu.state.blend_set("ALPHA")
+    gpu.state.point_size_set(POINT_PIXELS * context.preferences.system.ui_scale)
+    with gpu.matrix.push_pop():
+        gpu.matrix.multiply_matrix(Matrix(frame.tolist()))
+        for test, share in (("GREATER", HIDDEN), ("LESS_EQUAL", 1.0)):
+            gpu.state.depth_test_set(test)
+            _drawing.lines[share].draw(_drawing.line_shader)
+        _drawing.points.draw(_drawing.point_shader)
+    gpu.state.depth_test_set("NONE")
+    gpu.state.point_size_set(1.0)
+    gpu.state.blend_set("NONE")
+
+
+@bpy.app.handlers.persistent
+def _forget(*_: Any) -> None:
+    """Another file is going to be opened: nothing that was traced belongs to it."""
+    global _drawing
+    _drawing = None
+    tracing.TRACED.clear()
+
+
+def register() -> None:
+    """Draw from now on; the background draws nothing."""
+    global _handler
+    bpy.app.handlers.load_pre.append(_forget)
+    if not bpy.app.background:
+        _handler = bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_VIEW")
+
+
+def unregister() -> None:
+    """Draw no more and leave nothing behind."""
+    global _handler
+    if _handler is not None:
+        bpy.types.SpaceView3D.draw_handler_remove(_handler, "WINDOW")
+        _handler = None
+    if _forget in bpy.app.handlers.load_pre:
+        bpy.app.handlers.load_pre.remove(_forget)
+    _forget()

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tracing an actor's constraints in Blender, and the trusted region that an artist paints as a vertex group.
+
+What was traced is kept for this session only: it is seen, and learning traces again for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils.bvhtree import BVHTree
+
+from ..core.captures import Bone
+from ..core.constraints import Constraints, RayCaster, describe_tracing, trace
+from . import actors
+
+TRUSTED_GROUP = "AIM Trusted"
+LEAST_TRUSTED = 0.5  # the painted weight from which on a point is trusted
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The constraints of an actor as they were traced, in the actor's space in Blender units.
+
+    skin, bone: (C, 3) the ends of the thickness. normal: (C, 3) of the skin point's bone. on_mandible: (C,) bool.
+    sentence, notes: what to tell. made_of: by which it shows whether the meshes have been moved or changed since.
+    """
+
+    skin: np.ndarray
+    bone: np.ndarray
+    normal: np.ndarray
+    on_mandible: np.ndarray
+    figures: dict[str, Any]
+    sentence: str
+    notes: list[str] = field(default_factory=list)
+    made_of: tuple[Any, ...] = ()
+
+
+TRACED: dict[str, Traced] = {}  # by the actor's identifier
+
+
+def trace_actor(actor: Any) -> Traced:
+    """Trace the constraints of an actor and keep them for the overlay. Raises InputError naming what is missing."""
+    found = actors.read_neutral(actor, with_bones=True)
+    scale = actor.millimetres_per_unit
+    bones = {name: Bone(points * scale, triangles) for name, (points, triangles) in found.bones.items()}
+    neutral = found.vertices[0].astype(np.float64) * scale
+    weights = read_trusted(actor)
+    trusted = None if weights is None else weights >= LEAST_TRUSTED
+    constraints, figures = trace(neutral, found.topology.triangles(), bones, ray_caster, trusted)
+    sentence, notes = describe_tracing(figures)
+    TRACED[actor.identifier] = _in_units(constraints, neutral, scale, figures, sentence, notes, made_of(actor))
+    return TRACED[actor.identifier]
+
+
+def ray_caster(vertices: np.ndarray, triangles: np.ndarray) -> RayCaster:
+    """Casts rays onto a mesh (V, 3), (T, 3) with Blender's own tree."""
+    middle = vertices.mean(0)  # the tree counts in float32
+    tree = BVHTree.FromPolygons((vertices - middle).tolist(), triangles.tolist(), all_triangles=True)
+
+    def cast(origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        ray_cast = tree.ray_cast
+        rays = zip((origins - middle).tolist(), directions.tolist(), strict=True)
+        faces = (ray_cast(origin, direction)[2] for origin, direction in rays)
+        return np.fromiter((-1 if face is None else face for face in faces), dtype=np.int64, count=len(origins))
+
+    return cast
+
+
+def made_of(actor: Any) -> tuple[Any, ...]:
+    """What a tracing depends on and an artist changes knowingly: which objects, where they stand, how they are cut."""
+    items = [actor.neutral, actor.skull, actor.mandible]
+    return tuple(
+        (item.name, tuple(value for row in item.matrix_world for value in row), len(item.data.vertices))
+        if actors.is_there(item)
+        else None
+        for item in items
+    ) + (actor.millimetres_per_unit,)
+
+
+def read_trusted(actor: Any) -> np.ndarray | None:
+    """(V,) float32 weights of the trusted region painted on the neutral; None where there is no such group."""
+    group = actor.neutral.vertex_groups.get(TRUSTED_GROUP)
+    return None if group is None else actors.read_vertex_group(actor.neutral, group)
+
+
+def _in_units(
+    constraints: Constraints,
+    neutral: np.ndarray,
+    scale: float,
+    figures: dict[str, Any],
+    sentence: str,
+    notes: list[str],
+    made: tuple[Any, ...],
+) -> Traced:
+    return Traced(
+        skin=(neutral[constraints.points] / scale).astype(np.float32),
+        bone=(constraints.bone / scale).astype(np.float32),
+        normal=constraints.normal.astype(np.float32),
+        on_mandible=constraints.on_mandible,
+        figures=figures,
+        sentence=sentence,
+        notes=notes,
+        made_of=made,
+    )
