@@ -18,6 +18,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -33,6 +34,8 @@ else:
     import fcntl
 
 VERSION = 1
+# Characters that no file name has on any system.
+FORBIDDEN_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 # Exit statuses of a worker and of the command line.
 STATUS_DONE, STATUS_ERROR, STATUS_INPUT, STATUS_CANCELLED = 0, 1, 2, 130
 State = Literal["new", "running", "finished", "failed", "cancelled", "interrupted"]

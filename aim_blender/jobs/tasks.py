@@ -212,6 +212,18 @@ def inspect(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     return {"out": str(out), "sheet": str(picture), **figures}
 
 
+def batch(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """table (.csv, .json or .toml), out (a folder), and optionally part (k/n) and scheduler (an address of Dask).
+
+    The figures tell how many shots failed; each shot's own are in `rows`.
+    """
+    _expect("batch", arguments, required=("table", "out"), optional=("part", "scheduler"))
+    from .batch import run_batch
+
+    part, scheduler = arguments.get("part") or "", arguments.get("scheduler") or ""
+    return run_batch(Path(arguments["table"]), Path(arguments["out"]), part, scheduler, report)
+
+
 def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """file: an actor, a take, a bake, a capture or a performance."""
     _expect("info", arguments, required=("file",))
@@ -226,6 +238,7 @@ TASKS: dict[str, Task] = {
     "retarget": retarget,
     "bake": bake,
     "evaluate": evaluate,
+    "batch": batch,
     "inspect": inspect,
     "info": info,
 }

@@ -2,7 +2,8 @@
 """The verbs of the command line, `python -m aim_blender VERB ...`; Blender passes `blender --command aim VERB ...` on.
 
 Figures go to standard output, everything else to standard error. Exit status: 0 done; 2 the input or the command cannot
-be used, with one line that says what is wrong and what would be right; 130 stopped by Ctrl-C; 1 anything else.
+be used, with one line that says what is wrong and what would be right; 130 stopped by Ctrl-C; 1 anything else, a batch
+of which a shot failed included.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from ..core.errors import Cancelled, InputError
+from .batch import summary
 from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, write_atomically
 from .progress import RemainingTime, completed, duration
 from .sentences import is_bad_input, is_disk_full, one_line, sentence_for
@@ -50,7 +52,17 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     """The parser of all verbs. prog: how the command was called, for its help."""
     parser = OneLineParser(prog=prog, description="Anatomical implicit face models.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for add in (_add_learn, _add_fit, _add_retarget, _add_bake, _add_evaluate, _add_inspect, _add_info, _add_job):
+    for add in (
+        _add_learn,
+        _add_fit,
+        _add_retarget,
+        _add_bake,
+        _add_evaluate,
+        _add_batch,
+        _add_inspect,
+        _add_info,
+        _add_job,
+    ):
         add(verbs)
     return parser
 
@@ -150,6 +162,16 @@ def _add_inspect(verbs: Any) -> None:
     parser.add_argument("--out", required=True, metavar="A.anatomy.npz", type=_path)
 
 
+def _add_batch(verbs: Any) -> None:
+    parser = _verb(verbs, "batch", "Do a table of shots for any number of actors, whatever of it is not done yet.")
+    parser.add_argument("table", metavar="TABLE", type=_path, help=".csv, .json or .toml; see docs/batch.md")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", type=_path, help="each shot's files go to a folder in it"
+    )
+    parser.add_argument("--part", metavar="K/N", help="only the Kth of N parts, for render farms")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="spread the shots over this Dask cluster")
+
+
 def _add_info(verbs: Any) -> None:
     parser = _verb(verbs, "info", "Say what a file holds.")
     parser.add_argument("file", metavar="FILE", type=_path)
@@ -225,6 +247,9 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
         return STATUS_INPUT if is_bad_input(error) else STATUS_ERROR
     if checkpoint is not None:
         shutil.rmtree(checkpoint, ignore_errors=True)
+    if verb == "batch":
+        print(json.dumps(figures) if as_json else summary(figures))
+        return STATUS_ERROR if figures["failed"] else STATUS_DONE
     print(json.dumps(figures) if as_json else table(figures))
     return STATUS_DONE
 

@@ -12,18 +12,18 @@ import bpy
 import numpy as np
 
 from ..core.errors import InputError
+from ..jobs.folder import FORBIDDEN_IN_NAMES
 from . import ROOT_PACKAGE
 
 FOLDER = "aim"
-# What Windows forbids in file names, and names it keeps for devices.
-FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+# Names that Windows keeps for devices.
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 LONGEST_NAME_BYTES = 60
 
 
 def safe_name(name: str) -> str:
     """A file name on every system that is as close to `name` as can be; other scripts and accents are kept."""
-    safe = FORBIDDEN.sub("_", unicodedata.normalize("NFC", name)).strip(" .")
+    safe = FORBIDDEN_IN_NAMES.sub("_", unicodedata.normalize("NFC", name)).strip(" .")
     if RESERVED.match(safe):
         safe = f"_{safe}"
     while len(safe.encode("utf-8")) > LONGEST_NAME_BYTES:
