@@ -96,7 +96,7 @@ class AimScene(bpy.types.PropertyGroup):
 
     show_constraints: BoolProperty(
         name="Show Constraints",
-        description="Draw the traced constraints over the 3D view: points over the skull blue, over the mandible orange",
+        description="Draw the traced constraints over the 3D view: blue over the skull, orange over the mandible",
         default=True,
     )
 

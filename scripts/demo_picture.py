@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
+import headless
 import numpy as np
 from mathutils import Euler
 
@@ -22,8 +23,6 @@ BONE = (0.78, 0.73, 0.60)
 BACKGROUND = (0.045, 0.05, 0.06)
 TEXT = (0.85, 0.85, 0.85)
 MARGIN = 1.12  # of a head's size, from one head to the next
-# From no error to the largest one shown; dark to bright, so that it reads without colours too.
-HEAT = np.array([[0.02, 0.03, 0.15], [0.25, 0.05, 0.45], [0.80, 0.20, 0.25], [1.00, 0.60, 0.05], [1.00, 1.00, 0.65]])
 
 
 @dataclass
@@ -50,10 +49,8 @@ class Cell:
 
 
 def heat_colours(error: np.ndarray, largest: float) -> np.ndarray:
-    """Colours (V, 3) of errors (V,); everything from `largest` on is brightest."""
-    place = np.clip(error / largest, 0.0, 1.0) * (len(HEAT) - 1)
-    steps = np.arange(len(HEAT))
-    return np.stack([np.interp(place, steps, HEAT[:, channel]) for channel in range(3)], axis=1)
+    """Colours (V, 3) of errors (V,), the extension's own; everything from `largest` on is brightest."""
+    return headless.extension_module("aim_blender.scene.painting").heat_colours(error, largest)
 
 
 def draw_table(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 import numpy as np
 
-from . import actors, meshes, rigging, versions
+from . import actors, meshes, painting, rigging, versions
 
 if TYPE_CHECKING:
     from ..core.demo_actor import DemoActor
@@ -17,7 +17,6 @@ NAME = "Demo"
 MILLIMETRES_PER_UNIT = 1000.0  # metres, which Blender's scenes are in
 GAP_UNITS = 0.1
 FIRST_FRAME = 1
-COLOURS = "Colour"
 
 
 def add_demo_actor(context: bpy.types.Context) -> Any:
@@ -32,7 +31,7 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     collection = bpy.data.collections.new(f"{NAME} Actor")
     scene.collection.children.link(collection)
     place = _free_place(context, _units(demo.neutral))
-    material = _material("Skin", (0.62, 0.36, 0.26), of_colours=True)
+    material = painting.material(f"{NAME} Skin", (0.62, 0.36, 0.26), of_colours=True)
     neutral = _add_skin(collection, demo, f"{NAME} Neutral", demo.neutral, material)
     versions.add_shape_key(neutral, "Basis")
     for name, shape in zip(demo.names[1:], demo.shapes[1:], strict=True):
@@ -40,9 +39,9 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     skull = _add_triangles(collection, f"{NAME} Skull", demo.skull_vertices, demo.skull_triangles)
     mandible = _add_triangles(collection, f"{NAME} Mandible", demo.mandible_vertices, demo.mandible_triangles)
     eyes = _add_triangles(collection, f"{NAME} Eyes", demo.eyes_vertices, demo.eyes_triangles)
-    _colour(meshes.mesh_of(eyes), demo.eyes_colours)
-    eyes.data.materials.append(_material("Eyes", (0.82, 0.80, 0.77), of_colours=True))
-    bone = _material("Bone", (0.78, 0.73, 0.60))
+    painting.colour(meshes.mesh_of(eyes), demo.eyes_colours)
+    eyes.data.materials.append(painting.material(f"{NAME} Eyes", (0.82, 0.80, 0.77), of_colours=True))
+    bone = painting.material(f"{NAME} Bone", (0.78, 0.73, 0.60))
     for item in (skull, mandible):
         item.data.materials.append(bone)
     eyes.parent = neutral  # so that results get eyes too
@@ -78,7 +77,7 @@ def _add_skin(
     collection: bpy.types.Collection, demo: DemoActor, name: str, vertices: np.ndarray, material: bpy.types.Material
 ) -> bpy.types.Object:
     mesh = meshes.make_mesh(name, _units(vertices), demo.topology.corners, demo.topology.sizes)
-    _colour(mesh, demo.skin_colours)
+    painting.colour(mesh, demo.skin_colours)
     mesh.materials.append(material)
     skin = bpy.data.objects.new(name, mesh)
     collection.objects.link(skin)
@@ -120,29 +119,6 @@ def _move(item: bpy.types.Object, motion: np.ndarray) -> None:
     ):
         for index in range(values.shape[1]):
             writer.write(item, path, index, "Head", numbers, values[:, index])
-
-
-def _colour(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
-    """Give the mesh linear colours (V, 3) as its colour attribute."""
-    layer = mesh.color_attributes.new(COLOURS, "FLOAT_COLOR", "POINT")
-    layer.data.foreach_set("color", np.hstack([colours, np.ones((len(colours), 1))]).astype(np.float32).ravel())
-
-
-def _material(name: str, colour: tuple[float, float, float], of_colours: bool = False) -> bpy.types.Material:
-    """A material of one linear colour, or one that shows the mesh's colour attribute when it is rendered."""
-    material = bpy.data.materials.new(f"{NAME} {name}")
-    material.diffuse_color = (*colour, 1.0)  # what the viewport's solid shading shows
-    versions.use_nodes(material)
-    nodes = material.node_tree.nodes
-    shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
-    shader.inputs["Roughness"].default_value = 0.55
-    shader.inputs["Base Color"].default_value = (*colour, 1.0)
-    if of_colours:
-        attribute = nodes.new("ShaderNodeVertexColor")
-        attribute.layer_name = COLOURS
-        attribute.location = (shader.location.x - 250, shader.location.y)
-        material.node_tree.links.new(attribute.outputs["Color"], shader.inputs["Base Color"])
-    return material
 
 
 def _free_place(context: bpy.types.Context, points: np.ndarray) -> tuple[float, float, float]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import bpy
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
@@ -72,13 +71,12 @@ def ray_caster(vertices: np.ndarray, triangles: np.ndarray) -> RayCaster:
 
 def made_of(actor: Any) -> tuple[Any, ...]:
     """What a tracing depends on and an artist changes knowingly: which objects, where they stand, how they are cut."""
-    items = [actor.neutral, actor.skull, actor.mandible]
-    return tuple(
-        (item.name, tuple(value for row in item.matrix_world for value in row), len(item.data.vertices))
-        if actors.is_there(item)
-        else None
-        for item in items
-    ) + (actor.millimetres_per_unit,)
+    made: list[Any] = [actor.millimetres_per_unit]
+    for item in (actor.neutral, actor.skull, actor.mandible):
+        if actors.is_there(item):
+            place = tuple(value for row in item.matrix_world for value in row)
+            made.append((item.name, place, len(item.data.vertices)))
+    return tuple(made)
 
 
 def read_trusted(actor: Any) -> np.ndarray | None:

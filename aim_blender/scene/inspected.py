@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was learned of an actor's inside, as new objects that stand beside the actor. Nothing of the user's is touched.
+
+Every object is whole in itself: a mesh in the actor's topology, with its numbers as attributes and, where colours mean
+millimetres, a legend as its children.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..core.errors import InputError
+from . import actors, meshes, painting, placing
+
+SUFFIX = ".anatomy.npz"
+BONE_COLOUR = (0.78, 0.73, 0.60)
+SKIN_COLOUR = (0.62, 0.36, 0.26)
+NORMAL_MM = 6.0  # how long a normal is drawn
+SHOWN_QUANTILE = 0.995  # a few points off must not darken all others
+JAW_GROUP = "Jaw"
+ARRAYS = ("corners", "sizes", "neutral", "bone", "normal", "thickness", "skin_weight", "error", "symmetry")
+
+
+@dataclass(frozen=True)
+class View:
+    """One thing to see. title: behind the actor's name. on_bone: on the dense anatomy, else on the skin.
+
+    values: which array is shown as colours, with its unit; none where colours mean nothing or directions.
+    """
+
+    title: str
+    on_bone: bool
+    values: str = ""
+    unit: str = "mm"
+    largest: float = 0.0  # 0 takes it from the values
+
+
+VIEWS: dict[str, View] = {
+    "anatomy": View("Dense Anatomy", on_bone=True),
+    "thickness": View("Thickness", on_bone=False, values="thickness"),
+    "normals": View("Bone Normals", on_bone=True),
+    "skin_weight": View("Skinning Weight", on_bone=False, values="skin_weight", unit="of the jaw", largest=1.0),
+    "error": View("Reconstruction Error", on_bone=False, values="error"),
+    "symmetry": View("Asymmetry", on_bone=True, values="symmetry"),
+}
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """What the task `inspect` wrote. Raises InputError if it is missing or damaged."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        count = len(arrays["neutral"])
+        for name in ARRAYS[2:]:
+            if len(arrays[name]) != count or not np.isfinite(arrays[name]).all():
+                raise ValueError(name)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is missing or damaged; remove it and show the anatomy again") from error
+    return arrays
+
+
+def show(context: bpy.types.Context, actor: Any, arrays: dict[str, np.ndarray], what: str) -> bpy.types.Object:
+    """Add the object of a view, one of VIEWS, beside the actor. Returns it.
+
+    Raises InputError if the actor's neutral is gone.
+    """
+    if not actors.is_there(actor.neutral):
+        raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
+    view, scale = VIEWS[what], actor.millimetres_per_unit
+    frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
+    frame = placing.beside(context, frame, arrays["neutral"] / scale)
+    collection = _collection(context.scene, f"{actor.name} Anatomy")
+    name = f"{actor.name} {view.title}"
+    points = arrays["bone" if view.on_bone else "neutral"] / scale
+    mesh = meshes.make_mesh(name, points, arrays["corners"], arrays["sizes"])
+    item = bpy.data.objects.new(name, mesh)
+    collection.objects.link(item)
+    item.matrix_world = _matrix(frame)
+    for attribute in ("thickness", "skin_weight", "error", "symmetry"):
+        painting.add_values(mesh, attribute, arrays[attribute])
+    painting.add_values(mesh, "bone_normal", arrays["normal"])
+    if view.values:
+        values = arrays[view.values]
+        largest = view.largest or max(float(np.quantile(values, SHOWN_QUANTILE)), 1e-6)
+        painting.colour(mesh, painting.heat_colours(values, largest))
+        mesh.materials.append(painting.material(name, SKIN_COLOUR, of_colours=True))
+        _add_legend(collection, item, arrays, largest, view.unit, scale)
+    elif what == "normals":
+        painting.colour(mesh, 0.5 + 0.5 * arrays["normal"])
+        mesh.materials.append(painting.material(name, BONE_COLOUR, of_colours=True))
+        _add_normals(collection, item, arrays, scale)
+    else:
+        mesh.materials.append(painting.material(name, BONE_COLOUR))
+    if what == "skin_weight":
+        _add_group(item, arrays["skin_weight"])
+    for other in context.view_layer.objects:
+        other.select_set(other == item)
+    context.view_layer.objects.active = item
+    if view.values or what == "normals":
+        painting.show_colours(context.scene)
+    return item
+
+
+def _matrix(frame: np.ndarray) -> Any:
+    from mathutils import Matrix
+
+    return Matrix(frame.tolist())
+
+
+def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
+    """The scene's collection of this name, made if there is none."""
+    found = next((each for each in scene.collection.children_recursive if each.name == name), None)
+    if found is None:
+        found = bpy.data.collections.new(name)
+        scene.collection.children.link(found)
+    return found
+
+
+def _add_group(item: bpy.types.Object, weights: np.ndarray) -> None:
+    """The skinning weights (V,) as a vertex group. Points of one weight go in together: at most 256 calls."""
+    group = item.vertex_groups.new(name=JAW_GROUP)
+    steps = np.round(weights * 255).astype(int)
+    for step in np.unique(steps[steps > 0]):
+        chosen = np.flatnonzero(steps == step)
+        group.add(chosen.tolist(), float(weights[chosen].mean()), "REPLACE")
+
+
+def _add_normals(
+    collection: bpy.types.Collection, item: bpy.types.Object, arrays: dict[str, np.ndarray], scale: float
+) -> None:
+    """The bone's normals as a mesh of edges, a child of the dense anatomy."""
+    bone, count = arrays["bone"], len(arrays["bone"])
+    points = np.concatenate([bone, bone + NORMAL_MM * arrays["normal"]]) / scale
+    mesh = bpy.data.meshes.new(f"{item.name} Lines")
+    mesh.vertices.add(2 * count)
+    mesh.edges.add(count)
+    edges = np.stack([np.arange(count), count + np.arange(count)], axis=1).astype(np.int32)
+    mesh.edges.foreach_set("vertices", edges.ravel())
+    meshes.write_positions(mesh, points)
+    lines = bpy.data.objects.new(mesh.name, mesh)
+    lines.parent = item
+    collection.objects.link(lines)
+
+
+def _add_legend(
+    collection: bpy.types.Collection,
+    item: bpy.types.Object,
+    arrays: dict[str, np.ndarray],
+    largest: float,
+    unit: str,
+    scale: float,
+) -> None:
+    """A bar of the colours below the head with its ends named, as children of the object."""
+    neutral = arrays["neutral"]
+    up, forward = arrays["up"], arrays["forward"]
+    right = np.cross(up, forward)  # of who looks at the face
+    turn = np.stack([right, up, forward], axis=1)
+    across, height, depth = (neutral @ turn).T
+    width, letter = float(np.ptp(across)), 0.075 * float(np.ptp(across))
+    left, top, front = float(across.min()), float(height.min()) - 0.5 * letter, float(depth.max())
+    steps = np.linspace(0.0, 1.0, 33)
+    bar = np.concatenate(
+        [np.stack([left + width * steps, np.full(33, level), np.full(33, front)], 1) for level in (top, top - letter)]
+    )
+    corners = np.concatenate([[i, i + 33, i + 34, i + 1] for i in range(32)])
+    mesh = meshes.make_mesh(f"{item.name} Legend", (bar @ turn.T) / scale, corners, np.full(32, 4))
+    painting.colour(mesh, np.tile(painting.heat_colours(steps, 1.0), (2, 1)))
+    mesh.materials.append(item.data.materials[0])
+    holder = bpy.data.objects.new(mesh.name, mesh)
+    holder.parent = item
+    collection.objects.link(holder)
+    words = painting.material(f"{item.name} Words", (0.8, 0.8, 0.8))
+    for share, align in ((0.0, "LEFT"), (0.5, "CENTER"), (1.0, "RIGHT")):
+        curve = bpy.data.curves.new(f"{item.name} Words", "FONT")
+        curve.body = f"{largest * share:.3g} {unit}"
+        curve.size, curve.align_x, curve.align_y = 1.2 * letter / scale, align, "TOP"
+        curve.materials.append(words)
+        text = bpy.data.objects.new(curve.name, curve)
+        text.parent = item
+        place = np.eye(4)
+        place[:3, :3] = turn
+        place[:3, 3] = turn @ [left + width * share, top - 1.4 * letter, front] / scale
+        text.matrix_local = _matrix(place)
+        collection.objects.link(text)
