@@ -181,11 +181,13 @@ def _told(shot: Shot, sentence: str) -> str:
 
 
 def _within(report: Report, number: int, count: int, name: str) -> Report:
-    """Reports of one of `count` pieces of work as reports of all of them."""
+    """Reports of one of `count` pieces of work as reports of all of them, which only ever go on."""
+    share = 0.0
 
     def shown(record: dict[str, Any]) -> None:
-        total = record.get("total") or 0
-        share = min((record.get("done") or 0) / total, 1.0) if total else 0.0
+        nonlocal share
+        if record.get("total"):
+            share = max(share, min((record.get("done") or 0) / record["total"], 1.0))
         message = record.get("message", "")
         report({"message": f"{name}: {message}" if name else message, "done": number + share, "total": count})
 

@@ -306,4 +306,4 @@ def test_without_dask_or_a_scheduler(project, capsys, monkeypatch):
     words = ["batch", str(project / "shots.json"), "--out", str(project / "out"), "--scheduler"]
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
     assert main([*words, "tcp://127.0.0.1:9"]) == 2
-    assert "needs the package dask; install requirements/batch.txt" in capsys.readouterr().err
+    assert "needs the package dask, which is missing; pip install 'dask[distributed]'" in capsys.readouterr().err
