@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Anatomical landmarks of the skin, suggested from a head's shape alone. Needs numpy only; Blender's process uses it.
+
+Names, most of them those of tissue depth tables. Of a pair, `.L` is on the character's left and `.R` on the right.
+
+    on the profile, from above       supraglabella, glabella (between the brows), nasion (the root of the nose), rhinion
+                                     (the end of the nasal bone), nose_tip, subnasale (where the nose meets the lip),
+                                     mid_philtrum, upper_lip_margin, stomion (between the lips), lower_lip_margin,
+                                     supramentale (the groove above the chin), pogonion (the chin's front), menton (its
+                                     underside)
+    in pairs, from above             frontal_eminence, supraorbital (the rim above the eye), lateral_orbit (beside it),
+                                     suborbital (below it), zygion (the cheekbone's widest point), supraglenoid (above
+                                     the jaw's joint), condyle (the joint, just in front of the ear), inferior_malar
+                                     (below the cheekbone), above_second_molar, mid_masseter, mouth_corner,
+                                     below_second_molar, gonion (the jaw's angle)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .face_profile import PROFILE, HeadFrame, find_head_frame, outward_sign, profile_segments
+
+MIDDLE_LANDMARKS = (
+    "supraglabella",
+    "glabella",
+    "nasion",
+    "rhinion",
+    "nose_tip",
+    "subnasale",
+    "mid_philtrum",
+    "upper_lip_margin",
+    "stomion",
+    "lower_lip_margin",
+    "supramentale",
+    "pogonion",
+    "menton",
+)
+
+
+@dataclass(frozen=True)
+class SidePlace:
+    """Where to look for one of a pair: left, up and front of the nasion in mm of a typical adult, and from where.
+
+    look: the direction (left, up, front) against which a ray comes in from outside.
+    """
+
+    place: tuple[float, float, float]
+    look: tuple[float, float, float]
+
+
+SIDE_PLACES = {
+    "frontal_eminence": SidePlace((32.0, 48.0, -12.0), (0.3, 0.3, 1.0)),
+    "supraorbital": SidePlace((28.0, 11.0, -5.0), (0.2, 0.0, 1.0)),
+    "lateral_orbit": SidePlace((54.0, -5.0, -28.0), (1.0, 0.0, 0.6)),
+    "suborbital": SidePlace((32.0, -26.0, -16.0), (0.2, 0.0, 1.0)),
+    "zygion": SidePlace((66.0, -22.0, -56.0), (1.0, 0.0, 0.0)),
+    "supraglenoid": SidePlace((68.0, -6.0, -80.0), (1.0, 0.0, 0.0)),
+    "condyle": SidePlace((68.0, -22.0, -82.0), (1.0, 0.0, 0.0)),
+    "inferior_malar": SidePlace((44.0, -44.0, -26.0), (0.6, 0.0, 1.0)),
+    "above_second_molar": SidePlace((46.0, -60.0, -32.0), (1.0, 0.0, 0.6)),
+    "mid_masseter": SidePlace((58.0, -62.0, -60.0), (1.0, 0.0, 0.0)),
+    "mouth_corner": SidePlace((25.0, -72.0, -6.0), (0.3, 0.0, 1.0)),
+    "below_second_molar": SidePlace((46.0, -88.0, -34.0), (1.0, 0.0, 0.4)),
+    "gonion": SidePlace((56.0, -84.0, -74.0), (1.0, 0.0, 0.0)),
+}
+PAIRED_LANDMARKS = tuple(SIDE_PLACES)
+SIDES = {".L": 1.0, ".R": -1.0}
+LANDMARK_NAMES = MIDDLE_LANDMARKS + tuple(name + side for name in PAIRED_LANDMARKS for side in SIDES)
+WIDTH_AT = "zygion"  # where the width of the face is measured
+PROFILE_WINDOW_MM = 11.0
+DEEPEST_MM = 32.0  # how deep the profile may lie between two landmarks
+
+
+def mirrored_name(name: str) -> str:
+    """The landmark on the other side; of one in the middle, itself."""
+    return name[:-1] + {"L": "R", "R": "L"}[name[-1]] if name.endswith((".L", ".R")) else name
+
+
+def suggest_landmarks(neutral: np.ndarray, triangles: np.ndarray) -> dict[str, int]:
+    """Vertices at the landmarks of LANDMARK_NAMES: as many as the mesh has, a mask has none beside its ears.
+
+    neutral: (V, 3) in any unit, turned anyhow. triangles: (T, 3). Raises InputError if no face is found.
+    """
+    return landmarks_in_frame(neutral, triangles, find_head_frame(neutral, triangles))
+
+
+def landmarks_in_frame(neutral: np.ndarray, triangles: np.ndarray, frame: HeadFrame) -> dict[str, int]:
+    """The same where it is known how the head is turned."""
+    points = frame.local(neutral)
+    corners = points[triangles]
+    middle = _profile_landmarks(corners)
+    places = {name: np.array([0.0, up, front]) for name, (up, front) in middle.items()}
+    sides = _side_landmarks(corners, middle)
+    used = np.unique(triangles)
+    found = {}
+    for name, place in {**places, **sides}.items():
+        nearest = used[np.linalg.norm(points[used] - place, axis=1).argmin()]
+        found[name] = int(nearest)
+    return {name: found[name] for name in LANDMARK_NAMES if name in found}
+
+
+def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
+    """(up, front) of the landmarks of the profile of triangles (T, 3, 3) in the frame of the head."""
+    segments, normals = profile_segments(corners, np.zeros(3), np.array([1.0, 0.0, 0.0]))
+    shares = np.linspace(0.0, 1.0, 5)[:, None, None]
+    curve = ((1 - shares) * segments[:, 0] + shares * segments[:, 1]).reshape(-1, 3)[:, 1:]
+    curve = curve[np.tile(normals[:, 2] > -0.3, 5)]  # what faces backwards is no profile
+
+    def typical(name: str) -> np.ndarray:
+        return np.array(PROFILE[name])
+
+    def extreme(near: np.ndarray, direction: tuple[float, float], window: float = PROFILE_WINDOW_MM) -> np.ndarray:
+        """The curve's point near a place that lies farthest in a direction."""
+        inside = curve[np.linalg.norm(curve - near, axis=1) < window]
+        return inside[(inside @ direction).argmax()] if len(inside) else near
+
+    def off_chord(first: np.ndarray, second: np.ndarray, outwards: float) -> np.ndarray:
+        """The curve's point between two that lies farthest outside or inside of the line through them."""
+        along = (second - first) / np.linalg.norm(second - first)
+        out = np.array([along[1], -along[0]])  # from above to below, the outside is in front
+        share = (curve[:, 0] - first[0]) / (second[0] - first[0])
+        inside = curve[(share > 0.05) & (share < 0.95) & (np.abs((curve - first) @ out) < DEEPEST_MM)]
+        if not len(inside):
+            return (first + second) / 2
+        return inside[(outwards * ((inside - first) @ out)).argmax()]
+
+    def nearest_to(place: np.ndarray) -> np.ndarray:
+        return curve[np.linalg.norm(curve - place, axis=1).argmin()]
+
+    tip = extreme(typical("nose_tip"), (0.0, 1.0))
+    brow = extreme(typical("glabella"), (0.0, 1.0))
+    nasion = off_chord(brow, tip, -1.0)
+    upper_lip = extreme(typical("upper_lip"), (0.0, 1.0))
+    subnasale = off_chord(tip, upper_lip, -1.0)
+    lower_lip = extreme(typical("lower_lip"), (0.0, 1.0), 8.0)
+    chin = extreme(typical("pogonion"), (-0.2, 1.0), 9.0)
+    menton = extreme(typical("menton"), (-1.0, 0.5), 14.0)
+    return {
+        "supraglabella": nearest_to(brow + typical("supraglabella") - typical("glabella")),
+        "glabella": brow,
+        "nasion": nasion,
+        "rhinion": nearest_to(0.45 * nasion + 0.55 * tip),
+        "nose_tip": tip,
+        "subnasale": subnasale,
+        "mid_philtrum": nearest_to((subnasale + upper_lip) / 2),
+        "upper_lip_margin": upper_lip,
+        "stomion": off_chord(upper_lip, lower_lip, -1.0),
+        "lower_lip_margin": lower_lip,
+        "supramentale": off_chord(lower_lip, chin, -1.0),
+        "pogonion": chin,
+        "menton": menton,
+    }
+
+
+def _side_landmarks(corners: np.ndarray, middle: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Places (3,) of paired landmarks on triangles (T, 3, 3) in the frame of the head, stretched as its profile is."""
+    known = ("nasion", "subnasale", "menton")
+    typical_up = [PROFILE[name][0] for name in known][::-1]
+    found_up = [middle[name][0] for name in known][::-1]
+
+    def stretched(up: float) -> float:
+        low, high = typical_up[0], typical_up[-1]
+        beyond = min(up - low, 0.0) + max(up - high, 0.0)
+        return float(np.interp(up, typical_up, found_up)) + beyond
+
+    outward = outward_sign(corners)
+    found = {}
+    widths = []
+    for sign in SIDES.values():
+        place = SIDE_PLACES[WIDTH_AT].place
+        hit = _first_hit(corners, outward, np.array([sign * place[0], stretched(place[1]), place[2]]), (sign, 0.0, 0.0))
+        if hit is not None:
+            widths.append(abs(hit[0]) / place[0])
+    width = float(np.clip(np.mean(widths), 0.75, 1.35)) if widths else 1.0
+    for name, side_place in SIDE_PLACES.items():
+        left, up, front = side_place.place
+        for suffix, sign in SIDES.items():
+            look = (sign * side_place.look[0], *side_place.look[1:])
+            hit = _first_hit(corners, outward, np.array([sign * width * left, stretched(up), front]), look)
+            if hit is not None:
+                found[name + suffix] = hit
+    return found
+
+
+def _first_hit(
+    corners: np.ndarray, outward: float, place: np.ndarray, look: tuple[float, ...], reach: float = 40.0
+) -> np.ndarray | None:
+    """Where a ray against `look`, aimed at a place, first meets triangles (T, 3, 3) from outside, within `reach`."""
+    towards = -np.array(look) / np.linalg.norm(look)
+    start = place - reach * towards
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    across = np.cross(towards, second)
+    facing = (first * across).sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = ((start - corners[:, 0]) * across).sum(1) / facing
+        around = np.cross(start - corners[:, 0], first)
+        v = around @ towards / facing
+        distance = (second * around).sum(1) / facing
+    hits = (outward * facing > 0) & (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0) & (distance < 2 * reach)
+    return start + distance[hits].min() * towards if hits.any() else None
