@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actor and take files: safetensors with a JSON header, written whole or not at all, checked before use."""
+"""Actor, take and correspondence files: safetensors with a JSON header, written whole or not at all, checked before use."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from .actor import Actor, jaw_movements
 from .anatomy import Hinge
 from .constraints import Constraints
+from .correspondence import Correspondence
 from .errors import InputError
 from .takes import Take
 from .topology import Topology
@@ -37,6 +38,8 @@ ACTOR_ARRAYS = (
     "expression_residual",
 )
 TAKE_ARRAYS = ("modes", "coefficients", "jaw", "head", "frames", "error_mm")
+CORRESPONDENCE_ARRAYS = ("corners", "weights", "confidence")
+ARTICLES = {"actor": "an actor", "take": "a take", "correspondence": "a correspondence"}
 CONSTRAINT_ARRAYS = tuple(item.name for item in fields(Constraints))
 
 
@@ -160,6 +163,38 @@ def load_take(path: Path) -> Take:
     )
 
 
+def save_correspondence(correspondence: Correspondence, path: Path) -> None:
+    """Write a correspondence file. Raises OSError if it cannot be written; what was there before then stays."""
+    header = {
+        "kind": "correspondence",
+        "source": correspondence.source_digest,
+        "target": correspondence.target_digest,
+        "settings": correspondence.settings,
+        "figures": correspondence.figures,
+    }
+    _save(path, {name: getattr(correspondence, name) for name in CORRESPONDENCE_ARRAYS}, header)
+
+
+def load_correspondence(path: Path) -> Correspondence:
+    """Read a correspondence file. Raises InputError, naming it, if it is not one, is damaged, or does not hold
+    together; whose meshes it belongs to, its own check asks."""
+    arrays, header = _load(path, "correspondence")
+    points = _length(arrays, "weights")
+    _check(path, arrays, {"corners": (points, 3), "weights": (points, 3), "confidence": (points,)})
+    _require(path, points > 0, "it has no points")
+    weights, corners = arrays["weights"], arrays["corners"]
+    shares = weights.min() >= 0 and np.abs(weights.sum(1) - 1).max() < RIGID_TOLERANCE
+    _require(path, bool(shares), "its weights are no shares of a triangle's corners")
+    _require(path, corners.dtype.kind == "i" and corners.min() >= 0, "a corner names a point that does not exist")
+    return Correspondence(
+        source_digest=str(header.get("source", "")),
+        target_digest=str(header.get("target", "")),
+        settings=header.get("settings", {}),
+        figures=header.get("figures", {}),
+        **{name: arrays[name] for name in CORRESPONDENCE_ARRAYS},
+    )
+
+
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays as an .npz file, whole or not at all. Raises OSError if it cannot be written."""
     with written_whole(path) as temporary:
@@ -184,6 +219,15 @@ def describe_file(path: Path) -> dict[str, Any]:
             "topology": actor.topology.digest,
             "jaw": jaw_movements(actor),
             **actor.figures,
+        }
+    if header.get("kind") == "correspondence":
+        correspondence = load_correspondence(path)
+        return {
+            "kind": "correspondence",
+            "points": len(correspondence.corners),
+            "source": correspondence.source_digest,
+            "target": correspondence.target_digest,
+            **correspondence.figures,
         }
     take = load_take(path)
     return {
@@ -239,7 +283,7 @@ def _read_header(path: Path) -> dict[str, Any]:
             "update AIM for Blender, or write the file again with this release"
         )
     _require(path, version == VERSION, f"it has version {version}, this release reads version {VERSION}")
-    _require(path, header.get("kind") in ("actor", "take"), "it does not say whether it is an actor or a take")
+    _require(path, header.get("kind") in ARTICLES, "it does not say whether it is an actor or a take")
     for name in ("settings", "figures"):
         _require(path, isinstance(header.get(name, {}), dict), f"its {name} are not named values")
     return header
@@ -248,8 +292,7 @@ def _read_header(path: Path) -> dict[str, Any]:
 def _load(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     header = _read_header(path)
     if header["kind"] != kind:
-        articles = {"actor": "an actor", "take": "a take"}
-        raise InputError(f"{path} is {articles[header['kind']]} file; {articles[kind]} file is needed")
+        raise InputError(f"{path} is {ARTICLES[header['kind']]} file; {ARTICLES[kind]} file is needed")
     try:
         with safe_open(path, framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

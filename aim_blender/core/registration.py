@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Laying one face's surface onto another's: first in one piece, then smoothly deformed, coarse to fine."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import robust_laplacian
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from .surfaces import Surface, boundary_loops, slit_sides, vertex_normals
+
+Report = Callable[[dict], None]
+
+HEAD = 130.0  # mm; root mean square distance of a head's points from their middle. Lengths below are for such a head
+SMOOTH_MM = (80.0, 50.0, 35.0, 25.0, 18.0, 12.0, 8.0, 6.0, 4.0)  # how far a displacement reaches, pass after pass
+TURNS = 3  # closest points looked for in each pass
+FAR_MM = (40.0, 6.0)  # closest points further than this do not pull, in the first and last pass
+FACING = 0.5  # cosine of the normals below which closest points do not pull
+REACH_MM = 5.0  # see Surface
+RIM_PULL = 3.0  # of the rims of slits, in units of a typical vertex's
+LANDMARK_PULL = 10.0
+LARGEST_SLIT = 0.25  # of the head's diagonal; a wider rim is where a mesh ends
+ALIGN_SAMPLE, ALIGN_TRIM, ALIGN_TURNS = 1500, 0.7, 40
+COINCIDENT = 1e-9  # of the head's size
+
+
+@dataclass(frozen=True)
+class Laid:
+    """The source laid onto the target: vertices (Vs, 3) where the source's vertices come to lie; source_sides (Vs,) and
+    target_sides (Vt,) on which side of a slit vertices lie, see slit_sides. unit: a mm of a common head."""
+
+    vertices: np.ndarray
+    source_sides: np.ndarray
+    target_sides: np.ndarray
+    unit: float
+
+
+def lay(
+    source: np.ndarray,
+    source_triangles: np.ndarray,
+    target: np.ndarray,
+    target_triangles: np.ndarray,
+    pairs: np.ndarray,
+    slit_pairs: list[tuple[np.ndarray, np.ndarray]],
+    report: Report,
+) -> Laid:
+    """Lay the source's vertices (Vs, 3) onto the target (Vt, 3).
+
+    pairs: (P, 2) a source and a target vertex that belong together; fewer than 3 and the whole surfaces are aligned.
+    slit_pairs: for a slit that is not open in both, such as a mouth with its bag, the vertices (source, target) of ...
+    """
+    aligned = align(source, target, pairs)
+    unit = _size(target) / HEAD
+    source_slits, target_slits, rims = _matching_slits(aligned, source_triangles, target, target_triangles)
+    source_sides = slit_sides(aligned, source_triangles, source_slits)
+    target_sides = slit_sides(target, target_triangles, target_slits)
+    surface = Surface(target, target_triangles, target_sides, REACH_MM * unit)
+    outer = _outer_rim(target_triangles, target_slits, len(target))
+    laplacian, mass = robust_laplacian.mesh_laplacian(aligned, source_triangles)
+    area = mass.diagonal()
+    typical = float(area.mean())
+    area = np.where(area > 0, area, 1e-3 * typical)
+    bending = (laplacian @ sparse.diags(1 / area) @ laplacian).tocsc()
+
+    displaced = np.zeros_like(aligned)
+    total = len(SMOOTH_MM) * TURNS
+    for step, (smooth, turn) in enumerate(itertools.product(SMOOTH_MM, range(TURNS))):
+        report({"message": "Laying the source onto the target", "done": step, "total": total})
+        now = aligned + displaced
+        found = surface.closest(now, vertex_normals(now, source_triangles), source_sides)
+        progress = step / (total - 1)
+        far = unit * FAR_MM[0] ** (1 - progress) * FAR_MM[1] ** progress
+        corners = surface.triangles[found.triangle]
+        on_rim = ((found.barycentric > 1e-6) <= outer[corners]).all(1)
+        pull = area * ((found.cosine > FACING) & (found.distance < far) & ~on_rim)
+        wanted = surface.at(found) - aligned
+        for vertices, places in rims:
+            pull[vertices] = np.maximum(pull[vertices], RIM_PULL * typical)
+            wanted[vertices] = places - aligned[vertices]
+        if len(pairs):
+            fading = LANDMARK_PULL * typical * (1 - progress) ** 2
+            pull[pairs[:, 0]] = fading
+            wanted[pairs[:, 0]] = target[pairs[:, 1]] - aligned[pairs[:, 0]]
+        system = (sparse.diags(pull) + (smooth * unit) ** 4 * bending + 1e-6 * sparse.diags(area)).tocsc()
+        factor = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        displaced = factor.solve(pull[:, None] * wanted)
+    return Laid(aligned + displaced, source_sides, target_sides, unit)
+
+
+# -- in one piece -----------------------------------------------------------------------------------------------------
+
+
+def align(source: np.ndarray, target: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The source (Vs, 3) turned, moved and scaled onto the target (Vt, 3).
+
+    By pairs (P, 2) of vertices if there are 3 or more; else by trying how it lies, and then by closest points.
+    """
+    if len(pairs) >= 3:
+        one, other = source[pairs[:, 0]], target[pairs[:, 1]]
+        return _apply(_similarity(one, other), source)
+    pick = [np.linspace(0, len(points) - 1, min(len(points), ALIGN_SAMPLE)).astype(int) for points in (source, target)]
+    sample, other = source[pick[0]], target[pick[1]]
+    tree = cKDTree(target)
+    best_error, best = np.inf, (1.0, np.eye(3), np.zeros(3))
+    scale = _size(target) / _size(source)
+    for turn in _quarter_turns():
+        start = (scale, turn, other.mean(0) - scale * turn @ sample.mean(0))
+        found, error = _closest_similarity(sample, target, tree, start, 6)
+        back = cKDTree(_apply(found, source)).query(other)[0]
+        error = max(error, float(np.quantile(back, ALIGN_TRIM)))
+        if error < 0.95 * best_error:  # the first is no turn at all
+            best_error, best = error, found
+    best, _ = _closest_similarity(source[pick[0]], target, tree, best, ALIGN_TURNS)
+    return _apply(best, source)
+
+
+def _closest_similarity(
+    sample: np.ndarray, target: np.ndarray, tree: cKDTree, start: tuple[float, np.ndarray, np.ndarray], turns: int
+) -> tuple[tuple[float, np.ndarray, np.ndarray], float]:
+    """Refine a similarity by closest points, of which the nearest ALIGN_TRIM count; and how far these are."""
+    found = start
+    for _ in range(turns):
+        distance, nearest = tree.query(_apply(found, sample))
+        close = distance <= np.quantile(distance, ALIGN_TRIM)
+        if distance[close].max() <= COINCIDENT * _size(target):
+            break
+        found = _similarity(sample[close], target[nearest[close]])
+    distance = tree.query(_apply(found, sample))[0]
+    return found, float(np.quantile(distance, ALIGN_TRIM))
+
+
+def _similarity(one: np.ndarray, other: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Scale, rotation (3, 3) and shift (3,) that best carry points (P, 3) onto others (Umeyama 1991)."""
+    middle, centre = one.mean(0), other.mean(0)
+    u, stretch, vt = np.linalg.svd((other - centre).T @ (one - middle))
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = u @ np.diag(sign) @ vt
+    scale = float((stretch * sign).sum() / max(((one - middle) ** 2).sum(), 1e-30))
+    return scale, rotation, centre - scale * rotation @ middle
+
+
+def _apply(similarity: tuple[float, np.ndarray, np.ndarray], points: np.ndarray) -> np.ndarray:
+    scale, rotation, shift = similarity
+    return scale * points @ rotation.T + shift
+
+
+def _quarter_turns() -> list[np.ndarray]:
+    """The 24 rotations that carry axes onto axes, no turn first."""
+    turns = []
+    for order in itertools.permutations(range(3)):
+        for signs in itertools.product((1.0, -1.0), repeat=3):
+            matrix = np.diag(signs)[list(order)]
+            if np.linalg.det(matrix) > 0:
+                turns.append(matrix)
+    return sorted(turns, key=lambda matrix: -np.trace(matrix))
+
+
+def _size(points: np.ndarray) -> float:
+    return float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean()))
+
+
+# -- slits ------------------------------------------------------------------------------------------------------------
+
+Slit = tuple[np.ndarray, np.ndarray]  # the vertices along its two sides
+Rim = tuple[np.ndarray, np.ndarray]  # source vertices (R,) and where they belong (R, 3)
+
+
+def _matching_slits(
+    source: np.ndarray, source_triangles: np.ndarray, target: np.ndarray, target_triangles: np.ndarray
+) -> tuple[list[Slit], list[Slit], list[Rim]]:
+    """The openings that both surfaces have where they lie on each other: mouth and eyes, where they are open."""
+    largest = LARGEST_SLIT * np.linalg.norm(np.ptp(target, axis=0))
+    loops = [
+        [loop for loop in boundary_loops(triangles) if np.ptp(points[loop], axis=0).max() < largest]
+        for points, triangles in ((source, source_triangles), (target, target_triangles))
+    ]
+    slits: tuple[list[Slit], list[Slit]] = ([], [])
+    rims: list[Rim] = []
+    if not loops[0] or not loops[1]:
+        return *slits, rims
+    middles = [np.stack([points[loop].mean(0) for loop in each]) for points, each in zip((source, target), loops)]
+    distance = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=2)
+    for i, loop in enumerate(loops[0]):
+        j = int(distance[i].argmin())
+        other = loops[1][j]
+        widths = [np.linalg.norm(np.ptp(points[each], axis=0)) for points, each in ((source, loop), (target, other))]
+        if distance[:, j].argmin() != i or distance[i, j] > 0.5 * max(widths) or not 0.4 < widths[0] / widths[1] < 2.5:
+            continue
+        along = np.linalg.svd(target[other] - target[other].mean(0), full_matrices=False)[2][0]
+        mine, theirs = _two_sides(source, loop, along), _two_sides(target, other, along)
+        for own, wanted in zip(mine, theirs):
+            share, other_share = _shares(source[own]), _shares(target[wanted])
+            places = np.stack([np.interp(share, other_share, target[wanted, axis]) for axis in range(3)], axis=1)
+            rims.append((own, places))
+        for found, sides in zip(slits, (mine, theirs)):
+            found.append((sides[0][1:-1], sides[1][1:-1]))  # the corners belong to both
+    return *slits, rims
+
+
+def _two_sides(points: np.ndarray, loop: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A loop cut at its two ends along a direction, both parts from end to end: there, and back."""
+    place = points[loop] @ along
+    loop = np.roll(loop, -int(place.argmin()))
+    end = int((points[loop] @ along).argmax())
+    return loop[: end + 1], np.append(loop[end:], loop[0])
+
+
+def _shares(points: np.ndarray) -> np.ndarray:
+    """(P,) how far along a line of points (P, 3) each lies, from 0 to 1."""
+    way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    return way / max(way[-1], 1e-12)
+
+
+def _outer_rim(triangles: np.ndarray, slits: list[Slit], count: int) -> np.ndarray:
+    """(V,) bool: where the mesh ends, at the neck or behind the ears, but not along a slit that both have."""
+    rim = np.zeros(count, bool)
+    for loop in boundary_loops(triangles):
+        rim[loop] = True
+    for sides in slits:
+        rim[np.concatenate(sides)] = False
+    return rim
