@@ -41,13 +41,9 @@ def main() -> None:
         if case == "one take deleted":
             next((folder / "out").glob("sh050/*.take.safetensors")).unlink()
         start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "aim_blender", "batch", str(folder / "shots.json"), "--out", str(folder / "out")]
-            + ["--json"],
-            cwd=ROOT,
-            check=True,
-            stdout=subprocess.PIPE,
-        )
+        words = ["batch", str(folder / "shots.json"), "--out", str(folder / "out"), "--json"]
+        command = [sys.executable, "-m", "aim_blender", *words]
+        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
         seconds = time.perf_counter() - start
         figures = json.loads(done.stdout)
         rows.append([case, figures["done"], figures["already_done"], seconds, 1000 * seconds / figures["shots"]])

@@ -29,7 +29,7 @@ def run_on_cluster(shots: list[Shot], out: Path, address: str, report: Report) -
         from dask.distributed import Client
     except ModuleNotFoundError as error:
         raise InputError(
-            "a scheduler needs the package dask, which is missing; pip install 'dask[distributed]', or name no scheduler"
+            "a scheduler needs the package dask, which is missing; pip install 'dask[distributed]' mends that"
         ) from error
     try:
         client = Client(address, timeout=TIMEOUT_S, set_as_default=False)
