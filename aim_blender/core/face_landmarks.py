@@ -71,6 +71,7 @@ SIDES = {".L": 1.0, ".R": -1.0}
 LANDMARK_NAMES = MIDDLE_LANDMARKS + tuple(name + side for name in PAIRED_LANDMARKS for side in SIDES)
 WIDTH_AT = "zygion"  # where the width of the face is measured
 PROFILE_WINDOW_MM = 11.0
+LIP_BELOW_NOSE_MM = 18.0  # the nose's underside ends above
 DEEPEST_MM = 32.0  # how deep the profile may lie between two landmarks
 
 
@@ -107,34 +108,44 @@ def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
     segments, normals = profile_segments(corners, np.zeros(3), np.array([1.0, 0.0, 0.0]))
     shares = np.linspace(0.0, 1.0, 5)[:, None, None]
     curve = ((1 - shares) * segments[:, 0] + shares * segments[:, 1]).reshape(-1, 3)[:, 1:]
-    curve = curve[np.tile(normals[:, 2] > -0.3, 5)]  # what faces backwards is no profile
+    facing = np.tile(normals[:, 1:], (5, 1))
+    seen = (facing[:, 1] > -0.3) & _seen_from_outside(curve)  # not nostrils and the mouth's inside
+    curve, facing = curve[seen], facing[seen]
 
     def typical(name: str) -> np.ndarray:
         return np.array(PROFILE[name])
 
-    def extreme(near: np.ndarray, direction: tuple[float, float], window: float = PROFILE_WINDOW_MM) -> np.ndarray:
+    def extreme(
+        near: np.ndarray, direction: tuple[float, float], window: float = PROFILE_WINDOW_MM, below: float = np.inf
+    ) -> np.ndarray:
         """The curve's point near a place that lies farthest in a direction."""
-        inside = curve[np.linalg.norm(curve - near, axis=1) < window]
+        inside = curve[(np.linalg.norm(curve - near, axis=1) < window) & (curve[:, 0] < below)]
         return inside[(inside @ direction).argmax()] if len(inside) else near
 
-    def off_chord(first: np.ndarray, second: np.ndarray, outwards: float) -> np.ndarray:
-        """The curve's point between two that lies farthest outside or inside of the line through them."""
+    def off_chord(first: np.ndarray, second: np.ndarray, hanging: float = 0.0) -> np.ndarray:
+        """The curve's point between two that lies farthest inside of the line through them.
+
+        hanging: how much the first may hang below it, as the tip of a hooked nose does, in shares of their height.
+        """
         along = (second - first) / np.linalg.norm(second - first)
         out = np.array([along[1], -along[0]])  # from above to below, the outside is in front
         share = (curve[:, 0] - first[0]) / (second[0] - first[0])
-        inside = curve[(share > 0.05) & (share < 0.95) & (np.abs((curve - first) @ out) < DEEPEST_MM)]
+        candidates = (share > 0.05 - hanging) & (share < 0.95) & (np.abs((curve - first) @ out) < DEEPEST_MM)
+        if hanging:
+            candidates &= facing[:, 0] < 0.3  # not the bridge of the nose
+        inside = curve[candidates]
         if not len(inside):
             return (first + second) / 2
-        return inside[(outwards * ((inside - first) @ out)).argmax()]
+        return inside[((inside - first) @ out).argmin()]
 
     def nearest_to(place: np.ndarray) -> np.ndarray:
         return curve[np.linalg.norm(curve - place, axis=1).argmin()]
 
     tip = extreme(typical("nose_tip"), (0.0, 1.0))
     brow = extreme(typical("glabella"), (0.0, 1.0))
-    nasion = off_chord(brow, tip, -1.0)
-    upper_lip = extreme(typical("upper_lip"), (0.0, 1.0))
-    subnasale = off_chord(tip, upper_lip, -1.0)
+    nasion = off_chord(brow, tip)
+    upper_lip = extreme(typical("upper_lip"), (0.0, 1.0), below=tip[0] - LIP_BELOW_NOSE_MM)
+    subnasale = off_chord(tip, upper_lip, hanging=0.5)
     lower_lip = extreme(typical("lower_lip"), (0.0, 1.0), 8.0)
     chin = extreme(typical("pogonion"), (-0.2, 1.0), 9.0)
     menton = extreme(typical("menton"), (-1.0, 0.5), 14.0)
@@ -147,12 +158,25 @@ def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
         "subnasale": subnasale,
         "mid_philtrum": nearest_to((subnasale + upper_lip) / 2),
         "upper_lip_margin": upper_lip,
-        "stomion": off_chord(upper_lip, lower_lip, -1.0),
+        "stomion": off_chord(
+            upper_lip,
+            lower_lip,
+        ),
         "lower_lip_margin": lower_lip,
-        "supramentale": off_chord(lower_lip, chin, -1.0),
+        "supramentale": off_chord(lower_lip, chin),
         "pogonion": chin,
         "menton": menton,
     }
+
+
+def _seen_from_outside(curve: np.ndarray) -> np.ndarray:
+    """(C,) bool: which points of a profile (C, 2), up and front, are seen from the front or half from below or above."""
+    seen = np.zeros(len(curve), dtype=bool)
+    for direction in ((0.0, 1.0), (-0.7, 0.7), (0.7, 0.7)):
+        depth, aside = curve @ direction, curve @ (direction[1], -direction[0])
+        before = (np.abs(aside - aside[:, None]) < 0.8) & (depth > depth[:, None] + 3.0)
+        seen |= ~before.any(1)
+    return seen
 
 
 def _side_landmarks(corners: np.ndarray, middle: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
