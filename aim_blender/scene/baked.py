@@ -14,11 +14,13 @@ import mathutils
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.key_reduction import keys_needed
 from ..core.topology import Topology
 from . import actors, meshes, rigging, versions
 
 HEAD, JAW = "head", "jaw"
 LARGEST_SLIDER = 10.0  # Blender clamps shape key values to a range that ends here at most
+CHUNK_FRAMES = 64
 
 
 @dataclass
@@ -91,18 +93,39 @@ def _in_units(matrices: np.ndarray, millimetres_per_unit: float) -> np.ndarray:
     return matrices
 
 
+@dataclass
+class Channel:
+    """An F-curve to be: values (F,) of datablock's property `path` at an index.
+
+    reach: how far the farthest point moves when the value changes by 1, in Blender units.
+    """
+
+    datablock: bpy.types.ID
+    path: str
+    index: int
+    group: str
+    values: np.ndarray
+    reach: float
+
+
 def write_take(
-    context: bpy.types.Context, actor: Any, baked: BakedTake, frame: np.ndarray, name: str
+    context: bpy.types.Context,
+    actor: Any,
+    baked: BakedTake,
+    frame: np.ndarray,
+    name: str,
+    reduce_keys: float = 0.0,
 ) -> bpy.types.Collection:
     """Make the objects of a baked take in a new collection of the scene. Nothing that was there is changed.
 
-    frame: (4, 4) rigid, where the actor's space lies in the scene. name: of the take.
+    frame: (4, 4) rigid, where the actor's space lies in the scene. name: of the take. reduce_keys: keyframes are left
+    out as long as no point of any frame moves by more than this, in Blender units; 0 keeps one at every frame.
     """
     title = name if name.startswith(actor.name) else f"{actor.name} {name}"
     collection = bpy.data.collections.new(title)
     context.scene.collection.children.link(collection)
     try:
-        _fill_collection(context, actor, baked, frame, title, collection)
+        _fill_collection(context, actor, baked, frame, title, collection, reduce_keys)
     except BaseException:
         _remove_collection(collection)
         raise
@@ -116,6 +139,7 @@ def _fill_collection(
     frame: np.ndarray,
     title: str,
     collection: bpy.types.Collection,
+    reduce_keys: float,
 ) -> None:
     skin = _make_skin(actor, baked, title, collection)
     rests = rigging.place_bones(baked.neutral, baked.skin_weight, baked.hinge_centre, baked.hinge_axis, baked.jaw)
@@ -123,13 +147,20 @@ def _fill_collection(
     armature.matrix_world = mathutils.Matrix(frame.tolist())
     _bind(skin, armature, baked.skin_weight)
     _add_bone_meshes(actor, baked, armature, collection)
-    writer = versions.ActionWriter(title)
-    _write_motion(writer, armature, baked)
+    channels = _motion_channels(armature, baked)
     keys = _write_keys(skin, baked)
     for index, ((key, factor), weights) in enumerate(zip(keys, baked.key_weights.T, strict=True)):
         group = "Shapes" if index < baked.named_count else "Correctives"
         path = f'key_blocks["{bpy.utils.escape_identifier(key.name)}"].value'
-        writer.write(skin.data.shape_keys, path, 0, group, baked.frames, weights / factor)
+        reach = float(np.linalg.norm(baked.keys[index], axis=1).max()) * factor
+        channels.append(Channel(skin.data.shape_keys, path, 0, group, weights / factor, reach))
+    needed = _needed_keys(channels, armature, baked, reduce_keys) if reduce_keys else None
+    writer = versions.ActionWriter(title)
+    for number, channel in enumerate(channels):
+        kept = slice(None) if needed is None else needed[number]
+        writer.write(
+            channel.datablock, channel.path, channel.index, channel.group, baked.frames[kept], channel.values[kept]
+        )
     # The new data shows the present frame at once, without the scene's frame being set again.
     context.view_layer.update()
 
@@ -177,14 +208,19 @@ def _write_keys(skin: bpy.types.Object, baked: BakedTake) -> list[tuple[bpy.type
     """Add the shape keys. Returns each with the factor it was scaled by (1 unless its values would be clamped)."""
     versions.add_shape_key(skin, "Basis")
     keys = []
-    for name, offsets, weights in zip(baked.key_names, baked.keys, baked.key_weights.T, strict=True):
-        factor = max(1.0, float(np.abs(weights).max()) / LARGEST_SLIDER)
+    columns = zip(baked.key_names, baked.keys, baked.key_weights.T, _factors(baked).tolist(), strict=True)
+    for name, offsets, weights, factor in columns:
         key = versions.add_shape_key(skin, name)
         meshes.write_key_positions(key, baked.neutral + offsets * factor)
         key.slider_min = max(-LARGEST_SLIDER, min(0.0, float(np.floor(weights.min() / factor))))
         key.slider_max = min(LARGEST_SLIDER, max(1.0, float(np.ceil(weights.max() / factor))))
         keys.append((key, factor))
     return keys
+
+
+def _factors(baked: BakedTake) -> np.ndarray:
+    """(K,) by what each key is scaled so that its values fit into a slider's range."""
+    return np.maximum(1.0, np.abs(baked.key_weights).max(0, initial=0.0) / LARGEST_SLIDER)
 
 
 def _bind(skin: bpy.types.Object, armature: bpy.types.Object, skin_weight: np.ndarray) -> None:
@@ -286,8 +322,12 @@ def _make_armature(
     return armature
 
 
-def _write_motion(writer: versions.ActionWriter, armature: bpy.types.Object, baked: BakedTake) -> None:
-    """Key the bones: the head with quaternions, the jaw with angles whose X is its opening about the hinge."""
+def _motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Channel]:
+    """Of the bones: the head turns by quaternions, the jaw by angles whose X is its opening about the hinge.
+
+    Three for the location and then those of the rotation, the head's first.
+    """
+    found = []
     for name, motion in ((HEAD, baked.head), (JAW, baked.jaw)):
         rest = meshes.matrix_array(armature.data.bones[name].matrix_local)
         local = rigging.local_motion(rest, motion)
@@ -295,9 +335,66 @@ def _write_motion(writer: versions.ActionWriter, armature: bpy.types.Object, bak
         bone.rotation_mode = "QUATERNION" if name == HEAD else "XYZ"
         property_name = "rotation_quaternion" if name == HEAD else "rotation_euler"
         values = rigging.quaternions(local) if name == HEAD else rigging.euler_angles(local)
-        for path, channels in (("location", local[:, :3, 3]), (property_name, values)):
-            for index in range(channels.shape[1]):
-                writer.write(armature, f'pose.bones["{name}"].{path}', index, name, baked.frames, channels[:, index])
+        # A quaternion turns by twice its change.
+        lever = np.linalg.norm(_box(baked) - rest[:3, 3], axis=1).max() * (2.0 if name == HEAD else 1.0)
+        for path, columns, reach in (("location", local[:, :3, 3], 1.0), (property_name, values, lever)):
+            for index, column in enumerate(columns.T):
+                found.append(Channel(armature, f'pose.bones["{name}"].{path}', index, name, column, reach))
+    return found
+
+
+def _needed_keys(
+    channels: list[Channel], armature: bpy.types.Object, baked: BakedTake, tolerance: float
+) -> list[np.ndarray]:
+    """Which keyframes (F,) bool of each channel are needed so that no point of any frame moves by more than tolerance.
+
+    A bound is kept instead of every frame's mesh: the shape keys' change of a point, which bones that blend rotations
+    never make longer, plus how far the bones' change moves the corners of the box in which all points stay.
+    """
+    rests = [meshes.matrix_array(armature.data.bones[name].matrix_local) for name in (HEAD, JAW)]
+    corners = np.concatenate([_box(baked), np.ones((8, 1))], axis=1)  # (8, 4)
+    keys = (baked.keys * _factors(baked)[:, None, None]).reshape(len(baked.keys), -1).astype(np.float32)
+    bones = [baked.head, baked.head @ baked.jaw]
+
+    def distance(values: list[np.ndarray]) -> float:
+        head_values, jaw_values, weights = values[:7], values[7:13], np.array(values[13:])  # (K, F)
+        head = _motion_of(
+            rests[0], np.stack(head_values[:3], 1), rigging.rotation_of_quaternions(_columns(head_values))
+        )
+        jaw = _motion_of(rests[1], np.stack(jaw_values[:3], 1), rigging.rotation_of_angles(_columns(jaw_values)))
+        moved = np.zeros(len(baked.frames))
+        for before, after in zip(bones, (head, head @ jaw), strict=True):
+            apart = np.linalg.norm((corners @ (after - before).transpose(0, 2, 1))[..., :3], axis=-1)
+            moved = np.maximum(moved, apart.max(1))
+        change = (weights - np.array([channel.values for channel in channels[13:]])).T.astype(np.float32)  # (F, K)
+        for first in range(0, len(change), CHUNK_FRAMES):
+            part = slice(first, first + CHUNK_FRAMES)
+            offsets = (change[part] @ keys).reshape(len(change[part]), -1, 3)
+            moved[part] += np.sqrt(np.einsum("fvc,fvc->fv", offsets, offsets).max(1))
+        return float(moved.max())
+
+    curves, reach = [channel.values for channel in channels], [channel.reach for channel in channels]
+    return keys_needed(baked.frames, curves, reach, distance, tolerance)
+
+
+def _columns(values: list[np.ndarray]) -> np.ndarray:
+    """(F, 3 or 4) the rotation behind the three columns of the location."""
+    return np.stack(values[3:], axis=1)
+
+
+def _motion_of(rest: np.ndarray, location: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """(F, 4, 4) how what hangs on a bone moves, from its local location (F, 3) and rotation (F, 3, 3)."""
+    local = np.tile(np.eye(4), (len(location), 1, 1))
+    local[:, :3, :3], local[:, :3, 3] = rotation, location
+    return rest @ local @ np.linalg.inv(rest)
+
+
+def _box(baked: BakedTake) -> np.ndarray:
+    """(8, 3) the corners of a box that all points stay in, whatever the keys do in this take."""
+    largest = np.abs(baked.key_weights).max(0, initial=0.0)  # (K,)
+    farthest = np.abs(baked.keys).max(1, initial=0.0).T @ largest  # (3,)
+    ends = np.stack([baked.neutral.min(0) - farthest, baked.neutral.max(0) + farthest])
+    return np.stack(np.meshgrid(*ends.T), axis=-1).reshape(-1, 3)
 
 
 # -- bringing results in ----------------------------------------------------------------------------------------------

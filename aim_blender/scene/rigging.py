@@ -71,6 +71,30 @@ def euler_angles(matrices: np.ndarray) -> np.ndarray:
     return np.array(found, dtype=np.float64)
 
 
+def rotation_of_quaternions(values: np.ndarray) -> np.ndarray:
+    """(F, 3, 3) of quaternions w, x, y, z (F, 4) of any length: the inverse of `quaternions`."""
+    w, x, y, z = (values / np.linalg.norm(values, axis=1, keepdims=True)).T
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return np.array(rows).transpose(2, 0, 1)
+
+
+def rotation_of_angles(values: np.ndarray) -> np.ndarray:
+    """(F, 3, 3) of angles in Blender's order XYZ (F, 3), in radians: the inverse of `euler_angles`."""
+    turns = []
+    for axis, angle in enumerate(values.T):
+        turn = np.tile(np.eye(3), (len(values), 1, 1))
+        one, other = (axis + 1) % 3, (axis + 2) % 3
+        turn[:, one, one] = turn[:, other, other] = np.cos(angle)
+        turn[:, other, one] = np.sin(angle)
+        turn[:, one, other] = -np.sin(angle)
+        turns.append(turn)
+    return turns[2] @ turns[1] @ turns[0]
+
+
 def _far_part(points: np.ndarray, chosen: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """(3,) the middle of those chosen points (V,) bool that lie farthest from the origin (the outer fifth)."""
     candidates = points[chosen] if chosen.any() else points

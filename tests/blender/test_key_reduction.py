@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fewer keyframes: no point of any frame moves by more than the tolerance, and smooth curves need few keys."""
+
+from types import SimpleNamespace
+
+import bpy
+import headless
+import numpy as np
+import pytest
+from scenes import shown
+from test_baked import bake, formula
+
+
+def smooth(frames: int = 120) -> dict[str, np.ndarray]:
+    """A bake whose weights are a performance's: smooth, with stretches that rest."""
+    arrays = bake(frames=frames)
+    time = np.linspace(0, 1, frames)
+    count = len(arrays["key_names"])
+    rise = [np.clip(np.sin(2 * np.pi * (time * (1 + k % 3) + k / count)), 0, None) ** 2 for k in range(count)]
+    arrays["key_weights"] = np.stack(rise, axis=1).astype(np.float32)
+    return arrays
+
+
+def write(arrays, tmp_path, reduce_keys_mm):
+    baked = headless.extension_module("aim_blender.scene.baked")
+    np.savez(tmp_path / "bake.npz", **arrays)
+    take = baked.BakedTake.load(tmp_path / "bake.npz", 1000.0)
+    actor = SimpleNamespace(name="actor", neutral=None, skull=None, mandible=None)
+    collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take", reduce_keys_mm / 1000)
+    return next(item for item in collection.objects if item.type == "MESH")
+
+
+def key_count(skin):
+    versions = headless.extension_module("aim_blender.scene.versions")
+    curves = [*versions.curves_of(skin.data.shape_keys), *versions.curves_of(skin.parent)]
+    return sum(len(curve.keyframe_points) for curve in curves)
+
+
+@pytest.mark.parametrize("tolerance_mm", [0.05, 1.0])
+def test_no_point_moves_by_more_than_the_tolerance(scene, tmp_path, tolerance_mm):
+    arrays = smooth()
+    whole = key_count(write(arrays, tmp_path, 0.0))
+    assert whole == 120 * (6 + 13)
+    skin = write(arrays, tmp_path, tolerance_mm)
+    largest = 0.0
+    for number, points in zip(arrays["frames"], formula(arrays), strict=True):
+        scene.frame_set(int(number))
+        largest = max(largest, float(np.linalg.norm(shown(skin) * 1000 - points, axis=1).max()))
+    assert 0.1 * tolerance_mm < largest <= tolerance_mm + 0.002
+    assert key_count(skin) < whole * (0.5 if tolerance_mm == 0.05 else 0.15)
+
+
+def test_noise_keeps_all_its_keys(scene, tmp_path):
+    arrays = bake(frames=24)
+    skin = write(arrays, tmp_path, 0.001)
+    versions = headless.extension_module("aim_blender.scene.versions")
+    for curve in versions.curves_of(skin.data.shape_keys):
+        assert [point.co.x for point in curve.keyframe_points] == list(arrays["frames"])
+
+
+def test_a_curve_keeps_its_corners(extension):
+    reduction = headless.extension_module("aim_blender.core.key_reduction")
+    frames = np.arange(1, 11)
+    values = np.array([0, 0, 0, 1, 2, 3, 3, 3, 3.05, 3.0])
+    assert np.flatnonzero(reduction.needed_keys(frames, values, 0.1)).tolist() == [0, 2, 5, 9]
+    assert np.flatnonzero(reduction.needed_keys(frames, values, 0.01)).tolist() == [0, 2, 5, 7, 8, 9]
+    assert reduction.needed_keys(frames[:1], values[:1], 0.1).tolist() == [True]
