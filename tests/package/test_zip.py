@@ -27,12 +27,22 @@ def test_it_is_small(zip_file: Path) -> None:
 
 def test_it_holds_the_extension_and_nothing_else(contents: dict[str, bytes]) -> None:
     allowed = re.compile(
-        r"(__init__\.py|blender_manifest\.toml|LICENSE|requirements/worker\.txt|(aim_blender|addon_manifest|ops)/.+\.py)"
+        r"(__init__\.py|blender_manifest\.toml|LICENSE|requirements/worker\.txt|(aim_blender|addon_manifest|ops)/.+\.py"
+        r"|aim_blender/template_bones/((skull|mandible)\.ply|(LICENSE|NOTICE)\.txt))"
     )
     assert not [name for name in contents if not allowed.fullmatch(name)]
     assert not [name for name in contents if "__pycache__" in name or "test" in name]
     for name in ("__init__.py", "blender_manifest.toml", "LICENSE", "aim_blender/__main__.py"):
         assert name in contents
+
+
+def test_the_template_bones_are_in_it_with_their_licence(contents: dict[str, bytes]) -> None:
+    for name in ("skull", "mandible"):
+        assert len(contents[f"aim_blender/template_bones/{name}.ply"]) > 20_000
+    assert b"Apache License" in contents["aim_blender/template_bones/LICENSE.txt"]
+    notice = contents["aim_blender/template_bones/NOTICE.txt"].decode()
+    assert "MyoSuite 2.2.0" in notice
+    assert "Changed by" in notice
 
 
 def test_every_source_file_is_in_it(contents: dict[str, bytes]) -> None:
