@@ -83,14 +83,19 @@ def check_finite(name: str, points: np.ndarray) -> None:
 
 
 def check_follow(
-    names: Sequence[str], frames: np.ndarray, neutral_name: str, neutral: np.ndarray, topology: Topology
+    names: Sequence[str],
+    frames: np.ndarray,
+    neutral_name: str,
+    neutral: np.ndarray,
+    topology: Topology,
+    torn_share: float = TORN_SHARE,
 ) -> None:
     """Raise InputError naming the first of frames (F, V, 3) that is no face of neutral (V, 3) vertex by vertex and in
-    scale."""
+    scale. Points that are not numbers are passed over; more than torn_share of the edges may not be torn."""
     edges = topology.edges()
     neutral_lengths = edge_lengths(neutral, edges)
     for name, points in zip(names, frames, strict=True):
-        _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, neutral_lengths)
+        _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, neutral_lengths, torn_share)
 
 
 def edge_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -99,9 +104,16 @@ def edge_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
 
 
-def _check_edge_lengths(name: str, lengths: np.ndarray, neutral_name: str, neutral_lengths: np.ndarray) -> None:
+def _check_edge_lengths(
+    name: str, lengths: np.ndarray, neutral_name: str, neutral_lengths: np.ndarray, torn_share: float = TORN_SHARE
+) -> None:
     """Raise InputError if edge lengths (E,) cannot be an expression of the neutral's (E,): shuffled, or scaled."""
     typical = np.median(neutral_lengths)
+    known = np.isfinite(lengths)
+    if not known.all():
+        if not known.any():
+            return  # no two points of an edge are there to compare
+        lengths, neutral_lengths = lengths[known], neutral_lengths[known]
     usable = neutral_lengths > 1e-3 * typical  # the ratio of an edge without length says nothing
     ratios = lengths[usable] / neutral_lengths[usable]
     scale = float(np.median(ratios))
@@ -115,7 +127,7 @@ def _check_edge_lengths(name: str, lengths: np.ndarray, neutral_name: str, neutr
         )
     deviation = float(np.median(np.abs(ratios - 1)))
     torn = float(np.mean(lengths > neutral_lengths + TORN_LENGTH_FACTOR * typical))
-    if deviation > SHUFFLED_MEDIAN_DEVIATION or torn > TORN_SHARE:
+    if deviation > SHUFFLED_MEDIAN_DEVIATION or torn > torn_share:
         raise InputError(
             f"{name!r} does not fit {neutral_name!r} vertex by vertex: {torn:.1%} of its edges are torn and "
             f"the typical edge changes by {deviation:.0%}, so its vertex order is shuffled; "

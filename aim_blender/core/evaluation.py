@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from .actor import Actor, skin
+from .closed_form import expression_offsets
 from .errors import InputError
-from .fitting import expression_offsets
 from .rigid import apply_motion
 from .takes import Take
 

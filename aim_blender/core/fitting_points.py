@@ -16,8 +16,8 @@ import numpy as np
 
 from .actor import Actor, skin
 from .errors import InputError
-from .fitting import HEADS, moves
-from .head import robust_registration, stillness
+from .fitting_settings import HEADS
+from .head import moves, robust_registration, stillness
 from .jaw_of_frame import JawRegression
 from .modes import laplacian_modes
 from .points import Binding, PointPerformance, bind_points

@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from .actor import Actor
-from .rigid import apply_motion, rigid_registration
+from .rigid import angle_degrees, apply_motion, rigid_registration
 
 QUIET_MM = 0.15  # a point that no expression moves by more than this says all it can about the head
+LEAST_POINTS = 20  # of the still skin, to find the head by
 
 
 def stillness(actor: Actor) -> np.ndarray:
@@ -17,11 +18,22 @@ def stillness(actor: Actor) -> np.ndarray:
     return 1.0 / ((moved**2).sum(-1).mean(0) + QUIET_MM**2)
 
 
-def estimate_head(actor: Actor, vertices: np.ndarray) -> np.ndarray:
-    """H_j (F, 4, 4), rigid, that carries the still skin of the neutral to each of the frames (F, V, 3), robustly."""
+def estimate_head(actor: Actor, vertices: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
+    """H_j (F, 4, 4), rigid, that carries the still skin of the neutral to each of the frames (F, V, 3), robustly.
+
+    trust: (F, V) how much each point counts; where it is 0 the point is not looked at, but must be a number.
+    """
     quiet = stillness(actor)
     chosen = quiet > np.quantile(quiet, 0.5)
-    return robust_registration(actor.neutral[chosen], vertices[:, chosen], quiet[chosen])
+    weight = quiet[chosen]
+    if trust is not None:
+        seen = weight * trust[:, chosen]
+        # Where next to nothing of the still skin is there, whatever is there has to do.
+        poor = (seen > 0).sum(1) < LEAST_POINTS
+        if poor.any():
+            return robust_registration(actor.neutral, vertices, quiet * trust)
+        weight = seen
+    return robust_registration(actor.neutral[chosen], vertices[:, chosen], weight)
 
 
 def robust_registration(source: np.ndarray, target: np.ndarray, trust: np.ndarray, rounds: int = 5) -> np.ndarray:
@@ -30,9 +42,20 @@ def robust_registration(source: np.ndarray, target: np.ndarray, trust: np.ndarra
     trust: (P,) or (F, P) how much each point counts; 0 leaves it out.
     """
     weight = trust = np.broadcast_to(trust, target.shape[:2])
+    absent = trust <= 0
+    some_absent = bool(absent.any())
     for _ in range(rounds):
         motion = rigid_registration(source, target, weight)
         squared = ((target - apply_motion(source, motion)) ** 2).sum(-1)
-        spread = np.median(squared, axis=1, keepdims=True) + 1e-8
+        if some_absent:
+            spread = np.nanmedian(np.where(absent, np.nan, squared), axis=1, keepdims=True) + 1e-8
+        else:
+            spread = np.median(squared, axis=1, keepdims=True) + 1e-8
         weight = trust / (1.0 + squared / spread) ** 2  # Geman-McClure
     return motion
+
+
+def moves(head: np.ndarray, middle: np.ndarray, degrees: float = 0.3, millimetres: float = 0.5) -> bool:
+    """Whether head motions (F, 4, 4) about middle (3,) are more than a stabilized performance is off."""
+    moved = np.linalg.norm(head[:, :3, :3] @ middle + head[:, :3, 3] - middle, axis=1)
+    return bool(angle_degrees(head).max() > degrees or moved.max() > millimetres)

@@ -30,3 +30,11 @@ class Take:
     error_mm: np.ndarray
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+
+
+def worst_frames(frames: np.ndarray, error_mm: np.ndarray, count: int = 5) -> list[dict[str, Any]]:
+    """The frames whose worst point is furthest off, the worst first. frames: (F,). error_mm: (F, 2) mean and worst."""
+    order = np.argsort(-error_mm[:, 1], kind="stable")[:count]
+    return [
+        {"frame": int(frames[i]), "mean_mm": float(error_mm[i, 0]), "worst_mm": float(error_mm[i, 1])} for i in order
+    ]

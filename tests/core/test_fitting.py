@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from aim_blender.core import fitting
+from aim_blender.core import closed_form, fitting
+from aim_blender.core.closed_form import ClosedForm, expression_offsets, prior_of_modes
 from aim_blender.core.errors import InputError
 from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import ClosedForm, FittingSettings, expression_offsets, fit_performance
+from aim_blender.core.fitting import FittingSettings, fit_performance
 from aim_blender.core.modes import laplacian_modes
 from aim_blender.core.performances import Performance
 from aim_blender.core.topology import Topology
@@ -23,11 +24,12 @@ SETTINGS = FittingSettings(ridge=0.3, smoothness=0.5)
 
 @pytest.fixture(scope="module")
 def problem() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Expressions e, modes Φ and their eigenvalues on a small mesh, in float64."""
+    """Expressions e, modes Φ and what they cost on a small mesh, in float64."""
     vertices, quads = grid()
     modes, values = laplacian_modes(vertices, Topology.from_padded(quads, POINTS).triangles(), MODES)
     expressions = (shapes()[1:] - shapes()[0]).transpose(1, 0, 2)
-    return tuple(torch.as_tensor(np.ascontiguousarray(value)) for value in (expressions, modes, values))
+    costs = prior_of_modes(values, SETTINGS)
+    return tuple(torch.as_tensor(np.ascontiguousarray(value)) for value in (expressions, modes, costs))
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -44,37 +46,67 @@ def written_out(expressions: torch.Tensor, modes: torch.Tensor) -> np.ndarray:
     return matrix.reshape(3 * POINTS, MODES * NAMES)
 
 
-def prior(values: torch.Tensor) -> np.ndarray:
+def prior(costs: torch.Tensor) -> np.ndarray:
     """(MN,) what the square of each unknown costs."""
-    wavelengths = values.numpy() * (30.0 / (2 * np.pi)) ** 2
-    return np.repeat(POINTS * (SETTINGS.ridge**2 + SETTINGS.smoothness**2 * wavelengths), NAMES)
+    return np.repeat(POINTS * costs.numpy(), NAMES)
+
+
+def test_prior_knows_ridge_and_smoothness():
+    wave = (2 * np.pi / 30.0) ** 2  # of a mode that goes up and down within 30 mm
+    found = prior_of_modes(np.array([0.0, wave, 4 * wave]), SETTINGS)
+    assert found == pytest.approx([0.3**2, 0.3**2 + 0.5**2, 0.3**2 + 4 * 0.5**2])
 
 
 # -- the linear part against its plain twin ---------------------------------------------------------------------------
 
 
 def test_normal_matrix_is_that_of_the_matrix_written_out(problem):
-    expressions, modes, values = problem
+    expressions, modes, costs = problem
     matrix = written_out(expressions, modes)
-    found = ClosedForm(*problem, SETTINGS).normal_matrix(values, SETTINGS)
-    assert np.allclose(found, matrix.T @ matrix + np.diag(prior(values)), rtol=1e-10, atol=1e-8)
+    found = ClosedForm(*problem).normal_matrix()
+    assert np.allclose(found, matrix.T @ matrix + np.diag(prior(costs)), rtol=1e-10, atol=1e-8)
 
 
 def test_solution_is_that_of_least_squares(problem):
-    expressions, modes, values = problem
+    expressions, modes, costs = problem
     residual = random(FRAMES, POINTS, 3)
-    found = ClosedForm(*problem, SETTINGS).solve(residual)
+    found = ClosedForm(*problem).solve(residual)
     assert found.shape == (FRAMES, MODES, NAMES)
-    stacked = np.concatenate([written_out(expressions, modes), np.diag(np.sqrt(prior(values)))])
+    stacked = np.concatenate([written_out(expressions, modes), np.diag(np.sqrt(prior(costs)))])
     right = np.concatenate([residual.reshape(FRAMES, -1).numpy(), np.zeros((FRAMES, MODES * NAMES))], axis=1)
     wanted = np.linalg.lstsq(stacked, right.T, rcond=None)[0].T.reshape(FRAMES, MODES, NAMES)
     assert np.allclose(found, wanted, rtol=1e-8, atol=1e-10)
 
 
+def test_missing_points_do_not_pull(problem, monkeypatch):
+    """By conjugate gradients, from a matrix that knows of no missing point, as by least squares over the others."""
+    monkeypatch.setattr(closed_form, "CLOSE_ENOUGH", 1e-10)
+    expressions, modes, costs = problem
+    residual = random(FRAMES, POINTS, 3)
+    trust = torch.as_tensor(np.random.default_rng(1).choice([0.0, 0.4, 1.0], (FRAMES, POINTS)))
+    found = ClosedForm(*problem).solve(residual, trust)
+    from_elsewhere = ClosedForm(*problem).solve(residual, trust, random(FRAMES, MODES, NAMES))
+    assert torch.allclose(found, from_elsewhere, atol=1e-7)
+    matrix = written_out(expressions, modes)
+    for frame in range(FRAMES):
+        weight = np.repeat(np.sqrt(trust[frame].numpy()), 3)
+        stacked = np.concatenate([matrix * weight[:, None], np.diag(np.sqrt(prior(costs)))])
+        right = np.concatenate([residual[frame].reshape(-1).numpy() * weight, np.zeros(MODES * NAMES)])
+        wanted = np.linalg.lstsq(stacked, right, rcond=None)[0].reshape(MODES, NAMES)
+        assert np.allclose(found[frame], wanted, atol=1e-7)
+
+
+def test_matrix_of_partial_meshes_solves_them_at_once(problem):
+    """The same points missing in all frames need no iteration: the factor is already theirs."""
+    residual, trust = random(FRAMES, POINTS, 3), (random(POINTS) > 0).double()
+    direct = ClosedForm(*problem, trust).solve(residual * trust[:, None])
+    assert torch.allclose(direct, ClosedForm(*problem).solve(residual, trust.expand(FRAMES, -1)), atol=1e-3)
+
+
 def test_single_precision_is_enough(problem):
     residual = random(FRAMES, POINTS, 3)
-    exact = ClosedForm(*problem, SETTINGS).solve(residual)
-    single = ClosedForm(*(value.float() for value in problem), SETTINGS).solve(residual.float())
+    exact = ClosedForm(*problem).solve(residual)
+    single = ClosedForm(*(value.float() for value in problem)).solve(residual.float())
     assert single.dtype == torch.float32
     assert (single - exact).abs().max() < 1e-4 * exact.abs().max()
 
@@ -84,18 +116,20 @@ def test_offsets_equal_einsum(problem):
     coefficients = random(FRAMES, MODES, NAMES)
     wanted = torch.einsum("vm,fmn,vnx->fvx", modes, coefficients, expressions)
     assert torch.allclose(expression_offsets(modes, coefficients, expressions), wanted, atol=1e-12)
-    assert torch.allclose(ClosedForm(*problem, SETTINGS).offsets(coefficients), wanted, atol=1e-12)
+    assert torch.allclose(ClosedForm(*problem).offsets(coefficients), wanted, atol=1e-12)
 
 
 def test_known_weights_are_found_again(problem):
     coefficients = random(FRAMES, MODES, NAMES)
-    solver = ClosedForm(*problem, FittingSettings(ridge=1e-5, smoothness=1e-5))
+    expressions, modes, costs = problem
+    solver = ClosedForm(expressions, modes, costs * 1e-9)
     assert torch.allclose(solver.solve(solver.offsets(coefficients)), coefficients, atol=1e-5)
 
 
 def test_a_stronger_prior_gives_smaller_weights(problem):
     residual = random(1, POINTS, 3)
-    sizes = [ClosedForm(*problem, FittingSettings(ridge=ridge)).solve(residual).norm() for ridge in (0.01, 1.0, 100.0)]
+    expressions, modes, costs = problem
+    sizes = [ClosedForm(expressions, modes, costs * more).solve(residual).norm() for more in (0.01, 1.0, 100.0)]
     assert sizes[0] > sizes[1] > sizes[2]
 
 

@@ -247,13 +247,38 @@ def test_shuffled_points_are_refused():
     assert "export it again with the vertex order kept" in sentence
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_coordinate_that_is_not_a_number_is_refused(value):
+def test_an_infinite_coordinate_is_refused():
     vertices = TRUTH.astype(np.float32)
-    vertices[3, 17, 1] = value
+    vertices[3, 17, 1] = np.inf
     sentence = rejected(sound(vertices=vertices, frames=np.arange(101, 107, dtype=np.int32)))
     assert "frame 104" in sentence
     assert "vertex 17" in sentence
+
+
+def test_points_without_a_position_or_confidence_are_missing():
+    vertices, confidence = TRUTH.astype(np.float32), np.ones((FRAMES, POINTS), dtype=bool)
+    vertices[1, 40:50] = np.nan
+    vertices[4] = np.nan
+    confidence[2, :30] = False
+    shot = sound(vertices=vertices, confidence=confidence)
+    presence = check_performance(shot, NEUTRAL, TOPOLOGY)
+    assert np.flatnonzero(presence.missing).tolist() == [4]
+    assert presence.points == 40
+    assert presence.trust == pytest.approx(1 - (np.arange(POINTS) < 30) / 5 - ((np.arange(POINTS) // 10) == 4) / 5)
+    assert shot.trust(slice(0, 1)) is None
+    assert np.flatnonzero(shot.trust(slice(1, 2))[0] == 0).tolist() == [*range(40, 50)]
+    assert check_performance(sound(), NEUTRAL, TOPOLOGY).trust is None
+
+
+def test_a_performance_without_points_is_refused():
+    sentence = rejected(sound(vertices=np.full_like(TRUTH, np.nan, dtype=np.float32)))
+    assert "no frame with enough points" in sentence
+
+
+def test_unit_is_known_from_the_first_points_there_are():
+    vertices = TRUTH.astype(np.float32) / 10
+    vertices[0] = np.nan
+    assert to_millimetres(sound(vertices=vertices), NEUTRAL, TOPOLOGY)[1] == 10.0
 
 
 @pytest.mark.parametrize(("factor", "said"), [(0.001, "0.001 times"), (0.1, "0.1 times"), (1000.0, "1000 times")])

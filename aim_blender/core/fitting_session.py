@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that a closed-form fit needs beside the frames, made once: then a frame takes milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .actor import Actor
+from .closed_form import ClosedForm, prior_of_modes
+from .devices import choose_device
+from .fitting_cache import load_factor, save_factor
+from .fitting_settings import FittingSettings
+from .head import estimate_head
+from .jaw_of_frame import JawOfFrame
+from .model import linear_blend_skinning
+from .modes import laplacian_modes
+from .rigid import recentred
+
+ROBUST_ROUNDS = 2
+OUTLIER_SPREADS = 20.0  # times the median distance of a frame: nearer, a point is no outlier
+BELIEVED = 0.25  # points that keep less of their say are not counted in the errors
+
+
+@dataclass(frozen=True)
+class FittedFrames:
+    """coefficients: a (f, M, N). jaw: T_j (f, 4, 4). distance: (f, V) mm, not a number where there is no point.
+
+    outliers: how many points lost their say.
+    """
+
+    coefficients: Tensor
+    jaw: np.ndarray
+    distance: Tensor
+    outliers: int
+
+
+class FittingSession:
+    """Smooth modes, the factored normal matrix and the jaw's regression of one actor, on one device.
+
+    cache: a file to keep the modes and the factor in, for the next session. trust: (V,) how much each point counts on
+    the mean, if not fully; what differs from it in a frame costs a few iterations.
+    """
+
+    def __init__(
+        self, actor: Actor, settings: FittingSettings, cache: Path | None = None, trust: np.ndarray | None = None
+    ) -> None:
+        self.actor = actor
+        self.settings = settings
+        self.device = choose_device(settings.device)
+        # Positions about the head's middle keep their last digits in float32.
+        self.centre = actor.neutral.mean(0)
+        found = load_factor(cache, actor, settings) if cache is not None else None
+        if found is None:
+            count = min(settings.modes, len(actor.neutral) - 2)
+            modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
+            modes = modes.astype(np.float32)
+            factor = None
+        else:
+            modes, eigenvalues, known = found
+            factor = torch.as_tensor(known, device=self.device)
+        self.modes = modes  # (V, M)
+        expressions, prior = self.tensor(actor.expressions), self.tensor(prior_of_modes(eigenvalues, settings))
+        # Where only a few points are missing, the matrix for all of them is near enough, and may be known already.
+        partial = self.tensor(trust) if trust is not None and trust.min() < 0.5 else None
+        self.solver = ClosedForm(expressions, self.tensor(modes), prior, partial, factor if partial is None else None)
+        if cache is not None and found is None and partial is None:
+            save_factor(cache, actor, settings, modes, eigenvalues, self.solver.factor.cpu().numpy())
+        self.usual_trust = partial  # what the factor is for
+        self.jaw_of_frame = JawOfFrame(actor)
+        self.base = self.tensor(actor.neutral - self.centre)
+        self.skin_weight = self.tensor(actor.skin_weight)
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """The array in float32 on the session's device."""
+        return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
+
+    def head(self, frames: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
+        """H_j (f, 4, 4) of frames (f, V, 3) in mm; trust (f, V) as in solve."""
+        return estimate_head(self.actor, self._whole(frames, trust), trust)
+
+    def jaw(self, still: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
+        """T_j (f, 4, 4) of frames (f, V, 3) in mm without head motion."""
+        if trust is None:
+            return self.jaw_of_frame.predict(still)
+        return self.jaw_of_frame.predict(np.where((trust > BELIEVED)[..., None], still, np.nan))
+
+    def solve(
+        self, still: np.ndarray, jaw: np.ndarray, trust: np.ndarray | None = None, hold_jaw: bool = False
+    ) -> FittedFrames:
+        """The weights of frames (f, V, 3) in mm without head motion, with jaw (f, 4, 4).
+
+        trust: (f, V) how much each point counts; None for all fully. hold_jaw: leave the jaw as it is even where
+        outliers are found, which the jaw was read from too.
+        """
+        say = None if trust is None else self.tensor(trust)
+        residual = self.residual(self._whole(still, trust), jaw)
+        found = self._solve(residual, say)
+        distance = self._distance(residual, found, say)
+        reach = self._outlier_reach(distance)  # (f,)
+        doubtful = (distance.nan_to_num() > reach[:, None]).any(1)
+        if self.settings.outlier_mm == 0 or not bool(doubtful.any()):
+            return FittedFrames(found, jaw, distance, 0)
+        rows = doubtful.cpu().numpy()
+        jaw = jaw.copy()
+        before = torch.ones(len(still), len(self.base), device=self.device) if say is None else say
+        some_residual, some = residual[doubtful], found[doubtful]
+        for round_ in range(ROBUST_ROUNDS):
+            # Geman-McClure: a point at a third of the reach keeps 0.8 of its say, at the reach 0.25, far off nothing.
+            off = (self.solver.offsets(some) - some_residual).norm(dim=-1)
+            kept = before[doubtful] / (1.0 + (off / reach[doubtful, None]) ** 2) ** 2
+            # What is near is believed fully, so that nothing but the outliers changes.
+            kept = torch.where(off > 0.5 * reach[doubtful, None], kept, before[doubtful])
+            if round_ == 0 and not hold_jaw:
+                believed = kept.cpu().numpy()
+                jaw[rows] = self.jaw(still[rows], believed)
+                some_residual = self.residual(
+                    self._whole(still[rows], None if trust is None else trust[rows]), jaw[rows]
+                )
+            some = self.solver.solve(some_residual, kept, some)
+        found[doubtful] = some
+        lost = kept <= BELIEVED * before[doubtful]
+        distance[doubtful] = self._distance(some_residual, some, torch.where(lost, 0.0, before[doubtful]))
+        return FittedFrames(found, jaw, distance, int((lost & (before[doubtful] > 0)).sum()))
+
+    def residual(self, still: np.ndarray, jaw: np.ndarray) -> Tensor:
+        """What is left (f, V, 3) of frames without head motion after the jaw (f, 4, 4)."""
+        skinned = linear_blend_skinning(self.base, self.tensor(recentred(jaw, self.centre)), self.skin_weight)
+        return self.tensor(still - self.centre) - skinned
+
+    def distance(
+        self, still: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray, trust: np.ndarray | None = None
+    ) -> Tensor:
+        """How far (f, V) in mm frames are from given coefficients (f, M, N), as solve has it; no number at outliers."""
+        residual = self.residual(self._whole(still, trust), jaw)
+        say = None if trust is None else self.tensor(trust)
+        distance = self._distance(residual, self.tensor(coefficients), say)
+        if self.settings.outlier_mm == 0:
+            return distance
+        return torch.where(distance > self._outlier_reach(distance)[:, None], torch.nan, distance)
+
+    def _solve(self, residual: Tensor, say: Tensor | None) -> Tensor:
+        if say is None and self.usual_trust is None:
+            return self.solver.solve(residual)
+        if say is None:
+            say = torch.ones(residual.shape[:2], device=self.device)
+        if self.usual_trust is not None and bool((say == self.usual_trust).all()):
+            return self.solver.solve(residual * say[..., None])
+        start = self.solver.solve(residual * say[..., None])
+        return self.solver.solve(residual, say, start)
+
+    def _distance(self, residual: Tensor, coefficients: Tensor, say: Tensor | None) -> Tensor:
+        distance = (self.solver.offsets(coefficients) - residual).norm(dim=-1)
+        return distance if say is None else torch.where(say > 0, distance, torch.nan)
+
+    def _outlier_reach(self, distance: Tensor) -> Tensor:
+        """(f,) mm from where a point of each frame is an outlier."""
+        return (OUTLIER_SPREADS * distance.nanmedian(dim=1).values).clamp(min=self.settings.outlier_mm)
+
+    def _whole(self, frames: np.ndarray, trust: np.ndarray | None) -> np.ndarray:
+        """Frames with a number at every point: the neutral's where nothing is known."""
+        return frames if trust is None else np.where((trust > 0)[..., None], frames, self.actor.neutral)
+
+
+def error_figures(distance: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and worst (f, 2), and the 99 % quantile (f,), of distances (f, V) that are numbers."""
+    if bool(distance.isfinite().all()):
+        mean, high = distance.mean(1), distance.quantile(0.99, dim=1)
+    else:
+        mean, high = distance.nanmean(1), distance.nanquantile(0.99, dim=1)
+    both = torch.stack([mean, distance.nan_to_num().amax(1)], dim=1)
+    return both.nan_to_num().cpu().numpy(), high.nan_to_num().cpu().numpy()
