@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -41,3 +42,18 @@ def choose_threads(work: Callable[[], object], repeats: int = 3) -> int:
             best, best_seconds = count, seconds
     torch.set_num_threads(best)
     return best
+
+
+@contextlib.contextmanager
+def tensor_float_32(allowed: bool) -> Iterator[None]:
+    """Let CUDA's matrix products round their factors to TF32, or not; on the CPU it changes nothing.
+
+    A position of 100 mm rounded so is off by up to 0.07 mm, an offset of a few mm by a thousandth of itself.
+    """
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    products.fp32_precision = "tf32" if allowed else "ieee"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before

@@ -19,9 +19,10 @@ from torch import Tensor
 from .actor import Actor
 from .captures import Capture
 from .checkpoints import restore_training, save_training
-from .devices import choose_device, choose_threads
+from .devices import choose_device, choose_threads, tensor_float_32
 from .errors import Cancelled, InputError
 from .finishing import finish_actor, in_units
+from .graphed_step import GraphedStep
 from .losses import (
     LossWeights,
     anatomy_loss,
@@ -35,14 +36,11 @@ from .losses import (
 from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
 from .networks import Activation
 from .preparation import TEMPLATES, Preparation, Template, prepare
+from .schedule import PHASES, WINDOW, Schedule
 
 Report = Callable[[dict], None]
 
 SWITCHES = ("anatomy", "thickness", "skinning", "symmetry")
-# Shares of the iterations. Learned all together from the start, every unrest of s0 and k is a moving target for e_i,
-# which then needs many times the steps; and a step of the expressions alone costs a fifth.
-PHASES = {"anatomy": 0.25, "expressions": 0.65, "joint": 0.1}
-PHASE_COST = {"anatomy": 4.0, "expressions": 1.0, "joint": 5.0}  # networks evaluated in a step
 PHASE_MESSAGES = {
     "anatomy": "Learning the anatomy",
     "expressions": "Learning the expressions",
@@ -59,9 +57,10 @@ REPORT_SECONDS = 0.5
 class LearningSettings:
     """How to learn.
 
-    iterations: optimiser steps. batch_points: skin points a step. without: losses to leave out, of anatomy, thickness,
+    iterations: optimiser steps at most; it stops when converged. batch_points: skin points a step. without: losses to leave out, of anatomy, thickness,
     skinning, symmetry. threads: of the CPU; 0 measures which count is fastest now. One seed, device and thread count
-    give one result.
+    give one result. On a CUDA device only: graphed captures the whole step as a graph; mixed_precision lets the hidden
+    layers of e_i, an offset, compute in TF32 while nothing else learns.
     """
 
     iterations: int = 2000
@@ -77,6 +76,8 @@ class LearningSettings:
     seed: int = 0
     device: str = "auto"
     threads: int = 0
+    graphed: bool = True
+    mixed_precision: bool = True
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.without if name not in SWITCHES]
@@ -99,9 +100,10 @@ class Learner:
 
     def __init__(self, capture: Capture, settings: LearningSettings, preparation: Preparation) -> None:
         self.settings = settings
-        self.origin = {"settings": repr(settings), "capture": capture.digest}  # what a checkpoint is of
+        # what a checkpoint is of
+        self.origin = {"version": "2", "settings": repr(settings), "capture": capture.digest}
         self.device = choose_device(settings.device)
-        self.iteration = 0
+        self.schedule = Schedule(settings.iterations)
         self.generator = torch.Generator().manual_seed(settings.seed)
         vertex_count, shape_count = len(capture.neutral), len(capture.vertices)
         centre = preparation.centre
@@ -146,31 +148,71 @@ class Learner:
             "expressions": list(model.expression_network.parameters()),
             "jaw": [model.jaw_rotation, model.jaw_slide],
         }
+        on_gpu = self.device.type == "cuda"
+        rate = settings.learning_rate
         self.optimiser = torch.optim.Adam(
-            [{"params": parameters} for parameters in self.parameters.values()], lr=settings.learning_rate
+            [
+                {"params": parameters, "lr": torch.tensor(rate, device=self.device) if on_gpu else rate}
+                for parameters in self.parameters.values()
+            ],
+            capturable=on_gpu,
         )
         self.threads = 0
         self.history: list[dict[str, Any]] = []
         self._settled: tuple[Tensor, Tensor] | None = None
+        # What a step reads and adds to stays in one place, so that a graph of it can be replayed.
+        self.points = torch.zeros(min(settings.batch_points // 2, vertex_count), dtype=torch.long, device=self.device)
+        self.window_sum = torch.zeros((), device=self.device)  # of the error since schedule.observe()
+        # of every loss of each phase since read_curve()
+        self.sums: dict[str, dict[str, Tensor]] = {name: {} for name in PHASES}
+        self.summed_steps = 0
+        graphed = on_gpu and settings.graphed
+        self._phase_steps = {name: GraphedStep(self._step) if graphed else self._step for name in PHASES}
+
+    @property
+    def iteration(self) -> int:
+        """Steps done."""
+        return self.schedule.iteration
 
     @property
     def phase(self) -> str:
-        """What learns now: anatomy, then expressions over it, then everything and the jaw together."""
-        done = self.iteration / self.settings.iterations
-        shares = np.cumsum(list(PHASES.values()))
-        return list(PHASES)[min(int((done >= shares).sum()), len(PHASES) - 1)]
+        """What learns now."""
+        return self.schedule.phase
 
-    def step(self) -> dict[str, Tensor]:
-        """One step of Adam on a batch of points. Returns the losses by name and `error_mm`, the mean distance."""
+    def step(self) -> None:
+        """One step of Adam on a batch of points."""
+        phase = self.phase
         self._set_learning_rates()
-        half = min(self.settings.batch_points // 2, len(self.template))
-        points = torch.randperm(len(self.template), generator=self.generator)[:half].to(self.device)
-        losses, distance = self.losses(points)
-        self.optimiser.zero_grad(set_to_none=True)
-        total_loss(losses).backward()
+        self.points.copy_(torch.randperm(len(self.template), generator=self.generator)[: len(self.points)])
+        self._phase_steps[phase]()
+        self.summed_steps += 1
+        self.schedule.advance()
+        if self.schedule.window_is_full:
+            self.schedule.observe(float(self.window_sum) / WINDOW)
+            self.window_sum.zero_()
+        if self.phase != phase:
+            self.window_sum.zero_()
+
+    def _step(self) -> None:
+        """What a graph captures: losses, their gradients, Adam, and the sums."""
+        mixed = self.settings.mixed_precision and self.phase == "expressions"
+        with tensor_float_32(mixed):  # the gradients too
+            losses, distance = self.losses(self.points)
+            self.optimiser.zero_grad(set_to_none=True)
+            total_loss(losses).backward()
         self.optimiser.step()
-        self.iteration += 1
-        return {"error_mm": distance.detach(), **{name: loss.detach() for name, loss in losses.items()}}
+        with torch.no_grad():
+            for name, value in {"error_mm": distance, **losses}.items():
+                self.sums[self.phase].setdefault(name, torch.zeros_like(value)).add_(value)
+            self.window_sum.add_(distance)
+
+    def read_curve(self, phase: str) -> dict[str, float]:
+        """The mean of `error_mm`, the distance, and of every loss of a phase by name, over the steps since last read."""
+        means = {name: float(value) / self.summed_steps for name, value in self.sums[phase].items()}
+        for value in self.sums[phase].values():
+            value.zero_()
+        self.summed_steps = 0
+        return means
 
     def losses(self, points: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The weighted losses of the present phase over points (P/2,) and their mirror partners; the distance in mm."""
@@ -230,36 +272,32 @@ class Learner:
         return float(torch.rad2deg(roma.rotmat_geodesic_distance(*_pairs(self.model.jaw().detach()))).max())
 
     def _set_learning_rates(self) -> None:
-        """Each phase starts fast and settles: a short rise, then a cosine."""
-        phase, start = self.phase, 0.0
-        for name, share in PHASES.items():
-            if name == phase:
-                break
-            start += share
-        first = start * self.settings.iterations
-        done = (self.iteration - first) / max(PHASES[phase] * self.settings.iterations, 1.0)
-        rate = self.settings.learning_rate * min(1.0, (self.iteration - first + 1) / 20)
-        rate *= 0.02 + 0.98 * 0.5 * (1.0 + np.cos(np.pi * min(done, 1.0)))
-        if phase == "joint":
-            rate *= JOINT_RATE
+        rate = self.settings.learning_rate * self.schedule.rate * (JOINT_RATE if self.phase == "joint" else 1.0)
         for group, name in zip(self.optimiser.param_groups, self.parameters, strict=True):
-            group["lr"] = rate * (JAW_RATE if name == "jaw" else 1.0)
+            value = rate * (JAW_RATE if name == "jaw" else 1.0)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(value)
+            else:
+                group["lr"] = value
 
     def save(self, path: Path) -> None:
         """Write everything that step() depends on, whole or not at all."""
-        numbers = {"iteration": self.iteration, "threads": self.threads}
-        metadata = self.origin | {"history": json.dumps(self.history)}
+        numbers = {"threads": self.threads}
+        schedule = self.schedule.state() | {"window_sum": float(self.window_sum)}
+        metadata = self.origin | {"history": json.dumps(self.history), "schedule": json.dumps(schedule)}
         save_training(path, self.model, self.optimiser, self.generator, numbers, metadata)
 
     def restore(self, path: Path) -> bool:
         """Continue from what save() wrote. False if there is nothing, it is damaged, or of other settings or meshes."""
-        names = ("iteration", "threads")
-        found = restore_training(path, self.model, self.optimiser, self.generator, names, self.origin)
+        found = restore_training(path, self.model, self.optimiser, self.generator, ("threads",), self.origin)
         if found is None:
             return False
         numbers, metadata = found
-        self.iteration, self.threads = numbers["iteration"], numbers["threads"]
+        self.threads = numbers["threads"]
         self.history = json.loads(metadata["history"])
+        schedule = json.loads(metadata["schedule"])
+        self.window_sum.fill_(schedule.pop("window_sum"))
+        self.schedule.restore(schedule)
         return True
 
 
@@ -272,15 +310,6 @@ def _pairs(jaw: Tensor) -> tuple[Tensor, Tensor]:
 def total_loss(losses: dict[str, Tensor]) -> Tensor:
     """The sum of weighted losses."""
     return torch.stack(list(losses.values())).sum()
-
-
-def cost_until(iteration: int, iterations: int) -> float:
-    """What the first `iteration` of `iterations` steps cost, in steps of one network: the phases differ."""
-    cost, start = 0.0, 0.0
-    for phase, share in PHASES.items():
-        cost += PHASE_COST[phase] * float(np.clip(iteration - start * iterations, 0.0, share * iterations))
-        start += share
-    return cost
 
 
 def learn_actor(
@@ -307,35 +336,32 @@ def learn_actor(
         learner.restore(checkpoint)
     if learner.device.type == "cpu":
         learner.set_threads()
-    total = settings.iterations
+    schedule = learner.schedule
     start = last_report = last_checkpoint = time.monotonic()
-    first_cost, last_cost = cost_until(learner.iteration, total), cost_until(total, total)
-    gathered: list[dict[str, Tensor]] = []
-    while learner.iteration < total:
-        phase = learner.phase
-        gathered.append(learner.step())
+    first_cost = schedule.cost_left()
+    while not schedule.finished:
+        phase = schedule.phase
+        learner.step()
         now = time.monotonic()
-        if now - last_report >= REPORT_SECONDS or learner.phase != phase or learner.iteration == total:
-            cost = cost_until(learner.iteration, total)
-            curve = {name: float(torch.stack([line[name] for line in gathered]).mean()) for name in gathered[0]}
+        if now - last_report >= REPORT_SECONDS or schedule.phase != phase or schedule.finished:
+            curve = learner.read_curve(phase)
             learner.history.append(
                 {
-                    "iteration": learner.iteration,
+                    "iteration": schedule.iteration,
                     "phase": phase,
                     **curve,
                     "jaw_open_degrees": learner.jaw_open_degrees(),
                 }
             )
-            gathered.clear()
             last_report = now
             try:
                 report(
                     {
                         "message": PHASE_MESSAGES[phase],
-                        "done": learner.iteration,
-                        "total": total,
+                        "done": schedule.iteration,
+                        "total": schedule.iteration + schedule.steps_left(),
                         "error_mm": curve["error_mm"],
-                        "remaining_s": (now - start) * (last_cost - cost) / (cost - first_cost),
+                        "remaining_s": (now - start) * schedule.cost_left() / (first_cost - schedule.cost_left()),
                     }
                 )
             except Cancelled:
@@ -349,5 +375,5 @@ def learn_actor(
     if history is not None:
         history.extend(learner.history)
     actor = finish_actor(capture, learner.model.cpu().eval(), preparation, dataclasses.asdict(settings))
-    actor.figures["learning_s"] = seconds
+    actor.figures.update(learning_s=seconds, iterations=schedule.iteration)
     return actor

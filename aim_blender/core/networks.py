@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from .devices import tensor_float_32
 from .errors import InputError
 
 Activation = Literal["siren", "gelu", "relu"]
@@ -64,7 +65,8 @@ class NetworkStack(nn.Module):
 
     def hidden_features(self, points: Tensor) -> Tensor:
         """The last hidden layer (K, P, H) of every network at points (P, I)."""
-        x = self._activate(torch.matmul(points, self.first_weight) + self.first_bias)
+        with tensor_float_32(False):  # points are positions
+            x = self._activate(torch.matmul(points, self.first_weight) + self.first_bias)
         for weight, bias in zip(self.hidden_weights, self.hidden_biases, strict=True):
             x = self._activate(torch.baddbmm(bias, x, weight))
         return x

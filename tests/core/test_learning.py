@@ -8,14 +8,16 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from aim_blender.core import learning
 from aim_blender.core.captures import Capture, read_capture
 from aim_blender.core.errors import Cancelled, InputError
-from aim_blender.core.learning import PHASE_MESSAGES, PHASES, Learner, LearningSettings, learn_actor, total_loss
+from aim_blender.core.learning import PHASE_MESSAGES, Learner, LearningSettings, learn_actor, total_loss
 from aim_blender.core.losses import LossWeights
 from aim_blender.core.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, TEMPLATES, build_template, prepare
+from aim_blender.core.schedule import PHASES
 from tests.core.geometry import degrees_between
 from tests.core.tiny_capture import NAMES, POINTS, write_capture
 
@@ -231,7 +233,8 @@ def test_killed_between_two_checkpoints(capture, uninterrupted, tmp_path, monkey
 
     with pytest.raises(KeyboardInterrupt):
         learn_actor(capture, SETTINGS, report, tmp_path)
-    assert load_file(tmp_path / "learning.safetensors")["iteration"] == 22
+    with safe_open(tmp_path / "learning.safetensors", framework="np") as file:
+        assert json.loads(file.metadata()["schedule"])["iteration"] == 22
     assert same(learn_actor(capture, SETTINGS, checkpoint_folder=tmp_path), uninterrupted)
 
 
