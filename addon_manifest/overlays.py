@@ -11,9 +11,11 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..aim_blender.scene import actors, meshes, tracing, versions
+from ..aim_blender.scene import actors, landmarks, meshes, tracing, versions
 
 COLOURS = np.array([[0.20, 0.55, 1.00, 1.0], [1.00, 0.50, 0.08, 1.0]], dtype=np.float32)  # skull, mandible
+SUGGESTED, PICKED = (1.0, 0.85, 0.1, 1.0), (1.0, 1.0, 1.0, 1.0)
+LANDMARK_PIXELS = 7.0
 HIDDEN = 0.35  # how strongly a line shows that lies under the skin
 POINT_PIXELS = 4.0
 OUTWARDS = 0.004  # of the head's size: the points stand a little over the skin, which else cuts through them
@@ -46,17 +48,36 @@ _handler: Any = None
 
 def draw() -> None:
     """Called by Blender for every 3D view, in the scene's space."""
-    global _drawing
     context = bpy.context
     state = getattr(context.scene, "aim", None)
-    actor = actors.active_actor(context.scene) if state is not None and state.show_constraints else None
-    traced = tracing.TRACED.get(actor.identifier) if actor is not None else None
-    if traced is None or not actors.is_there(actor.neutral) or not context.space_data.overlay.show_overlays:
+    actor = actors.active_actor(context.scene) if state is not None else None
+    if actor is None or not actors.is_there(actor.neutral) or not context.space_data.overlay.show_overlays:
         return
     if not actor.neutral.visible_get(view_layer=context.view_layer, viewport=context.space_data):
         return
+    if state.show_constraints and actor.identifier in tracing.TRACED:
+        _draw_constraints(context, actor, tracing.TRACED[actor.identifier])
+    if state.show_landmarks and len(actor.landmarks):
+        _draw_landmarks(context, actor)
+
+
+def _draw_landmarks(context: bpy.types.Context, actor: Any) -> None:
+    """Over everything, so that none is lost in a fold of the skin; the one chosen in the list is larger."""
     import gpu
-    from mathutils import Matrix
+    from gpu_extras.batch import batch_for_shader
+
+    shader, places = versions.point_shader(), landmarks.places(actor)
+    colours = np.array([PICKED if each.picked else SUGGESTED for each in actor.landmarks], dtype=np.float32)
+    chosen = np.arange(len(places)) == actor.active_landmark
+    for which, pixels in ((~chosen, LANDMARK_PIXELS), (chosen, 1.8 * LANDMARK_PIXELS)):
+        gpu.state.point_size_set(pixels * context.preferences.system.ui_scale)
+        batch_for_shader(shader, "POINTS", {"pos": places[which], "color": colours[which]}).draw(shader)
+    gpu.state.point_size_set(1.0)
+
+
+def _draw_constraints(context: bpy.types.Context, actor: Any, traced: tracing.Traced) -> None:
+    global _drawing
+    import gpu
 
     if _drawing is None or _drawing.traced is not traced:
         _drawing = Drawing(traced)
@@ -64,7 +85,7 @@ def draw() -> None:
     gpu.state.blend_set("ALPHA")
     gpu.state.point_size_set(POINT_PIXELS * context.preferences.system.ui_scale)
     with gpu.matrix.push_pop():
-        gpu.matrix.multiply_matrix(Matrix(frame.tolist()))
+        gpu.matrix.multiply_matrix(meshes.matrix_of(frame))
         for test, share in (("GREATER", HIDDEN), ("LESS_EQUAL", 1.0)):
             gpu.state.depth_test_set(test)
             _drawing.lines[share].draw(_drawing.line_shader)

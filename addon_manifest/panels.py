@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import bpy
 
-from ..aim_blender.jobs.progress import duration
-from ..aim_blender.scene import actors, jobs, results, versions
+from ..aim_blender.scene import actors, jobs, results
 from ..ops import base
+from . import anatomy_panels
+from .parts import AimPanel, draw_job, is_learned, read_figures
 from .preferences import draw_environment
 from .text import draw_problem, draw_text
 
@@ -53,14 +53,6 @@ class AIM_UL_takes(bpy.types.UIList):
         row = layout.split(factor=0.7, align=True)
         row.prop(item, "name", text="", emboss=False, icon="ACTION")
         row.label(text=f"{item.frame_start} to {item.frame_end}")
-
-
-class AimPanel:
-    """Where all of AIM's panels stand."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "AIM"
 
 
 class AIM_PT_main(AimPanel, bpy.types.Panel):
@@ -124,12 +116,12 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
         layout, actor = self.layout, actors.active_actor(context.scene)
         row = layout.row()
         row.scale_y = 1.3
-        row.operator("aim.actor_learn", icon="MODIFIER", text="Learn Again" if _is_learned(actor) else "Learn")
+        row.operator("aim.actor_learn", icon="MODIFIER", text="Learn Again" if is_learned(actor) else "Learn")
         if actor is None:
             return
-        _draw_job(layout, actor, "learn")
-        if _is_learned(actor):
-            draw_text(layout, results.describe_learned(actor.name, _figures(actor.figures)), "CHECKMARK")
+        draw_job(layout, actor, "learn")
+        if is_learned(actor):
+            draw_text(layout, results.describe_learned(actor.name, read_figures(actor.figures)), "CHECKMARK")
             layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
         if jobs.ENVIRONMENT.state == "failed":
             draw_environment(layout)
@@ -143,10 +135,10 @@ class AIM_PT_jaw(AimPanel, bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
-        return _is_learned(actor) and bool(_figures(actor.figures).get("jaw"))
+        return is_learned(actor) and bool(read_figures(actor.figures).get("jaw"))
 
     def draw(self, context: bpy.types.Context) -> None:
-        rows = results.jaw_rows(_figures(actors.active_actor(context.scene).figures))
+        rows = results.jaw_rows(read_figures(actors.active_actor(context.scene).figures))
         if not rows:
             draw_text(self.layout, "the jaw rests in all shapes", "INFO")
             return
@@ -209,14 +201,14 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
         row.scale_y = 1.3
         row.operator("aim.performance_fit", icon="MOD_ARMATURE")
         if actor is not None:
-            _draw_job(layout, actor, "fit")
+            draw_job(layout, actor, "fit")
         if len(state.takes) > 0:
             row = layout.row()
             row.template_list("AIM_UL_takes", "", state, "takes", state, "active_take", rows=2)
             row.column(align=True).operator("aim.take_remove", text="", icon="REMOVE")
             if 0 <= state.active_take < len(state.takes):
                 take = state.takes[state.active_take]
-                figures = _figures(take.figures)
+                figures = read_figures(take.figures)
                 sentence = results.describe_take(take.name, take.frame_start, take.frame_end, figures)
                 draw_text(layout, sentence, "CHECKMARK")
 
@@ -245,7 +237,16 @@ class AIM_PT_retarget(AimPanel, bpy.types.Panel):
         row.scale_y = 1.3
         row.operator("aim.performance_retarget", icon="COMMUNITY")
         if actor is not None:
-            _draw_job(layout, actor, "retarget")
+            draw_job(layout, actor, "retarget")
+
+
+DOING = {
+    "learn": "learning",
+    "fit": "fitting",
+    "retarget": "retargeting",
+    "anatomy": "fitting bones to",
+    "inspect": "looking inside",
+}
 
 
 def next_step(context: bpy.types.Context) -> str:
@@ -255,54 +256,23 @@ def next_step(context: bpy.types.Context) -> str:
         return "select the meshes of one face, the neutral last, and press New Actor"
     run = jobs.of(actor)
     if run is not None and run.active:
-        doing = {"learn": "learning", "fit": "fitting", "retarget": "retargeting"}.get(run.kind, "working on")
+        doing = DOING.get(run.kind, "working on")
         return f"{doing} {actor.name}; you can go on working"
     if run is not None and run.resumable:
         return "resume the job, or start it again"
-    if not _is_learned(actor):
+    if not is_learned(actor):
+        if actor.skull is None and actor.mandible is None:
+            return f"press Fit Bones, so that the jaw is known, or Learn to learn {actor.name} without bones"
         return f"press Learn to learn {actor.name}"
     if not any(take.actor == actor.identifier for take in state.takes):
         return "pick a performance and press Fit"
     return "play the animation, or fit another performance"
 
 
-def _is_learned(actor: Any) -> bool:
-    return actor is not None and bool(actor.file_path)
-
-
 def _is_shown_by_job(context: bpy.types.Context, sentence: str) -> bool:
     actor = actors.active_actor(context.scene)
     run = jobs.of(actor) if actor is not None else None
     return run is not None and run.status.error == sentence
-
-
-def _draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
-    """The job's bar and what can be done about it, in the panel of its kind."""
-    run = jobs.of(actor)
-    if run is None or run.kind != kind:
-        return
-    status = run.status
-    if run.active:
-        column = layout.column(align=True)
-        versions.draw_progress(column, status.fraction, f"{status.fraction:.0%}")
-        details = [status.message]
-        if status.remaining_s is not None:
-            details.append(f"{duration(status.remaining_s)} left")
-        error = status.figures.get("error_mm")
-        if isinstance(error, float):
-            details.append(f"error {error:.3f} mm")
-        draw_text(layout, ", ".join(part for part in details if part))
-        layout.operator("aim.job_cancel", icon="CANCEL")
-        return
-    if status.error:
-        draw_problem(layout, status.error)
-    elif status.state == "cancelled":
-        draw_text(layout, status.message, "PAUSE")
-    if actor.job_folder and run.resumable:
-        layout.operator("aim.job_resume", icon="FILE_REFRESH")
-    elif jobs.offers_result(run, actor):
-        draw_text(layout, "a finished result has not come into this file yet", "INFO")
-        layout.operator("aim.job_resume", text="Bring In Result", icon="IMPORT")
 
 
 def _draw_columns(layout: bpy.types.UILayout, name: str, *values: str) -> None:
@@ -315,15 +285,6 @@ def _draw_columns(layout: bpy.types.UILayout, name: str, *values: str) -> None:
         column.label(text=value)
 
 
-def _figures(text: str) -> dict[str, Any]:
-    """The figures of a result, which are kept as JSON."""
-    try:
-        found = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 CLASSES = (
     AIM_UL_actors,
     AIM_UL_shapes,
@@ -331,6 +292,7 @@ CLASSES = (
     AIM_PT_main,
     AIM_PT_actor,
     AIM_PT_shapes,
+    *anatomy_panels.CLASSES,
     AIM_PT_learn,
     AIM_PT_jaw,
     AIM_PT_learn_settings,

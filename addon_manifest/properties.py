@@ -14,6 +14,8 @@ from bpy.props import (
     StringProperty,
 )
 
+from .batch_properties import AimBatch
+
 
 def _is_mesh(_: object, item: bpy.types.Object) -> bool:
     return item.type == "MESH"
@@ -29,6 +31,33 @@ class AimShape(bpy.types.PropertyGroup):
     shape_key: StringProperty(
         name="Shape Key", description="The shape key that is the expression; empty where the mesh itself is"
     )
+
+
+class AimLandmark(bpy.types.PropertyGroup):
+    """A point of the face that bones are fitted by."""
+
+    name: StringProperty(name="Name", description="Which point of the face this is")
+    vertex: IntProperty(name="Vertex", description="The vertex of the neutral that lies there", min=0)
+    picked: BoolProperty(name="Picked", description="Whether somebody picked it; else it was suggested by the geometry")
+
+
+class AimDepth(bpy.types.PropertyGroup):
+    """How thick the soft tissue is at a landmark."""
+
+    name: StringProperty(name="Name", description="Where on the face this is")
+    millimetres: FloatProperty(
+        name="Depth",
+        description="How thick the soft tissue is there, in millimetres from skin to bone",
+        min=0.1,
+        max=60.0,
+        precision=2,
+    )
+    table: FloatProperty(options={"HIDDEN"})
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is not the table's."""
+        return abs(self.millimetres - self.table) > 1e-4
 
 
 class AimActor(bpy.types.PropertyGroup):
@@ -60,6 +89,23 @@ class AimActor(bpy.types.PropertyGroup):
         description="Optional: a mesh that is fixed to the lower jaw, such as the lower teeth, with a shape key for "
         "every shape and of the same name. From it the jaw's motion is known exactly, not estimated",
     )
+    upper_teeth: PointerProperty(
+        type=bpy.types.Object,
+        poll=_is_mesh,
+        name="Upper Teeth",
+        description="Optional: a mesh of the upper teeth at rest; the skull is fitted to them",
+    )
+    lower_teeth: PointerProperty(
+        type=bpy.types.Object,
+        poll=_is_mesh,
+        name="Lower Teeth",
+        description="Optional: a mesh of the lower teeth at rest; the mandible is fitted to them",
+    )
+    landmarks: CollectionProperty(type=AimLandmark)
+    active_landmark: IntProperty()
+    depths: CollectionProperty(type=AimDepth)
+    active_depth: IntProperty()
+    anatomy_figures: StringProperty(options={"HIDDEN"})
     millimetres_per_unit: FloatProperty(
         name="Millimetres per Unit",
         description="How many millimetres a Blender unit of the neutral is. It was guessed from the size of the head",
@@ -93,10 +139,17 @@ class AimScene(bpy.types.PropertyGroup):
     active_actor: IntProperty()
     takes: CollectionProperty(type=AimTake)
     active_take: IntProperty()
+    batch: PointerProperty(type=AimBatch)
 
     show_constraints: BoolProperty(
         name="Show Constraints",
         description="Draw the traced constraints over the 3D view: blue over the skull, orange over the mandible",
+        default=True,
+    )
+
+    show_landmarks: BoolProperty(
+        name="Show Landmarks",
+        description="Draw the landmarks over the 3D view: white where somebody picked them, yellow where suggested",
         default=True,
     )
 
@@ -177,4 +230,4 @@ class AimScene(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (AimShape, AimActor, AimTake, AimScene)
+CLASSES = (AimShape, AimLandmark, AimDepth, AimActor, AimTake, AimScene)

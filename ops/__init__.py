@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Thin operators: they check the context, call aim_blender.scene and aim_blender.jobs, and report."""
 
-from . import actors, anatomy, environment, fitting, jobs, learning, results, retargeting
+from . import actors, anatomy, batch, environment, fitting, jobs, landmarks, learning, results, retargeting
 
 CLASSES = (
     *actors.CLASSES,
+    *landmarks.CLASSES,
     *anatomy.CLASSES,
     *learning.CLASSES,
     *fitting.CLASSES,
     *retargeting.CLASSES,
+    *batch.CLASSES,
     *jobs.CLASSES,
     *results.CLASSES,
     *environment.CLASSES,

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The constraints under the skin."""
+"""Bones under the skin: fitting them, tracing them, and looking at what was learned of them."""
 
 from __future__ import annotations
 
 import bpy
+from bpy.props import EnumProperty
 
-from ..aim_blender.scene import actors, jobs, tracing
-from .base import AimOperator, require_actor
+from ..aim_blender.scene import actors, anatomy_jobs, jobs, tracing
+from .base import AimOperator, may_start_job, require_actor, worker_interpreter
+from .results import deliver
 
 
 class AIM_OT_constraints_trace(AimOperator, bpy.types.Operator):
@@ -40,4 +42,81 @@ class AIM_OT_constraints_trace(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (AIM_OT_constraints_trace,)
+class AIM_OT_anatomy_fit(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.anatomy_fit"
+    bl_label = "Fit Bones"
+    bl_description = (
+        "Fit a skull and a mandible to the neutral, by its landmarks and by how thick the soft tissue is there. They "
+        "are new objects and become the actor's bones; bones that you brought stay in the scene"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return may_start_job(cls, context)
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        actor = require_actor(context)
+        interpreter = worker_interpreter(context)
+        run = jobs.Run(actor.identifier, "anatomy", interpreter, deliver)
+        run.start(anatomy_jobs.prepare_anatomy(actor))
+        jobs.begin(run)
+        if run.active:
+            self.tell(f"fitting bones to {actor.name}")
+        return {"FINISHED"}
+
+
+class AIM_OT_anatomy_show(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.anatomy_show"
+    bl_label = "Show Anatomy"
+    bl_description = (
+        "Show what was learned of the actor's inside as a new object beside the actor, or all of it as a picture"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    what: EnumProperty(
+        name="What",
+        description="What to show of the inside",
+        items=(
+            ("anatomy", "Dense Anatomy", "The bone under every point of the skin, as a mesh"),
+            ("thickness", "Thickness", "How thick the soft tissue is, as colours with a legend in millimetres"),
+            ("normals", "Bone Normals", "Which way the bone faces, as colours and as lines"),
+            (
+                "skin_weight",
+                "Skinning Weight",
+                "How much of the jaw's motion the skin takes, as a vertex group",
+            ),
+            ("error", "Reconstruction Error", "How far the networks alone are off, as colours with a legend"),
+            ("symmetry", "Asymmetry", "How far the bone is from the mirror image of the other side's"),
+            (anatomy_jobs.SHEET, "Picture Sheet", "All of it in one picture, in an image editor"),
+        ),
+        default="anatomy",
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        actor = actors.active_actor(context.scene)
+        if actor is not None and not actor.file_path:
+            cls.poll_message_set("Learn the actor first")
+            return False
+        if not may_start_job(cls, context):
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Return to Object Mode first")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        actor = require_actor(context)
+        if anatomy_jobs.inspection_file(actor).is_file():
+            self.tell(anatomy_jobs.show_inside(context, actor, self.what))
+            return {"FINISHED"}
+        run = jobs.Run(actor.identifier, "inspect", worker_interpreter(context), deliver)
+        run.start(anatomy_jobs.prepare_inspection(actor, self.what))
+        jobs.begin(run)
+        if run.active:
+            self.tell(f"looking inside {actor.name}")
+        return {"FINISHED"}
+
+
+CLASSES = (AIM_OT_constraints_trace, AIM_OT_anatomy_fit, AIM_OT_anatomy_show)

@@ -32,7 +32,7 @@ class Capture:
 
     names: N+1 shape names, the neutral first. vertices: (N+1, V, 3) float64 in mm. bones: skull and mandible, or none.
     jaw_points: (N+1, J, 3) points that move rigidly with the mandible, such as the lower teeth, in the same shapes;
-    None where there are none.
+    None where there are none. trusted: (V,) weights in [0, 1] of the trusted region, where somebody painted one.
     """
 
     names: tuple[str, ...]
@@ -40,13 +40,14 @@ class Capture:
     topology: Topology
     bones: dict[str, Bone]
     jaw_points: np.ndarray | None = None
+    trusted: np.ndarray | None = None
 
     @property
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of the meshes, the bones and the jaw."""
+        """Hexadecimal SHA-256 of the meshes, the bones, the jaw and the trusted region."""
         content = hashlib.sha256(self.topology.digest.encode())
-        jaw = () if self.jaw_points is None else (self.jaw_points,)
-        for array in (self.vertices, *(bone.vertices for bone in self.bones.values()), *jaw):
+        more = [array for array in (self.jaw_points, self.trusted) if array is not None]
+        for array in (self.vertices, *(bone.vertices for bone in self.bones.values()), *more):
             content.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
         return content.hexdigest()
 
@@ -57,9 +58,10 @@ class Capture:
 
 
 def read_capture(path: Path, bones: Path | None = None) -> Capture:
-    """A capture from a folder of meshes (with optional `bones/` and `jaw/`) or from a capture.npz that Blender wrote.
+    """A capture from a folder of meshes (with optional `bones/`, `jaw/` and trusted.npz) or from Blender's capture.npz.
 
     `jaw/` holds one mesh of the lower teeth, or of anything else fixed to the mandible, for every shape, named like it.
+    trusted.npz holds `trusted` (V,), the weights of the trusted region on the neutral.
     The neutral is the mesh whose name contains `neutral`, or the first by name. `bones` names another folder with
     skull and mandible. Raises InputError if the meshes do not belong together.
     """
@@ -94,7 +96,27 @@ def _read_folder(folder: Path) -> Capture:
     check_shapes([path.name for path in files], [points for points, _ in meshes], [faces for _, faces in meshes])
     bones = read_bones(folder / "bones") if (folder / "bones").is_dir() else {}
     jaw_points = _read_jaw(folder / "jaw", files) if (folder / "jaw").is_dir() else None
-    return Capture(tuple(names), np.stack([points for points, _ in meshes]), meshes[0][1], bones, jaw_points)
+    trusted = _read_trusted(folder / "trusted.npz", len(meshes[0][0]))
+    return Capture(tuple(names), np.stack([points for points, _ in meshes]), meshes[0][1], bones, jaw_points, trusted)
+
+
+def _read_trusted(path: Path, count: int) -> np.ndarray | None:
+    """(V,) weights of a file that need not be there. Raises InputError if it cannot be used."""
+    if not path.is_file():
+        return None
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return _checked_trusted(archive["trusted"], count)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is no trusted region, `trusted` with a weight for every vertex: {error}") from error
+
+
+def _checked_trusted(weights: np.ndarray, count: int) -> np.ndarray:
+    if weights.shape != (count,):
+        raise ValueError(f"its trusted region has the shape {weights.shape}; ({count},) is needed")
+    if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() > 1:
+        raise ValueError("its trusted region has weights outside of 0 to 1")
+    return weights.astype(np.float64)
 
 
 def _read_jaw(folder: Path, shapes: list[Path]) -> np.ndarray:
@@ -134,13 +156,14 @@ def _read_archive(path: Path) -> Capture:
         if len(present) == 1:
             raise ValueError(f"of the bones it has only the {present[0]}; skull and mandible belong together")
         bones = {bone: _stored_bone(data[f"{bone}_vertices"], data[f"{bone}_triangles"]) for bone in present}
+        trusted = _checked_trusted(data["trusted"], vertices.shape[1]) if "trusted" in data else None
     except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a capture that Blender wrote, or it is damaged: {error}") from error
     check_shapes(names, vertices, [topology] * len(names))
     jaw_points = data["jaw_points"].astype(np.float64) if "jaw_points" in data else None
     if jaw_points is not None and (jaw_points.shape[::2] != (len(names), 3) or not np.isfinite(jaw_points).all()):
         raise InputError(f"{path} is damaged: its jaw_points have the shape {jaw_points.shape}; write it again")
-    return Capture(names, vertices, topology, bones, jaw_points)
+    return Capture(names, vertices, topology, bones, jaw_points, trusted)
 
 
 def _stored_bone(vertices: np.ndarray, triangles: np.ndarray) -> Bone:

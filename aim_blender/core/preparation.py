@@ -14,6 +14,7 @@ from .constraints import Constraints
 from .jaw import JawEstimate, estimate_jaw, hinge_of_motion, jaw_of_points, measured_jaw, rest_jaw
 from .model import MILLIMETRES
 from .modes import laplacian_modes
+from .trusted_region import trusted_points
 
 Template = Literal["separated", "mean", "neutral", "intrinsic"]
 TEMPLATES: tuple[Template, ...] = ("separated", "mean", "neutral", "intrinsic")
@@ -68,13 +69,16 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), template: Template 
     jaw = rest_jaw(len(vertices) - 1, len(capture.neutral))
     edges = capture.topology.edges()
     if capture.bones:
-        constraints = trace_constraints(capture.neutral, triangles, capture.bones)
-        if constraints.on_mandible.any():
+        # The jaw shows itself in all the skin over the mandible, cheeks and lips included, and is read the better the
+        # more of it is seen. The anatomy is told only what the trusted points say.
+        everywhere = trace_constraints(capture.neutral, triangles, capture.bones)
+        if everywhere.on_mandible.any():
             hinge = find_hinge(capture.bones, capture.neutral)
             if capture.jaw_points is None:
-                jaw = estimate_jaw(capture.neutral, vertices[1:], edges, constraints, hinge)
-        if "anatomy" in without:
-            constraints = Constraints.none()
+                jaw = estimate_jaw(capture.neutral, vertices[1:], edges, everywhere, hinge)
+        if "anatomy" not in without:
+            trusted = trusted_points(capture.neutral, triangles, capture.trusted)
+            constraints = trace_constraints(capture.neutral, triangles, capture.bones, trusted)
     if capture.jaw_points is not None:
         motion = jaw_of_points(capture.jaw_points)
         hinge = hinge or hinge_of_motion(motion, capture.jaw_points[0], capture.neutral)

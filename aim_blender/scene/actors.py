@@ -221,6 +221,16 @@ def read_vertex_group(item: bpy.types.Object, group: bpy.types.VertexGroup) -> n
     return weights
 
 
+def write_vertex_group(item: bpy.types.Object, name: str, weights: np.ndarray) -> None:
+    """Set a vertex group to weights (V,) in [0, 1], to within 1/255; it is made if there is none."""
+    group = item.vertex_groups.get(name) or item.vertex_groups.new(name=name)
+    steps = np.round(np.asarray(weights) * 255).astype(int)
+    group.remove(np.flatnonzero(steps == 0).tolist())
+    for step in np.unique(steps[steps > 0]):  # points of one weight together: at most 255 calls
+        group.add(np.flatnonzero(steps == step).tolist(), float(step) / 255, "REPLACE")
+    item.vertex_groups.active = group
+
+
 def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A bone's vertices (B, 3) in the actor's space and triangles (T, 3).
 

@@ -81,7 +81,7 @@ def show(context: bpy.types.Context, actor: Any, arrays: dict[str, np.ndarray], 
     mesh = meshes.make_mesh(name, points, arrays["corners"], arrays["sizes"])
     item = bpy.data.objects.new(name, mesh)
     collection.objects.link(item)
-    item.matrix_world = _matrix(frame)
+    item.matrix_world = meshes.matrix_of(frame)
     for attribute in ("thickness", "skin_weight", "error", "symmetry"):
         painting.add_values(mesh, attribute, arrays[attribute])
     painting.add_values(mesh, "bone_normal", arrays["normal"])
@@ -98,19 +98,13 @@ def show(context: bpy.types.Context, actor: Any, arrays: dict[str, np.ndarray], 
     else:
         mesh.materials.append(painting.material(name, BONE_COLOUR))
     if what == "skin_weight":
-        _add_group(item, arrays["skin_weight"])
+        actors.write_vertex_group(item, JAW_GROUP, arrays["skin_weight"])
     for other in context.view_layer.objects:
         other.select_set(other == item)
     context.view_layer.objects.active = item
     if view.values or what == "normals":
         painting.show_colours(context.scene)
     return item
-
-
-def _matrix(frame: np.ndarray) -> Any:
-    from mathutils import Matrix
-
-    return Matrix(frame.tolist())
 
 
 def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
@@ -120,15 +114,6 @@ def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
         found = bpy.data.collections.new(name)
         scene.collection.children.link(found)
     return found
-
-
-def _add_group(item: bpy.types.Object, weights: np.ndarray) -> None:
-    """The skinning weights (V,) as a vertex group. Points of one weight go in together: at most 256 calls."""
-    group = item.vertex_groups.new(name=JAW_GROUP)
-    steps = np.round(weights * 255).astype(int)
-    for step in np.unique(steps[steps > 0]):
-        chosen = np.flatnonzero(steps == step)
-        group.add(chosen.tolist(), float(weights[chosen].mean()), "REPLACE")
 
 
 def _add_normals(
@@ -186,5 +171,5 @@ def _add_legend(
         place = np.eye(4)
         place[:3, :3] = turn
         place[:3, 3] = turn @ [left + width * share, top - 1.4 * letter, front] / scale
-        text.matrix_local = _matrix(place)
+        text.matrix_local = meshes.matrix_of(place)
         collection.objects.link(text)

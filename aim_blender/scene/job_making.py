@@ -19,13 +19,14 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
-from . import actors, folders, meshes
+from . import actors, folders, meshes, tracing
 from .performances import PerformanceReader, frame_list
 
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
 DELIVERY = "delivery.json"
-KINDS = ("learn", "fit", "retarget")
+KINDS = ("learn", "fit", "retarget", "anatomy", "inspect")
+PLACED = ("fit", "retarget", "anatomy")  # of the kinds, those whose results have a place
 READING_STRETCH_S = 0.04
 
 # What a preparation yields while it works: what it does, and the share that is done.
@@ -50,7 +51,11 @@ def prepare_learning(actor: Any, choices: dict[str, Any]) -> JobFolder:
     """
     found = actors.read_actor(actor)
     path = folders.new_job_folder(actor.name, "learn")
-    folders.write_arrays(path / "capture.npz", actors.capture_arrays(found, actor.millimetres_per_unit))
+    arrays = actors.capture_arrays(found, actor.millimetres_per_unit)
+    trusted = tracing.trusted_weights(actor, found.vertices[0], found.topology.triangles())
+    if trusted is not None:
+        arrays["trusted"] = trusted.astype(np.float32)
+    folders.write_arrays(path / "capture.npz", arrays)
     out = path / (folders.safe_name(actor.name) + ACTOR_SUFFIX)
     write_delivery(path, {"kind": "learn", "actor": actor.identifier, "actor_file": out.name})
     arguments = {"capture": str(path / "capture.npz"), "out": str(out), **choices}
@@ -199,7 +204,7 @@ def read_delivery(path: Path) -> dict[str, Any]:
         delivery = json.loads((path / DELIVERY).read_text(encoding="utf-8"))
         if delivery["kind"] not in KINDS:
             raise ValueError(delivery["kind"])
-        if delivery["kind"] != "learn" and np.shape(delivery["frame"]) != (4, 4):
+        if delivery["kind"] in PLACED and np.shape(delivery["frame"]) != (4, 4):
             raise ValueError("frame")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path / DELIVERY} is missing or damaged; start the job again") from error

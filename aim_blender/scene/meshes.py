@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..core.errors import InputError
 from ..core.topology import Topology
@@ -81,6 +82,11 @@ def make_mesh(name: str, positions: np.ndarray, corners: np.ndarray, sizes: np.n
 def matrix_array(matrix: object) -> np.ndarray:
     """(4, 4) float64 from a mathutils.Matrix."""
     return np.array(matrix, dtype=np.float64)
+
+
+def matrix_of(array: np.ndarray) -> Matrix:
+    """A mathutils.Matrix from (4, 4)."""
+    return Matrix(array.tolist())
 
 
 def rigid_part(matrix: np.ndarray) -> np.ndarray:

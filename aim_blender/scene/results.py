@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from . import actors, baked, folders, placing
+from . import actors, anatomy_jobs, baked, folders, placing
 from .job_making import ACTOR_SUFFIX, read_delivery
 
 CURVE_SUFFIX = ".learning.png"
@@ -37,6 +37,10 @@ def bring_in(context: bpy.types.Context, path: Path) -> str:
     steps = [{name: value for name, value in each.items() if name != "out"} for each in result.get("figures", [])]
     if delivery["kind"] == "learn":
         text = _bring_in_actor(actor, path / delivery["actor_file"], steps[0] if steps else {})
+    elif delivery["kind"] == "anatomy":
+        text = anatomy_jobs.bring_in_bones(scene, actor, path, delivery, steps[0] if steps else {})
+    elif delivery["kind"] == "inspect":
+        text = anatomy_jobs.show_inside(context, actor, delivery["show"])
     else:
         # Both steps have figures of the same names: those of the first, fit or retarget, are told apart.
         made = {f"{delivery['kind']}_{name}": value for name, value in steps[0].items()} if steps else {}

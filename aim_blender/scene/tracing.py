@@ -14,10 +14,11 @@ from mathutils.bvhtree import BVHTree
 
 from ..core.captures import Bone
 from ..core.constraints import Constraints, RayCaster, describe_tracing, trace
+from ..core.face_landmarks import suggest_landmarks
+from ..core.trusted_region import LEAST_TRUSTED, propose_trusted, trusted_points
 from . import actors
 
 TRUSTED_GROUP = "AIM Trusted"
-LEAST_TRUSTED = 0.5  # the painted weight from which on a point is trusted
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ def trace_actor(actor: Any) -> Traced:
     scale = actor.millimetres_per_unit
     bones = {name: Bone(points * scale, triangles) for name, (points, triangles) in found.bones.items()}
     neutral = found.vertices[0].astype(np.float64) * scale
-    weights = read_trusted(actor)
-    trusted = None if weights is None else weights >= LEAST_TRUSTED
-    constraints, figures = trace(neutral, found.topology.triangles(), bones, ray_caster, trusted)
+    triangles = found.topology.triangles()
+    trusted = trusted_points(neutral, triangles, trusted_weights(actor, neutral, triangles))
+    constraints, figures = trace(neutral, triangles, bones, ray_caster, trusted)
     sentence, notes = describe_tracing(figures)
     TRACED[actor.identifier] = _in_units(constraints, neutral, scale, figures, sentence, notes, made_of(actor))
     return TRACED[actor.identifier]
@@ -79,10 +80,33 @@ def made_of(actor: Any) -> tuple[Any, ...]:
     return tuple(made)
 
 
-def read_trusted(actor: Any) -> np.ndarray | None:
-    """(V,) float32 weights of the trusted region painted on the neutral; None where there is no such group."""
+def trusted_weights(actor: Any, neutral: np.ndarray, triangles: np.ndarray) -> np.ndarray | None:
+    """(V,) weights of the trusted region painted on the neutral, else proposed from the actor's landmarks.
+
+    neutral: (V, 3), triangles: (T, 3). None where there are neither: what is trusted is then left to the method.
+    """
     group = actor.neutral.vertex_groups.get(TRUSTED_GROUP)
-    return None if group is None else actors.read_vertex_group(actor.neutral, group)
+    if group is not None:
+        return actors.read_vertex_group(actor.neutral, group)
+    landmarks = {each.name: each.vertex for each in actor.landmarks if each.vertex < len(neutral)}
+    if {"nasion", "menton"} <= landmarks.keys():
+        return propose_trusted(neutral, triangles, landmarks)
+    return None
+
+
+def paint_proposal(actor: Any) -> float:
+    """Write the proposed trusted region into the neutral's vertex group, which is made if there is none.
+
+    Returns the share of the points that are trusted. Raises InputError if no face is found to propose it on.
+    """
+    found = actors.read_neutral(actor)
+    triangles = found.topology.triangles()
+    landmarks = {each.name: each.vertex for each in actor.landmarks if each.vertex < len(found.vertices[0])}
+    if not landmarks:
+        landmarks = suggest_landmarks(found.vertices[0], triangles)
+    weights = propose_trusted(found.vertices[0], triangles, landmarks)
+    actors.write_vertex_group(actor.neutral, TRUSTED_GROUP, weights)
+    return float((weights >= LEAST_TRUSTED).mean())
 
 
 def _in_units(

@@ -66,8 +66,13 @@ def test_operator_says_what_it_found(demo):
 
 def test_a_painted_region_is_where_rays_start(demo):
     tracing = module("scene.tracing")
-    everywhere = tracing.trace_actor(demo)
+    proposed = tracing.trace_actor(demo)
+    assert proposed.figures["started"] < 0.2 * proposed.figures["points"]
     group = demo.neutral.vertex_groups.new(name=tracing.TRUSTED_GROUP)
+    group.add(list(range(len(demo.neutral.data.vertices))), 1.0, "REPLACE")
+    everywhere = tracing.trace_actor(demo)
+    assert everywhere.figures["started"] == everywhere.figures["points"]
+    group.remove(list(range(len(demo.neutral.data.vertices))))
     height = np.array([vertex.co.z for vertex in demo.neutral.data.vertices])
     group.add(np.flatnonzero(height > 0.04).tolist(), 1.0, "REPLACE")
     group.add(np.flatnonzero(height < -0.09).tolist(), 0.2, "REPLACE")
@@ -84,8 +89,8 @@ def test_where_the_actor_stands_changes_nothing(demo):
         item.location, item.rotation_euler = (3.0, -20.0, 1.5), (0.3, 0.2, 1.1)
     bpy.context.view_layer.update()
     there = tracing.trace_actor(demo)
-    assert abs(here.figures["kept"] - there.figures["kept"]) <= 0.01 * here.figures["kept"]
-    assert np.abs(here.skin.mean(0) - there.skin.mean(0)).max() < 5e-4
+    assert abs(here.figures["kept"] - there.figures["kept"]) <= 0.05 * here.figures["kept"]
+    assert np.abs(here.skin.mean(0) - there.skin.mean(0)).max() < 2e-3
 
 
 def test_what_is_missing_is_said(demo):

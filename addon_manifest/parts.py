@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several panels draw alike: where they stand, the bar of a job, and what they ask about an actor."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import bpy
+
+from ..aim_blender.jobs.progress import duration
+from ..aim_blender.scene import jobs, versions
+from .text import draw_problem, draw_text
+
+
+class AimPanel:
+    """Where all of AIM's panels stand."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "AIM"
+
+
+def draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
+    """The job's bar and what can be done about it, in the panel of its kind."""
+    run = jobs.of(actor)
+    if run is None or run.kind != kind:
+        return
+    status = run.status
+    if run.active:
+        column = layout.column(align=True)
+        versions.draw_progress(column, status.fraction, f"{status.fraction:.0%}")
+        details = [status.message]
+        if status.remaining_s is not None:
+            details.append(f"{duration(status.remaining_s)} left")
+        error = status.figures.get("error_mm")
+        if isinstance(error, float):
+            details.append(f"error {error:.3f} mm")
+        draw_text(layout, ", ".join(part for part in details if part))
+        layout.operator("aim.job_cancel", icon="CANCEL")
+        return
+    if status.error:
+        draw_problem(layout, status.error)
+    elif status.state == "cancelled":
+        draw_text(layout, status.message, "PAUSE")
+    if actor.job_folder and run.resumable:
+        layout.operator("aim.job_resume", icon="FILE_REFRESH")
+    elif jobs.offers_result(run, actor):
+        draw_text(layout, "a finished result has not come into this file yet", "INFO")
+        layout.operator("aim.job_resume", text="Bring In Result", icon="IMPORT")
+
+
+def is_learned(actor: Any) -> bool:
+    return actor is not None and bool(actor.file_path)
+
+
+def read_figures(text: str) -> dict[str, Any]:
+    """The figures of a result, which are kept as JSON."""
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

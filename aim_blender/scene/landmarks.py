@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The landmarks of an actor's face: suggested by its geometry, corrected by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Vector
+from mathutils.bvhtree import BVHTree
+
+from ..core.errors import InputError
+from ..core.face_landmarks import LANDMARK_NAMES, suggest_landmarks
+from . import actors, meshes
+
+
+def suggest(actor: Any) -> int:
+    """Set the actor's landmarks to what the geometry suggests; what somebody picked stays. Returns how many there are.
+
+    Raises InputError if no face is found.
+    """
+    found = actors.read_neutral(actor)
+    suggested = suggest_landmarks(found.vertices[0] * actor.millimetres_per_unit, found.topology.triangles())
+    picked = {each.name: each.vertex for each in actor.landmarks if each.picked}
+    actor.landmarks.clear()
+    for name in LANDMARK_NAMES:
+        if name in picked or name in suggested:
+            _add(actor, name, picked.get(name, suggested.get(name, 0)), name in picked)
+    for name, vertex in picked.items():
+        if name not in LANDMARK_NAMES:
+            _add(actor, name, vertex, True)
+    actor.active_landmark = min(actor.active_landmark, len(actor.landmarks) - 1)
+    return len(actor.landmarks)
+
+
+def pick(actor: Any, name: str, vertex: int) -> None:
+    """Put a landmark onto a vertex of the neutral. Raises InputError if there is no such landmark or vertex."""
+    if name not in LANDMARK_NAMES:
+        raise InputError(f"there is no landmark called {name!r}; there are {', '.join(LANDMARK_NAMES)}")
+    count = len(meshes.mesh_of(actor.neutral).vertices)
+    if not 0 <= vertex < count:
+        raise InputError(f"{actor.neutral.name!r} has no vertex {vertex}; it has {count}")
+    known = actor.landmarks.get(name)
+    if known is None:
+        _add(actor, name, vertex, True)
+    else:
+        known.vertex, known.picked = vertex, True
+    actor.active_landmark = actor.landmarks.find(name)
+
+
+def places(actor: Any) -> np.ndarray:
+    """(L, 3) where the landmarks lie, in the scene's space; of a mesh that lost a vertex, the first one."""
+    vertices = actor.neutral.data.vertices
+    matrix = actor.neutral.matrix_world
+    chosen = (vertices[each.vertex if each.vertex < len(vertices) else 0] for each in actor.landmarks)
+    return np.array([matrix @ vertex.co for vertex in chosen], dtype=np.float32).reshape(-1, 3)
+
+
+def selected_vertex(item: bpy.types.Object) -> int | None:
+    """The one vertex that is selected in Edit Mode, None if there is none or more than one."""
+    if item.mode != "EDIT":
+        return None
+    item.update_from_editmode()
+    mesh = meshes.mesh_of(item)
+    selected = np.zeros(len(mesh.vertices), dtype=bool)
+    mesh.vertices.foreach_get("select", selected)
+    return int(selected.argmax()) if selected.sum() == 1 else None
+
+
+class Pointer:
+    """Finds the vertex of an object under the mouse; the object's own mesh, whatever modifiers make of it."""
+
+    def __init__(self, item: bpy.types.Object) -> None:
+        self.matrix = meshes.matrix_array(item.matrix_world)
+        mesh = meshes.mesh_of(item)
+        self.triangles = meshes.read_topology(mesh, item.name).triangles()
+        self.points = meshes.transform(self.matrix, meshes.read_positions(mesh).astype(np.float64))
+        self.tree = BVHTree.FromPolygons(self.points.tolist(), self.triangles.tolist(), all_triangles=True)
+
+    def vertex(self, origin: Vector, direction: Vector) -> int | None:
+        """The vertex nearest to where a ray through the scene first meets the object, None if it misses."""
+        place, _, face, _ = self.tree.ray_cast(origin, direction)
+        if face is None:
+            return None
+        corners = self.triangles[face]
+        return int(corners[np.linalg.norm(self.points[corners] - np.array(place), axis=1).argmin()])
+
+
+def _add(actor: Any, name: str, vertex: int, picked: bool) -> None:
+    landmark = actor.landmarks.add()
+    landmark.name, landmark.vertex, landmark.picked = name, vertex, picked
