@@ -10,9 +10,16 @@ import bpy
 from .. import ops
 from ..aim_blender.scene import jobs
 from ..ops.results import deliver
-from . import command_line, overlays, panels, preferences, properties
+from . import batch_panel, batch_properties, command_line, overlays, panels, preferences, properties
 
-CLASSES: tuple[type[Any], ...] = (*properties.CLASSES, *preferences.CLASSES, *ops.CLASSES, *panels.CLASSES)
+CLASSES: tuple[type[Any], ...] = (
+    *batch_properties.CLASSES,
+    *properties.CLASSES,
+    *preferences.CLASSES,
+    *ops.CLASSES,
+    *panels.CLASSES,
+    *batch_panel.CLASSES,
+)
 
 
 def register() -> None:

@@ -16,7 +16,7 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,8 @@ def run_shot(shot: Shot, out: Path, report: Report) -> dict[str, Any]:
             steps = steps_of(shot, folder)
             _check_inputs(shot)
             for number, step in enumerate(steps):
-                if record.do(step, _within(report, number, len(steps), "")):
+                reporting = _within(report, number, len(steps), "")
+                if record.do(step, lambda step=step, reporting=reporting: _perform(step, reporting)):
                     row["state"] = DONE
                     row["made"] += 1
                 else:
@@ -164,6 +165,10 @@ def _steps_of_target(shot: Shot, target: Target, take: str, folder: Path) -> lis
     return steps
 
 
+def _perform(step: Step, report: Report) -> dict[str, Any]:
+    return task_named(step.task)(step.arguments, report, None)
+
+
 def _check_inputs(shot: Shot) -> None:
     """Raise InputError, naming the column, if a file that the row names is not there."""
     named = [("actor", shot.actor), ("performance", shot.performance), ("take", shot.take)]
@@ -211,13 +216,13 @@ class Record:
         self._seen: dict[str, Any] = content.get("seen", {}) if good else {}
         self._saved = json.dumps([self._steps, self._seen])
 
-    def do(self, step: Step, report: Report) -> bool:
-        """Do a step unless it is done. Returns whether it had to be done. Raises what its task raises."""
+    def do(self, step: Step, perform: Callable[[], dict[str, Any]]) -> bool:
+        """Perform a step, which returns its figures, unless it is done. Returns whether it had to be done."""
         digest = self.digest_of_step(step)
         if self.is_done(step, digest):
             return False
         started = time.monotonic()
-        figures = plain(task_named(step.task)(step.arguments, report, None))
+        figures = plain(perform())
         self.note(step, digest, figures, time.monotonic() - started)
         return True
 

@@ -29,7 +29,7 @@ class BakedTake:
 
     neutral (V, 3), keys (K, V, 3) offsets, key_names (K,) of which the first named_count are the actor's shapes,
     key_weights (F, K), skin_weight (V,) the jaw's share, jaw and head (F, 4, 4), hinge_centre and hinge_axis (3,),
-    frames (F,). A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
+    frames (F,), fps frames a second. A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
     """
 
     topology: Topology
@@ -44,6 +44,7 @@ class BakedTake:
     hinge_centre: np.ndarray
     hinge_axis: np.ndarray
     frames: np.ndarray
+    fps: float
 
     @classmethod
     def load(cls, path: Path, millimetres_per_unit: float) -> BakedTake:
@@ -65,6 +66,7 @@ class BakedTake:
                 data["hinge_centre"].astype(np.float64) / millimetres_per_unit,
                 data["hinge_axis"].astype(np.float64),
                 data["frames"].astype(np.int64),
+                float(data["fps"]),
             )
         except FileNotFoundError:
             raise InputError(f"the baked take {path} is gone; fit the performance again") from None

@@ -10,6 +10,7 @@ from conftest import Inside
 PROMISED = [
     "actor_add",
     "actor_learn",
+    "batch_retarget",
     "demo_actor_add",
     "environment_check",
     "job_cancel",
