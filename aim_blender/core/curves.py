@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The learning curve as a picture and as data."""
+"""The learning curve as a picture and as data, and a fit's error over its frames as a picture."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .takes import Take
 from .whole_files import written_whole
 
 LEAST_SHOWN = 1e-5  # smaller losses say nothing, and would flatten the others
@@ -51,3 +52,27 @@ def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path
     with written_whole(picture) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
     pyplot.close(figure)
+
+
+def save_error_curve(take: Take, picture: Path) -> None:
+    """Write the mean and the worst error of each frame of a take as a PNG, its worst frames marked. Raises OSError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.add_subplot()
+    for column, name in ((1, "worst point"), (0, "mean of all points")):
+        axis.plot(take.frames, take.error_mm[:, column], ".-" if len(take.frames) < 60 else "-", label=name)
+    for number, frame in enumerate(take.figures.get("worst_frames", ())):
+        place = (frame["frame"], frame["worst_mm"])
+        axis.annotate(str(frame["frame"]), place, xytext=(0, 4), textcoords="offset points", fontsize="small", ha="center")
+        axis.plot(*place, "k.", label="worst frames" if number == 0 else None)
+    for number, missing in enumerate(take.figures.get("missing_frames", ())):
+        axis.axvline(missing, color="0.8", zorder=0, label="missing, filled in" if number == 0 else None)
+    axis.set_yscale("log")
+    axis.set_xlabel("frame")
+    axis.set_ylabel("error in mm")
+    axis.legend(fontsize="small")
+    with written_whole(picture) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from .meshes import list_mesh_files, read_mesh
 from .topology import Topology, same_surface
 
 DEFAULT_FPS = 24.0
+IN_MEMORY_BYTES = 256 * 2**20  # a larger performance stays in its file, or goes to a temporary one
 CHECKED_AT_ONCE = 64  # frames
 LEAST_SHARE = 0.01  # of the mesh's points; a frame with fewer is missing
 # A point thrown far off tears all its edges; a twentieth of the vertices shuffled tears 9 % of the edges.
@@ -166,7 +168,10 @@ def to_millimetres(performance: Performance, neutral: np.ndarray, topology: Topo
     )
     for factor in UNIT_FACTORS:
         if abs(found * factor / wanted - 1.0) < 0.1:
-            return replace(performance, vertices=performance.vertices * np.float32(factor)), factor
+            scaled = _room_for(performance.vertices.shape)
+            for index, points in enumerate(performance.vertices):
+                np.multiply(points, np.float32(factor), out=scaled[index])
+            return replace(performance, vertices=scaled), factor
     return performance, 1.0
 
 
@@ -181,7 +186,7 @@ def _read_folder(folder: Path) -> Performance:
     if not files:
         raise InputError(f"{folder} holds no meshes; one .obj or .ply file a frame is needed")
     first, topology = read_mesh(files[0])
-    vertices = np.empty((len(files), len(first), 3), dtype=np.float32)
+    vertices = _room_for((len(files), len(first), 3))
     for index, path in enumerate(files):
         points, faces = (first, topology) if index == 0 else read_mesh(path)
         if faces.digest != topology.digest:
@@ -193,7 +198,7 @@ def _read_folder(folder: Path) -> Performance:
 def _read_archive(path: Path) -> Performance:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            vertices = np.asarray(archive["vertices"], dtype=np.float32)
+            vertices = _stored_vertices(path, archive)
             if vertices.ndim != 3 or vertices.shape[2] != 3:
                 raise ValueError(f"its vertices have the shape {vertices.shape}; (frames, points, 3) is needed")
             stored = set(archive.files)
@@ -204,6 +209,7 @@ def _read_archive(path: Path) -> Performance:
                 topology = Topology(archive["corners"], archive["sizes"], vertices.shape[1])
             elif "faces" in stored:
                 topology = Topology.from_padded(archive["faces"], vertices.shape[1])
+            confidence = _stored_confidence(archive, vertices.shape[:2])
             if frames.ndim != 1 or len(frames) != len(vertices):
                 raise ValueError(f"it numbers {frames.size} frames but has {len(vertices)}")
             if frames.dtype.kind not in "iu" or (np.diff(frames.astype(np.int64)) <= 0).any():
@@ -214,38 +220,95 @@ def _read_archive(path: Path) -> Performance:
                 raise ValueError(f"it has {fps:g} frames a second; it must have more than 0")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read as a performance: {error}") from error
-    return Performance(vertices, frames.astype(np.int32), float(fps), topology, str(path))
+    return Performance(vertices, frames.astype(np.int32), float(fps), topology, str(path), confidence)
+
+
+def _stored_vertices(path: Path, archive: np.lib.npyio.NpzFile) -> np.ndarray:
+    """(F, V, 3) float32 the archive's `vertices`, without reading what is stored as it is, or is large."""
+    with archive.zip.open("vertices.npy") as member:  # KeyError if there is none
+        version = np.lib.format.read_magic(member)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, by_column, kind = read_header(member)
+        length = int(np.prod(shape))
+        if by_column or kind.hasobject or len(shape) != 3 or 4 * length <= IN_MEMORY_BYTES:
+            return np.asarray(archive["vertices"], dtype=np.float32)
+        place = archive.zip.getinfo("vertices.npy")
+        if place.compress_type == zipfile.ZIP_STORED and kind == np.float32:
+            with open(path, "rb") as file:
+                file.seek(place.header_offset + 26)
+                name, extra = struct.unpack("<HH", file.read(4))
+            start = place.header_offset + 30 + name + extra + member.tell()
+            return np.memmap(path, np.float32, "r", start, shape)
+        vertices = _room_for(shape)
+        each = length // shape[0] * kind.itemsize
+        for index in range(shape[0]):
+            vertices[index] = np.frombuffer(member.read(each), kind).reshape(shape[1:])
+        return vertices
+
+
+def _stored_confidence(archive: np.lib.npyio.NpzFile, shape: tuple[int, ...]) -> np.ndarray | None:
+    """(F, V) the archive's `confidence` in [0, 1], or its boolean `mask`, True where a point is there; for all frames
+    alike if it is (V,)."""
+    name = next((name for name in ("confidence", "mask") if name in archive.files), None)
+    if name is None:
+        return None
+    found = archive[name]
+    if found.shape not in (shape, shape[1:]):
+        raise ValueError(f"its {name} has the shape {found.shape}; {shape}, a number for each point, is needed")
+    if found.dtype.kind not in "biuf" or not ((found >= 0) & (found <= 1)).all():
+        raise ValueError(f"its {name} holds values that are not from 0 to 1")
+    return np.broadcast_to(found if found.dtype == bool else found.astype(np.float32), shape)
 
 
 def _read_pc2(path: Path) -> Performance:
-    data = path.read_bytes()
+    with open(path, "rb") as file:
+        data = file.read(32)
     if len(data) < 32 or data[:12] != b"POINTCACHE2\0":
         raise InputError(f"{path} is not a PC2 point cache; its first bytes are not POINTCACHE2")
     _, points, start, _, samples = struct.unpack("<iiffi", data[12:32])
     if not abs(start) < 1e6:
         raise InputError(f"{path} is damaged: it starts at frame {start:g}")
-    vertices = _frames_of(path, data[32:], "<f4", samples, points)
+    vertices = _frames_of(path, 32, "<f4", samples, points)
     return Performance(vertices, np.arange(samples, dtype=np.int32) + round(start), DEFAULT_FPS, None, str(path))
 
 
 def _read_mdd(path: Path) -> Performance:
-    data = path.read_bytes()
-    if len(data) < 8:
-        raise InputError(f"{path} is not an MDD point cache; it is too short")
-    samples, points = struct.unpack(">ii", data[:8])
-    if samples < 0 or len(data) < 8 + 4 * samples:
+    with open(path, "rb") as file:
+        data = file.read(8)
+        if len(data) < 8:
+            raise InputError(f"{path} is not an MDD point cache; it is too short")
+        samples, points = struct.unpack(">ii", data)
+        data = file.read(4 * max(samples, 0)) if samples < path.stat().st_size else b""
+    if samples < 0 or len(data) < 4 * samples:
         raise InputError(f"{path} is damaged: it names {samples} frames but ends before their times")
-    times = np.frombuffer(data, ">f4", samples, 8)
-    vertices = _frames_of(path, data[8 + 4 * samples :], ">f4", samples, points)
+    times = np.frombuffer(data, ">f4", samples)
+    vertices = _frames_of(path, 8 + 4 * samples, ">f4", samples, points)
     step = float(np.median(np.diff(times))) if samples > 1 else 0.0
     fps = 1.0 / step if 0 < step < np.inf else DEFAULT_FPS
     return Performance(vertices, np.arange(1, samples + 1, dtype=np.int32), fps, None, str(path))
 
 
-def _frames_of(path: Path, data: bytes, kind: str, samples: int, points: int) -> np.ndarray:
-    wanted = samples * points * 12
-    if samples < 0 or points < 0 or len(data) < wanted:
+def _frames_of(path: Path, start: int, kind: str, samples: int, points: int) -> np.ndarray:
+    """(samples, points, 3) float32 from byte `start` of a file on, memory-mapped where it is large."""
+    wanted, found = samples * points * 12, path.stat().st_size - start
+    if samples < 0 or points < 0 or found < wanted:
         raise InputError(
-            f"{path} is damaged: {samples} frames of {points} points need {wanted} bytes, but {len(data)} are there"
+            f"{path} is damaged: {samples} frames of {points} points need {wanted} bytes, but {max(found, 0)} are there"
         )
-    return np.frombuffer(data[:wanted], kind).astype(np.float32).reshape(samples, points, 3)
+    if wanted == 0:
+        return np.empty((samples, points, 3), dtype=np.float32)
+    stored = np.memmap(path, kind, "r", start, (samples, points, 3))
+    if kind == "<f4" and wanted > IN_MEMORY_BYTES:
+        return stored
+    vertices = _room_for(stored.shape)
+    for index in range(samples):
+        vertices[index] = stored[index]
+    return vertices
+
+
+def _room_for(shape: tuple[int, ...]) -> np.ndarray:
+    """Room for a float32 array: in memory, or where it is large in a temporary file that the system pages."""
+    if 4 * np.prod(shape, dtype=np.int64) <= IN_MEMORY_BYTES:
+        return np.empty(shape, dtype=np.float32)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.float32, "w+", 0, shape)

@@ -16,10 +16,14 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from .sentences import is_disk_full
+
+if TYPE_CHECKING:
+    from ..core.actor import Actor
+    from ..core.takes import Take
 
 Report = Callable[[dict[str, Any]], None]
 Figures = dict[str, Any]
@@ -39,7 +43,8 @@ LEARNING_CHOICES = (
     "seed",
     "threads",
 )
-FITTING_CHOICES = ("solver", "modes", "head", "device")
+FITTING_CHOICES = ("solver", "modes", "temporal", "head", "device")
+POINT_FITTING_CHOICES = ("modes", "temporal", "head")
 TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/retiming.py
 RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions")
 
@@ -75,17 +80,21 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally solver, modes, head, device, and the frames start to end that are fitted.
+    """actor, performance, out, and optionally the choices of FITTING_CHOICES and the frames start to end.
 
-    Points (.json, .csv) take modes and head, and are fitted whole.
+    Points (.json, .csv) take modes, temporal and head, and are fitted whole. With camera, a JSON file, they are points
+    in its images, and landmarks says where they belong on the mesh. Beside the take `X.take.safetensors` it writes the
+    error of each frame as a picture, X.error.png; beside the actor it keeps what its next fit can use again.
     """
-    _expect("fit", arguments, required=("actor", "performance", "out"), optional=(*FITTING_CHOICES, "start", "end"))
+    optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks")
+    _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
+    from ..core.curves import save_error_curve
     from ..core.files import load_actor, save_take
     from ..core.fitting import FittingSettings, fit_performance
-    from ..core.fitting_points import PointFittingSettings, fit_points
+    from ..core.fitting_cache import cache_beside
     from ..core.performances import read_performance, within
-    from ..core.points import POINT_SUFFIXES, read_points
+    from ..core.points import POINT_SUFFIXES
 
     source = Path(arguments["performance"])
     chosen = _chosen(arguments, FITTING_CHOICES)
@@ -93,15 +102,47 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     actor = load_actor(Path(arguments["actor"]))
     report({"message": "Reading the performance"})
     if source.suffix.lower() in POINT_SUFFIXES:
-        settings = PointFittingSettings(**{name: chosen[name] for name in ("modes", "head") if name in chosen})
-        take = fit_points(actor, read_points(source), settings, report)
+        take = _fit_points(actor, source, arguments, report)
+    elif arguments.get("camera"):
+        raise InputError(f"a camera is for points in its images, as .json or .csv; {source} is a performance of meshes")
     else:
         performance = within(read_performance(source), arguments.get("start"), arguments.get("end"))
-        take = fit_performance(actor, performance, FittingSettings(**chosen), report)
+        cache = cache_beside(Path(arguments["actor"]))
+        take = fit_performance(actor, performance, FittingSettings(**chosen), report, cache)
     report({"message": "Writing the take"})
+    picture = out.with_name(out.name.removesuffix(TAKE_SUFFIX) + ".error.png")
     with _writing(out):
         save_take(take, out)
-    return {"out": str(out), **take.figures}
+        save_error_curve(take, picture)
+    return {"out": str(out), "curve": str(picture), **take.figures}
+
+
+def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: Report) -> Take:
+    from ..core.fitting_points import PointFittingSettings, fit_points
+    from ..core.points import read_points
+
+    chosen = _chosen(arguments, POINT_FITTING_CHOICES)
+    if not arguments.get("camera"):
+        if arguments.get("landmarks"):
+            raise InputError("landmarks say where points of images belong; give the camera of the images too")
+        return fit_points(actor, read_points(source), PointFittingSettings(**chosen), report)
+    from ..core.cameras import read_cameras
+    from ..core.fitting_image_points import ImageFittingSettings, fit_image_points
+    from ..core.image_points import read_image_points, read_landmark_map
+
+    landmarks = arguments.get("landmarks")
+    if not landmarks:
+        raise InputError(
+            f"{source} holds points of images; landmarks, a JSON file of where on the mesh each belongs, is needed too"
+        )
+    return fit_image_points(
+        actor,
+        read_image_points(source),
+        read_cameras(Path(arguments["camera"])),
+        read_landmark_map(Path(landmarks)),
+        ImageFittingSettings(**chosen),
+        report,
+    )
 
 
 def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -189,7 +230,9 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
             write_cache(out, (frames["vertices"] / unit).astype("f4"), take.frames, take.fps)
         else:
             save_arrays(out, frames)
-    return {"out": str(out), "frames": len(frames["vertices"]), "points": frames["vertices"].shape[1]}
+    first, last = int(take.frames[0]), int(take.frames[-1])
+    size = {"frames": len(frames["vertices"]), "points": frames["vertices"].shape[1]}
+    return {"out": str(out), **size, "first": first, "last": last}
 
 
 def inspect(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:

@@ -111,6 +111,13 @@ def _add_fit(verbs: Any) -> None:
         "--head", choices=("auto", "free", "still"), help="whether the head moves (default: auto looks whether it does)"
     )
     parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
+    parser.add_argument(
+        "--temporal", type=float, metavar="FRAMES", help="halve what goes to and fro within so many frames (default: 0)"
+    )
+    parser.add_argument("--camera", type=_path, metavar="FILE.json", help="of the images that the points are in")
+    parser.add_argument(
+        "--landmarks", type=_path, metavar="FILE.json", help="where on the mesh the points of images belong"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     _add_range(parser)
 

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 
+from aim_blender.core import performances
 from aim_blender.core.errors import InputError
 from aim_blender.core.meshes import write_mesh
 from aim_blender.core.performances import Performance, check_performance, read_performance, to_millimetres
@@ -88,6 +89,36 @@ def test_every_format_is_read(tmp_path, kind):
     else:
         assert performance.topology.digest == TOPOLOGY.digest
     checked(performance)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_large_files_are_paged_and_hold_the_same(tmp_path, monkeypatch, kind, compressed):
+    path = written(tmp_path, kind)
+    if compressed and kind == "npz":
+        np.savez_compressed(path, vertices=TRUTH)  # in double precision, so that it is converted too
+    small = read_performance(path)
+    monkeypatch.setattr(performances, "IN_MEMORY_BYTES", 0)
+    large = read_performance(path)
+    assert isinstance(large.vertices, np.memmap)
+    assert large.vertices.dtype == np.float32
+    assert np.array_equal(small.vertices, large.vertices)
+    centimetres = dataclasses.replace(large, vertices=large.vertices / 10)
+    scaled, factor = to_millimetres(centimetres, NEUTRAL, TOPOLOGY)
+    assert factor == 10.0
+    assert np.abs(scaled.vertices - TRUTH).max() < 1e-4
+
+
+def test_archive_says_what_counts(tmp_path):
+    mask = np.random.default_rng(0).random((FRAMES, POINTS)) < 0.9
+    np.savez(tmp_path / "a.npz", vertices=TRUTH, mask=mask)
+    assert np.array_equal(read_performance(tmp_path / "a.npz").confidence, mask)
+    np.savez(tmp_path / "a.npz", vertices=TRUTH, confidence=np.linspace(0, 1, POINTS))
+    assert read_performance(tmp_path / "a.npz").confidence.shape == (FRAMES, POINTS)
+    np.savez(tmp_path / "a.npz", vertices=TRUTH, confidence=np.full((FRAMES, POINTS), 1.5))
+    assert "confidence holds values that are not from 0 to 1" in refused(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", vertices=TRUTH, mask=mask[:, 1:])
+    assert "its mask has the shape (6, 224)" in refused(tmp_path / "a.npz")
 
 
 def test_caches_know_their_start_and_rate(tmp_path):
