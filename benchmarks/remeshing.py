@@ -48,7 +48,9 @@ def decimated(vertices: np.ndarray, triangles: np.ndarray, count: int) -> tuple[
         # Row of a kept vertex: its own share, and the rest from what collapses into it.
         rows = np.arange(len(into))
         moved = into != rows
-        mix = sparse.csr_matrix((np.where(moved, 1 - kept_share[into], kept_share), (into, rows)), shape=(len(into),) * 2)
+        mix = sparse.csr_matrix(
+            (np.where(moved, 1 - kept_share[into], kept_share), (into, rows)), shape=(len(into),) * 2
+        )
         keep = np.flatnonzero(~moved)
         number = np.full(len(into), -1)
         number[keep] = np.arange(len(keep))
@@ -75,7 +77,9 @@ def _independent_collapses(vertices: np.ndarray, triangles: np.ndarray, most: in
     for index, corners in enumerate(triangles.tolist()):
         for corner in corners:
             around[corner].append(index)
-    normal = np.cross(vertices[triangles[:, 1]] - vertices[triangles[:, 0]], vertices[triangles[:, 2]] - vertices[triangles[:, 0]])
+    normal = np.cross(
+        vertices[triangles[:, 1]] - vertices[triangles[:, 0]], vertices[triangles[:, 2]] - vertices[triangles[:, 0]]
+    )
     size = np.linalg.norm(normal, axis=1, keepdims=True)
     plane = np.concatenate([normal / size, -(normal / size * vertices[triangles[:, 0]]).sum(1, keepdims=True)], 1)
     quadric = np.zeros((count, 4, 4))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
+from .face_landmarks import MIDDLE_LANDMARKS, suggest_landmarks
 from .registration import REACH_MM, lay
 from .surfaces import Surface, vertex_normals
 from .topology import Topology
@@ -67,14 +68,20 @@ def make_correspondence(
     """Find for each of the target's vertices its place on the source.
 
     source: (V, 3), target: (W, 3) neutrals in any place and size. landmarks: vertices by name of each, of which the
-    names in common count; None suggests them. Raises InputError if a landmark is no vertex.
+    names in common count. They are where they are said to be; None suggests some, which only tell how the faces lie. A
+    name with `upper` and the same with `lower` are the two sides of a slit. Without landmarks the surfaces are laid on
+    each other as they are. Raises InputError if a landmark is no vertex.
     """
     report = report or (lambda _: None)
     report({"message": "Aligning the faces", "done": 0, "total": 1})
     meshes = [(np.asarray(source, np.float64), source_topology), (np.asarray(target, np.float64), target_topology)]
     (source, source_triangles), (target, target_triangles) = [_outward(p, t.triangles()) for p, t in meshes]
-    names, pairs = _paired_landmarks(landmarks, source, target)
-    laid = lay(source, source_triangles, target, target_triangles, pairs, [], report)
+    named = landmarks or tuple(_suggested(*mesh) for mesh in ((source, source_triangles), (target, target_triangles)))
+    names, pairs = _paired_landmarks(named[0], named[1], source, target)
+    facing = [(name, name.replace("upper", "lower")) for name in names if "upper" in name]
+    opposite = np.array([[names.index(name) for name in pair] for pair in facing if pair[1] in names], dtype=np.int64)
+    held = landmarks is not None
+    laid = lay(source, source_triangles, target, target_triangles, pairs, opposite.reshape(-1, 2), held, report)
     surface = Surface(laid.vertices, source_triangles, laid.source_sides, REACH_MM * laid.unit)
     found = surface.closest(target, vertex_normals(target, target_triangles), laid.target_sides)
     confidence = found.cosine.clip(min=0.0) / (1 + (found.distance / (SURE_MM * laid.unit)) ** 2)
@@ -86,6 +93,7 @@ def make_correspondence(
         confidence=confidence.astype(np.float32),
         settings={"landmarks": list(names), "suggested": landmarks is None},
         figures={
+            "points": len(target),
             "landmarks": len(names),
             "slits": int(laid.target_sides.max(initial=0)),
             "apart_mean_mm": float(found.distance.mean()),
@@ -105,16 +113,26 @@ def _outward(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.
     return points, triangles if outwards >= 0 else triangles[:, ::-1]
 
 
+def _suggested(points: np.ndarray, triangles: np.ndarray) -> dict[str, int]:
+    """The landmarks of the profile, or none where no face is found: those at the sides are placed by typical
+    proportions."""
+    try:
+        found = suggest_landmarks(points, triangles)
+    except InputError:
+        return {}
+    return {name: found[name] for name in MIDDLE_LANDMARKS if name in found}
+
+
 def _paired_landmarks(
-    landmarks: tuple[Mapping[str, int], Mapping[str, int]] | None, source: np.ndarray, target: np.ndarray
+    one: Mapping[str, int], other: Mapping[str, int], source: np.ndarray, target: np.ndarray
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """The names in common, and their vertices (P, 2)."""
-    one, other = landmarks if landmarks is not None else ({}, {})
     for whose, named, points in (("source", one, source), ("target", other, target)):
         for name, vertex in named.items():
             if not 0 <= vertex < len(points):
                 raise InputError(
-                    f"the landmark {name} of the {whose} is vertex {vertex}, but its mesh has {len(points)}; pick it again"
+                    f"the landmark {name} of the {whose} is vertex {vertex}, but its mesh has {len(points)} vertices; "
+                    "pick it again"
                 )
     names = tuple(name for name in one if name in other)
     return names, np.array([(one[name], other[name]) for name in names], dtype=np.int64).reshape(-1, 2)

@@ -22,6 +22,9 @@ SMOOTH_MM = (80.0, 50.0, 35.0, 25.0, 18.0, 12.0, 8.0, 6.0, 4.0)  # how far a dis
 TURNS = 3  # closest points looked for in each pass
 FAR_MM = (40.0, 6.0)  # closest points further than this do not pull, in the first and last pass
 FACING = 0.5  # cosine of the normals below which closest points do not pull
+# A place that another point of the source is much nearer to is that point's: what only the source has, such as a bag
+# behind its lips, must not be drawn to the nearest skin.
+CLAIM_RATIO, CLAIM_MM = 2.0, 3.0
 REACH_MM = 5.0  # see Surface
 RIM_PULL = 3.0  # of the rims of slits, in units of a typical vertex's
 LANDMARK_PULL = 10.0
@@ -47,19 +50,28 @@ def lay(
     target: np.ndarray,
     target_triangles: np.ndarray,
     pairs: np.ndarray,
-    slit_pairs: list[tuple[np.ndarray, np.ndarray]],
+    opposite: np.ndarray,
+    held: bool,
     report: Report,
 ) -> Laid:
     """Lay the source's vertices (Vs, 3) onto the target (Vt, 3).
 
     pairs: (P, 2) a source and a target vertex that belong together; fewer than 3 and the whole surfaces are aligned.
-    slit_pairs: for a slit that is not open in both, such as a mouth with its bag, the vertices (source, target) of ...
+    opposite: (S, 2) rows of pairs that lie above and below a slit; for slits that are not open rims in both, such as a
+    mouth with its bag. held: whether the pairs also hold when the source is deformed.
     """
     aligned = align(source, target, pairs)
     unit = _size(target) / HEAD
     source_slits, target_slits, rims = _matching_slits(aligned, source_triangles, target, target_triangles)
     source_sides = slit_sides(aligned, source_triangles, source_slits)
     target_sides = slit_sides(target, target_triangles, target_slits)
+    for above, below in pairs[opposite]:
+        known = (sides[each[k]] for k, sides in enumerate((source_sides, target_sides)) for each in (above, below))
+        if not all(known):
+            source_slits.append((above[:1], below[:1]))
+            target_slits.append((above[1:], below[1:]))
+            source_sides = slit_sides(aligned, source_triangles, source_slits)
+            target_sides = slit_sides(target, target_triangles, target_slits)
     surface = Surface(target, target_triangles, target_sides, REACH_MM * unit)
     outer = _outer_rim(target_triangles, target_slits, len(target))
     laplacian, mass = robust_laplacian.mesh_laplacian(aligned, source_triangles)
@@ -73,24 +85,35 @@ def lay(
     for step, (smooth, turn) in enumerate(itertools.product(SMOOTH_MM, range(TURNS))):
         report({"message": "Laying the source onto the target", "done": step, "total": total})
         now = aligned + displaced
-        found = surface.closest(now, vertex_normals(now, source_triangles), source_sides)
+        normals = vertex_normals(now, source_triangles)
+        found = surface.closest(now, normals, source_sides)
         progress = step / (total - 1)
         far = unit * FAR_MM[0] ** (1 - progress) * FAR_MM[1] ** progress
         corners = surface.triangles[found.triangle]
         on_rim = ((found.barycentric > 1e-6) <= outer[corners]).all(1)
-        pull = area * ((found.cosine > FACING) & (found.distance < far) & ~on_rim)
-        wanted = surface.at(found) - aligned
-        for vertices, places in rims:
-            pull[vertices] = np.maximum(pull[vertices], RIM_PULL * typical)
-            wanted[vertices] = places - aligned[vertices]
-        if len(pairs):
-            fading = LANDMARK_PULL * typical * (1 - progress) ** 2
-            pull[pairs[:, 0]] = fading
+        places = surface.at(found)
+        nearest = _nearest(now, normals, places, surface.normals_at(found), surface.reach)
+        claimed = found.distance > CLAIM_RATIO * nearest + CLAIM_MM * unit
+        pull = area * ((found.cosine > FACING) & (found.distance < far) & ~on_rim & ~claimed)
+        wanted = places - aligned
+        for rim, rim_places in rims:
+            pull[rim] = np.maximum(pull[rim], RIM_PULL * typical)
+            wanted[rim] = rim_places - aligned[rim]
+        if held:
+            pull[pairs[:, 0]] = LANDMARK_PULL * typical
             wanted[pairs[:, 0]] = target[pairs[:, 1]] - aligned[pairs[:, 0]]
         system = (sparse.diags(pull) + (smooth * unit) ** 4 * bending + 1e-6 * sparse.diags(area)).tocsc()
         factor = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
         displaced = factor.solve(pull[:, None] * wanted)
     return Laid(aligned + displaced, source_sides, target_sides, unit)
+
+
+def _nearest(
+    points: np.ndarray, normals: np.ndarray, places: np.ndarray, facing: np.ndarray, reach: float
+) -> np.ndarray:
+    """(P,) how near the nearest of points (V, 3) is to each of places (P, 3), where it faces much the same way."""
+    tree = cKDTree(np.concatenate([points, reach * normals], axis=1))
+    return tree.query(np.concatenate([places, reach * facing], axis=1))[0]
 
 
 # -- in one piece -----------------------------------------------------------------------------------------------------

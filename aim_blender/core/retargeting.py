@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Retargeting (MODEL.md section 4): s = H [ LBS(s0', T', k') + sum_i w_i(c) e'_i(c) ] with the target's fields.
 
-Between two learned actors of one topology. Weights per point move over, settled first where the source's own shapes do
-not determine them; the jaw is carried into the target's range.
+Weights per point move over, settled first where the source's own shapes do not determine them; the jaw is carried into
+the target's range. Where the two meshes differ, the source is first carried along a correspondence onto the target's.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,14 +19,16 @@ from torch import Tensor
 
 from .actor import Actor, skin
 from .anatomy import Hinge
+from .closed_form import agreement_matrix, expression_offsets, seen_by_modes
+from .constraints import Constraints
+from .correspondence import Correspondence
 from .errors import InputError
 from .evaluation import check_belongs
 from .expression_names import pair_expressions
-from .fitting import agreement_matrix, expression_offsets, seen_by_modes
 from .jaw import compose_jaw, decompose_jaw
 from .rigid import angle_degrees, rigid_registration
 from .takes import Take
-from .topology import same_surface
+from .topology import Topology, same_surface
 
 Report = Callable[[dict], None]
 
@@ -71,21 +74,32 @@ class RetargetSettings:
 
 
 def retarget_take(
-    take: Take, source: Actor, target: Actor, settings: RetargetSettings | None = None, report: Report | None = None
+    take: Take,
+    source: Actor,
+    target: Actor,
+    settings: RetargetSettings | None = None,
+    report: Report | None = None,
+    correspondence: Correspondence | None = None,
 ) -> Take:
     """The performance of a take of the source as a take of the target.
 
+    correspondence: of the source's mesh to the target's; needed where they are not of one topology, and else not used.
     Its error_mm stays that of the source's fit: on the target there is nothing to compare with. Raises InputError if
-    the take is not the source's, the two actors' meshes are not of one topology, or no expressions pair.
+    the take is not the source's, the meshes differ and the correspondence is not theirs, or no expressions pair.
     """
     settings = settings or RetargetSettings()
     report = report or (lambda _: None)
     check_belongs(source, take)
-    if not same_surface(source.topology, target.topology):
-        raise InputError(
-            f"the source's mesh has {len(source.bone)} vertices and the target's {len(target.bone)}, "
-            "or their faces differ; retargeting needs two actors of one topology"
-        )
+    across = not same_surface(source.topology, target.topology)
+    if across:
+        if correspondence is None:
+            raise InputError(
+                f"the source's mesh has {len(source.bone)} vertices and the target's {len(target.bone)}, "
+                "or their faces differ; retargeting across topologies needs their correspondence"
+            )
+        correspondence.check(source.topology, target.topology)
+        source = carried_actor(source, correspondence, target.topology)
+        take = dataclasses.replace(take, modes=correspondence.carry(take.modes))
     region = _checked_region(settings.region_strength, len(target.bone))
     pairs = pair_expressions(source.names, target.names, settings.pairs)
     from_index = np.array([source.names.index(name) for name in pairs])  # (P,)
@@ -106,6 +120,7 @@ def retarget_take(
     figures = {
         "frames": len(take.frames),
         "paired": len(pairs),
+        "across_topologies": across,
         "renamed": [f"{one} -> {other}" for one, other in pairs.items() if one != other],
         "unpaired_source": [name for name in source.names if name not in pairs],
         "unpaired_target": [name for name in target.names if name not in pairs.values()],
@@ -133,6 +148,18 @@ def retarget_take(
         },
         figures=figures,
     )
+
+
+def carried_actor(actor: Actor, correspondence: Correspondence, topology: Topology) -> Actor:
+    """The actor as it is at the vertices of another mesh: its fields on that mesh's topology, without the networks."""
+    fields = ("template", "bone", "normal", "thickness", "skin_weight", "implicit_expressions")
+    residuals = ("neutral_residual", "expression_residual")
+    carried = {name: correspondence.carry(getattr(actor, name)) for name in (*fields, *residuals)}
+    # d n of a place is not its mean d times its mean n: what is left of the neutral goes to the residual.
+    neutral = correspondence.carry(actor.neutral)
+    implicit = carried["bone"] + carried["thickness"] * carried["normal"]
+    carried["neutral_residual"] = (neutral - implicit.astype(np.float64)).astype(np.float32)
+    return dataclasses.replace(actor, topology=topology, constraints=Constraints.none(), networks={}, **carried)
 
 
 def read_regions(path: Path) -> np.ndarray:

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 CANDIDATES = 12  # samples near a point whose triangles are looked at exactly
 MOST_CUTS = 6  # of a triangle's sides, for samples no further apart than the typical edge
+LIPS_WIDTH = 4.0  # of lips, measured by the distance between their margins
 APART = 0.3  # by what share the ways to a slit's two sides must differ for a point to belong to one of them
 
 
@@ -78,6 +79,10 @@ class Surface:
         """(P, 3) the points found."""
         return np.einsum("pk,pkx->px", found.barycentric, self.vertices[self.triangles[found.triangle]])
 
+    def normals_at(self, found: Found) -> np.ndarray:
+        """(P, 3) unit normals there."""
+        return _unit(np.einsum("pk,pkx->px", found.barycentric, self.normals[self.triangles[found.triangle]]))
+
     def _tree(self, side: int) -> tuple[cKDTree, np.ndarray]:
         """The samples that a point of this side may go to, and their numbers."""
         if side not in self._trees:
@@ -90,14 +95,16 @@ class Surface:
 def slit_sides(vertices: np.ndarray, triangles: np.ndarray, slits: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """(V,) on which side of which slit a vertex lies: +1 and -1 of the first, +2 and -2 of the second ..., 0 of none.
 
-    slits: the vertices along both sides of each. A vertex belongs to a side if the way to it along the mesh is clearly
-    shorter than to the other, and not longer than the slit is wide.
+    slits: the vertices along both sides of each, or only one in the middle of each side. A vertex belongs to a side if
+    the way to it along the mesh is clearly shorter than to the other, and not longer than the slit is wide.
     """
     sides = np.zeros(len(vertices), np.int64)
     nearest = np.full(len(vertices), np.inf)
     graph = edge_graph(vertices, triangles)
     for number, pair in enumerate(slits, 1):
         width = np.linalg.norm(np.ptp(vertices[np.concatenate(pair)], axis=0))
+        if len(pair[0]) == len(pair[1]) == 1:
+            width *= LIPS_WIDTH
         ways = np.stack(
             [dijkstra(graph, directed=False, indices=rim, limit=3 * width, min_only=True) for rim in pair]
         ).clip(max=3 * width)
