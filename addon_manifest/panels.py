@@ -195,6 +195,7 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
                 sub.prop(state, "frame_start")
                 sub.prop(state, "frame_end")
                 sub.prop(state, "frame_step")
+        column.prop(state, "solver")
         column.prop(state, "tolerance_mm", text="Tolerance (mm)")
         layout.prop(state, "beside")
         row = layout.row()

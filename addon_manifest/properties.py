@@ -14,6 +14,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..ops.fitting import SOLVERS
 from .batch_properties import AimBatch
 
 
@@ -191,6 +192,7 @@ class AimScene(bpy.types.PropertyGroup):
     frame_start: IntProperty(name="Start", description="The first frame to fit", default=1)
     frame_end: IntProperty(name="End", description="The last frame to fit", default=250)
     frame_step: IntProperty(name="Step", description="Fit every frame, every second frame and so on", default=1, min=1)
+    solver: EnumProperty(name="Solver", description="How the performance is fitted", items=SOLVERS)
     tolerance_mm: FloatProperty(
         name="Tolerance",
         description="The largest error, in millimetres, of any point in any frame that the result may have against the "

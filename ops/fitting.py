@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs
 from ..aim_blender.scene.job_making import PerformanceSource, learned_file, prepare_fitting
 from .base import AimOperator, may_start_job, require_actor, worker_device, worker_interpreter
 from .results import deliver
+
+SOLVERS = (
+    ("closed-form", "Closed Form", "The closest fit, at many frames a second"),
+    ("neural", "Neural", "The paper's networks, begun at the closed form: about half a second a frame"),
+)
 
 
 class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
@@ -33,6 +38,11 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
     frame_step: IntProperty(name="Step", description="Every how many frames; 0 takes the scene's setting", min=0)
     tolerance_mm: FloatProperty(
         name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
+    )
+    solver: EnumProperty(
+        name="Solver",
+        description="How to fit; left out, the scene's setting counts",
+        items=SOLVERS,
     )
     modes: IntProperty(
         name="Modes",
@@ -63,7 +73,8 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         actor = require_actor(context)
         learned_file(actor)
         source = self._source(context)
-        choices = {"device": worker_device(context), **({"modes": self.modes} if self.modes else {})}
+        solver = self.solver if self.properties.is_property_set("solver") else context.scene.aim.solver
+        choices = {"device": worker_device(context), "solver": solver, **({"modes": self.modes} if self.modes else {})}
         tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32
         run = jobs.Run(actor.identifier, "fit", worker_interpreter(context), deliver)
         beside = self.beside if self.properties.is_property_set("beside") else context.scene.aim.beside

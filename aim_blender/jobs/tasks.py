@@ -43,7 +43,7 @@ LEARNING_CHOICES = (
     "seed",
     "threads",
 )
-FITTING_CHOICES = ("solver", "modes", "temporal", "head", "device")
+FITTING_CHOICES = ("solver", "modes", "temporal", "head", "device", "iterations", "warm_start", "seed")
 POINT_FITTING_CHOICES = ("modes", "temporal", "head")
 TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/retiming.py
 RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions")
@@ -108,7 +108,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     else:
         performance = within(read_performance(source), arguments.get("start"), arguments.get("end"))
         cache = cache_beside(Path(arguments["actor"]))
-        take = fit_performance(actor, performance, FittingSettings(**chosen), report, cache)
+        take = fit_performance(actor, performance, FittingSettings(**chosen), report, cache, checkpoint)
     report({"message": "Writing the take"})
     picture = out.with_name(out.name.removesuffix(TAKE_SUFFIX) + ".error.png")
     with _writing(out):

@@ -29,7 +29,7 @@ from .batch import summary
 from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, write_atomically
 from .progress import RemainingTime, completed, duration
 from .sentences import is_bad_input, is_disk_full, one_line, sentence_for
-from .tasks import ACTOR_SUFFIX, Report, output_path, task_named
+from .tasks import ACTOR_SUFFIX, TAKE_SUFFIX, Report, output_path, task_named
 from .worker import plain, run_job
 
 CHECKPOINT_SUFFIX = ".checkpoint"
@@ -106,7 +106,21 @@ def _add_fit(verbs: Any) -> None:
         help="folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv",
     )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
-    parser.add_argument("--solver", choices=("closed-form",))
+    parser.add_argument(
+        "--solver",
+        choices=("closed-form", "neural"),
+        help="neural fits the paper's networks: slower, and less close (default: closed-form)",
+    )
+    parser.add_argument("--iterations", type=_count, metavar="N", help="of the neural solver, over all frames")
+    parser.add_argument(
+        "--from-rest",
+        dest="warm_start",
+        action="store_const",
+        const=False,
+        help="let the neural solver begin at rest instead of at the closed form",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="of the neural solver")
+    parser.add_argument("--resume", action="store_true", help="let the neural solver go on from the checkpoint")
     parser.add_argument(
         "--head", choices=("auto", "free", "still"), help="whether the head moves (default: auto looks whether it does)"
     )
@@ -233,11 +247,15 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
         return run_job(arguments["folder"], arguments["end_with_parent"])
     as_json, resume = arguments.pop("json"), arguments.pop("resume", False)
     given = {name: value for name, value in arguments.items() if value is not None}
-    checkpoint = Path(given["out"] + CHECKPOINT_SUFFIX) if verb == "learn" else None
+    lengthy = verb == "learn" or given.get("solver") == "neural"
+    checkpoint = Path(given["out"] + CHECKPOINT_SUFFIX) if lengthy else None
     folder = Path(given["out"]).parent if "out" in given else Path.cwd()
     try:
+        if resume and checkpoint is None:
+            raise InputError("the closed form keeps no checkpoint, it is quick; leave out --resume")
         if checkpoint is not None:
-            output_path(given["out"], ACTOR_SUFFIX)  # before anything is written beside it
+            # Before anything is written beside it.
+            output_path(given["out"], ACTOR_SUFFIX if verb == "learn" else TAKE_SUFFIX)
             _prepare_checkpoint(checkpoint, given, resume)
         with _quiet(), _interruptible() as stopped, _progress(stopped) as report:
             # Standard output belongs to the figures alone, whatever a library prints.
