@@ -56,15 +56,15 @@ class AIM_PT_anatomy(AimPanel, bpy.types.Panel):
             return
         has_bones = actors.is_there(actor.skull) and actors.is_there(actor.mandible)
         figures = read_figures(actor.anatomy_figures)
+        own = has_bones and anatomy_jobs.is_fitted(actor.skull) and anatomy_jobs.is_fitted(actor.mandible)
         if has_bones:
-            own = figures and anatomy_jobs.is_fitted(actor.skull) and anatomy_jobs.is_fitted(actor.mandible)
             bones = f"{actor.skull.name} and {actor.mandible.name} are the bones"
             draw_text(layout, anatomy_jobs.describe_fit(actor.name, figures) if own else bones, "CHECKMARK")
             for note in figures.get("notes", []) if own else []:
                 draw_text(layout, note, "INFO")
         else:
             draw_text(layout, "no bones yet: fit some, or pick a skull and a mandible above", "INFO")
-        layout.operator("aim.anatomy_fit", icon="BONE_DATA", text="Fit Bones Again" if has_bones else "Fit Bones")
+        layout.operator("aim.anatomy_fit", icon="BONE_DATA", text="Fit Bones Again" if own else "Fit Bones")
         draw_job(layout, actor, "anatomy")
         row = layout.row(align=True)
         row.operator("aim.constraints_trace", icon="TRACKING")

@@ -36,10 +36,15 @@ class Drawing:
         lines = np.stack([traced.skin, traced.bone], axis=1).reshape(-1, 3)
         self.lines = {
             share: batch_for_shader(
-                self.line_shader, "LINES", {"pos": lines, "color": np.repeat(colours * [1, 1, 1, share], 2, axis=0)}
+                self.line_shader, "LINES", {"pos": lines, "color": np.repeat(_faded(colours, share), 2, axis=0)}
             )
             for share in (HIDDEN, 1.0)
         }
+
+
+def _faded(colours: np.ndarray, share: float) -> np.ndarray:
+    """(C, 4) float32, which is all that Blender's batches understand, with a share of their strength."""
+    return (colours * np.array([1.0, 1.0, 1.0, share])).astype(np.float32)
 
 
 _drawing: Drawing | None = None
@@ -62,17 +67,21 @@ def draw() -> None:
 
 
 def _draw_landmarks(context: bpy.types.Context, actor: Any) -> None:
-    """Over everything, so that none is lost in a fold of the skin; the one chosen in the list is larger."""
+    """Those behind the head faintly; the one chosen in the list is larger."""
     import gpu
     from gpu_extras.batch import batch_for_shader
 
-    shader, places = versions.point_shader(), landmarks.places(actor)
+    shader, places = versions.point_shader(), landmarks.places(actor, OUTWARDS)
     colours = np.array([PICKED if each.picked else SUGGESTED for each in actor.landmarks], dtype=np.float32)
     chosen = np.arange(len(places)) == actor.active_landmark
-    for which, pixels in ((~chosen, LANDMARK_PIXELS), (chosen, 1.8 * LANDMARK_PIXELS)):
-        gpu.state.point_size_set(pixels * context.preferences.system.ui_scale)
-        batch_for_shader(shader, "POINTS", {"pos": places[which], "color": colours[which]}).draw(shader)
-    gpu.state.point_size_set(1.0)
+    gpu.state.blend_set("ALPHA")
+    for test, share in (("GREATER", HIDDEN), ("LESS_EQUAL", 1.0)):
+        gpu.state.depth_test_set(test)
+        for which, pixels in ((~chosen, LANDMARK_PIXELS), (chosen, 1.8 * LANDMARK_PIXELS)):
+            gpu.state.point_size_set(pixels * context.preferences.system.ui_scale)
+            points = {"pos": places[which], "color": _faded(colours[which], share)}
+            batch_for_shader(shader, "POINTS", points).draw(shader)
+    _reset()
 
 
 def _draw_constraints(context: bpy.types.Context, actor: Any, traced: tracing.Traced) -> None:
@@ -90,6 +99,13 @@ def _draw_constraints(context: bpy.types.Context, actor: Any, traced: tracing.Tr
             gpu.state.depth_test_set(test)
             _drawing.lines[share].draw(_drawing.line_shader)
         _drawing.points.draw(_drawing.point_shader)
+    _reset()
+
+
+def _reset() -> None:
+    """Leave the graphics as Blender expects them."""
+    import gpu
+
     gpu.state.depth_test_set("NONE")
     gpu.state.point_size_set(1.0)
     gpu.state.blend_set("NONE")

@@ -132,6 +132,21 @@ class AIM_OT_landmark_remove(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class AIM_OT_depths_reset(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.depths_reset"
+    bl_label = "Reset to Table"
+    bl_description = "Set all depths of the soft tissue to those of the published table, from where they can be changed"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _has_neutral(cls, context)
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        landmarks.reset_depths(require_actor(context))
+        return {"FINISHED"}
+
+
 class AIM_OT_trusted_propose(AimOperator, bpy.types.Operator):
     bl_idname = "aim.trusted_propose"
     bl_label = "Propose Region"
@@ -196,6 +211,7 @@ CLASSES = (
     AIM_OT_landmarks_suggest,
     AIM_OT_landmark_pick,
     AIM_OT_landmark_remove,
+    AIM_OT_depths_reset,
     AIM_OT_trusted_propose,
     AIM_OT_trusted_paint,
 )

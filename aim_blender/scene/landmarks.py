@@ -12,6 +12,7 @@ from mathutils.bvhtree import BVHTree
 
 from ..core.errors import InputError
 from ..core.face_landmarks import LANDMARK_NAMES, suggest_landmarks
+from ..core.tissue_depths import TISSUE_DEPTHS
 from . import actors, meshes
 
 
@@ -49,12 +50,23 @@ def pick(actor: Any, name: str, vertex: int) -> None:
     actor.active_landmark = actor.landmarks.find(name)
 
 
-def places(actor: Any) -> np.ndarray:
-    """(L, 3) where the landmarks lie, in the scene's space; of a mesh that lost a vertex, the first one."""
-    vertices = actor.neutral.data.vertices
-    matrix = actor.neutral.matrix_world
+def places(actor: Any, outwards: float = 0.0) -> np.ndarray:
+    """(L, 3) where the landmarks lie, in the scene's space; of a mesh that lost a vertex, the first one.
+
+    outwards: by what share of the object's size they stand over the skin.
+    """
+    vertices, matrix = actor.neutral.data.vertices, actor.neutral.matrix_world
+    lift = outwards * max(np.ptp(np.array(actor.neutral.bound_box), axis=0))
     chosen = (vertices[each.vertex if each.vertex < len(vertices) else 0] for each in actor.landmarks)
-    return np.array([matrix @ vertex.co for vertex in chosen], dtype=np.float32).reshape(-1, 3)
+    return np.array([matrix @ (each.co + lift * each.normal) for each in chosen], dtype=np.float32).reshape(-1, 3)
+
+
+def reset_depths(actor: Any) -> None:
+    """List the published depths of the soft tissue, all as published."""
+    actor.depths.clear()
+    for name, millimetres in TISSUE_DEPTHS.items():
+        depth = actor.depths.add()
+        depth.name, depth.millimetres, depth.table = name, millimetres, millimetres
 
 
 def selected_vertex(item: bpy.types.Object) -> int | None:

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The learned dense anatomy against bones that are known: the demo actor's by construction, and those of real faces.
+
+python benchmarks/anatomy_learned.py [--actors demo 3 11] [--regions everywhere proposed] [--iterations N]
+
+Each actor is learned with constraints everywhere that a bone lies under the skin, and from the proposed trusted region.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import trimesh
+from common import capture_of, parser, print_table
+
+from aim_blender.core.actor import Actor
+from aim_blender.core.captures import Bone, Capture
+from aim_blender.core.demo_actor import make_demo_actor
+from aim_blender.core.inspection import inspect_actor
+from aim_blender.core.learning import LearningSettings, learn_actor
+from aim_blender.core.trusted_region import trusted_points
+
+LARGEST_DEPTH_MM = 25.0  # where the nearest bone is farther under the skin there is none: neck, ears
+
+
+def main() -> None:
+    found = parser(__doc__)
+    found.add_argument("--actors", nargs="+", default=["demo", "3", "11"])
+    found.add_argument("--regions", nargs="+", default=["everywhere", "proposed"])
+    found.add_argument("--iterations", type=int, default=LearningSettings.iterations)
+    arguments = found.parse_args()
+    rows = []
+    for name in arguments.actors:
+        capture = demo_capture() if name == "demo" else capture_of(arguments, int(name))[0]
+        for region in arguments.regions:
+            weights = np.ones(len(capture.neutral))
+            if region == "proposed":
+                trusted = trusted_points(capture.neutral, capture.topology.triangles())
+                assert trusted is not None
+                weights = trusted.astype(float)
+            actor = learn_actor(replace(capture, trusted=weights), LearningSettings(iterations=arguments.iterations))
+            rows.append([name, region, *measured(capture, actor)])
+    columns = ["actor", "constraints", "points", "from them mm", "normals °", "bone off, constrained mm"]
+    columns += ["elsewhere over bone mm", "least thickness mm", "folded", "implicit mean mm", "worst mm"]
+    print_table(f"Learned dense anatomy, {arguments.iterations} iterations", columns, rows)
+
+
+def demo_capture() -> Capture:
+    """The demo actor with its own bones."""
+    demo = make_demo_actor()
+    bones = {
+        "skull": Bone(demo.skull_vertices, demo.skull_triangles),
+        "mandible": Bone(demo.mandible_vertices, demo.mandible_triangles),
+    }
+    return Capture(tuple(demo.names), demo.shapes, demo.topology, bones)
+
+
+def measured(capture: Capture, actor: Actor) -> list[object]:
+    """How far the learned bone lies from the constraints, and from the bones' surface under constrained and other
+    points."""
+    surface = trimesh.util.concatenate(
+        [trimesh.Trimesh(bone.vertices, bone.triangles, process=False) for bone in capture.bones.values()]
+    )
+    off = trimesh.proximity.closest_point(surface, actor.bone)[1]
+    depth = trimesh.proximity.closest_point(surface, capture.neutral)[1]
+    known = np.zeros(len(off), dtype=bool)
+    known[actor.constraints.points] = True
+    others = ~known & (depth < LARGEST_DEPTH_MM)
+    at = actor.constraints.points
+    apart = np.linalg.norm(actor.bone[at] - actor.constraints.bone, axis=1)
+    turned = np.degrees(np.arccos((actor.normal[at] * actor.constraints.normal).sum(1).clip(-1, 1)))
+    figures = inspect_actor(actor)[1]
+    return [
+        f"{len(at)} ({len(at) / len(off):.1%})",
+        float(apart.mean()),
+        float(turned.mean()),
+        float(off[known].mean()),
+        float(off[others].mean()),
+        figures["thickness_least_mm"],
+        f"{figures['folded_faces']} of {figures['faces']}",
+        figures["error_mean_mm"],
+        figures["error_worst_mm"],
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Landmarks and the trusted region: suggested by the face, corrected by hand, and what learning is given."""
+
+import bpy
+import headless
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def demo(scene):
+    bpy.ops.aim.demo_actor_add()
+    return scene.aim.actors[0]
+
+
+def vertices_by_name(demo) -> dict[str, int]:
+    return {each.name: each.vertex for each in demo.landmarks}
+
+
+def test_landmarks_are_suggested_and_corrected(demo):
+    assert bpy.ops.aim.landmarks_suggest() == {"FINISHED"}
+    first = vertices_by_name(demo)
+    points = demo.neutral.data.vertices
+    assert points[first["nose_tip"]].co.y < points[first["nasion"]].co.y  # the face looks towards -Y
+    assert points[first["gonion.L"]].co.x > 0 > points[first["gonion.R"]].co.x
+    assert points[first["menton"]].co.z < points[first["stomion"]].co.z < points[first["glabella"]].co.z
+    assert not any(each.picked for each in demo.landmarks)
+    bpy.ops.aim.landmark_pick(name="menton", vertex=17)
+    demo.active_landmark = demo.landmarks.find("nasion")
+    bpy.ops.aim.landmark_remove()
+    assert "nasion" not in vertices_by_name(demo)
+    bpy.ops.aim.landmarks_suggest()
+    assert vertices_by_name(demo) == {**first, "menton": 17}
+    assert [each.name for each in demo.landmarks if each.picked] == ["menton"]
+
+
+def test_the_vertex_selected_in_edit_mode_is_picked(demo):
+    bpy.ops.aim.landmarks_suggest()
+    demo.active_landmark = demo.landmarks.find("pogonion")
+    bpy.context.view_layer.objects.active = demo.neutral
+    for polygon in demo.neutral.data.polygons:
+        polygon.select = False
+    for edge in demo.neutral.data.edges:
+        edge.select = False
+    for vertex in demo.neutral.data.vertices:
+        vertex.select = vertex.index == 321
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert bpy.ops.aim.landmark_pick() == {"FINISHED"}
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert vertices_by_name(demo)["pogonion"] == 321
+
+
+def test_what_cannot_be_picked_is_said(demo):
+    with pytest.raises(RuntimeError, match="No vertex is given; click on the neutral"):
+        bpy.ops.aim.landmark_pick(name="menton")
+    with pytest.raises(RuntimeError, match="There is no landmark called 'chin'"):
+        bpy.ops.aim.landmark_pick(name="chin", vertex=3)
+    with pytest.raises(RuntimeError, match="has no vertex 99999999"):
+        bpy.ops.aim.landmark_pick(name="menton", vertex=99999999)
+    with pytest.raises(RuntimeError, match="No landmark is chosen"):
+        bpy.ops.aim.landmark_pick(vertex=3)
+
+
+def test_the_mouse_finds_the_vertex_below_it(demo):
+    """Also where a modifier shows another mesh, and the object stands turned and scaled."""
+    from mathutils import Vector
+
+    landmarks = headless.extension_module("aim_blender.scene.landmarks")
+    demo.neutral.modifiers.new("finer", "SUBSURF")
+    demo.neutral.location, demo.neutral.rotation_euler, demo.neutral.scale = (3, 2, 1), (0.2, 0.3, 2.0), (2, 2, 2)
+    bpy.context.view_layer.update()
+    pointer = landmarks.Pointer(demo.neutral)
+    matrix, points = demo.neutral.matrix_world, demo.neutral.data.vertices
+    front = min(points, key=lambda each: each.co.y).index
+    outside = matrix @ (points[front].co + Vector((0.0005, -0.5, 0.0005)))
+    towards = (matrix @ points[front].co - matrix @ (points[front].co + Vector((0, -0.5, 0)))).normalized()
+    assert pointer.vertex(outside, towards) == front
+    assert pointer.vertex(outside, -towards) is None
+
+
+def test_depths_are_the_tables_until_they_are_changed(demo):
+    bpy.ops.aim.depths_reset()
+    depths = {each.name: each for each in demo.depths}
+    assert depths["pogonion"].millimetres == pytest.approx(13.0)
+    assert not any(each.changed for each in demo.depths)
+    depths["pogonion"].millimetres = 9.5
+    assert [each.name for each in demo.depths if each.changed] == ["pogonion"]
+    bpy.ops.aim.depths_reset()
+    assert not any(each.changed for each in demo.depths)
+
+
+def test_the_proposed_region_is_where_bone_shapes_the_skin(demo):
+    tracing, actors = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("tracing", "actors"))
+    bpy.ops.aim.landmarks_suggest()
+    landmarks = vertices_by_name(demo)
+    bpy.ops.aim.trusted_propose()
+    weights = actors.read_vertex_group(demo.neutral, demo.neutral.vertex_groups[tracing.TRUSTED_GROUP])
+    for name in ("supraglabella", "pogonion", "zygion.L", "gonion.R"):
+        assert weights[landmarks[name]] > 0.9, name
+    for name in ("nose_tip", "stomion", "mouth_corner.L", "mid_masseter.R", "supraglenoid.L", "mid_philtrum"):
+        assert weights[landmarks[name]] < 0.1, name
+    assert 0.05 < (weights >= 0.5).mean() < 0.25
+    points = np.array([vertex.co for vertex in demo.neutral.data.vertices])
+    assert weights[points[:, 1] > 0.06].max() == 0  # the back of the head
+    mirrored = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor().head.layout.mirror
+    assert np.abs(weights - weights[mirrored]).mean() < 0.02
+
+
+def test_painting_starts_with_the_proposal_and_keeps_what_was_painted(demo):
+    tracing, actors = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("tracing", "actors"))
+    assert bpy.ops.aim.trusted_paint() == {"FINISHED"}
+    assert bpy.context.mode == "PAINT_WEIGHT"
+    group = demo.neutral.vertex_groups[tracing.TRUSTED_GROUP]
+    group.add([5], 0.75, "REPLACE")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.ops.aim.trusted_paint()
+    assert actors.read_vertex_group(demo.neutral, group)[5] == pytest.approx(0.75)
+
+
+def test_learning_is_given_what_was_painted(saved, demo):
+    job_making, tracing = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("job_making", "tracing"))
+
+    def given() -> np.ndarray | None:
+        folder = job_making.prepare_learning(demo, {})
+        with np.load(folder.path / "capture.npz") as archive:
+            return archive["trusted"] if "trusted" in archive.files else None
+
+    assert given() is None
+    demo.neutral.vertex_groups.new(name=tracing.TRUSTED_GROUP).add([3, 4], 0.6, "REPLACE")
+    weights = given()
+    assert weights is not None
+    assert np.flatnonzero(weights).tolist() == [3, 4]
+    assert weights[3] == pytest.approx(0.6)
