@@ -22,6 +22,7 @@ SUFFIX = ".anatomy.npz"
 BONE_COLOUR = (0.78, 0.73, 0.60)
 SKIN_COLOUR = (0.62, 0.36, 0.26)
 NORMAL_MM = 6.0  # how long a normal is drawn
+NORMALS = 1500  # about how many are drawn: more of them hide the bone
 SHOWN_QUANTILE = 0.995  # a few points off must not darken all others
 JAW_GROUP = "Jaw"
 ARRAYS = ("corners", "sizes", "neutral", "bone", "normal", "thickness", "skin_weight", "error", "symmetry")
@@ -119,9 +120,11 @@ def _collection(scene: bpy.types.Scene, name: str) -> bpy.types.Collection:
 def _add_normals(
     collection: bpy.types.Collection, item: bpy.types.Object, arrays: dict[str, np.ndarray], scale: float
 ) -> None:
-    """The bone's normals as a mesh of edges, a child of the dense anatomy."""
-    bone, count = arrays["bone"], len(arrays["bone"])
-    points = np.concatenate([bone, bone + NORMAL_MM * arrays["normal"]]) / scale
+    """The bone's normals at some of its points as a mesh of edges, a child of the dense anatomy."""
+    every = max(1, round(len(arrays["bone"]) / NORMALS))
+    bone, normal = arrays["bone"][::every], arrays["normal"][::every]
+    count = len(bone)
+    points = np.concatenate([bone, bone + NORMAL_MM * normal]) / scale
     mesh = bpy.data.meshes.new(f"{item.name} Lines")
     mesh.vertices.add(2 * count)
     mesh.edges.add(count)
@@ -164,7 +167,7 @@ def _add_legend(
     for share, align in ((0.0, "LEFT"), (0.5, "CENTER"), (1.0, "RIGHT")):
         curve = bpy.data.curves.new(f"{item.name} Words", "FONT")
         curve.body = f"{largest * share:.3g} {unit}"
-        curve.size, curve.align_x, curve.align_y = 1.2 * letter / scale, align, "TOP"
+        curve.size, curve.align_x, curve.align_y = 0.95 * letter / scale, align, "TOP"
         curve.materials.append(words)
         text = bpy.data.objects.new(curve.name, curve)
         text.parent = item

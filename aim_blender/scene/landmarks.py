@@ -56,7 +56,7 @@ def places(actor: Any, outwards: float = 0.0) -> np.ndarray:
     outwards: by what share of the object's size they stand over the skin.
     """
     vertices, matrix = actor.neutral.data.vertices, actor.neutral.matrix_world
-    lift = outwards * max(np.ptp(np.array(actor.neutral.bound_box), axis=0))
+    lift = float(outwards * np.ptp(np.array(actor.neutral.bound_box), axis=0).max())
     chosen = (vertices[each.vertex if each.vertex < len(vertices) else 0] for each in actor.landmarks)
     return np.array([matrix @ (each.co + lift * each.normal) for each in chosen], dtype=np.float32).reshape(-1, 3)
 
