@@ -15,6 +15,7 @@ from bpy.props import (
 )
 
 from ..ops.fitting import SOLVERS
+from .baking_properties import AimBaking, AimRig
 from .batch_properties import AimBatch
 
 
@@ -127,6 +128,7 @@ class AimTake(bpy.types.PropertyGroup):
     name: StringProperty(name="Name", description="The take's name")
     actor: StringProperty(options={"HIDDEN"})
     file_path: StringProperty(name="Take", description="The file of the fitted take", subtype="FILE_PATH")
+    bake_path: StringProperty(options={"HIDDEN"})
     figures: StringProperty(options={"HIDDEN"})
     frame_start: IntProperty()
     frame_end: IntProperty()
@@ -140,6 +142,8 @@ class AimScene(bpy.types.PropertyGroup):
     active_actor: IntProperty()
     takes: CollectionProperty(type=AimTake)
     active_take: IntProperty()
+    baking: PointerProperty(type=AimBaking)
+    rig: PointerProperty(type=AimRig)
     batch: PointerProperty(type=AimBatch)
 
     show_constraints: BoolProperty(

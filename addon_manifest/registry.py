@@ -10,14 +10,26 @@ import bpy
 from .. import ops
 from ..aim_blender.scene import jobs
 from ..ops.results import deliver
-from . import batch_panel, batch_properties, command_line, overlays, panels, preferences, properties
+from . import (
+    baking_panel,
+    baking_properties,
+    batch_panel,
+    batch_properties,
+    command_line,
+    overlays,
+    panels,
+    preferences,
+    properties,
+)
 
 CLASSES: tuple[type[Any], ...] = (
+    *baking_properties.CLASSES,
     *batch_properties.CLASSES,
     *properties.CLASSES,
     *preferences.CLASSES,
     *ops.CLASSES,
     *panels.CLASSES,
+    *baking_panel.CLASSES,
     *batch_panel.CLASSES,
 )
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Thin operators: they check the context, call aim_blender.scene and aim_blender.jobs, and report."""
 
-from . import actors, anatomy, batch, environment, fitting, jobs, landmarks, learning, results, retargeting
+from . import actors, anatomy, baking, batch, environment, fitting, jobs, landmarks, learning, results, retargeting
 
 CLASSES = (
     *actors.CLASSES,
@@ -10,6 +10,7 @@ CLASSES = (
     *learning.CLASSES,
     *fitting.CLASSES,
     *retargeting.CLASSES,
+    *baking.CLASSES,
     *batch.CLASSES,
     *jobs.CLASSES,
     *results.CLASSES,

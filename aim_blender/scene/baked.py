@@ -29,7 +29,8 @@ class BakedTake:
 
     neutral (V, 3), keys (K, V, 3) offsets, key_names (K,) of which the first named_count are the actor's shapes,
     key_weights (F, K), skin_weight (V,) the jaw's share, jaw and head (F, 4, 4), hinge_centre and hinge_axis (3,),
-    frames (F,), fps frames a second. A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
+    frames (F,), fps frames a second.
+    A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
     """
 
     topology: Topology
@@ -410,12 +411,14 @@ def record_take(
     figures: dict[str, Any],
     frames: np.ndarray,
     collection: bpy.types.Collection,
+    bake_file: Path | None = None,
 ) -> Any:
-    """List the take in the scene."""
+    """List the take in the scene. bake_file: the bake.npz that it was made from, if it was."""
     take = scene.aim.takes.add()
     take.name = name
     take.actor = actor.identifier
     take.file_path = str(take_file)
+    take.bake_path = str(bake_file) if bake_file is not None else ""
     take.figures = json.dumps(figures)
     take.frame_start, take.frame_end = int(frames.min()), int(frames.max())
     take.collection = collection

@@ -25,8 +25,8 @@ from .performances import PerformanceReader, frame_list
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
 DELIVERY = "delivery.json"
-KINDS = ("learn", "fit", "retarget", "anatomy", "inspect")
-PLACED = ("fit", "retarget", "anatomy")  # of the kinds, those whose results have a place
+KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect")
+PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
 READING_STRETCH_S = 0.04
 
 # What a preparation yields while it works: what it does, and the share that is done.

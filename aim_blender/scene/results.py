@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from . import actors, anatomy_jobs, baked, folders, placing
+from . import actors, anatomy_jobs, baked, baking_jobs, folders, placing
 from .job_making import ACTOR_SUFFIX, read_delivery
 
 CURVE_SUFFIX = ".learning.png"
@@ -37,6 +37,8 @@ def bring_in(context: bpy.types.Context, path: Path) -> str:
     steps = [{name: value for name, value in each.items() if name != "out"} for each in result.get("figures", [])]
     if delivery["kind"] == "learn":
         text = _bring_in_actor(actor, path / delivery["actor_file"], steps[0] if steps else {})
+    elif delivery["kind"] == "bake":
+        text = baking_jobs.bring_in_bake(context, scene, actor, path, delivery, steps[0] if steps else {})
     elif delivery["kind"] == "anatomy":
         text = anatomy_jobs.bring_in_bones(scene, actor, path, delivery, steps[0] if steps else {})
     elif delivery["kind"] == "inspect":
@@ -80,7 +82,8 @@ def _bring_in_take(
     if delivery.get("beside"):
         frame = placing.beside(context, frame, take.neutral)
     collection = baked.write_take(context, actor, take, frame, name)
-    baked.record_take(scene, actor, name, path / delivery["take_file"], figures, take.frames, collection)
+    take_file, bake_file = path / delivery["take_file"], path / delivery["bake_file"]
+    baked.record_take(scene, actor, name, take_file, figures, take.frames, collection, bake_file)
     first, last = int(take.frames.min()), int(take.frames.max())
     text = f"{describe_take(name, first, last, figures)}; it is in collection {collection.name}"
     if first < scene.frame_start or last > scene.frame_end:

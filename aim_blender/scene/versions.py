@@ -8,9 +8,12 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..core.errors import InputError
+
 # Actions got slots in 4.4: one action then animates the armature and the shape keys together.
 HAS_SLOTS = hasattr(bpy.types, "ActionSlot")
 LINEAR = 1  # the number foreach_set takes for the interpolation 'LINEAR'
+VECTOR = 2  # and for handles of the type 'VECTOR'
 
 
 class ActionWriter:
@@ -62,6 +65,104 @@ class ActionWriter:
         animation.action_slot = slot
         self._channels[key] = action.layers[0].strips[0].channelbag(slot, ensure=True)
         return self._channels[key]
+
+
+class RigWriter:
+    """Writes keys into the F-curves of data-blocks that have animation of their own, and leaves the rest of it alone.
+
+    name: of an action where there is none yet. new_action: an action that is there is copied, the copy is keyed and
+    takes its place, and the original is kept in the file; else it is keyed itself.
+    """
+
+    def __init__(self, name: str, new_action: bool) -> None:
+        self.name = name
+        self.new_action = new_action
+        self._copies: dict[str, bpy.types.Action] = {}
+        self._channels: dict[str, Any] = {}
+
+    def check(self, properties: list[tuple[bpy.types.ID, str, int]]) -> None:
+        """Raise InputError if one of the properties (data-block, path, index) may not be keyed."""
+        for datablock, path, index in properties:
+            animation = datablock.animation_data
+            if animation is not None and animation.use_tweak_mode:
+                raise InputError(f"{datablock.name!r} is tweaked in the NLA editor; leave the tweak mode first")
+            curve = next(
+                (each for each in curves_of(datablock) if (each.data_path, each.array_index) == (path, index)), None
+            )
+            if curve is not None and curve.lock and not self.new_action:
+                raise InputError(f"the curve {path} of {datablock.name!r} is locked; unlock it, or key a new action")
+            action = animation.action if animation is not None else None
+            if action is not None and action.library is not None and not self.new_action:
+                raise InputError(f"the action {action.name!r} is linked from another file; key a new action instead")
+
+    def write(
+        self, datablock: bpy.types.ID, data_path: str, index: int, group: str, frames: np.ndarray, values: np.ndarray
+    ) -> None:
+        """Key `datablock.data_path[index]` with values (F,) at frames (F,), joined by straight lines.
+
+        Keys that were there from the first to the last of these frames are replaced; the others stay.
+        """
+        channels = self._channels_for(datablock)
+        curve = channels.fcurves.find(data_path, index=index)
+        if curve is None:
+            curve = channels.fcurves.new(data_path, index=index)
+            curve.group = channels.groups.get(group) or channels.groups.new(group)
+        points = curve.keyframe_points
+        for point in reversed(points):
+            if frames[0] - 1e-3 <= point.co.x <= frames[-1] + 1e-3:
+                points.remove(point, fast=True)
+        before = len(points)
+        points.add(len(frames))
+        for name, kind, added in (
+            ("co", np.float32, np.stack([frames, values], axis=1)),
+            ("interpolation", np.int32, np.full(len(frames), LINEAR)),
+            ("handle_left_type", np.int32, np.full(len(frames), VECTOR)),
+            ("handle_right_type", np.int32, np.full(len(frames), VECTOR)),
+        ):
+            width = 2 if name == "co" else 1
+            content = np.empty((before + len(frames)) * width, dtype=kind)
+            points.foreach_get(name, content)
+            content[before * width :] = added.ravel()
+            points.foreach_set(name, content)
+        points.sort()
+        points.handles_recalc()
+        curve.update()
+
+    def _channels_for(self, datablock: bpy.types.ID) -> Any:
+        """What holds the F-curves of a data-block; a new action is assigned at the first call."""
+        key = _key(datablock)
+        if key not in self._channels:
+            self._channels[key] = self._prepared(datablock)
+        return self._channels[key]
+
+    def _prepared(self, datablock: bpy.types.ID) -> Any:
+        animation = datablock.animation_data or datablock.animation_data_create()
+        action = animation.action
+        slot_name = animation.action_slot.identifier if HAS_SLOTS and animation.action_slot is not None else ""
+        if action is None:
+            if "" not in self._copies or not HAS_SLOTS:
+                self._copies[""] = bpy.data.actions.new(self.name)
+            animation.action = action = self._copies[""]
+        elif self.new_action and action not in self._copies.values():
+            if action.name_full not in self._copies:
+                action.use_fake_user = action.use_fake_user or action.library is None
+                self._copies[action.name_full] = action.copy()
+            animation.action = action = self._copies[action.name_full]
+        if not HAS_SLOTS:
+            return action
+        slot = action.slots.get(slot_name) if slot_name else None
+        if slot is None:
+            slot = action.slots.new(id_type=datablock.id_type, name=datablock.name)
+        animation.action_slot = slot
+        layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
+        strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
+        return strip.channelbag(slot, ensure=True)
+
+
+def is_driven(datablock: bpy.types.ID, path: str) -> bool:
+    """Whether a property is driven, so that keys would do nothing."""
+    animation = datablock.animation_data
+    return animation is not None and any(driver.data_path == path for driver in animation.drivers)
 
 
 def add_shape_key(item: bpy.types.Object, name: str) -> bpy.types.ShapeKey:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panels Bake and Onto a Rig: a take once more, in another form or on a character of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..aim_blender.scene import actors
+from .text import draw_text
+
+
+class AIM_UL_rig_pairs(bpy.types.UIList):
+    """The take's expressions and the character's shape keys."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        row = layout.split(factor=0.5, align=True)
+        row.label(text=item.name)
+        if actors.is_there(data.mesh) and data.mesh.data.shape_keys is not None:
+            row.prop_search(item, "target", data.mesh.data.shape_keys, "key_blocks", text="", icon="SHAPEKEY_DATA")
+        else:
+            row.prop(item, "target", text="")
+
+
+class AIM_PT_bake(bpy.types.Panel):
+    bl_label = "Bake"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "AIM"
+    bl_parent_id = "AIM_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.aim
+        chosen = state.baking
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(chosen, "kind")
+        column.prop(chosen, "use_range")
+        if chosen.use_range:
+            sub = column.column(align=True)
+            sub.prop(chosen, "start")
+            sub.prop(chosen, "end")
+        column.prop(chosen, "step")
+        row = column.row(heading="Start At")
+        row.prop(chosen, "use_first", text="")
+        sub = row.row()
+        sub.active = chosen.use_first
+        sub.prop(chosen, "first", text="")
+        column.prop(chosen, "convert_rate")
+        if chosen.kind == "KEYS":
+            column.prop(state, "tolerance_mm", text="Tolerance (mm)")
+            column.prop(chosen, "reduce_keys_mm", text="Reduce Keys (mm)")
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator("aim.take_bake", icon="ACTION")
+
+
+class AIM_PT_rig(bpy.types.Panel):
+    bl_label = "Onto a Rig"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "AIM"
+    bl_parent_id = "AIM_PT_bake"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, rig = self.layout, context.scene.aim.rig
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(rig, "mesh")
+        column.prop(rig, "armature")
+        if actors.is_there(rig.armature):
+            column.prop_search(rig, "jaw_bone", rig.armature.data, "bones", icon="BONE_DATA")
+            column.prop(rig, "jaw_location")
+            column.prop_search(rig, "head_bone", rig.armature.data, "bones", icon="BONE_DATA")
+            column.prop(rig, "head_location")
+            draw_text(layout, "the actor's neutral and the character must face the same way", "INFO")
+        layout.template_list("AIM_UL_rig_pairs", "", rig, "pairs", rig, "active_pair", rows=3)
+        layout.operator("aim.rig_pairs_find", icon="FILE_REFRESH")
+        layout.prop(rig, "new_action")
+        row = layout.row()
+        row.scale_y = 1.3
+        row.operator("aim.bake_to_rig", icon="ARMATURE_DATA")
+
+
+CLASSES = (AIM_UL_rig_pairs, AIM_PT_bake, AIM_PT_rig)
