@@ -82,7 +82,7 @@ def lay(
 
     displaced = np.zeros_like(aligned)
     total = len(SMOOTH_MM) * TURNS
-    for step, (smooth, turn) in enumerate(itertools.product(SMOOTH_MM, range(TURNS))):
+    for step, (smooth, _) in enumerate(itertools.product(SMOOTH_MM, range(TURNS))):
         report({"message": "Laying the source onto the target", "done": step, "total": total})
         now = aligned + displaced
         normals = vertex_normals(now, source_triangles)
@@ -126,7 +126,7 @@ def align(source: np.ndarray, target: np.ndarray, pairs: np.ndarray) -> np.ndarr
     """
     if len(pairs) >= 3:
         one, other = source[pairs[:, 0]], target[pairs[:, 1]]
-        return _apply(_similarity(one, other), source)
+        return _apply(similarity(one, other), source)
     pick = [np.linspace(0, len(points) - 1, min(len(points), ALIGN_SAMPLE)).astype(int) for points in (source, target)]
     sample, other = source[pick[0]], target[pick[1]]
     tree = cKDTree(target)
@@ -153,18 +153,21 @@ def _closest_similarity(
         close = distance <= np.quantile(distance, ALIGN_TRIM)
         if distance[close].max() <= COINCIDENT * _size(target):
             break
-        found = _similarity(sample[close], target[nearest[close]])
+        found = similarity(sample[close], target[nearest[close]])
     distance = tree.query(_apply(found, sample))[0]
     return found, float(np.quantile(distance, ALIGN_TRIM))
 
 
-def _similarity(one: np.ndarray, other: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Scale, rotation (3, 3) and shift (3,) that best carry points (P, 3) onto others (Umeyama 1991)."""
-    middle, centre = one.mean(0), other.mean(0)
-    u, stretch, vt = np.linalg.svd((other - centre).T @ (one - middle))
+def similarity(
+    one: np.ndarray, other: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Scale, rotation (3, 3) and shift (3,) that best carry points (P, 3) onto others, weight (P,) (Umeyama 1991)."""
+    share = np.full(len(one), 1 / len(one)) if weight is None else weight / weight.sum()
+    middle, centre = share @ one, share @ other
+    u, stretch, vt = np.linalg.svd((share[:, None] * (other - centre)).T @ (one - middle))
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     rotation = u @ np.diag(sign) @ vt
-    scale = float((stretch * sign).sum() / max(((one - middle) ** 2).sum(), 1e-30))
+    scale = float((stretch * sign).sum() / max(share @ ((one - middle) ** 2).sum(1), 1e-30))
     return scale, rotation, centre - scale * rotation @ middle
 
 

@@ -23,6 +23,7 @@ from .sentences import is_disk_full
 
 if TYPE_CHECKING:
     from ..core.actor import Actor
+    from ..core.correspondence import Correspondence
     from ..core.takes import Take
 
 Report = Callable[[dict[str, Any]], None]
@@ -31,6 +32,7 @@ Task = Callable[[dict[str, Any], Report, Path | None], Figures]
 
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
+CORRESPONDENCE_SUFFIX = ".correspondence.safetensors"
 LEARNING_CHOICES = (
     "device",
     "iterations",
@@ -46,7 +48,7 @@ LEARNING_CHOICES = (
 FITTING_CHOICES = ("solver", "modes", "temporal", "head", "device", "iterations", "warm_start", "seed")
 POINT_FITTING_CHOICES = ("modes", "temporal", "head")
 TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/retiming.py
-RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions")
+RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions", "correspondence")
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -171,12 +173,16 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
 
 def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """take, source, target, out, and optionally strength, jaw_strength, head (on or off), pairs (an object, or a JSON
-    file of one), regions (an .npz file with `strength` per vertex)."""
+    file of one), regions (an .npz file with `strength` per vertex), correspondence (for actors of two topologies).
+
+    Where the topologies differ and no correspondence is given, the one kept beside the target is taken, or made.
+    """
     _expect("retarget", arguments, required=("take", "source", "target", "out"), optional=RETARGETING_CHOICES)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.expression_names import read_pairs
     from ..core.files import load_actor, load_take, save_take
     from ..core.retargeting import RetargetSettings, read_regions, retarget_take
+    from ..core.topology import same_surface
 
     chosen = _chosen(arguments, ("strength", "jaw_strength"))
     head = arguments.get("head", "on")
@@ -193,11 +199,97 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     report({"message": "Reading the actors"})
     take = load_take(Path(arguments["take"]))
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
-    carried = retarget_take(take, source, target, settings, report)
+    correspondence, figures = None, {}
+    if not same_surface(source.topology, target.topology):
+        correspondence, figures = _correspondence(arguments, source, target, report)
+    carried = retarget_take(take, source, target, settings, report, correspondence)
     report({"message": "Writing the take"})
     with _writing(out):
         save_take(carried, out)
-    return {"out": str(out), **carried.figures}
+    return {"out": str(out), **carried.figures, **figures}
+
+
+def _correspondence(
+    arguments: dict[str, Any], source: Actor, target: Actor, report: Report
+) -> tuple[Correspondence, Figures]:
+    """The one given, or kept beside the target's file, or made and kept there; and where it is from."""
+    from ..core.correspondence import make_correspondence
+    from ..core.files import load_correspondence, save_correspondence
+
+    given = arguments.get("correspondence")
+    path = Path(given) if given else kept_correspondence(Path(arguments["target"]), source.topology.digest)
+    if given or path.is_file():
+        return load_correspondence(path), {"correspondence": str(path)}
+    found = make_correspondence(source.neutral, source.topology, target.neutral, target.topology, None, report)
+    with _writing(path):
+        save_correspondence(found, path)
+    return found, {
+        "correspondence": str(path),
+        "correspondence_made": "from suggested landmarks; look at it before use",
+    }
+
+
+def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """source, target, out, and optionally landmarks (a JSON file). Source and target: an actor, or a mesh at rest."""
+    _expect("correspond", arguments, required=("source", "target", "out"), optional=("landmarks",))
+    out = output_path(arguments["out"], CORRESPONDENCE_SUFFIX)
+    from ..core.correspondence import make_correspondence
+    from ..core.files import save_correspondence
+    from ..core.neutrals import read_landmarks, read_neutral
+
+    report({"message": "Reading the faces"})
+    source, target = (read_neutral(Path(arguments[name])) for name in ("source", "target"))
+    landmarks = arguments.get("landmarks")
+    found = make_correspondence(*source, *target, read_landmarks(Path(landmarks)) if landmarks else None, report)
+    with _writing(out):
+        save_correspondence(found, out)
+    return {"out": str(out), **found.figures}
+
+
+def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """source (an actor), target (a mesh at rest), out, and optionally correspondence, landmarks (a JSON file).
+
+    Where the topologies differ and no correspondence is given, one is made and kept beside the output.
+    """
+    _expect("transfer", arguments, required=("source", "target", "out"), optional=("correspondence", "landmarks"))
+    out = output_path(arguments["out"], ACTOR_SUFFIX)
+    from ..core.actor import jaw_movements
+    from ..core.correspondence import make_correspondence
+    from ..core.files import load_actor, load_correspondence, save_actor, save_correspondence
+    from ..core.neutrals import read_landmarks, read_neutral
+    from ..core.topology import same_surface
+    from ..core.transferring import millimetres_of, transfer_actor
+
+    report({"message": "Reading the faces"})
+    source_path = Path(arguments["source"])
+    source = load_actor(source_path)
+    neutral, topology = read_neutral(Path(arguments["target"]))
+    factor = millimetres_of(neutral, source)
+    correspondence, figures = None, {}
+    if not same_surface(source.topology, topology):
+        given, landmarks = arguments.get("correspondence"), arguments.get("landmarks")
+        path = Path(given) if given else kept_correspondence(out, source.topology.digest)
+        if given:
+            correspondence = load_correspondence(path)
+        else:
+            named = read_landmarks(Path(landmarks)) if landmarks else None
+            correspondence = make_correspondence(source.neutral, source.topology, neutral, topology, named, report)
+            with _writing(path):
+                save_correspondence(correspondence, path)
+        figures = {"correspondence": str(path), "doubtful_share": correspondence.figures.get("doubtful_share")}
+    name = source_path.name.removesuffix(ACTOR_SUFFIX)
+    actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
+    report({"message": "Writing the actor"})
+    with _writing(out):
+        save_actor(actor, out)
+    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor)}
+
+
+def kept_correspondence(target: Path, source_digest: str) -> Path:
+    """Where the correspondence of a source's topology to a target actor is kept: beside the target's file."""
+    return target.with_name(
+        f"{target.name.removesuffix(ACTOR_SUFFIX)}.from-{source_digest[:12]}{CORRESPONDENCE_SUFFIX}"
+    )
 
 
 def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -278,6 +370,8 @@ def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
 TASKS: dict[str, Task] = {
     "learn": learn,
     "fit": fit,
+    "correspond": correspond,
+    "transfer": transfer,
     "retarget": retarget,
     "bake": bake,
     "evaluate": evaluate,

@@ -55,6 +55,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     for add in (
         _add_learn,
         _add_fit,
+        _add_correspond,
+        _add_transfer,
         _add_retarget,
         _add_bake,
         _add_evaluate,
@@ -137,7 +139,7 @@ def _add_fit(verbs: Any) -> None:
 
 
 def _add_retarget(verbs: Any) -> None:
-    parser = _verb(verbs, "retarget", "Move a take from one actor to another of the same topology.")
+    parser = _verb(verbs, "retarget", "Move a take from one actor to another.")
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
     parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=_path)
     parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=_path)
@@ -149,6 +151,38 @@ def _add_retarget(verbs: Any) -> None:
         "--pairs", type=_path, metavar="FILE.json", help='{"source name": "target name"} instead of pairing by name'
     )
     parser.add_argument("--regions", type=_path, metavar="FILE.npz", help="`strength` of the expressions per vertex")
+    parser.add_argument(
+        "--correspondence",
+        type=_path,
+        metavar="FILE",
+        help="between actors of different topology (default: the one kept beside the target, or a new one)",
+    )
+
+
+def _add_correspond(verbs: Any) -> None:
+    parser = _verb(verbs, "correspond", "Find which place on one face is which on another of different topology.")
+    parser.add_argument("source", metavar="SOURCE", type=_path, help="an actor, or a mesh at rest (.obj, .ply, .npz)")
+    parser.add_argument("target", metavar="TARGET", type=_path, help="likewise")
+    parser.add_argument("--out", required=True, metavar="X.correspondence.safetensors", type=_path)
+    _add_landmarks(parser)
+
+
+def _add_transfer(verbs: Any) -> None:
+    parser = _verb(verbs, "transfer", "Make an actor from a mesh at rest, with another actor's expressions.")
+    parser.add_argument("source", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("target", metavar="MESH", type=_path, help="the character at rest (.obj, .ply, .npz)")
+    parser.add_argument("--out", required=True, metavar="B.actor.safetensors", type=_path)
+    parser.add_argument("--correspondence", type=_path, metavar="FILE", help="instead of a new one")
+    _add_landmarks(parser)
+
+
+def _add_landmarks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--landmarks",
+        type=_path,
+        metavar="FILE.json",
+        help='{"source": {name: vertex}, "target": {name: vertex}} (default: suggested)',
+    )
 
 
 def _add_bake(verbs: Any) -> None:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An actor from a neutral alone: what another actor's face does, by deformation transfer.
+
+Nothing of it is captured, and it says so. Its expressions are the source's after skinning, transferred; its jaw turns
+about the source's hinge, carried to where it lies in this face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .actor import Actor, jaw_movements
+from .anatomy import Hinge
+from .constraints import Constraints
+from .correspondence import Correspondence
+from .deformation_transfer import DeformationTransfer
+from .jaw import compose_jaw, decompose_jaw
+from .performances import UNIT_FACTORS
+from .registration import similarity
+from .retargeting import carried_actor
+from .surfaces import vertex_normals
+from .topology import Topology, same_surface
+
+Report = Callable[[dict], None]
+
+LIKELY_SIZES = (0.4, 2.5)  # of a head, measured by another: outside it is in another unit
+CONDYLE_MM = 40.0  # how far about the hinge the skin tells where it lies
+
+
+def millimetres_of(neutral: np.ndarray, source: Actor) -> float:
+    """By what a neutral (V, 3) must be multiplied to be in mm: 1 unless its size says centimetres, metres, ..."""
+    ratio = _size(neutral) / _size(source.neutral)
+    if LIKELY_SIZES[0] <= ratio <= LIKELY_SIZES[1]:
+        return 1.0
+    return float(min(UNIT_FACTORS, key=lambda factor: abs(np.log(max(ratio, 1e-12) * factor))))
+
+
+def transfer_actor(
+    source: Actor,
+    neutral: np.ndarray,
+    topology: Topology,
+    correspondence: Correspondence | None,
+    name: str,
+    report: Report | None = None,
+) -> Actor:
+    """The actor with neutral (W, 3) mm that moves as the source does, in its own proportions.
+
+    correspondence: of the source's mesh to this one; None where they are of one topology. name: the source's, to say
+    whose expressions these are. Raises InputError if the correspondence is not that of the two meshes.
+    """
+    report = report or (lambda _: None)
+    report({"message": "Transferring the expressions", "done": 0, "total": 1})
+    there = source
+    if not same_surface(source.topology, topology):
+        if correspondence is None:
+            raise ValueError("meshes of different topology need a correspondence")
+        correspondence.check(source.topology, topology)
+        there = carried_actor(source, correspondence, topology)
+    neutral = np.asarray(neutral, np.float64)
+    scale, turn, _ = similarity(there.neutral, neutral)
+    turned = there.neutral @ turn.T  # the source as it would face
+    expressions = there.expressions.transpose(1, 0, 2) @ turn.T  # (N, W, 3)
+    movement = np.linalg.norm(there.shapes()[1:] - there.neutral, axis=-1).max(0)
+    transfer = DeformationTransfer(turned, neutral, topology.triangles(), movement)
+    offsets = transfer.transfer(turned + expressions) - neutral
+
+    hinge, jaw = None, np.tile(np.eye(4), (len(source.names), 1, 1))
+    if source.hinge is not None:
+        hinge, scale = _carried_hinge(there, neutral)
+        pose = decompose_jaw(source.jaw, source.hinge)
+        axes, own = ((h.axis, h.up, h.forward) for h in (source.hinge, hinge))
+        between = np.stack(own, 1) @ np.stack(axes)  # (3, 3)
+        carried = np.concatenate([pose[:, :3] @ between.T, scale * pose[:, 3:] @ between.T], axis=1)
+        jaw = compose_jaw(carried, hinge)
+    thickness = np.float32(scale) * there.thickness
+    normal = vertex_normals(neutral, topology.triangles()).astype(np.float32)
+    bone = (neutral - thickness * normal).astype(np.float32)
+    residual = (neutral - (bone + thickness * normal).astype(np.float64)).astype(np.float32)
+    actor = Actor(
+        names=source.names,
+        topology=topology,
+        template=((neutral - neutral.mean(0)) / 100.0).astype(np.float32),
+        bone=bone,
+        normal=normal,
+        thickness=thickness.astype(np.float32),
+        skin_weight=there.skin_weight,
+        jaw=jaw,
+        implicit_expressions=offsets.transpose(1, 0, 2).astype(np.float32),
+        neutral_residual=residual,
+        expression_residual=np.zeros((len(neutral), len(source.names), 3), np.float32),
+        hinge=hinge,
+        constraints=Constraints.none(),
+        settings={"transferred_from": name},
+    )
+    moved = np.linalg.norm(actor.shapes()[1:] - neutral, axis=-1)
+    actor.figures.update(
+        {
+            "transferred": f"expressions from {name} by deformation transfer; not captured",
+            "points": len(neutral),
+            "size": float(scale),
+            "largest_movement_mm": float(moved.max()),
+            "jaw_open_degrees": max((row["open_degrees"] for row in jaw_movements(actor)), default=0.0),
+        }
+    )
+    report({"message": "Transferring the expressions", "done": 1, "total": 1})
+    return actor
+
+
+def _carried_hinge(there: Actor, neutral: np.ndarray) -> tuple[Hinge, float]:
+    """The source's hinge where it lies in neutral (W, 3), and by how much larger the jaw about it is."""
+    hinge = there.hinge
+    assert hinge is not None
+    beside = np.linalg.norm(there.neutral - hinge.centre, axis=1)
+    beside = np.exp(-(((beside - beside.min()) / CONDYLE_MM) ** 2))
+    share = there.skin_weight[:, 0].astype(np.float64)
+    # Half by the skin about the joint, half by the skin that the jaw moves.
+    weight = beside / beside.sum() + share / max(share.sum(), 1e-12)
+    scale, rotation, shift = similarity(there.neutral, neutral, weight)
+    return Hinge(scale * rotation @ hinge.centre + shift, rotation @ hinge.axis, rotation @ hinge.up), scale
+
+
+def _size(points: np.ndarray) -> float:
+    return float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean()))
