@@ -168,7 +168,9 @@ def rest_space(shapes: np.ndarray, jaw: np.ndarray, skin_weight: np.ndarray) -> 
     return np.linalg.solve(blend, shifted[..., None])[..., 0]
 
 
-def bounded_weights(keys: np.ndarray, frames: np.ndarray, iterations: int = 500) -> np.ndarray:
+def bounded_weights(
+    keys: np.ndarray, frames: np.ndarray, iterations: int = 500, temporal: float = TEMPORAL_SMOOTHNESS
+) -> np.ndarray:
     """Weights g (F, N) in [LOWEST_WEIGHT, HIGHEST_WEIGHT], smooth in time, that bring keys (N, X) closest to frames
     (F, X).
 
@@ -176,7 +178,7 @@ def bounded_weights(keys: np.ndarray, frames: np.ndarray, iterations: int = 500)
     """
     gram = (keys @ keys.T).astype(np.float64)  # (N, N)
     right = (frames @ keys.T).astype(np.float64)  # (F, N)
-    smoothness = TEMPORAL_SMOOTHNESS * np.trace(gram) / len(gram)
+    smoothness = temporal * np.trace(gram) / len(gram)
     step = 1.0 / (np.linalg.eigvalsh(gram)[-1] + 4 * smoothness + 1e-12)
     weights = momentum = np.clip(np.zeros_like(right), LOWEST_WEIGHT, HIGHEST_WEIGHT)
     speed = 1.0
