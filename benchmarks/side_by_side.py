@@ -31,6 +31,8 @@ PATCHES = 40
 PATCH_BLEND_MM = 6.0  # over about this width the weights of neighbouring patches change over
 CONVERGED = 5000  # iterations of the bounded least squares: its weights are compared, not its speed
 LARGEST_MM = 1.0  # of the picture's colours
+HEAT = ("#dedede", "#f5d16b", "#e4572e", "#5e0b2c")
+INSIDE = 0.16  # how bright the face is from behind, through mouth and eyes
 ROWS = 5  # frames in the picture
 CELL = (200, 240)  # pixels of a head
 TURN_DEGREES = 18.0
@@ -226,7 +228,7 @@ def main() -> None:
         "99 %",
         "worst",
         "retarget mean",
-        "retarget 99 %",
+        "99 %",
         "trembling",
         "s a frame",
         "set-up s",
@@ -246,7 +248,6 @@ def trembling(difference: np.ndarray) -> float:
 
 def page(table: str) -> str:
     """The page around the table."""
-    rest, warm = FittingSettings(solver="neural", warm_start=False), FittingSettings()
     return f"""# Side by side
 
 {table}
@@ -258,20 +259,20 @@ difference over frames of what the noise changes in the fit. *s a frame* leaves 
 
 How each was set:
 
-- **One weight per shape**: the actor's 19 shapes as shape keys, one weight each for the whole face, each frame for itself,
-  within {LOWEST_WEIGHT:g} and {HIGHEST_WEIGHT:g}. The same weights on the other actor's shapes are its retarget.
-- **One weight per shape and patch**: the same in {PATCHES} patches, smaller where the face moves more, with lips and lids
-  parted; at the borders the weights change over within about {PATCH_BLEND_MM:g} mm. No rigid motion per patch and no
-  anatomy, so it is less than the local models of the literature.
+- **One weight per shape**: the actor's 19 shapes as shape keys, one weight each for the whole face, each frame for
+  itself, within {LOWEST_WEIGHT:g} and {HIGHEST_WEIGHT:g}. The same weights on the other actor's shapes are its retarget.
+- **One weight per shape and patch**: the same in {PATCHES} patches, smaller where the face moves more, with lips and
+  lids parted; at the borders the weights change over within about {PATCH_BLEND_MM:g} mm. No rigid motion per patch and
+  no anatomy, so it is less than the local models of the literature.
 - **Generic linear model**: ICT-FaceKit's 40 identities fitted to the neutral by least squares, then its 53 expressions
-  within the same bounds. It has an advantage here that it would have on no other data: the captures and performances are
-  made of these identities and expressions, so it has the very shapes that the frames consist of, and only the strength of
-  each and what skinning adds to a turning jaw differ. It needs no capture of the actor's expressions, and knows none: what
-  it cannot know is how this actor smiles, which its retarget shows.
-- **Neural**: the paper's networks (`--solver neural`), from rest with {rest.modes} features and all defaults, or begun at
-  the closed form, whose seconds are then in the set-up.
-- **Closed form**: the default, {warm.modes} modes. Its own weights per point, and so also those of the neural fits, are not
-  bounded. They are settled when they are retargeted, and the jaw is carried into the target's range.
+  within the same bounds. It has an advantage here that it has on no other data: captures and performances are made of
+  these identities and expressions, so it holds the very shapes that the frames consist of; only how strongly the actor
+  makes each, and how the skin follows a turning jaw, differ. It needs no capture of the actor's expressions, and knows
+  none: that is what its retarget shows.
+- **Neural**: the paper's networks (`--solver neural`) with {FittingSettings().modes} features and all defaults; begun at
+  rest, or at the closed form, whose seconds are then part of the set-up.
+- **Closed form**: the default, {FittingSettings().modes} modes. Its weights are a point's own and not bounded, as those
+  of the networks. They are settled when they are retargeted, and the jaw is carried into the target's range.
 
 One frame follows another only after 1.3 seconds in these 100 frames, so nothing is smoothed over time.
 """
@@ -285,34 +286,35 @@ def draw(target: np.ndarray, actor: Actor, errors: dict[str, tuple[np.ndarray, n
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import colormaps, colors, pyplot
+    from matplotlib import colors, pyplot
 
-    heat = colormaps["inferno"]
+    heat = colors.LinearSegmentedColormap.from_list("error", HEAT)
     chosen = spread_frames(target, ROWS)
     triangles = actor.topology.triangles()
     moved = np.linalg.norm(offsets(actor), axis=-1).max(0)
-    box = bounds(turned(actor.neutral[moved > 2.0]))
+    box = bounds(turned(actor.neutral[moved > 5.0]))
     wide, high = CELL
     figure, axes = pyplot.subplots(
-        ROWS, 1 + len(errors), figsize=((1 + len(errors)) * wide / 100, ROWS * high / 100 + 0.9), squeeze=False
+        ROWS, 1 + len(errors), figsize=((1 + len(errors)) * wide / 100, ROWS * high / 93 + 0.9), squeeze=False
     )
-    figure.subplots_adjust(left=0.01, right=0.99, top=0.955, bottom=0.065, wspace=0.02, hspace=0.02)
+    figure.subplots_adjust(left=0.01, right=0.99, top=0.955, bottom=0.065, wspace=0.02, hspace=0.08)
     skin = np.array([0.80, 0.62, 0.52])
     for row, frame in enumerate(chosen):
         axes[row][0].imshow(rendered(target[frame], triangles, np.tile(skin, (target.shape[1], 1)), box))
         for column, (vertices, off) in enumerate(errors.values(), start=1):
             colour = heat(np.clip(off[frame] / LARGEST_MM, 0.0, 1.0))[:, :3]
-            axes[row][column].imshow(rendered(vertices[frame], triangles, 0.15 + 0.85 * colour, box))
+            axes[row][column].imshow(rendered(vertices[frame], triangles, colour, box))
             label = f"{off[frame].mean():.3f} mm, worst {off[frame].max():.2f}"
-            axes[row][column].text(0.5, 0.01, label, transform=axes[row][column].transAxes, ha="center", fontsize=8)
+            axes[row][column].text(
+                0.5, -0.01, label, transform=axes[row][column].transAxes, ha="center", va="top", fontsize=8
+            )
     for axis, title in zip(axes[0], ["target", *(METHODS[name][1] for name in errors)], strict=True):
         axis.set_title(title, fontsize=10)
     for axis in axes.flat:
         axis.set_axis_off()
     scale = figure.add_axes((0.3, 0.035, 0.4, 0.012))
-    bar = figure.colorbar(
-        pyplot.cm.ScalarMappable(colors.Normalize(0, LARGEST_MM), heat), scale, orientation="horizontal"
-    )
+    mapped = pyplot.cm.ScalarMappable(colors.Normalize(0, LARGEST_MM), heat)
+    bar = figure.colorbar(mapped, scale, orientation="horizontal")
     bar.set_label("distance from the target, mm", fontsize=9)
     figure.savefig(PICTURE, dpi=100)
 
@@ -359,7 +361,7 @@ def rendered(
     light = np.array([-0.35, 0.45, 0.82])
     shaded = colours * (0.35 + 0.65 * (normals @ light).clip(min=0.0))[:, None]
 
-    triangles = triangles[facing[:, 2] > 0]
+    front = facing[:, 2] > 0
     place = (seen[:, :2] - middle) * pixels * fine * (1, -1) + (wide / 2, high / 2)  # (V, 2), y down
     corners, depth = place[triangles], seen[triangles, 2]  # (T, 3, 2), (T, 3)
     first = np.floor(corners.min(1)).astype(int)  # (T, 2)
@@ -379,6 +381,7 @@ def rendered(
             if inside.any():
                 chosen, share = some[inside], share[inside]
                 colour = (shaded[triangles[chosen]] * share[..., None]).sum(1)
+                colour[~front[chosen]] = INSIDE
                 where = pixel[inside, 1] * wide + pixel[inside, 0]
                 found.append((where, (depth[chosen] * share).sum(1), colour))
     where, near, colour = (np.concatenate(parts) for parts in zip(*found, strict=True))

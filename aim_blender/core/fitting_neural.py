@@ -378,10 +378,10 @@ def fit_neural(
             fitter.save(checkpoint)
             last_checkpoint = now
     take = fitter.take(closed)
-    seconds = time.monotonic() - start
+    seconds, closed_seconds = time.monotonic() - start, len(closed.frames) / closed.figures["frames_per_second"]
     take.figures.update(
         iterations=fitter.iterations,
-        setup_s=closed.figures["setup_s"] + setup_seconds,
+        setup_s=closed.figures["setup_s"] + closed_seconds + setup_seconds,
         frames_per_second=len(closed.frames) / seconds,
     )
     return take
