@@ -108,7 +108,7 @@ class AIM_PT_landmarks(AimPanel, bpy.types.Panel):
 
 
 class AIM_PT_depths(AimPanel, bpy.types.Panel):
-    bl_label = "Tissue Depths"
+    bl_label = "Tissue Depths in mm"
     bl_parent_id = "AIM_PT_anatomy"
     bl_options = {"DEFAULT_CLOSED"}
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from .anatomy import Hinge, find_hinge, mirror_partners, trace_constraints
+from .bone_checks import set_bones_right
 from .captures import Capture
 from .constraints import Constraints
 from .jaw import JawEstimate, estimate_jaw, hinge_of_motion, jaw_of_points, measured_jaw, rest_jaw
@@ -30,6 +31,7 @@ class Preparation:
 
     template: (V, I) network input in units of MILLIMETRES about centre (3,). still: (V,) bool, where the jaw never
     moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_origin (3,) with mirror_normal (3,).
+    notes: sentences on what was wrong with the bones and set right.
     """
 
     centre: np.ndarray
@@ -41,6 +43,7 @@ class Preparation:
     mirror: np.ndarray
     mirror_origin: np.ndarray
     mirror_normal: np.ndarray
+    notes: tuple[str, ...] = ()
 
 
 def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Template) -> tuple[np.ndarray, np.ndarray]:
@@ -68,21 +71,23 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), template: Template 
     constraints, hinge = Constraints.none(), None
     jaw = rest_jaw(len(vertices) - 1, len(capture.neutral))
     edges = capture.topology.edges()
+    notes: list[str] = []
     if capture.bones:
+        skin, bones, notes = set_bones_right(capture.neutral, triangles, capture.bones)
         # The jaw shows itself in all the skin over the mandible, cheeks and lips included, and is read the better the
         # more of it is seen. The anatomy is told only what the trusted points say.
-        everywhere = trace_constraints(capture.neutral, triangles, capture.bones)
+        everywhere = trace_constraints(capture.neutral, skin, bones)
         if everywhere.on_mandible.any():
-            hinge = find_hinge(capture.bones, capture.neutral)
+            hinge = find_hinge(bones, capture.neutral)
             if capture.jaw_points is None:
                 jaw = estimate_jaw(capture.neutral, vertices[1:], edges, everywhere, hinge)
         if "anatomy" not in without:
-            trusted = trusted_points(capture.neutral, triangles, capture.trusted)
-            constraints = trace_constraints(capture.neutral, triangles, capture.bones, trusted)
+            trusted = trusted_points(capture.neutral, skin, capture.trusted)
+            constraints = trace_constraints(capture.neutral, skin, bones, trusted)
     if capture.jaw_points is not None:
         motion = jaw_of_points(capture.jaw_points)
         hinge = hinge or hinge_of_motion(motion, capture.jaw_points[0], capture.neutral)
         jaw = measured_jaw(capture.neutral, vertices[1:], edges, motion)
     still = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
     origin, normal, partner = mirror_partners(capture.neutral)
-    return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, origin, normal)
+    return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, origin, normal, tuple(notes))

@@ -75,10 +75,11 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     report({"message": "Writing the actor"})
     name = out.name.removesuffix(ACTOR_SUFFIX)
     picture = out.with_name(f"{name}.learning.png")
+    notes = {"notes": actor.settings["notes"]} if actor.settings["notes"] else {}
     with _writing(out):
         save_actor(actor, out)
         save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
-    return {"out": str(out), "curve": str(picture), **actor.figures, "jaw": jaw_movements(actor)}
+    return {"out": str(out), "curve": str(picture), **actor.figures, "jaw": jaw_movements(actor), **notes}
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:

@@ -102,7 +102,7 @@ def describe_learned(name: str, figures: dict[str, Any]) -> str:
         parts.append(f"the whole model within {max(figures['exact_worst_mm'], 0.001):.3f} mm of its shapes")
     if _is_number(figures.get("jaw_open_degrees")):
         parts.append(f"the jaw opens {figures['jaw_open_degrees']:.0f} degrees")
-    return ", ".join(parts)
+    return "; ".join([", ".join(parts), *figures.get("notes", [])])
 
 
 def jaw_rows(figures: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
+from ..core.bone_checks import set_bones_right
 from ..core.captures import Bone
 from ..core.constraints import Constraints, RayCaster, describe_tracing, trace
 from ..core.face_landmarks import suggest_landmarks
@@ -49,9 +50,11 @@ def trace_actor(actor: Any) -> Traced:
     bones = {name: Bone(points * scale, triangles) for name, (points, triangles) in found.bones.items()}
     neutral = found.vertices[0].astype(np.float64) * scale
     triangles = found.topology.triangles()
+    triangles, bones, corrected = set_bones_right(neutral, triangles, bones)
     trusted = trusted_points(neutral, triangles, trusted_weights(actor, neutral, triangles))
     constraints, figures = trace(neutral, triangles, bones, ray_caster, trusted)
     sentence, notes = describe_tracing(figures)
+    notes = [*corrected, *notes]
     TRACED[actor.identifier] = _in_units(constraints, neutral, scale, figures, sentence, notes, made_of(actor))
     return TRACED[actor.identifier]
 
