@@ -57,10 +57,12 @@ REPORT_SECONDS = 0.5
 class LearningSettings:
     """How to learn.
 
-    iterations: optimiser steps at most; it stops when converged. batch_points: skin points a step. without: losses to leave out, of anatomy, thickness,
-    skinning, symmetry. threads: of the CPU; 0 measures which count is fastest now. One seed, device and thread count
-    give one result. On a CUDA device only: graphed captures the whole step as a graph; mixed_precision lets the hidden
-    layers of e_i, an offset, compute in TF32 while nothing else learns.
+    iterations: optimiser steps at most; it stops when converged. batch_points: skin points a step. without: losses to
+    leave out, of anatomy, thickness, skinning, symmetry. threads: of the CPU; 0 measures which count is fastest now.
+    One seed, device and thread count give one result.
+
+    On a CUDA device only: graphed captures the whole step as a graph; mixed_precision lets the hidden layers of e_i, an
+    offset, compute in TF32 while nothing else learns.
     """
 
     iterations: int = 2000
@@ -207,7 +209,7 @@ class Learner:
             self.window_sum.add_(distance)
 
     def read_curve(self, phase: str) -> dict[str, float]:
-        """The mean of `error_mm`, the distance, and of every loss of a phase by name, over the steps since last read."""
+        """The mean of `error_mm`, the distance, and of every loss of a phase by name, since it was last read."""
         means = {name: float(value) / self.summed_steps for name, value in self.sums[phase].items()}
         for value in self.sums[phase].values():
             value.zero_()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The schedule of learning: phases in their order, rates that settle, and an early end once nothing is gained."""
 
+import itertools
 import json
 
 import pytest
@@ -67,8 +68,8 @@ def test_what_is_left_is_never_less_than_what_comes():
         left.append(schedule.steps_left())
         costs.append(schedule.cost_left())
     assert left[0] == 5000
-    assert all(one > other for one, other in zip(left, left[1:], strict=False))
-    assert all(one > other for one, other in zip(costs, costs[1:], strict=False))
+    assert all(one > other for one, other in itertools.pairwise(left))
+    assert all(one > other for one, other in itertools.pairwise(costs))
     assert left[-1] == costs[-1] == 0
 
 
