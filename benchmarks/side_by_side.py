@@ -260,7 +260,7 @@ difference over frames of what the noise changes in the fit. *s a frame* leaves 
 How each was set:
 
 - **One weight per shape**: the actor's 19 shapes as shape keys, one weight each for the whole face, each frame for
-  itself, within {LOWEST_WEIGHT:g} and {HIGHEST_WEIGHT:g}. The same weights on the other actor's shapes are its retarget.
+  itself, within {LOWEST_WEIGHT:g} and {HIGHEST_WEIGHT:g}. Retargeted, the same weights move the other actor's shapes.
 - **One weight per shape and patch**: the same in {PATCHES} patches, smaller where the face moves more, with lips and
   lids parted; at the borders the weights change over within about {PATCH_BLEND_MM:g} mm. No rigid motion per patch and
   no anatomy, so it is less than the local models of the literature.
@@ -269,8 +269,8 @@ How each was set:
   these identities and expressions, so it holds the very shapes that the frames consist of; only how strongly the actor
   makes each, and how the skin follows a turning jaw, differ. It needs no capture of the actor's expressions, and knows
   none: that is what its retarget shows.
-- **Neural**: the paper's networks (`--solver neural`) with {FittingSettings().modes} features and all defaults; begun at
-  rest, or at the closed form, whose seconds are then part of the set-up.
+- **Neural**: the paper's networks (`--solver neural`) with {FittingSettings().modes} features and all defaults; begun
+  at rest, or at the closed form. Its seconds are part of the set-up: even from rest the head is taken from it.
 - **Closed form**: the default, {FittingSettings().modes} modes. Its weights are a point's own and not bounded, as those
   of the networks. They are settled when they are retargeted, and the jaw is carried into the target's range.
 
@@ -298,7 +298,7 @@ def draw(target: np.ndarray, actor: Actor, errors: dict[str, tuple[np.ndarray, n
         ROWS, 1 + len(errors), figsize=((1 + len(errors)) * wide / 100, ROWS * high / 93 + 0.9), squeeze=False
     )
     figure.subplots_adjust(left=0.01, right=0.99, top=0.955, bottom=0.065, wspace=0.02, hspace=0.08)
-    skin = np.array([0.80, 0.62, 0.52])
+    skin = np.array([0.93, 0.74, 0.64])
     for row, frame in enumerate(chosen):
         axes[row][0].imshow(rendered(target[frame], triangles, np.tile(skin, (target.shape[1], 1)), box))
         for column, (vertices, off) in enumerate(errors.values(), start=1):
@@ -341,7 +341,7 @@ def turned(vertices: np.ndarray) -> np.ndarray:
 def bounds(seen: np.ndarray) -> tuple[np.ndarray, float]:
     """The middle (2,) of what is seen (V, 3), and how many pixels a mm is."""
     low, high = seen.min(0)[:2], seen.max(0)[:2]
-    return (low + high) / 2, float((np.array(CELL) / (1.12 * (high - low))).min())
+    return (low + high) / 2, float((np.array(CELL) / (1.2 * (high - low))).min())
 
 
 def rendered(
