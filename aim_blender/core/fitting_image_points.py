@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fitting to points seen in images (MODEL.md section 3): Gauss-Newton with the perspective projection.
+
+Two stages for every frame. First the head and one weight per shape, g_i, for the whole face: few unknowns, which even a
+single camera determines. The jaw is read from that face by the actor's regression. Then the head once more, with
+weights w_i(c) = g_i + sum_m Φ_m(c) a_mi. Both are robust: a point far from where it should be seen loses its say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from .actor import Actor, skin
+from .cameras import Camera
+from .closed_form import prior_of_modes
+from .errors import InputError
+from .fitting_settings import HEADS, check_temporal
+from .image_points import ImagePoints, LandmarkMap, bind_landmarks
+from .jaw_of_frame import JawOfFrame
+from .modes import laplacian_modes
+from .points import Binding
+from .takes import Take, worst_frames
+from .time_smoothing import Gaps, smoothed, smoothed_motion
+
+Report = Callable[[dict], None]
+
+LEAST_POINTS = 6  # seen in a frame; with fewer it is missing
+FACE_ROUNDS, DETAIL_ROUNDS = 20, 3
+DAMPING = 1e-3  # of the normal matrix, in the first stage
+HEAD_TURN, HEAD_SLIDE = 0.05, 20.0  # radians, mm: how far the second stage may find the head from where the first did
+LEAST_PIXELS = 0.5  # nobody tracks better: nearer to each other points cannot be outliers
+OUTLIER_SPREADS = 4.0  # times the median distance, where a point keeps a quarter of its say
+
+
+@dataclass(frozen=True)
+class ImageFittingSettings:
+    """How to fit to points in images.
+
+    modes: number M of smooth functions. face_ridge: what a weight of 1 of a whole shape costs, in mm at every point.
+    ridge, smoothness: what a weight of 1 costs that departs from it, everywhere and where it changes across the face,
+    in mm: higher than for points in space, because along the view nothing is seen. temporal: as for whole meshes.
+    head: still takes it as not moving; otherwise it is solved in every frame.
+    """
+
+    modes: int = 30
+    face_ridge: float = 0.05
+    ridge: float = 2.0
+    smoothness: float = 40.0
+    temporal: float = 0.0
+    head: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise InputError(f"head is {self.head!r}; it must be one of {', '.join(HEADS)}")
+        if not 1 <= self.modes <= 2000:
+            raise InputError(f"modes is {self.modes}; it must be between 1 and 2000")
+        check_temporal(self.temporal)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a frame's cameras see of P points: pixels (C, P, 2), and trust (C, P), 0 where a point is not seen."""
+
+    cameras: list[Camera]
+    pixels: np.ndarray
+    trust: np.ndarray
+
+    def equations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For points (P, 3) in mm: what is missing (C, P, 2), how it changes with the points (C, P, 2, 3), both in mm
+        at the points' distance, and how many pixels a mm is (C,)."""
+        off, change, scale = [], [], []
+        for camera, pixels in zip(self.cameras, self.pixels, strict=True):
+            found, derivative = camera.project_with_derivative(points)
+            pixels_per_mm = camera.focal.mean() / np.nanmedian(
+                np.where(np.isfinite(found[:, 0]), camera.depth(points), np.nan)
+            )
+            off.append(np.nan_to_num((pixels - found) / pixels_per_mm))
+            change.append(np.nan_to_num(derivative / pixels_per_mm))
+            scale.append(pixels_per_mm)
+        return np.stack(off), np.stack(change), np.array(scale)
+
+    def say(self, off: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """(C, P) trust that is left to points that are off (C, P, 2) mm, by Geman and McClure."""
+        pixels = np.linalg.norm(off, axis=-1) * scale[:, None]
+        seen = self.trust > 0
+        spread = OUTLIER_SPREADS * max(float(np.median(pixels[seen])), LEAST_PIXELS)
+        return self.trust / (1.0 + (pixels / spread) ** 2) ** 2
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What is found of one frame: head H (4, 4), jaw T (4, 4), weights g (N,) and a (M, N) that depart from them.
+
+    off: (C, P, 2) mm that are missing to where the points are seen. scale: (C,) pixels a mm. say: (C, P) what is left
+    of the trust in the points.
+    """
+
+    head: np.ndarray
+    jaw: np.ndarray
+    face: np.ndarray
+    detail: np.ndarray
+    off: np.ndarray
+    scale: np.ndarray
+    say: np.ndarray
+
+
+class ImageSolver:
+    """Head, jaw and weights of a frame, from what cameras see of P points of the mesh."""
+
+    def __init__(self, actor: Actor, binding: Binding, settings: ImageFittingSettings) -> None:
+        count = min(settings.modes, len(actor.bone) - 2)
+        self.modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
+        names, points = len(actor.names), len(binding.corners)
+        moved = (actor.shapes()[1:] - actor.neutral).transpose(1, 0, 2)  # (V, N, 3)
+        self.jaw_of_frame = JawOfFrame(actor)
+        self.jaw_neutral = actor.neutral[self.jaw_of_frame.points]
+        self.jaw_moved = moved[self.jaw_of_frame.points]
+        self.neutral = binding.of(actor.neutral)  # (P, 3)
+        self.moved = binding.of(moved.reshape(len(moved), -1)).reshape(points, names, 3)  # jaw included
+        self.expressions = binding.of(actor.expressions.reshape(len(moved), -1)).reshape(points, names, 3)
+        self.skin_weight = binding.of(actor.skin_weight)
+        self.point_modes = binding.of(self.modes).astype(np.float32)  # (P, M)
+        self.face_cost = settings.face_ridge**2
+        self.detail_cost = np.repeat(prior_of_modes(eigenvalues, settings), names)  # (M N,)
+        self.still = settings.head == "still"
+
+    def solve(self, view: View) -> Solved:
+        """What one frame shows."""
+        head, face = self._face(view)
+        jaw = self.jaw_of_frame.regression.predict((self.jaw_neutral + _mix(self.jaw_moved, face))[None])[0]
+        return self._detail(view, head, jaw, face)
+
+    def _face(self, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """Head (4, 4) and one weight per shape (N,) for the whole face."""
+        head = np.eye(4) if self.still else self.first_head(view)
+        face = np.zeros(self.moved.shape[1])
+        first = 6 if self.still else 0
+        for _ in range(FACE_ROUNDS):
+            world = (self.neutral + _mix(self.moved, face)) @ head[:3, :3].T + head[:3, 3]
+            pivot = world.mean(0)
+            off, change, scale = view.equations(world)
+            say = view.say(off, scale)
+            turned = self.moved @ head[:3, :3].T  # (P, N, 3)
+            columns = np.concatenate([_head_columns(world - pivot), turned.transpose(0, 2, 1)], axis=2)  # (P, 3, 6+N)
+            rows = (change @ columns)[..., first:]  # (C, P, 2, U)
+            weighted = rows * say[..., None, None]
+            cost = np.concatenate([np.zeros(6 - first), np.full(len(face), self.face_cost * say.sum())])
+            flat = rows.reshape(-1, len(cost))
+            normal = weighted.reshape(flat.shape).T @ flat + np.diag(cost)
+            normal += DAMPING * np.diag(np.diag(normal)) + 1e-9 * np.eye(len(cost))
+            right = weighted.reshape(flat.shape).T @ off.reshape(-1)
+            right[6 - first :] -= cost[6 - first :] * face
+            step = np.concatenate([np.zeros(first), np.linalg.solve(normal, right)])
+            head = _moved_head(head, step[:6], pivot)
+            face = face + step[6:]
+            if np.abs(step[3:6]).max() < 1e-3 and np.abs(step[6:]).max() < 1e-4 and np.abs(step[:3]).max() < 1e-5:
+                break
+        return head, face
+
+    def _detail(self, view: View, head: np.ndarray, jaw: np.ndarray, face: np.ndarray) -> Solved:
+        names = self.expressions.shape[1]
+        count = self.point_modes.shape[1]
+        base = skin(self.neutral, jaw[None], self.skin_weight)[0] + _mix(self.expressions, face)
+        detail = np.zeros((count, names))
+        found_head = np.zeros(0 if self.still else 6)
+        head_cost = np.repeat([1.0 / HEAD_TURN**2, 1.0 / HEAD_SLIDE**2], 3)[: len(found_head)]
+        cost = np.concatenate([head_cost, self.detail_cost])
+        for round_ in range(DETAIL_ROUNDS + 1):
+            local = base + np.einsum("pm,mn,pnx->px", self.point_modes, detail, self.expressions, optimize=True)
+            world = local @ head[:3, :3].T + head[:3, 3]
+            off, change, scale = view.equations(world)
+            say = view.say(off, scale)
+            if round_ == DETAIL_ROUNDS:
+                return Solved(head, jaw, face, detail, off, scale, say)
+            seen = (change @ head[:3, :3]) @ self.expressions.transpose(0, 2, 1)  # (C, P, 2, N)
+            rows = self.point_modes[:, None, :, None] * seen[..., None, :].astype(np.float32)  # (C, P, 2, M, N)
+            rows = rows.reshape(*seen.shape[:3], -1)
+            pivot = world.mean(0)
+            if not self.still:
+                rows = np.concatenate([(change @ _head_columns(world - pivot)).astype(np.float32), rows], axis=-1)
+            known = np.concatenate([found_head, detail.reshape(-1)])
+            step = _least_squares(
+                rows.reshape(-1, len(cost)), np.repeat(say.reshape(-1), 2), off.reshape(-1), cost, known
+            )
+            if not self.still:
+                head = _moved_head(head, step[:6], pivot)
+                found_head = found_head + step[:6]
+            detail = detail + step[len(found_head) :].reshape(count, names)
+        raise AssertionError
+
+    def first_head(self, view: View) -> np.ndarray:
+        """H (4, 4) of the neutral as the camera that sees most of it would have it with parallel rays."""
+        most = int((view.trust > 0).sum(1).argmax())
+        camera, seen = view.cameras[most], view.trust[most] > 0
+        model = self.neutral[seen]
+        image = camera.undistorted(view.pixels[most, seen])
+        middle = model.mean(0)
+        rows = np.concatenate([model - middle, np.ones((len(model), 1))], axis=1)
+        weight = trust = view.trust[most, seen]
+        for _ in range(5):
+            root = np.sqrt(weight)[:, None]
+            affine = np.linalg.lstsq(rows * root, image * root, rcond=None)[0]  # (4, 2)
+            squared = ((image - rows @ affine) ** 2).sum(1)
+            weight = trust / (1.0 + squared / (9.0 * np.median(squared) + 1e-12)) ** 2
+        u, scales, vt = np.linalg.svd(affine[:3].T, full_matrices=False)
+        across = u @ vt  # (2, 3) the nearest orthonormal rows
+        rotation = np.vstack([across, np.cross(across[0], across[1])])
+        depth = 1.0 / scales.mean()
+        pose = np.eye(4)
+        pose[:3, :3] = rotation
+        pose[:3, 3] = depth * np.append(affine[3], 1.0) - rotation @ middle
+        return np.linalg.inv(camera.world_to_camera) @ pose
+
+
+def fit_image_points(
+    actor: Actor,
+    points: ImagePoints,
+    cameras: list[Camera],
+    landmarks: LandmarkMap,
+    settings: ImageFittingSettings | None = None,
+    report: Report | None = None,
+) -> Take:
+    """Fit what cameras see of points on the face: a take of the whole face, its head where the cameras stand.
+
+    The take's error_mm is how far the points are seen from where they should be, in mm at their distance; frames with
+    fewer than LEAST_POINTS are filled in. report is called with {"message", "done", "total", "error_mm"}. Raises
+    InputError if a camera is not known, or no landmark or too few points are.
+    """
+    settings = settings or ImageFittingSettings()
+    report = report or (lambda _: None)
+    total = len(points.frames)
+    report({"message": "Preparing the fit", "done": 0, "total": total})
+    start = time.perf_counter()
+    known, binding = bind_landmarks(actor, points.names, landmarks)
+    used = _cameras_of(points, cameras)
+    pixels = points.positions[:, :, known]  # (F, C, Q, 2)
+    trust = np.where(np.isfinite(pixels).all(-1), points.confidence[:, :, known], 0.0)
+    missing = (trust > 0).any(1).sum(1) < LEAST_POINTS
+    if missing.all():
+        raise InputError(
+            f"{points.source} shows fewer than {LEAST_POINTS} known landmarks in every frame; more must be seen at once"
+        )
+    solver = ImageSolver(actor, binding, settings)
+    setup_seconds = time.perf_counter() - start
+
+    start = time.perf_counter()
+    head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
+    coefficients = np.zeros((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
+    # A weight that is the same everywhere, as coefficients of the modes.
+    everywhere = np.linalg.lstsq(solver.modes, np.ones(len(solver.modes)), rcond=None)[0]  # (M,)
+    error_mm, pixel_error = np.zeros((total, 2), dtype=np.float32), np.zeros(total)
+    outliers = 0
+    for done, frame in enumerate(np.flatnonzero(~missing), 1):
+        view = View(used, pixels[frame], trust[frame])
+        found = solver.solve(view)
+        head[frame], jaw[frame] = found.head, found.jaw
+        coefficients[frame] = found.detail + np.outer(everywhere, found.face)
+        believed = found.say > 0.25 * view.trust
+        outliers += int(((view.trust > 0) & ~believed).sum())
+        distance = np.linalg.norm(found.off, axis=-1)  # (C, P)
+        error_mm[frame] = distance[believed].mean(), distance[believed].max()
+        pixel_error[frame] = (distance * found.scale[:, None])[believed].mean()
+        report(
+            {
+                "message": "Fitting",
+                "done": done,
+                "total": int((~missing).sum()),
+                "error_mm": float(error_mm[: frame + 1, 0].sum() / done),
+            }
+        )
+    gaps = Gaps(points.frames, missing)
+    middle = actor.neutral.mean(0)
+    gaps.fill_motion(head, middle)
+    gaps.fill_motion(jaw, middle)
+    gaps.fill(coefficients)
+    error_mm[gaps.missing] = np.maximum(error_mm[gaps.before], error_mm[gaps.after])
+    head = smoothed_motion(head, points.frames, settings.temporal, middle)
+    jaw = smoothed_motion(jaw, points.frames, settings.temporal, middle)
+    coefficients = smoothed(coefficients, points.frames, settings.temporal)
+    seconds = time.perf_counter() - start
+    there = ~missing
+    unplaced = [name for name in points.names if name not in landmarks.places]
+    notes = []
+    if unplaced:
+        notes.append(f"{len(unplaced)} points have no place on the mesh and were left out, such as {unplaced[0]!r}")
+    if missing.any():
+        notes.append(f"{int(missing.sum())} of {total} frames show too few points and were filled in")
+    return Take(
+        names=actor.names,
+        topology_digest=actor.topology.digest,
+        modes=solver.modes.astype(np.float32),
+        coefficients=coefficients,
+        jaw=jaw,
+        head=head,
+        frames=points.frames,
+        fps=points.fps,
+        error_mm=error_mm,
+        settings=dataclasses.asdict(settings),
+        figures={
+            "frames": total,
+            "points": len(known),
+            "cameras": len(used),
+            "outliers": outliers,
+            "mean_px": float(pixel_error[there].mean()),
+            "mean_mm": float(error_mm[there, 0].mean()),
+            "worst_mm": float(error_mm[there, 1].max()),
+            "worst_frame": int(points.frames[there][error_mm[there, 1].argmax()]),
+            "worst_frames": worst_frames(points.frames[there], error_mm[there]),
+            "missing_frames": points.frames[missing].tolist(),
+            "notes": notes,
+            "setup_s": setup_seconds,
+            "frames_per_second": total / seconds,
+        },
+    )
+
+
+def _cameras_of(points: ImagePoints, cameras: list[Camera]) -> list[Camera]:
+    """The cameras that the points name, in their order."""
+    by_name = {camera.name: camera for camera in cameras}
+    found = []
+    for name in points.cameras:
+        if name is None and len(cameras) == 1:
+            found.append(cameras[0])
+        elif name in by_name:
+            found.append(by_name[name])
+        else:
+            what = "does not say which camera sees its points" if name is None else f"names the camera {name!r}"
+            raise InputError(f"{points.source} {what}; the cameras given are {', '.join(by_name)}")
+    return found
+
+
+def _mix(shapes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """sum_i g_i x_i (P, 3) of x (P, N, 3) and g (N,)."""
+    return np.einsum("pnx,n->px", shapes, weights)
+
+
+def _head_columns(arm: np.ndarray) -> np.ndarray:
+    """(P, 3, 6) how points at arm (P, 3) from the pivot move with a small turn about it and a slide."""
+    x, y, z = arm.T
+    none = np.zeros_like(x)
+    turn = np.stack([none, z, -y, -z, none, x, y, -x, none], axis=-1).reshape(-1, 3, 3)
+    return np.concatenate([turn, np.broadcast_to(np.eye(3), turn.shape)], axis=2)
+
+
+def _moved_head(head: np.ndarray, step: np.ndarray, pivot: np.ndarray) -> np.ndarray:
+    """The head (4, 4) after a turn about pivot (3,) and a slide: step (6,) in radians and mm."""
+    turn = Rotation.from_rotvec(step[:3]).as_matrix()
+    moved = np.eye(4)
+    moved[:3, :3] = turn @ head[:3, :3]
+    moved[:3, 3] = turn @ (head[:3, 3] - pivot) + pivot + step[3:]
+    return moved
+
+
+def _least_squares(
+    rows: np.ndarray, say: np.ndarray, missing: np.ndarray, cost: np.ndarray, known: np.ndarray
+) -> np.ndarray:
+    """The step x (U,) that minimises say |missing - rows x|² + cost |known + x|². rows: (R, U). say, missing: (R,)."""
+    used = say > 1e-6
+    rows, say, missing = rows[used], say[used], missing[used] + rows[used] @ known
+    if len(rows) < len(cost):  # as many equations as there are rows
+        spread = rows / cost
+        answer = np.linalg.solve(spread @ rows.T + np.diag(1.0 / say), missing)
+        return spread.T @ answer - known
+    weighted = rows * say[:, None].astype(rows.dtype)
+    normal = (weighted.T @ rows).astype(np.float64)
+    normal[np.diag_indices_from(normal)] += cost
+    return np.linalg.solve(normal, weighted.T @ missing) - known

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Points in images: files, where they belong on the mesh, and fitting them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from aim_blender.core.cameras import Camera, blender_camera
+from aim_blender.core.errors import InputError
+from aim_blender.core.evaluation import evaluate_take
+from aim_blender.core.fitting_image_points import ImageFittingSettings, _least_squares, fit_image_points
+from aim_blender.core.image_points import (
+    ImagePoints,
+    LandmarkMap,
+    bind_landmarks,
+    read_image_points,
+    read_landmark_map,
+    save_landmark_map,
+)
+from aim_blender.core.rigid import apply_motion, rigid_registration
+from tests.core.geometry import degrees_between, rigid
+
+FRAMES = slice(2, 8)
+
+
+def looking_at(target: np.ndarray, turn_degrees: float, name: str) -> Camera:
+    """A camera 700 mm in front of the demo face, which looks towards -Y, turned aside about it."""
+    upright = rigid((90.0, 0.0, 0.0), (0.0, -700.0, 0.0))
+    turned = rigid((0.0, 0.0, turn_degrees), (0.0, 0.0, 0.0)) @ upright
+    turned[:3, 3] += target
+    return blender_camera(name, turned, (1920, 1080), 50.0)
+
+
+@pytest.fixture(scope="module")
+def cameras(demo_learned) -> list[Camera]:
+    middle = demo_learned.neutral.mean(0)
+    return [looking_at(middle, -15.0, "left"), looking_at(middle, 20.0, "right")]
+
+
+@pytest.fixture(scope="module")
+def vertices(demo_learned) -> np.ndarray:
+    neutral = demo_learned.neutral
+    return np.flatnonzero(neutral[:, 1] < np.quantile(neutral[:, 1], 0.5))[::20]
+
+
+@pytest.fixture(scope="module")
+def points(demo_shot, cameras, vertices) -> ImagePoints:
+    seen = np.stack([camera.project(demo_shot.vertices[FRAMES][:, vertices].astype(float)) for camera in cameras], 1)
+    seen += np.random.default_rng(0).normal(scale=0.3, size=seen.shape)
+    names = tuple(f"track {vertex}" for vertex in vertices)
+    frames = np.arange(1, len(seen) + 1, dtype=np.int32)
+    return ImagePoints(names, ("left", "right"), seen, np.ones(seen.shape[:3]), frames, 24.0, "tracks.csv")
+
+
+@pytest.fixture(scope="module")
+def landmarks(vertices) -> LandmarkMap:
+    return LandmarkMap({f"track {vertex}": int(vertex) for vertex in vertices}, "map.json")
+
+
+def one_camera(points: ImagePoints) -> ImagePoints:
+    return dataclasses.replace(
+        points, cameras=("left",), positions=points.positions[:, :1], confidence=points.confidence[:, :1]
+    )
+
+
+def errors(actor, shot, take) -> tuple[float, float]:
+    """Mean distance of the skin after rigid alignment in mm, and how far the worst head is turned in degrees."""
+    found, wanted = evaluate_take(actor, take)["vertices"].astype(float), shot.vertices[FRAMES]
+    even = np.ones((1, found.shape[1]))
+    aligned = [apply_motion(f, rigid_registration(f, w[None], even))[0] for f, w in zip(found, wanted, strict=True)]
+    off = np.linalg.norm(np.stack(aligned) - wanted, axis=-1).mean()
+    return float(off), float(degrees_between(take.head, shot.head[FRAMES]).max())
+
+
+def test_one_camera_gives_head_and_face(demo_learned, demo_shot, points, cameras, landmarks):
+    lines = []
+    take = fit_image_points(demo_learned, one_camera(points), cameras, landmarks, report=lines.append)
+    off, turned = errors(demo_learned, demo_shot, take)
+    assert off < 0.8
+    assert turned < 1.0
+    assert take.figures["mean_px"] < 1.5
+    assert lines[-1]["done"] == lines[-1]["total"] == 6
+    assert take.figures["cameras"] == 1
+
+
+def test_a_second_camera_helps(demo_learned, demo_shot, points, cameras, landmarks):
+    two = errors(demo_learned, demo_shot, fit_image_points(demo_learned, points, cameras, landmarks))
+    one = errors(demo_learned, demo_shot, fit_image_points(demo_learned, one_camera(points), cameras, landmarks))
+    assert two[0] < one[0]
+    assert two[1] < 1.0
+
+
+def test_wrong_and_missing_tracks_hardly_matter(demo_learned, demo_shot, points, cameras, landmarks):
+    random = np.random.default_rng(1)
+    some = random.random(points.positions.shape[:3])
+    positions = points.positions.copy()
+    positions[some < 0.03] += 80.0
+    positions[some > 0.9] = np.nan
+    spoilt = dataclasses.replace(points, positions=positions)
+    take = fit_image_points(demo_learned, spoilt, cameras, landmarks)
+    clean = fit_image_points(demo_learned, points, cameras, landmarks)
+    assert errors(demo_learned, demo_shot, take)[0] < 1.2 * errors(demo_learned, demo_shot, clean)[0]
+    assert take.figures["outliers"] >= 0.9 * (some < 0.03).sum()
+    doubted = dataclasses.replace(points, positions=np.where(some[..., None] > 0.9, 0.0, points.positions))
+    doubted = dataclasses.replace(doubted, confidence=(some <= 0.9).astype(float))
+    gone = dataclasses.replace(points, positions=np.where(some[..., None] > 0.9, np.nan, points.positions))
+    takes = [fit_image_points(demo_learned, each, cameras, landmarks) for each in (doubted, gone)]
+    assert takes[0].coefficients == pytest.approx(takes[1].coefficients, abs=1e-5)
+
+
+def test_frames_with_too_few_points_are_filled_in(demo_learned, points, cameras, landmarks):
+    positions = points.positions.copy()
+    positions[3, :, 4:] = np.nan
+    take = fit_image_points(demo_learned, dataclasses.replace(points, positions=positions), cameras, landmarks)
+    assert take.figures["missing_frames"] == [4]
+    assert take.coefficients[3] == pytest.approx((take.coefficients[2] + take.coefficients[4]) / 2, abs=1e-5)
+    positions[:] = np.nan
+    with pytest.raises(InputError, match=r"tracks\.csv shows fewer than 6 known landmarks in every frame"):
+        fit_image_points(demo_learned, dataclasses.replace(points, positions=positions), cameras, landmarks)
+
+
+def test_a_still_head_stays(demo_learned, points, cameras, landmarks):
+    take = fit_image_points(demo_learned, points, cameras, landmarks, ImageFittingSettings(head="still", modes=4))
+    assert np.array_equal(take.head, np.tile(np.eye(4), (6, 1, 1)))
+
+
+@pytest.mark.parametrize("count", [10, 80])
+def test_few_rows_are_solved_as_many_are(count):
+    """The system of the rows and that of the unknowns have one answer: that of the least squares written out."""
+    random = np.random.default_rng(2)
+    rows, say, missing = random.normal(size=(count, 30)), random.uniform(0.1, 1, count), random.normal(size=count)
+    cost, known = random.uniform(0.5, 2, 30), random.normal(size=30)
+    stacked = np.concatenate([rows * np.sqrt(say)[:, None], np.diag(np.sqrt(cost))])
+    right = np.concatenate([missing * np.sqrt(say), -np.sqrt(cost) * known])
+    wanted = np.linalg.lstsq(stacked, right, rcond=None)[0]
+    assert _least_squares(rows, say, missing, cost, known) == pytest.approx(wanted, abs=1e-9)
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_csv_and_json_hold_the_same(points, tmp_path):
+    some = dataclasses.replace(points, positions=points.positions.round(3))
+    some.positions[1, 0, 3] = np.nan
+    with open(tmp_path / "tracks.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["frame", "camera", "name", "x", "y", "confidence"])
+        for frame, views in zip(some.frames, some.positions, strict=True):
+            for camera, view in zip(some.cameras, views, strict=True):
+                for name, place in zip(some.names, view, strict=True):
+                    if np.isfinite(place).all():
+                        writer.writerow([frame, camera, name, *place, 0.5])
+    entries = [
+        {
+            "frame": int(frame),
+            "camera": camera,
+            "positions": [place.tolist() if np.isfinite(place).all() else None for place in view],
+            "confidence": [0.5] * len(some.names),
+        }
+        for frame, views in zip(some.frames, some.positions, strict=True)
+        for camera, view in zip(some.cameras, views, strict=True)
+    ]
+    document = {"fps": 24, "points": list(some.names), "frames": entries}
+    (tmp_path / "tracks.json").write_text(json.dumps(document), encoding="utf-8")
+    for path in (tmp_path / "tracks.csv", tmp_path / "tracks.json"):
+        found = read_image_points(path)
+        np.testing.assert_array_equal(found.positions, some.positions)
+        assert found.names == some.names
+        assert found.cameras == some.cameras
+        assert found.frames.tolist() == some.frames.tolist()
+        assert set(found.confidence.ravel()) == {0.0, 0.5}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.json", "[]", "points and frames"),
+        ("a.json", '{"points": ["a"]}', "'frames' is missing"),
+        ("a.json", '{"points": ["a", "a"], "frames": []}', "two points have one name"),
+        ("a.json", '{"points": ["a"], "frames": [{"frame": 1, "positions": []}]}', "0 positions for 1"),
+        ("a.json", '{"points": ["a"], "frames": [{"frame": 1, "positions": [[1, 2, 3]]}]}', "not have two numbers"),
+        ("a.json", '{"points": [], "frames": []}', "no frames or no points"),
+        ("a.csv", "frame,name,x\n1,a,0\n", "'y' is missing"),
+        ("a.csv", "frame,name,x,y,confidence\n1,a,0,0,7\n", "confidence is not between 0 and 1"),
+    ],
+)
+def test_damaged_files_are_refused_by_name(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_image_points(tmp_path / name)
+    assert said in str(caught.value)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_landmarks_are_kept_and_bound(demo_learned, tmp_path):
+    topology = demo_learned.topology
+    corners = topology.corners[: topology.sizes[0]]
+    weights = (0.1, 0.2, 0.3, 0.4)[: len(corners)]
+    landmarks = LandmarkMap({"chin": 12, "ear": (0, weights)}, "map.json")
+    save_landmark_map(landmarks, tmp_path / "map.json")
+    found = read_landmark_map(tmp_path / "map.json")
+    assert found.places == landmarks.places
+    known, binding = bind_landmarks(demo_learned, ("nose", "ear", "chin"), found)
+    assert known.tolist() == [1, 2]
+    wanted = np.stack([np.array(weights) @ demo_learned.neutral[corners], demo_learned.neutral[12]])
+    assert binding.of(demo_learned.neutral) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ({"a": 10**6}, "on vertex 1000000, but the actor's mesh has 8760"),
+        ({"a": (10**6, (1.0,))}, "on face 1000000"),
+        ({"a": (0, (1.0,))}, "1 weights, but face 0 has"),
+        ({"b": 1}, "has none of the points' names, such as 'a'"),
+    ],
+)
+def test_landmarks_that_are_not_on_the_mesh_are_refused(demo_learned, places, said):
+    with pytest.raises(InputError) as caught:
+        bind_landmarks(demo_learned, ("a",), LandmarkMap(places, "map.json"))
+    assert said in str(caught.value)
+    assert "map.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "cannot be read as landmarks"),
+        ('{"a": "chin"}', "'a' must be a vertex, or a face"),
+        ('{"a": {"face": 1}}', "'weights' is missing"),
+        ('{"a": {"face": 1, "weights": [0, 0]}}', "must be 0 or more, and not all 0"),
+        ("{}", "names no landmarks"),
+    ],
+)
+def test_bad_landmark_files_are_refused(tmp_path, text, said):
+    (tmp_path / "map.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_landmark_map(tmp_path / "map.json")
+    assert said in str(caught.value)
+
+
+def test_cameras_must_be_known(demo_learned, points, cameras, landmarks):
+    with pytest.raises(InputError, match=r"names the camera 'right'; the cameras given are left"):
+        fit_image_points(demo_learned, points, cameras[:1], landmarks)
+    nameless = dataclasses.replace(one_camera(points), cameras=(None,))
+    with pytest.raises(InputError, match="does not say which camera"):
+        fit_image_points(demo_learned, nameless, cameras, landmarks)
