@@ -17,6 +17,7 @@ Names, most of them those of tissue depth tables. Of a pair, `.L` is on the char
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +45,13 @@ MIDDLE_LANDMARKS = (
 class SidePlace:
     """Where to look for one of a pair: left, up and front of the nasion in mm of a typical adult, and from where.
 
-    look: the direction (left, up, front) against which a ray comes in from outside.
+    look: the direction (left, up, front) against which a ray comes in from outside. widens: whether it is farther out
+    in a wide face; teeth are not.
     """
 
     place: tuple[float, float, float]
     look: tuple[float, float, float]
+    widens: bool = True
 
 
 SIDE_PLACES = {
@@ -60,16 +63,17 @@ SIDE_PLACES = {
     "supraglenoid": SidePlace((68.0, -6.0, -80.0), (1.0, 0.0, 0.0)),
     "condyle": SidePlace((68.0, -22.0, -82.0), (1.0, 0.0, 0.0)),
     "inferior_malar": SidePlace((44.0, -44.0, -26.0), (0.6, 0.0, 1.0)),
-    "above_second_molar": SidePlace((46.0, -60.0, -32.0), (1.0, 0.0, 0.6)),
+    "above_second_molar": SidePlace((44.0, -58.0, -36.0), (0.6, 0.0, 1.0), widens=False),
     "mid_masseter": SidePlace((58.0, -62.0, -60.0), (1.0, 0.0, 0.0)),
     "mouth_corner": SidePlace((25.0, -72.0, -6.0), (0.3, 0.0, 1.0)),
-    "below_second_molar": SidePlace((46.0, -88.0, -34.0), (1.0, 0.0, 0.4)),
+    "below_second_molar": SidePlace((45.0, -88.0, -36.0), (0.7, 0.0, 1.0), widens=False),
     "gonion": SidePlace((56.0, -84.0, -74.0), (1.0, 0.0, 0.0)),
 }
 PAIRED_LANDMARKS = tuple(SIDE_PLACES)
 SIDES = {".L": 1.0, ".R": -1.0}
 LANDMARK_NAMES = MIDDLE_LANDMARKS + tuple(name + side for name in PAIRED_LANDMARKS for side in SIDES)
 WIDTH_AT = "zygion"  # where the width of the face is measured
+LEAST_PICKED = 4  # landmarks that say how a head is turned
 PROFILE_WINDOW_MM = 11.0
 LIP_BELOW_NOSE_MM = 18.0  # the nose's underside ends above
 DEEPEST_MM = 32.0  # how deep the profile may lie between two landmarks
@@ -153,7 +157,7 @@ def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
         "supraglabella": nearest_to(brow + typical("supraglabella") - typical("glabella")),
         "glabella": brow,
         "nasion": nasion,
-        "rhinion": nearest_to(0.45 * nasion + 0.55 * tip),
+        "rhinion": nearest_to(0.6 * nasion + 0.4 * tip),
         "nose_tip": tip,
         "subnasale": subnasale,
         "mid_philtrum": nearest_to((subnasale + upper_lip) / 2),
@@ -201,9 +205,10 @@ def _side_landmarks(corners: np.ndarray, middle: dict[str, np.ndarray]) -> dict[
     width = float(np.clip(np.mean(widths), 0.75, 1.35)) if widths else 1.0
     for name, side_place in SIDE_PLACES.items():
         left, up, front = side_place.place
+        across = left * width if side_place.widens else left
         for suffix, sign in SIDES.items():
             look = (sign * side_place.look[0], *side_place.look[1:])
-            hit = _first_hit(corners, outward, np.array([sign * width * left, stretched(up), front]), look)
+            hit = _first_hit(corners, outward, np.array([sign * across, stretched(up), front]), look)
             if hit is not None:
                 found[name + suffix] = hit
     return found
@@ -225,3 +230,26 @@ def _first_hit(
         distance = (second * around).sum(1) / facing
     hits = (outward * facing > 0) & (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0) & (distance < 2 * reach)
     return start + distance[hits].min() * towards if hits.any() else None
+
+
+def frame_of_landmarks(neutral: np.ndarray, landmarks: Mapping[str, int]) -> HeadFrame | None:
+    """How a head is turned and how large it is, from vertices picked by hand on neutral (V, 3); None if too few are."""
+    typical = {name: (0.0, *place) for name, place in PROFILE.items()}
+    typical |= {"upper_lip_margin": typical["upper_lip"], "lower_lip_margin": typical["lower_lip"]}
+    for name, side_place in SIDE_PLACES.items():
+        left, up, front = side_place.place
+        typical |= {name + suffix: (sign * left, up, front) for suffix, sign in SIDES.items()}
+    known = [name for name in landmarks if name in typical]
+    if len(known) < LEAST_PICKED:
+        return None
+    source, target = np.array([typical[name] for name in known]), neutral[[landmarks[name] for name in known]]
+    centred, aimed = source - source.mean(0), target - target.mean(0)
+    u, singular, vt = np.linalg.svd(centred.T @ aimed)
+    if singular[1] < 0.02 * singular[0]:
+        return None  # all on one line
+    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    axes = (u * flip) @ vt  # rows left, up, front
+    scale = float((singular * flip).sum() / (centred**2).sum())
+    nasion = target.mean(0) - scale * source.mean(0) @ axes
+    error = float(np.linalg.norm(scale * source @ axes + nasion - target, axis=1).mean() / scale)
+    return HeadFrame(axes[0], axes[1], axes[2], nasion, scale, error)

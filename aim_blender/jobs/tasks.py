@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
+from ..core.kept_files import CORRESPONDENCE_SUFFIX, kept_correspondence
 from .sentences import is_disk_full
 
 if TYPE_CHECKING:
@@ -32,7 +35,6 @@ Task = Callable[[dict[str, Any], Report, Path | None], Figures]
 
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
-CORRESPONDENCE_SUFFIX = ".correspondence.safetensors"
 LEARNING_CHOICES = (
     "device",
     "iterations",
@@ -248,11 +250,13 @@ def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | Non
 
 
 def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """source (an actor), target (a mesh at rest), out, and optionally correspondence, landmarks (a JSON file).
+    """source (an actor), target (a mesh at rest), out, and optionally correspondence, landmarks (a JSON file), name (of
+    the source, to say whose expressions these are) and the target's millimetres_per_unit, else told by its size.
 
     Where the topologies differ and no correspondence is given, one is made and kept beside the output.
     """
-    _expect("transfer", arguments, required=("source", "target", "out"), optional=("correspondence", "landmarks"))
+    optional = ("correspondence", "landmarks", "name", "millimetres_per_unit")
+    _expect("transfer", arguments, required=("source", "target", "out"), optional=optional)
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.actor import jaw_movements
     from ..core.correspondence import make_correspondence
@@ -265,7 +269,9 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     source_path = Path(arguments["source"])
     source = load_actor(source_path)
     neutral, topology = read_neutral(Path(arguments["target"]))
-    factor = millimetres_of(neutral, source)
+    factor = float(arguments.get("millimetres_per_unit") or millimetres_of(neutral, source))
+    if not (math.isfinite(factor) and factor > 0):
+        raise InputError(f"there are {factor:g} millimetres in a unit; it must be more than 0, for example 1 or 1000")
     correspondence, figures = None, {}
     if not same_surface(source.topology, topology):
         given, landmarks = arguments.get("correspondence"), arguments.get("landmarks")
@@ -278,19 +284,12 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
             with _writing(path):
                 save_correspondence(correspondence, path)
         figures = {"correspondence": str(path), "doubtful_share": correspondence.figures.get("doubtful_share")}
-    name = source_path.name.removesuffix(ACTOR_SUFFIX)
+    name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
     actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
     report({"message": "Writing the actor"})
     with _writing(out):
         save_actor(actor, out)
     return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor)}
-
-
-def kept_correspondence(target: Path, source_digest: str) -> Path:
-    """Where the correspondence of a source's topology to a target actor is kept: beside the target's file."""
-    return target.with_name(
-        f"{target.name.removesuffix(ACTOR_SUFFIX)}.from-{source_digest[:12]}{CORRESPONDENCE_SUFFIX}"
-    )
 
 
 def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -360,6 +359,31 @@ def batch(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     return run_batch(Path(arguments["table"]), Path(arguments["out"]), part, scheduler, report)
 
 
+def anatomy(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """neutral (a mesh, a capture's folder or capture.npz), out (a folder), and optionally landmarks and depths (JSON
+    files by name), bones (a folder with somebody's own) and teeth (a folder with upper_teeth, lower_teeth).
+
+    Writes skull.obj, mandible.obj and anatomy.json, which says the landmarks and the depths.
+    """
+    optional = ("landmarks", "depths", "bones", "teeth")
+    _expect("anatomy", arguments, required=("neutral", "out"), optional=optional)
+    out = output_folder(arguments["out"])
+    from ..core.anatomy_request import fit_anatomy, read_request, write_anatomy
+
+    report({"message": "Reading the neutral"})
+    files = {name: Path(arguments[name]) for name in optional if arguments.get(name)}
+    request = read_request(Path(arguments["neutral"]), **files)
+    started = time.perf_counter()
+    report({"message": "Fitting the bones"})
+    fitted = fit_anatomy(request)
+    seconds = time.perf_counter() - started
+    suggested = {name: vertex for name, vertex in fitted.landmarks.items() if name not in request.landmarks}
+    report({"message": "Writing the bones"})
+    with _writing(out):
+        write_anatomy(fitted, suggested, out)
+    return {"out": str(out), "seconds": seconds, "landmarks_suggested": len(suggested), **fitted.figures}
+
+
 def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """file: an actor, a take, a bake, a capture or a performance."""
     _expect("info", arguments, required=("file",))
@@ -369,6 +393,7 @@ def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
 
 
 TASKS: dict[str, Task] = {
+    "anatomy": anatomy,
     "learn": learn,
     "fit": fit,
     "correspond": correspond,
@@ -424,9 +449,26 @@ def output_path(text: str, suffix: str) -> Path:
         raise InputError(f"the output {path} must have a name that ends with {suffix}")
     if path.is_dir():
         raise InputError(f"the output {path} is a folder; give the name of a file in it")
+    _require_writable(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def output_folder(text: str) -> Path:
+    """The folder of an output, checked before work goes into it; it is made when something is written.
+
+    Raises InputError if it is a file's name or nothing can be written there.
+    """
+    path = Path(text)
+    if path.is_file():
+        raise InputError(f"the output {path} is a file; give the name of a folder")
+    _require_writable(path / "file")
+    return path
+
+
+def _require_writable(path: Path) -> None:
+    """Raises InputError if no file can be written to the path."""
     existing = next(folder for folder in path.parents if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         what = "is a file" if not existing.is_dir() else "may not be written to"
         raise InputError(f"the output {path} cannot be made: {existing} {what}; choose another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path

@@ -53,6 +53,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser = OneLineParser(prog=prog, description="Anatomical implicit face models.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in (
+        _add_anatomy,
         _add_learn,
         _add_fit,
         _add_correspond,
@@ -73,6 +74,16 @@ def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object of figures")
     return parser
+
+
+def _add_anatomy(verbs: Any) -> None:
+    parser = _verb(verbs, "anatomy", "Fit a skull and a mandible to a neutral.")
+    parser.add_argument("neutral", metavar="NEUTRAL_MESH", type=_path, help="a mesh, or a capture")
+    parser.add_argument("--out", required=True, metavar="DIR", type=_path)
+    parser.add_argument("--landmarks", metavar="FILE.json", type=_path, help='{"name": vertex} picked by hand')
+    parser.add_argument("--depths", metavar="FILE.json", type=_path, help='{"name": mm} instead of the table')
+    parser.add_argument("--bones", metavar="DIR", type=_path, help="your own skull and mandible, not the template's")
+    parser.add_argument("--teeth", metavar="DIR", type=_path, help="upper_teeth, lower_teeth or both")
 
 
 def _add_learn(verbs: Any) -> None:
@@ -173,6 +184,10 @@ def _add_transfer(verbs: Any) -> None:
     parser.add_argument("target", metavar="MESH", type=_path, help="the character at rest (.obj, .ply, .npz)")
     parser.add_argument("--out", required=True, metavar="B.actor.safetensors", type=_path)
     parser.add_argument("--correspondence", type=_path, metavar="FILE", help="instead of a new one")
+    parser.add_argument("--name", metavar="NAME", help="of the source, to say whose expressions these are")
+    parser.add_argument(
+        "--millimetres-per-unit", type=float, metavar="MM", help="of the mesh (default: told by its size)"
+    )
     _add_landmarks(parser)
 
 
