@@ -80,6 +80,7 @@ class AIM_PT_actor(AimPanel, bpy.types.Panel):
         row.template_list("AIM_UL_actors", "", state, "actors", state, "active_actor", rows=2)
         column = row.column(align=True)
         column.operator("aim.actor_add", text="", icon="ADD")
+        column.operator("aim.character_add", text="", icon="USER")
         column.operator("aim.actor_remove", text="", icon="REMOVE")
         column = layout.column()
         column.use_property_split = True
@@ -237,6 +238,7 @@ class AIM_PT_retarget(AimPanel, bpy.types.Panel):
         row = layout.row()
         row.scale_y = 1.3
         row.operator("aim.performance_retarget", icon="COMMUNITY")
+        layout.operator("aim.correspondence_show", icon="TEXTURE")
         if actor is not None:
             draw_job(layout, actor, "retarget")
 
@@ -247,6 +249,7 @@ DOING = {
     "retarget": "retargeting",
     "anatomy": "fitting bones to",
     "inspect": "looking inside",
+    "transfer": "giving expressions to",
 }
 
 

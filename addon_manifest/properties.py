@@ -207,7 +207,7 @@ class AimScene(bpy.types.PropertyGroup):
         precision=3,
     )
     retarget_target: StringProperty(
-        name="Target", description="The learned actor that the performance goes to; its mesh must have the same faces"
+        name="Target", description="The actor that the performance goes to; its mesh may have other faces"
     )
     retarget_strength: FloatProperty(
         name="Strength",

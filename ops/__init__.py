@@ -1,10 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Thin operators: they check the context, call aim_blender.scene and aim_blender.jobs, and report."""
 
-from . import actors, anatomy, baking, batch, environment, fitting, jobs, landmarks, learning, results, retargeting
+from . import (
+    actors,
+    anatomy,
+    baking,
+    batch,
+    characters,
+    environment,
+    fitting,
+    jobs,
+    landmarks,
+    learning,
+    results,
+    retargeting,
+)
 
 CLASSES = (
     *actors.CLASSES,
+    *characters.CLASSES,
     *landmarks.CLASSES,
     *anatomy.CLASSES,
     *learning.CLASSES,

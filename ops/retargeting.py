@@ -9,7 +9,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, jobs
+from ..aim_blender.scene import actors, characters, jobs
 from ..aim_blender.scene.job_making import prepare_retargeting
 from .base import AimOperator, may_start_job, require_actor, worker_interpreter
 from .results import deliver
@@ -70,7 +70,9 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
         target = self._target(context, actor)
         tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
         interpreter = worker_interpreter(context)
-        folder = prepare_retargeting(actor, take, target, choices, tolerance, self._chosen("beside", state.beside))
+        beside = self._chosen("beside", state.beside)
+        steps, correspondence = characters.correspondence_steps(actor, target)
+        folder = prepare_retargeting(actor, take, target, {**choices, **correspondence}, tolerance, beside, steps)
         run = jobs.Run(actor.identifier, "retarget", interpreter, deliver)
         run.start(folder)
         jobs.begin(run)

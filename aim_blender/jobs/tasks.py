@@ -12,6 +12,7 @@ Importing this module is quick; a task imports what it needs, torch included, wh
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import math
 import os
@@ -26,6 +27,7 @@ from .sentences import is_disk_full
 
 if TYPE_CHECKING:
     from ..core.actor import Actor
+    from ..core.captures import Capture
     from ..core.correspondence import Correspondence
     from ..core.takes import Take
 
@@ -42,7 +44,7 @@ LEARNING_CHOICES = (
     "depth",
     "activation",
     "frequency",
-    "template",
+    "space",
     "without",
     "seed",
     "threads",
@@ -54,12 +56,13 @@ RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions", "
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """capture, out, and optionally bones and the choices of LEARNING_CHOICES.
+    """capture, out, and optionally bones or template_bones, and the choices of LEARNING_CHOICES.
 
-    Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png. What the
-    jaw does in each shape is among the figures as a list.
+    With template_bones true, the template's bones are fitted to the neutral first, and written beside the actor into
+    X.bones. Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
+    What the jaw does in each shape is among the figures as a list.
     """
-    _expect("learn", arguments, required=("capture", "out"), optional=("bones", *LEARNING_CHOICES))
+    _expect("learn", arguments, required=("capture", "out"), optional=("bones", "template_bones", *LEARNING_CHOICES))
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.actor import jaw_movements
     from ..core.captures import read_capture
@@ -72,6 +75,12 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     bones = arguments.get("bones")
     report({"message": "Reading the capture"})
     capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None)
+    fitted: Figures = {}
+    if arguments.get("template_bones"):
+        if bones:
+            raise InputError("learn takes either bones or the template's, not both")
+        report({"message": "Fitting the bones"})
+        capture, fitted = _with_template_bones(capture, out.with_name(f"{out.name.removesuffix(ACTOR_SUFFIX)}.bones"))
     curve: list[dict[str, Any]] = []
     actor = learn_actor(capture, settings, report, checkpoint, curve)
     report({"message": "Writing the actor"})
@@ -81,7 +90,18 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     with _writing(out):
         save_actor(actor, out)
         save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
-    return {"out": str(out), "curve": str(picture), **actor.figures, "jaw": jaw_movements(actor), **notes}
+    return {"out": str(out), "curve": str(picture), **actor.figures, **fitted, "jaw": jaw_movements(actor), **notes}
+
+
+def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figures]:
+    """The capture with the template's bones, which are written into the folder, and how well they fit."""
+    from ..core.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
+
+    fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology))
+    with _writing(folder):
+        write_anatomy(fitted, fitted.landmarks, folder)
+    figures = {name: value for name, value in fitted.figures.items() if name != "notes"}
+    return dataclasses.replace(capture, bones=fitted.bones), {"bones": str(folder), **figures}
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:

@@ -90,7 +90,15 @@ def _add_learn(verbs: Any) -> None:
     parser = _verb(verbs, "learn", "Learn an actor from registered meshes of one face.")
     parser.add_argument("capture", metavar="CAPTURE", type=_path, help="folder of meshes, or capture.npz")
     parser.add_argument("--out", required=True, metavar="A.actor.safetensors", type=_path)
-    parser.add_argument("--bones", metavar="DIR", type=_path, help="skull and mandible (default: CAPTURE/bones)")
+    bones = parser.add_mutually_exclusive_group()
+    bones.add_argument("--bones", metavar="DIR", type=_path, help="skull and mandible (default: CAPTURE/bones)")
+    bones.add_argument(
+        "--template",
+        dest="template_bones",
+        action="store_const",
+        const=True,
+        help="fit the skull and the mandible that come with the extension",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--iterations", type=_count, metavar="N")
     parser.add_argument("--hidden", type=_count, metavar="N", help="width of the networks")
@@ -98,7 +106,7 @@ def _add_learn(verbs: Any) -> None:
     parser.add_argument("--activation", choices=("siren", "gelu", "relu"))
     parser.add_argument("--frequency", type=float, help="of the siren's sine")
     parser.add_argument(
-        "--template",
+        "--space",
         choices=("separated", "mean", "neutral", "intrinsic"),
         help="the space that is learned in: the mean shape with lips and lids kept apart, or for comparison another",
     )

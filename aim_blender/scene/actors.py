@@ -337,11 +337,7 @@ def add_actor(
         from_scene = scene_millimetres_per_unit(scene)
         millimetres_per_unit, note = guess_millimetres_per_unit(_size(found.vertices[0]), from_scene)
         notes += [note] if note else []
-    state = scene.aim
-    actor = state.actors.add()
-    actor.identifier = uuid.uuid4().hex
-    actor.name = unique_name(name, [other.name for other in state.actors if other != actor])
-    actor.neutral = sources[0].object
+    actor = _record(scene, name, sources[0].object, millimetres_per_unit)
     for source in sources[1:]:
         shape = actor.shapes.add()
         shape.name = source.name
@@ -349,9 +345,35 @@ def add_actor(
         shape.shape_key = source.shape_key
     actor.skull = bones.get("skull")
     actor.mandible = bones.get("mandible")
+    return actor, notes
+
+
+def add_character(
+    scene: bpy.types.Scene, name: str, item: bpy.types.Object, millimetres_per_unit: float | None = None
+) -> tuple[Any, list[str]]:
+    """Check a mesh at rest and record it as a new actor without shapes, which becomes the active one.
+
+    Returns the actor and notes for the artist. Raises InputError before anything is recorded.
+    """
+    found = _read_at_rest(item)
+    notes = []
+    if millimetres_per_unit is None:
+        from_scene = scene_millimetres_per_unit(scene)
+        millimetres_per_unit, note = guess_millimetres_per_unit(_size(found.vertices[0]), from_scene)
+        notes += [note] if note else []
+    return _record(scene, name, item, millimetres_per_unit), notes
+
+
+def _record(scene: bpy.types.Scene, name: str, neutral: bpy.types.Object, millimetres_per_unit: float) -> Any:
+    """A new actor of the scene, still without shapes, which becomes the active one."""
+    state = scene.aim
+    actor = state.actors.add()
+    actor.identifier = uuid.uuid4().hex
+    actor.name = unique_name(name, [other.name for other in state.actors if other != actor])
+    actor.neutral = neutral
     actor.millimetres_per_unit = millimetres_per_unit
     state.active_actor = len(state.actors) - 1
-    return actor, notes
+    return actor
 
 
 def read_actor(actor: Any) -> ActorMeshes:
@@ -383,15 +405,23 @@ def read_neutral(actor: Any, with_bones: bool = False) -> ActorMeshes:
     bones = _bones_of(actor) if with_bones else {}
     if with_bones and not bones:
         raise InputError(f"{actor.name!r} has no bones; fit them to its neutral, or pick a skull and a mandible")
-    for item in (actor.neutral, *bones.values()):
+    found = _read_at_rest(actor.neutral)
+    to_frame = np.linalg.inv(found.frame)
+    for name, item in bones.items():
         _check_object(item)
-    matrix = meshes.matrix_array(actor.neutral.matrix_world)
+        found.bones[name] = read_bone(item, to_frame, found.vertices[0])
+    return found
+
+
+def _read_at_rest(item: bpy.types.Object) -> ActorMeshes:
+    """Read one mesh as a neutral. Raises InputError if it cannot be one."""
+    _check_object(item)
+    matrix = meshes.matrix_array(item.matrix_world)
     frame = meshes.rigid_part(matrix)
-    topology = meshes.read_topology(meshes.mesh_of(actor.neutral), actor.neutral.name)
-    points = _plain(actor.neutral) @ (np.linalg.inv(frame) @ matrix)[:3, :3].T
-    check_finite(actor.neutral.name, points)
-    found = {name: read_bone(item, np.linalg.inv(frame), points) for name, item in bones.items()}
-    return ActorMeshes(["neutral"], points[None].astype(np.float32), topology, frame, found)
+    topology = meshes.read_topology(meshes.mesh_of(item), item.name)
+    points = _plain(item) @ (np.linalg.inv(frame) @ matrix)[:3, :3].T
+    check_finite(item.name, points)
+    return ActorMeshes(["neutral"], points[None].astype(np.float32), topology, frame, {})
 
 
 def _bones_of(actor: Any) -> dict[str, bpy.types.Object]:

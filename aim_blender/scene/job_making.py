@@ -8,7 +8,7 @@ all that is needed to bring the result into a scene later, even in another sessi
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from .performances import PerformanceReader, frame_list
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
 DELIVERY = "delivery.json"
-KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect")
+KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer")
 PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
 READING_STRETCH_S = 0.04
 
@@ -144,12 +144,19 @@ def prepare_fitting(
 
 
 def prepare_retargeting(
-    actor: Any, take: Any, target: Any, choices: dict[str, Any], tolerance_mm: float, beside: bool
+    actor: Any,
+    take: Any,
+    target: Any,
+    choices: dict[str, Any],
+    tolerance_mm: float,
+    beside: bool,
+    first: Sequence[dict[str, Any]] = (),
 ) -> JobFolder:
     """Write the description of retargeting an actor's take to another actor, and of baking it.
 
-    choices: what the task `retarget` takes beyond take, source, target and out. beside: the result stands beside the
-    target's neutral and not on it. Raises InputError, OSError.
+    choices: what the task `retarget` takes beyond take, source, target and out. first: steps that come before, such as
+    making a correspondence. beside: the result stands beside the target's neutral and not on it. Raises InputError,
+    OSError.
     """
     source_file, target_file = learned_file(actor), learned_file(target)
     take_path = folders.found_again(take.file_path)
@@ -180,7 +187,7 @@ def prepare_retargeting(
         **choices,
     }
     bake = {"actor": str(target_file), "take": str(take_file), "out": str(bake_file), "tolerance_mm": tolerance_mm}
-    steps = [{"task": "retarget", "arguments": carry}, {"task": "bake", "arguments": bake}]
+    steps = [*first, {"task": "retarget", "arguments": carry}, {"task": "bake", "arguments": bake}]
     return JobFolder.create(path, f"retarget {take.name} to {target.name}", steps)
 
 

@@ -35,7 +35,7 @@ def bring_in(context: bpy.types.Context, path: Path) -> str:
         raise InputError(f"the actor of the job in {path} is not in this file; open the file that it was started from")
     scene, actor = found
     steps = [{name: value for name, value in each.items() if name != "out"} for each in result.get("figures", [])]
-    if delivery["kind"] == "learn":
+    if delivery["kind"] in ("learn", "transfer"):
         text = _bring_in_actor(actor, path / delivery["actor_file"], steps[0] if steps else {})
     elif delivery["kind"] == "bake":
         text = baking_jobs.bring_in_bake(context, scene, actor, path, delivery, steps[0] if steps else {})
@@ -45,8 +45,9 @@ def bring_in(context: bpy.types.Context, path: Path) -> str:
         text = anatomy_jobs.show_inside(context, actor, delivery["show"])
     else:
         # Both steps have figures of the same names: those of the first, fit or retarget, are told apart.
-        made = {f"{delivery['kind']}_{name}": value for name, value in steps[0].items()} if steps else {}
-        baked_figures = steps[1] if len(steps) > 1 else {}
+        # A correspondence that had to be made first has figures of its own.
+        made = {f"{delivery['kind']}_{name}": value for name, value in steps[-2].items()} if len(steps) > 1 else {}
+        baked_figures = steps[-1] if len(steps) > 1 else {}
         shown_by = actor
         if delivery["kind"] == "retarget":
             target = actors.find_actor(delivery.get("target", ""))
@@ -95,7 +96,7 @@ def _bring_in_take(
 
 def describe_learned(name: str, figures: dict[str, Any]) -> str:
     """What was learned, in one sentence."""
-    parts = [f"learned {name}"]
+    parts = [f"made {name}: {figures['transferred']}" if "transferred" in figures else f"learned {name}"]
     if _is_number(figures.get("implicit_mean_mm")):
         parts.append(f"the networks alone come within {figures['implicit_mean_mm']:.2f} mm")
     if _is_number(figures.get("exact_worst_mm")):
