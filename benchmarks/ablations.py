@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The paper's ablations on real faces: activations (Table 2), losses (Table 3), widths (Fig. 18), and template spaces.
+"""The paper's ablations on real faces: activations (Table 2), losses (Table 3), widths (Fig. 18), and spaces.
 
-python benchmarks/ablations.py [--seed 3] [--iterations 800] [--only activations losses widths templates]
+python benchmarks/ablations.py [--seed 3] [--iterations 800] [--only activations losses widths spaces]
 
 Each variant learns the actor and fits 100 unseen frames: once with what the networks alone know, which is what the
 paper measures, and once with the residual that makes the actor exact. The picture goes to docs/pictures/ablations.png.
@@ -21,7 +21,7 @@ from aim_blender.core.fitting import fit_performance
 from aim_blender.core.learning import LearningSettings, learn_actor
 from aim_blender.core.networks import ACTIVATIONS
 from aim_blender.core.performances import read_performance
-from aim_blender.core.preparation import TEMPLATES
+from aim_blender.core.preparation import SPACES
 from aim_blender.core.rigid import angle_degrees
 
 # Variant: (settings, the paper's mean error in mm on its own data; its supplementary, Tables 2 and 3)
@@ -37,7 +37,7 @@ STUDIES: dict[str, dict[str, tuple[dict[str, Any], float | None]]] = {
         "no L_D": ({"without": ("thickness",)}, 0.21),
     },
     "widths": {f"width {width}": ({"hidden": width}, None) for width in (32, 64, 128, 256)},
-    "templates": {name: ({"template": name}, None) for name in TEMPLATES},
+    "spaces": {name: ({"space": name}, None) for name in SPACES},
 }
 
 

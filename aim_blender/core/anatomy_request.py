@@ -46,7 +46,7 @@ class AnatomyRequest:
 
 
 def fit_anatomy(request: AnatomyRequest) -> AnatomyFit:
-    """Bones in the unit and place of the neutral. Raises InputError if the neutral, or what was picked, cannot be used."""
+    """Bones in the unit and place of the neutral. Raises InputError if the neutral or what was picked is of no use."""
     neutral, triangles = np.asarray(request.neutral, dtype=np.float64), request.topology.triangles()
     if not np.isfinite(neutral).all():
         raise InputError("the neutral has vertices with a coordinate that is not a number; repair or export it again")

@@ -174,7 +174,7 @@ def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _seen_from_outside(curve: np.ndarray) -> np.ndarray:
-    """(C,) bool: which points of a profile (C, 2), up and front, are seen from in front, or half from below or above."""
+    """(C,) bool: which points of a profile (C, 2) are seen from in front, or half from below or above."""
     seen = np.zeros(len(curve), dtype=bool)
     for direction in ((0.0, 1.0), (-0.7, 0.7), (0.7, 0.7)):
         depth, aside = curve @ direction, curve @ (direction[1], -direction[0])

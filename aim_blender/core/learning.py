@@ -35,7 +35,7 @@ from .losses import (
 )
 from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
 from .networks import Activation
-from .preparation import TEMPLATES, Preparation, Template, prepare
+from .preparation import SPACES, Preparation, Space, prepare
 from .schedule import PHASES, WINDOW, Schedule
 
 Report = Callable[[dict], None]
@@ -71,7 +71,7 @@ class LearningSettings:
     depth: int = 3
     activation: Activation = "siren"
     frequency: float = 20.0
-    template: Template = "separated"
+    space: Space = "separated"
     learning_rate: float = 2e-3
     weights: LossWeights = field(default_factory=LossWeights)
     without: tuple[str, ...] = ()
@@ -85,8 +85,8 @@ class LearningSettings:
         unknown = [name for name in self.without if name not in SWITCHES]
         if unknown:
             raise InputError(f"there is no loss called {unknown[0]!r} to leave out; there are {', '.join(SWITCHES)}")
-        if self.template not in TEMPLATES:
-            raise InputError(f"there is no template called {self.template!r}; there are {', '.join(TEMPLATES)}")
+        if self.space not in SPACES:
+            raise InputError(f"there is no space called {self.space!r} to learn in; there are {', '.join(SPACES)}")
         for name, least in (("iterations", 1), ("batch_points", 16), ("hidden", 4), ("depth", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
@@ -117,7 +117,7 @@ class Learner:
             settings.activation,
             settings.frequency,
             self.generator,
-            positioned=settings.template != "intrinsic",
+            positioned=settings.space != "intrinsic",
         )
         hinge_centre = np.zeros(3) if preparation.hinge is None else (preparation.hinge.centre - centre) / MILLIMETRES
         self.model.set_jaw(in_units(preparation.jaw.jaw, centre), hinge_centre)
@@ -331,7 +331,7 @@ def learn_actor(
     settings = settings or LearningSettings()
     report = report or (lambda _: None)
     report({"message": "Tracing bones and jaw", "done": 0, "total": settings.iterations})
-    preparation = prepare(capture, settings.without, settings.template)
+    preparation = prepare(capture, settings.without, settings.space)
     learner = Learner(capture, settings, preparation)
     checkpoint = checkpoint_folder / "learning.safetensors" if checkpoint_folder else None
     if checkpoint:

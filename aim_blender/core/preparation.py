@@ -17,8 +17,8 @@ from .model import MILLIMETRES
 from .modes import laplacian_modes
 from .trusted_region import trusted_points
 
-Template = Literal["separated", "mean", "neutral", "intrinsic"]
-TEMPLATES: tuple[Template, ...] = ("separated", "mean", "neutral", "intrinsic")
+Space = Literal["separated", "mean", "neutral", "intrinsic"]
+SPACES: tuple[Space, ...] = ("separated", "mean", "neutral", "intrinsic")
 
 SEPARATING_MODES = 8  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
 SEPARATING_HEIGHT = 0.3
@@ -46,7 +46,7 @@ class Preparation:
     notes: tuple[str, ...] = ()
 
 
-def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Template) -> tuple[np.ndarray, np.ndarray]:
+def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Space) -> tuple[np.ndarray, np.ndarray]:
     """The networks' input (V, I) in units of MILLIMETRES about a centre (3,): the first three columns are a position.
 
     vertices: (N+1, V, 3) mm, the neutral first. Where lips or lids touch in space, only the mesh can tell them apart:
@@ -63,10 +63,10 @@ def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Template) 
     return np.concatenate([position, heights * (SEPARATING_HEIGHT if kind == "separated" else 1.0)], axis=1), centre
 
 
-def prepare(capture: Capture, without: tuple[str, ...] = (), template: Template = "separated") -> Preparation:
+def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "separated") -> Preparation:
     """Trace the constraints, estimate the jaw, and build the template."""
     vertices, triangles = capture.vertices, capture.topology.triangles()
-    inputs, centre = build_template(vertices, triangles, template)
+    inputs, centre = build_template(vertices, triangles, space)
 
     constraints, hinge = Constraints.none(), None
     jaw = rest_jaw(len(vertices) - 1, len(capture.neutral))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How thick the soft tissue of a face is: published depths at the landmarks of face_landmarks. Needs numpy-free Python."""
+"""How thick the soft tissue of a face is: published depths at the landmarks of face_landmarks. Needs numpy only."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def test_skin_weight_of_a_measured_jaw_is_near_the_truth(demo):
 
 
 def test_preparation_takes_the_jaw_of_teeth(demo, demo_capture):
-    prepared = prepare(replace(demo_capture, bones={}, jaw_points=teeth(demo)), template="mean")
+    prepared = prepare(replace(demo_capture, bones={}, jaw_points=teeth(demo)), space="mean")
     assert np.allclose(prepared.jaw.jaw, demo.jaw[1:], atol=1e-9)
     assert abs(prepared.hinge.axis[0]) == pytest.approx(1.0, abs=1e-6)
 

@@ -16,7 +16,7 @@ from aim_blender.core.captures import Capture, read_capture
 from aim_blender.core.errors import Cancelled, InputError
 from aim_blender.core.learning import PHASE_MESSAGES, Learner, LearningSettings, learn_actor, total_loss
 from aim_blender.core.losses import LossWeights
-from aim_blender.core.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, TEMPLATES, build_template, prepare
+from aim_blender.core.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, SPACES, build_template, prepare
 from aim_blender.core.schedule import PHASES
 from tests.core.geometry import degrees_between
 from tests.core.tiny_capture import NAMES, POINTS, write_capture
@@ -70,9 +70,9 @@ def test_templates(capture, kind, width):
         assert np.abs(template[:, 3:]).max() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("kind", TEMPLATES)
-def test_every_template_learns_and_is_exact(capture, kind):
-    actor = learn_actor(capture, dataclasses.replace(SETTINGS, iterations=10, template=kind))
+@pytest.mark.parametrize("kind", SPACES)
+def test_every_space_learns_and_is_exact(capture, kind):
+    actor = learn_actor(capture, dataclasses.replace(SETTINGS, iterations=10, space=kind))
     assert actor.figures["exact_worst_mm"] < 0.001
 
 
@@ -360,7 +360,7 @@ def test_losses_are_left_out_by_name(demo_capture, demo_preparation):
     ("choices", "part"),
     [
         ({"without": ("hair",)}, "no loss called 'hair' to leave out; there are anatomy, thickness"),
-        ({"template": "mask"}, "no template called 'mask'"),
+        ({"space": "mask"}, "no space called 'mask'"),
         ({"iterations": 0}, "iterations is 0; it must be at least 1"),
         ({"batch_points": 2}, "batch_points is 2; it must be at least 16"),
         ({"hidden": 1}, "hidden is 1; it must be at least 4"),
