@@ -16,8 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aim_blender.core.errors import Cancelled
+from aim_blender.core.files import load_take
 from aim_blender.jobs.interpreter import python_of
 from aim_blender.jobs.progress import RemainingTime, duration
+from aim_blender.jobs.tasks import task_named
 from aim_blender.jobs.verbs import main
 from tests.core.tiny_capture import NAMES, POINTS, write_capture, write_performance
 
@@ -85,6 +88,35 @@ def test_fit_evaluate_and_bake(folder):
         assert bake["worst_mm"] <= 0.2
 
 
+def test_neural_fit(folder, tmp_path):
+    """Stopped and resumed, it ends as if it had not been."""
+    take, words = tmp_path / "T.take.safetensors", ("--solver", "neural", "--from-rest", "--seed", 2, "--modes", 8)
+    given = (folder / "A.actor.safetensors", folder / "performance.npz", *words, "--iterations", 30, "--json")
+    fitted = aim("fit", *given, "--out", take)
+    assert fitted.returncode == 0, fitted.stderr
+    figures = json.loads(fitted.stdout)
+    assert (figures["frames"], figures["iterations"]) == (6, 30)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["T.error.png", "T.take.safetensors"]
+
+    other, checkpoint = tmp_path / "U.take.safetensors", tmp_path / "U.take.safetensors.checkpoint"
+    arguments = dict(zip(("actor", "performance"), map(str, given[:2]), strict=True))
+    arguments |= {"solver": "neural", "warm_start": False, "seed": 2, "modes": 8, "iterations": 30}
+    reports = []
+
+    def stop_early(line: dict) -> None:
+        reports.append(line)
+        if "remaining_s" in line:
+            raise Cancelled
+
+    checkpoint.mkdir()
+    with pytest.raises(Cancelled):
+        task_named("fit")({**arguments, "out": str(other)}, stop_early, checkpoint)
+    assert 0 < reports[-1]["done"] <= 30
+    task_named("fit")({**arguments, "out": str(other)}, lambda line: None, checkpoint)
+    one, again = (load_take(path) for path in (take, other))
+    assert np.allclose(one.coefficients, again.coefficients, atol=1e-4)  # another process may use other threads
+
+
 def test_info(folder):
     run = aim("info", folder / "A.actor.safetensors", "--json")
     assert run.returncode == 0, run.stderr
@@ -138,6 +170,11 @@ def test_a_terminal_shows_a_bar_and_figures_stay_apart(folder, tmp_path):
         (["learn", "capture", "--out", "a", "--iter", "5"], ["--iter"]),
         (["learn", "capture", "--out", "A.safetensors"], ["A.safetensors", ".actor.safetensors"]),
         (["learn", "capture", "--out", "A.actor.safetensors", "--resume"], ["nothing to resume", "--resume"]),
+        (["fit", "a", "b", "--out", "A.take.safetensors", "--resume"], ["closed form keeps no checkpoint", "--resume"]),
+        (
+            ["fit", "a", "b", "--out", "A.take.safetensors", "--solver", "neural", "--resume"],
+            ["nothing to resume", "--resume"],
+        ),
         (["bake", "a", "b", "--out", "b.npz", "--tolerance", "0"], ["0 mm", "more than 0"]),
     ],
 )
