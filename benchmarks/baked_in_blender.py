@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Part of baking.py, run inside Blender: BAKE.npz FRAMES.npz OUT.json."""
+"""Part of baking.py and writing_in_blender.py, run inside Blender: BAKE.npz FRAMES.npz OUT.json [REDUCE_KEYS_MM]."""
 
 import json
 import os
@@ -19,18 +19,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import headless
 
 
-def main(bake: Path, frames: Path, out: Path) -> None:
+def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     headless.load_extension()
     baked = headless.extension_module("aim_blender.scene.baked")
     take = baked.BakedTake.load(bake, 1.0)
-    actor = SimpleNamespace(name="actor", neutral=None, skull=None, mandible=None)
+    actor = SimpleNamespace(name="actor", neutral=None)
     start = time.perf_counter()
-    collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take")
+    collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take", reduce_keys_mm)
     seconds = time.perf_counter() - start
+    curves_of = headless.extension_module("aim_blender.scene.versions").curves_of
     skin = next(item for item in collection.objects if item.type == "MESH")
     with np.load(frames) as archive:
         wanted, numbers = archive["vertices"], archive["frames"]
+    keyframes = sum(
+        len(each.keyframe_points) for data in (skin.data.shape_keys, skin.parent) for each in curves_of(data)
+    )
     worst, total = 0.0, 0.0
     positions = np.empty(wanted[0].size, dtype=np.float32)
     for number, frame in zip(numbers, wanted, strict=True):
@@ -40,8 +44,9 @@ def main(bake: Path, frames: Path, out: Path) -> None:
         evaluated.to_mesh_clear()
         distance = np.linalg.norm(positions.reshape(-1, 3) - frame, axis=1)
         worst, total = max(worst, float(distance.max())), total + float(distance.mean())
-    out.write_text(json.dumps({"worst_mm": worst, "mean_mm": total / len(wanted), "write_s": seconds}))
+    figures = {"worst_mm": worst, "mean_mm": total / len(wanted), "write_s": seconds, "keyframes": keyframes}
+    out.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:4]))
+    main(*(Path(argument) for argument in sys.argv[1:4]), *map(float, sys.argv[4:]))

@@ -73,14 +73,14 @@ def main() -> None:
     )
 
 
-def in_blender(work: Path) -> dict[str, float]:
-    """Make the objects of bake.npz inside Blender and compare every evaluated frame with frames.npz."""
+def in_blender(work: Path, reduce_keys_mm: float = 0.0) -> dict[str, float]:
+    """Make the objects of bake.npz inside Blender and compare the evaluated frames with those in frames.npz."""
     environment = f"blender-py{sys.version_info.major}.{sys.version_info.minor}"
     python = next((ROOT / ".env" / environment).glob("[bS]*/python*"))
     script = ROOT / "benchmarks" / "baked_in_blender.py"
     output = work / "in_blender.json"
     subprocess.run(
-        [str(python), str(script), str(work / "bake.npz"), str(work / "frames.npz"), str(output)],
+        [str(python), str(script), str(work / "bake.npz"), str(work / "frames.npz"), str(output), str(reduce_keys_mm)],
         check=True,
         stdout=subprocess.DEVNULL,
     )

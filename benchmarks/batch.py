@@ -23,7 +23,7 @@ def main() -> None:
     arguments = found.parse_args()
     source, target = (learned(arguments, seed)[0] for seed in (3, 11))
     whole = make(
-        arguments, "performance", "performance_3_shot_frames_400_step_1", "--seed", "3", "--shot", "--frames", "400"
+        arguments, "performance", "performance_3_shot_frames_400_step_1", "--seed", "3", "--frames", "400", "--step", "1"
     )
     folder = arguments.work / "batch"
     shutil.rmtree(folder, ignore_errors=True)
@@ -39,7 +39,7 @@ def main() -> None:
     rows = []
     for case in ("first run", "all done already", "one take deleted"):
         if case == "one take deleted":
-            next((folder / "out").glob("sh050/*.take.safetensors")).unlink()
+            next((folder / "out").glob("sh000/*.take.safetensors")).unlink()
         start = time.perf_counter()
         words = ["batch", str(folder / "shots.json"), "--out", str(folder / "out"), "--json"]
         command = [sys.executable, "-m", "aim_blender", *words]

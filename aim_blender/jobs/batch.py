@@ -10,10 +10,12 @@ is done adds a line to runs.jsonl. A shot is done by one process at a time; anot
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import platform
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import Cancelled, InputError
+from ..core.kept_files import kept_correspondence
+from ..core.whole_files import PART_SUFFIX
 from .batch_table import Shot, Target, part_of, read_table
 from .folder import FolderBusy, JobFolder, write_atomically
 from .sentences import sentence_for
@@ -31,8 +35,11 @@ from .worker import plain
 VERSION = 1
 RECORD, RUNS, LOG = "batch.json", "runs.jsonl", "batch.log"
 DONE, KEPT, FAILED = "done", "already done", "failed"
+CHECKPOINT = "checkpoint"
+RETARGETING_FILES = ("pairs", "regions", "correspondence")
 WAIT_S = 0.5
 BLOCK_BYTES = 1 << 20
+LONGEST_HEADER = 100_000_000  # bytes: safetensors' own limit
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,15 @@ class Step:
     """One file of a shot: what task makes it, from what.
 
     key: its name in the shot's record. arguments: the task's, `out` included. inputs: which of them are files whose
-    contents count; the other arguments count as they are.
+    contents count; the other arguments count as they are. beside: files that the task finds or makes by itself, which
+    count too where they are there.
     """
 
     key: str
     task: str
     arguments: dict[str, Any]
     inputs: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
     @property
     def out(self) -> Path:
@@ -98,17 +107,19 @@ def run_shot(shot: Shot, out: Path, report: Report) -> dict[str, Any]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with alone_in(folder, report):
-            record = Record(folder)
-            steps = steps_of(shot, folder)
+            for left in folder.glob(f"*{PART_SUFFIX}"):  # by a process that was killed
+                left.unlink()
             _check_inputs(shot)
+            record, steps = Record(folder), steps_of(shot, folder)
             for number, step in enumerate(steps):
                 reporting = _within(report, number, len(steps), "")
-                if record.do(step, lambda step=step, reporting=reporting: _perform(step, reporting)):
+                if record.do(step, functools.partial(_perform, step, reporting, folder / CHECKPOINT / step.key)):
                     row["state"] = DONE
                     row["made"] += 1
                 else:
                     row["kept"] += 1
             record.save()
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
             worst = [f.get("worst_mm") for step in steps if step.task == "bake" and (f := record.figures(step))]
             row["worst_mm"] = max((value for value in worst if value is not None), default=None)
         row["message"] = ""
@@ -131,7 +142,8 @@ def steps_of(shot: Shot, folder: Path) -> list[Step]:
         take = str(folder / f"{shot.name}{TAKE_SUFFIX}")
         fit = {"actor": shot.actor, "performance": shot.performance, "out": take, **shot.fit}
         fit |= {name: shot.timing[name] for name in ("start", "end") if name in shot.timing}
-        steps.append(Step("fit", "fit", fit, ("actor", "performance")))
+        files = tuple(name for name in ("camera", "landmarks") if name in fit)
+        steps.append(Step("fit", "fit", fit, ("actor", "performance", *files)))
     for target in shot.targets:
         steps += _steps_of_target(shot, target, take, folder)
     return steps
@@ -149,9 +161,11 @@ def _steps_of_target(shot: Shot, target: Target, take: str, folder: Path) -> lis
         choices = dict(target.choices)
         if "head_motion" in choices:
             choices["head"] = choices.pop("head_motion")
-        files = tuple(name for name in ("pairs", "regions") if isinstance(choices.get(name), str))
+        files = tuple(name for name in RETARGETING_FILES if isinstance(choices.get(name), str))
         retarget = {"take": take, "source": shot.actor, "target": target.actor, "out": carried, **choices}
-        steps.append(Step(f"retarget {target.name}", "retarget", retarget, ("take", "source", "target", *files)))
+        inputs = ("take", "source", "target", *files)
+        beside = () if "correspondence" in choices else (str(_kept_correspondence(shot.actor, target.actor)),)
+        steps.append(Step(f"retarget {target.name}", "retarget", retarget, inputs, beside))
         take = carried
     performed = {"actor": target.actor, "take": take, **shot.timing}
     if "bake" in shot.write or "blend" in shot.write:
@@ -165,8 +179,29 @@ def _steps_of_target(shot: Shot, target: Target, take: str, folder: Path) -> lis
     return steps
 
 
-def _perform(step: Step, report: Report) -> dict[str, Any]:
-    return task_named(step.task)(step.arguments, report, None)
+def _perform(step: Step, report: Report, checkpoint: Path) -> dict[str, Any]:
+    """Do a step, from its checkpoint if one was left by a run that was stopped."""
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    figures = task_named(step.task)(step.arguments, report, checkpoint)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    return figures
+
+
+def _kept_correspondence(source: str, target: str) -> Path:
+    """Where `retarget` keeps the correspondence of two actors of different topologies.
+
+    Raises InputError if the source is no actor file.
+    """
+    try:
+        with open(source, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, LONGEST_HEADER)))
+        topology = json.loads(header["__metadata__"]["aim"])["topology"]
+    except FileNotFoundError:
+        topology = "none"  # which is said where all files are looked for
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{source} is not an actor file, or it is damaged") from error
+    return kept_correspondence(Path(target), str(topology))
 
 
 def _check_inputs(shot: Shot) -> None:
@@ -174,7 +209,8 @@ def _check_inputs(shot: Shot) -> None:
     named = [("actor", shot.actor), ("performance", shot.performance), ("take", shot.take)]
     for target in shot.targets:
         named.append(("targets", target.actor))
-        named += [(name, target.choices[name]) for name in ("pairs", "regions") if name in target.choices]
+        named += [(name, target.choices[name]) for name in RETARGETING_FILES if name in target.choices]
+    named += [(name, shot.fit[name]) for name in ("camera", "landmarks") if name in shot.fit]
     for column, path in named:
         if isinstance(path, str) and path and not Path(path).exists():
             raise InputError(f"{shot.where}, column {column}: {path} does not exist")
@@ -237,7 +273,8 @@ class Record:
         """Remember that a step is done."""
         figures = {name: value for name, value in figures.items() if name != "out"}
         ran = {
-            "digest": digest,
+            # Anew where the step itself made a file that counts.
+            "digest": self.digest_of_step(step) if step.beside else digest,
             "out": step.out.name,
             "out_digest": self.digest_of_path(step.out),
             "seconds": round(seconds, 3),
@@ -267,7 +304,8 @@ class Record:
         it, so that a project may be moved."""
         settings = {name: value for name, value in step.arguments.items() if name not in ("out", *step.inputs)}
         contents = {name: self.digest_of_path(Path(step.arguments[name])) for name in step.inputs}
-        text = json.dumps([VERSION, step.task, settings, contents], sort_keys=True)
+        found = [self.digest_of_path(Path(path)) if Path(path).is_file() else None for path in step.beside]
+        text = json.dumps([VERSION, step.task, settings, contents, found], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def digest_of_path(self, path: Path) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from aim_blender.core.errors import Cancelled
+from aim_blender.core.files import load_actor
+from aim_blender.core.kept_files import kept_correspondence
 from aim_blender.jobs import batch
 from aim_blender.jobs.tasks import TASKS
 from aim_blender.jobs.verbs import main
@@ -171,6 +173,29 @@ def test_existing_takes_caches_ranges_and_the_performer_itself(project):
         assert np.array_equal(cache.vertices, frames.vertices)
 
 
+def test_a_correspondence_that_is_kept_beside_the_target_counts(project):
+    """What `retarget` takes by itself is a reason to retarget again when it is another."""
+    run(project, part="1/3")
+    source, target = (project / f"{name}.actor.safetensors" for name in ("capture", "other"))
+    kept = kept_correspondence(target, load_actor(source).topology.digest)
+    kept.write_bytes(b"a correspondence")
+    assert states(run(project, part="1/3")) == [batch.DONE]
+    assert states(run(project, part="1/3")) == [batch.KEPT]
+    kept.write_bytes(b"a better correspondence")
+    assert states(run(project, part="1/3")) == [batch.DONE]
+    # The retargeted take is the same, so what follows from it stays.
+    assert runs(project, "sh1") == [*STEPS, "retarget other", "retarget other"]
+
+
+def test_what_a_killed_process_left_is_removed(project):
+    left = project / "out" / "sh1" / "sh1.take.safetensors.123-456.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    run(project, part="1/3")
+    assert not left.exists()
+    assert not (left.parent / "checkpoint").exists()
+
+
 def test_a_failing_shot_does_not_stop_the_others(project, capsys):
     (project / "sh2.npz").unlink()
     (project / "sh3.npz").write_bytes(b"no performance")
@@ -246,9 +271,8 @@ def test_two_parts_and_a_third_process_at_once(project):
 def test_a_worker_of_a_cluster_dies(project):
     """Two workers, one killed while it works: all shots come out as without a cluster, and each step was done once."""
     distributed = pytest.importorskip("dask.distributed")
-    write_table(project, [{"shot": f"s{number}", "performance": f"sh{number % 3 + 1}.npz"} for number in range(12)])
-    alone = run(project, out=str(project / "alone"))
-    assert alone["failed"] == 0
+    assert run(project, out=str(project / "alone"))["failed"] == 0
+    write_table(project, [{"shot": f"s{number}", "performance": f"sh{number % 3 + 1}.npz"} for number in range(6)])
     with subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--dashboard-address", ":0",
          "--no-show", "--host", "127.0.0.1", "--scheduler-file", str(project / "scheduler.json")],
@@ -283,17 +307,19 @@ def test_a_worker_of_a_cluster_dies(project):
                 process.kill()
                 process.wait()
     assert master.returncode == 0
-    assert (answer["shots"], answer["failed"]) == (12, 0)
-    for number in range(12):
+    assert (answer["shots"], answer["failed"]) == (6, 0)
+    for number in range(6):
         assert runs(project, f"s{number}") == STEPS
     assert set(processes_of(project)) == {worker.pid for worker in workers}
-    results = {path.name for path in (project / "out").rglob("*.npz")}
-    assert len(results) == 12
-    for path in (project / "out").rglob("*.npz"):
-        with np.load(path) as ours, np.load(project / "alone" / path.relative_to(project / "out")) as theirs:
+    for number in range(6):
+        path, other = (
+            project / folder / name / f"{name}.other.bake.npz"
+            for folder, name in (("out", f"s{number}"), ("alone", f"sh{number % 3 + 1}"))
+        )
+        with np.load(path) as ours, np.load(other) as theirs:
             for name in theirs.files:
                 assert np.array_equal(ours[name], theirs[name]), name
-    assert states(run(project)) == [batch.KEPT] * 12
+    assert states(run(project)) == [batch.KEPT] * 6
 
 
 def processes_of(project):
