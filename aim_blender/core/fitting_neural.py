@@ -160,9 +160,10 @@ class NeuralFitter:
             if settings.warm_start:
                 self.model.first[:, 0] = self._tensor(recentred(closed.jaw, self.centre))
                 self._start_weights(closed)
-        named = dict(self.model.named_parameters())
-        self.rates = [rate_of_layer(name) for name in named]
-        self.optimiser = torch.optim.Adam([{"params": [value]} for value in named.values()], lr=LEARNING_RATE)
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, value in self.model.named_parameters():
+            groups.setdefault(rate_of_layer(name), []).append(value)
+        self.optimiser = torch.optim.Adam([{"params": values, "rate": rate} for rate, values in groups.items()])
         self.steps = self.iterations * -(-len(performance.vertices) // FRAME_BATCH)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
@@ -202,8 +203,8 @@ class NeuralFitter:
         if total > FRAME_BATCH:  # neighbours from anywhere, round from the last to the first
             frames = (frames + torch.randint(total, (1,), generator=self.generator)) % total
         points = torch.randperm(len(self.template), generator=self.generator)[:POINT_BATCH]
-        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-            group["lr"] = self._learning_rate() * rate
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate() * group["rate"]
         losses, distance = self.losses(frames, points)
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
