@@ -102,9 +102,8 @@ def bring_in_bones(
         item[FITTED] = _digest(item)
         setattr(actor, name, item)
     actor.anatomy_figures = json.dumps(figures)
-    return "; ".join(
-        [describe_fit(actor.name, figures), *([f"{actors.listed(kept)} stayed as it was"] if kept else [])]
-    )
+    notes = [f"{actors.listed(kept)} stayed in the scene, but are no longer the actor's"] if kept else []
+    return "; ".join([describe_fit(actor.name, figures), *figures.get("notes", []), *notes])
 
 
 def describe_fit(name: str, figures: dict[str, Any]) -> str:
