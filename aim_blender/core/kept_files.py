@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Correspondence files as Blender sees them: where they are kept, and what is in them. Needs numpy only."""
+"""Correspondence files as Blender sees them: where they are kept, and what is in them.
+
+Needs numpy only, and only to read one: a worker that sets an environment up has no packages yet.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ACTOR_SUFFIX = ".actor.safetensors"
 CORRESPONDENCE_SUFFIX = ".correspondence.safetensors"
@@ -27,6 +31,8 @@ def read_places(path: Path, source_count: int, target_count: int) -> tuple[np.nd
 
     source_count, target_count: vertices of the meshes it is for. Raises InputError if it is not theirs, or damaged.
     """
+    import numpy as np
+
     try:
         content = path.read_bytes()
         length = int.from_bytes(content[:8], "little")
