@@ -14,6 +14,8 @@ from bpy.props import (
     StringProperty,
 )
 
+from .retarget_properties import AimPair
+
 
 def _has_shape_keys(_: object, item: bpy.types.Object) -> bool:
     return item.type == "MESH" and item.data.shape_keys is not None
@@ -57,13 +59,6 @@ class AimBaking(bpy.types.PropertyGroup):
     )
 
 
-class AimRigPair(bpy.types.PropertyGroup):
-    """Which shape key of a rig a key of the take drives."""
-
-    name: StringProperty(name="Expression", description="The take's expression")
-    target: StringProperty(name="Shape Key", description="The rig's shape key; empty leaves the expression out")
-
-
 class AimRig(bpy.types.PropertyGroup):
     """A character of one's own that a take is keyed onto."""
 
@@ -90,8 +85,8 @@ class AimRig(bpy.types.PropertyGroup):
         "present action are changed, in the take's frames",
         default=True,
     )
-    pairs: CollectionProperty(type=AimRigPair)
+    pairs: CollectionProperty(type=AimPair)
     active_pair: IntProperty()
 
 
-CLASSES = (AimBaking, AimRigPair, AimRig)
+CLASSES = (AimBaking, AimRig)

@@ -17,6 +17,7 @@ from bpy.props import (
 from ..ops.fitting import SOLVERS
 from .baking_properties import AimBaking, AimRig
 from .batch_properties import AimBatch
+from .retarget_properties import AimRetarget
 
 
 def _is_mesh(_: object, item: bpy.types.Object) -> bool:
@@ -142,6 +143,7 @@ class AimScene(bpy.types.PropertyGroup):
     active_actor: IntProperty()
     takes: CollectionProperty(type=AimTake)
     active_take: IntProperty()
+    retarget: PointerProperty(type=AimRetarget)
     baking: PointerProperty(type=AimBaking)
     rig: PointerProperty(type=AimRig)
     batch: PointerProperty(type=AimBatch)

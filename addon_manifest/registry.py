@@ -20,15 +20,19 @@ from . import (
     panels,
     preferences,
     properties,
+    retarget_panels,
+    retarget_properties,
 )
 
 CLASSES: tuple[type[Any], ...] = (
+    *retarget_properties.CLASSES,
     *baking_properties.CLASSES,
     *batch_properties.CLASSES,
     *properties.CLASSES,
     *preferences.CLASSES,
     *ops.CLASSES,
     *panels.CLASSES,
+    *retarget_panels.CLASSES,
     *baking_panel.CLASSES,
     *batch_panel.CLASSES,
 )

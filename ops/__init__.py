@@ -13,6 +13,7 @@ from . import (
     landmarks,
     learning,
     results,
+    retarget_lists,
     retargeting,
 )
 
@@ -24,6 +25,7 @@ CLASSES = (
     *learning.CLASSES,
     *fitting.CLASSES,
     *retargeting.CLASSES,
+    *retarget_lists.CLASSES,
     *baking.CLASSES,
     *batch.CLASSES,
     *jobs.CLASSES,

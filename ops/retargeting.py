@@ -9,7 +9,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, characters, jobs
+from ..aim_blender.scene import actors, characters, jobs, retarget_lists
 from ..aim_blender.scene.job_making import prepare_retargeting
 from .base import AimOperator, may_start_job, require_actor, worker_interpreter
 from .results import deliver
@@ -62,41 +62,28 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
         take = actors.take_of(context.scene, actor, self.take)
         if take is None:
             raise InputError(f"{actor.name!r} has no take called {self.take!r}")
-        choices = {
+        choices: dict[str, Any] = {
             "strength": self._chosen("strength", state.retarget_strength),
             "jaw_strength": self._chosen("jaw_strength", state.retarget_jaw_strength),
             "head": "on" if self._chosen("head", state.retarget_head) else "off",
         }
-        target = self._target(context, actor)
+        target = retarget_lists.picked_target(context.scene, actor, self.target)
         tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
         interpreter = worker_interpreter(context)
         beside = self._chosen("beside", state.beside)
         steps, correspondence = characters.correspondence_steps(actor, target)
-        folder = prepare_retargeting(actor, take, target, {**choices, **correspondence}, tolerance, beside, steps)
+        pairs = retarget_lists.chosen_pairs(state.retarget)
+        if pairs is not None:
+            choices["pairs"] = pairs
+        regions = retarget_lists.region_strength(state.retarget, target)
+        choices |= correspondence
+        folder = prepare_retargeting(actor, take, target, choices, tolerance, beside, steps, regions)
         run = jobs.Run(actor.identifier, "retarget", interpreter, deliver)
         run.start(folder)
         jobs.begin(run)
         if run.active:
             self.tell(f"retargeting {take.name} to {target.name}")
         return {"FINISHED"}
-
-    def _target(self, context: bpy.types.Context, actor: Any) -> Any:
-        """The actor that the performance goes to. Raises InputError if none is picked, or the source itself."""
-        state = context.scene.aim
-        name = self.target or state.retarget_target
-        others = [each for each in state.actors if each != actor]
-        if not name and len(others) == 1:
-            return others[0]
-        if not name:
-            raise InputError("no target is picked; pick another learned actor, to whom the performance goes")
-        target = next((each for each in others if each.name == name), None)
-        if target is None:
-            raise InputError(
-                f"{name!r} is the actor that performed; pick another as the target"
-                if name == actor.name
-                else f"there is no actor {name!r} in the scene {context.scene.name!r}; pick another target"
-            )
-        return target
 
     def _chosen(self, name: str, otherwise: Any) -> Any:
         """An option of the operator, or the scene's setting while it is left out; numbers without float32's tail."""

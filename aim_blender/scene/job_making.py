@@ -52,9 +52,9 @@ def prepare_learning(actor: Any, choices: dict[str, Any]) -> JobFolder:
     found = actors.read_actor(actor)
     path = folders.new_job_folder(actor.name, "learn")
     arrays = actors.capture_arrays(found, actor.millimetres_per_unit)
-    trusted = tracing.trusted_weights(actor, found.vertices[0], found.topology.triangles())
+    trusted = tracing.trusted_weights(actor)
     if trusted is not None:
-        arrays["trusted"] = trusted.astype(np.float32)
+        arrays["trusted"] = trusted
     folders.write_arrays(path / "capture.npz", arrays)
     out = path / (folders.safe_name(actor.name) + ACTOR_SUFFIX)
     write_delivery(path, {"kind": "learn", "actor": actor.identifier, "actor_file": out.name})
@@ -151,12 +151,13 @@ def prepare_retargeting(
     tolerance_mm: float,
     beside: bool,
     first: Sequence[dict[str, Any]] = (),
+    regions: np.ndarray | None = None,
 ) -> JobFolder:
     """Write the description of retargeting an actor's take to another actor, and of baking it.
 
     choices: what the task `retarget` takes beyond take, source, target and out. first: steps that come before, such as
-    making a correspondence. beside: the result stands beside the target's neutral and not on it. Raises InputError,
-    OSError.
+    making a correspondence. regions: (V,) how strongly each vertex of the target performs. beside: the result stands
+    beside the target's neutral and not on it. Raises InputError, OSError.
     """
     source_file, target_file = learned_file(actor), learned_file(target)
     take_path = folders.found_again(take.file_path)
@@ -186,6 +187,9 @@ def prepare_retargeting(
         "out": str(take_file),
         **choices,
     }
+    if regions is not None:
+        folders.write_arrays(path / "regions.npz", {"strength": regions})
+        carry["regions"] = str(path / "regions.npz")
     bake = {"actor": str(target_file), "take": str(take_file), "out": str(bake_file), "tolerance_mm": tolerance_mm}
     steps = [*first, {"task": "retarget", "arguments": carry}, {"task": "bake", "arguments": bake}]
     return JobFolder.create(path, f"retarget {take.name} to {target.name}", steps)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panels below Retarget: pairs of expressions, and regions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..aim_blender.core.errors import InputError
+from ..aim_blender.scene import actors, retarget_lists
+
+
+def _target(context: bpy.types.Context) -> Any | None:
+    """The actor that is picked as the target; None while none is."""
+    try:
+        return retarget_lists.picked_target(context.scene, actors.active_actor(context.scene), "")
+    except InputError:
+        return None
+
+
+class AIM_UL_pairs(bpy.types.UIList):
+    """Expressions of two actors."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        row = layout.split(factor=0.5, align=True)
+        row.label(text=item.name)
+        target = _target(context)
+        if target is not None:
+            row.prop_search(item, "target", target, "shapes", text="", icon="SHAPEKEY_DATA")
+        else:
+            row.prop(item, "target", text="")
+
+
+class AIM_UL_regions(bpy.types.UIList):
+    """Vertex groups and their strengths."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        row = layout.split(factor=0.6, align=True)
+        target = _target(context)
+        if target is not None and actors.is_there(target.neutral):
+            row.prop_search(item, "name", target.neutral, "vertex_groups", text="")
+        else:
+            row.prop(item, "name", text="")
+        row.prop(item, "strength", text="")
+
+
+class _BelowRetarget:
+    """Where these panels stand."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "AIM"
+    bl_parent_id = "AIM_PT_retarget"
+    bl_options = {"DEFAULT_CLOSED"}
+
+
+class AIM_PT_retarget_pairs(_BelowRetarget, bpy.types.Panel):
+    bl_label = "Expressions"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        state = context.scene.aim.retarget
+        row = self.layout.row()
+        row.template_list("AIM_UL_pairs", "", state, "pairs", state, "active_pair", rows=3)
+        column = row.column(align=True)
+        column.operator("aim.retarget_pairs_find", text="", icon="FILE_REFRESH")
+        column.operator("aim.retarget_pairs_clear", text="", icon="X")
+
+
+class AIM_PT_retarget_regions(_BelowRetarget, bpy.types.Panel):
+    bl_label = "Regions"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        state = context.scene.aim.retarget
+        row = self.layout.row()
+        row.template_list("AIM_UL_regions", "", state, "regions", state, "active_region", rows=2)
+        column = row.column(align=True)
+        column.operator("aim.retarget_region_add", text="", icon="ADD")
+        column.operator("aim.retarget_region_remove", text="", icon="REMOVE")
+
+
+CLASSES = (AIM_UL_pairs, AIM_UL_regions, AIM_PT_retarget_pairs, AIM_PT_retarget_regions)

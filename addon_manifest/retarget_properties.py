@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lists of retargeting that a scene remembers: which expressions belong together, and how strong regions are."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import CollectionProperty, FloatProperty, IntProperty, StringProperty
+
+
+class AimPair(bpy.types.PropertyGroup):
+    """An expression of who performed, and what does the same on the target."""
+
+    name: StringProperty(name="Expression", description="The expression of who performed")
+    target: StringProperty(
+        name="On the Target", description="What does the same on the target; empty leaves the expression out"
+    )
+
+
+class AimRegion(bpy.types.PropertyGroup):
+    """A part of the target's face that performs more or less strongly."""
+
+    name: StringProperty(name="Vertex Group", description="A vertex group of the target's neutral")
+    strength: FloatProperty(
+        name="Strength",
+        description="How strongly the expressions show there, beside the strength of all: 1 as everywhere else",
+        default=1.0,
+        min=0.0,
+        soft_max=1.5,
+        max=10.0,
+    )
+
+
+class AimRetarget(bpy.types.PropertyGroup):
+    """The lists of retargeting. Empty ones count as not there: expressions pair by name, regions are alike."""
+
+    pairs: CollectionProperty(type=AimPair)
+    active_pair: IntProperty()
+    regions: CollectionProperty(type=AimRegion)
+    active_region: IntProperty()
+
+
+CLASSES = (AimPair, AimRegion, AimRetarget)
