@@ -141,7 +141,7 @@ class AIM_PT_trusted(AimPanel, bpy.types.Panel):
         if painted:
             draw_text(layout, f"the vertex group {tracing.TRUSTED_GROUP} of the neutral says where", "CHECKMARK")
         else:
-            draw_text(layout, "not painted: the method proposes it where it finds a face", "INFO")
+            draw_text(layout, "not painted: constraints start wherever bone lies under the skin", "INFO")
         row = layout.row(align=True)
         row.operator("aim.trusted_propose", icon="VIEWZOOM", text="Propose Again" if painted else "Propose")
         row.operator("aim.trusted_paint", icon="BRUSH_DATA", text="Paint")

@@ -15,9 +15,10 @@ from common import capture_of, parser, print_table
 from aim_blender.core.actor import Actor
 from aim_blender.core.captures import Bone, Capture
 from aim_blender.core.demo_actor import make_demo_actor
+from aim_blender.core.face_landmarks import suggest_landmarks
 from aim_blender.core.inspection import inspect_actor
 from aim_blender.core.learning import LearningSettings, learn_actor
-from aim_blender.core.trusted_region import trusted_points
+from aim_blender.core.trusted_region import propose_trusted
 
 LARGEST_DEPTH_MM = 25.0  # where the nearest bone is farther under the skin there is none: neck, ears
 
@@ -34,9 +35,8 @@ def main() -> None:
         for region in arguments.regions:
             weights = np.ones(len(capture.neutral))
             if region == "proposed":
-                trusted = trusted_points(capture.neutral, capture.topology.triangles())
-                assert trusted is not None
-                weights = trusted.astype(float)
+                triangles = capture.topology.triangles()
+                weights = propose_trusted(capture.neutral, triangles, suggest_landmarks(capture.neutral, triangles))
             actor = learn_actor(replace(capture, trusted=weights), LearningSettings(iterations=arguments.iterations))
             rows.append([name, region, *measured(capture, actor)])
     columns = ["actor", "constraints", "points", "from them mm", "normals °", "bone off, constrained mm"]

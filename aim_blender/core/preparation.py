@@ -82,8 +82,8 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
             if capture.jaw_points is None:
                 jaw = estimate_jaw(capture.neutral, vertices[1:], edges, everywhere, hinge)
         if "anatomy" not in without:
-            trusted = trusted_points(capture.neutral, skin, capture.trusted)
-            constraints = trace_constraints(capture.neutral, skin, bones, trusted)
+            trusted = trusted_points(capture.trusted)
+            constraints = everywhere if trusted is None else trace_constraints(capture.neutral, skin, bones, trusted)
     if capture.jaw_points is not None:
         motion = jaw_of_points(capture.jaw_points)
         hinge = hinge or hinge_of_motion(motion, capture.jaw_points[0], capture.neutral)

@@ -51,7 +51,7 @@ def trace_actor(actor: Any) -> Traced:
     neutral = found.vertices[0].astype(np.float64) * scale
     triangles = found.topology.triangles()
     triangles, bones, corrected = set_bones_right(neutral, triangles, bones)
-    trusted = trusted_points(neutral, triangles, trusted_weights(actor, neutral, triangles))
+    trusted = trusted_points(trusted_weights(actor))
     constraints, figures = trace(neutral, triangles, bones, ray_caster, trusted)
     sentence, notes = describe_tracing(figures)
     notes = [*corrected, *notes]
@@ -83,18 +83,10 @@ def made_of(actor: Any) -> tuple[Any, ...]:
     return tuple(made)
 
 
-def trusted_weights(actor: Any, neutral: np.ndarray, triangles: np.ndarray) -> np.ndarray | None:
-    """(V,) weights of the trusted region painted on the neutral, else proposed from the actor's landmarks.
-
-    neutral: (V, 3), triangles: (T, 3). None where there are neither: what is trusted is then left to the method.
-    """
+def trusted_weights(actor: Any) -> np.ndarray | None:
+    """(V,) float32 weights of the trusted region painted on the neutral; None where there is no such vertex group."""
     group = actor.neutral.vertex_groups.get(TRUSTED_GROUP)
-    if group is not None:
-        return actors.read_vertex_group(actor.neutral, group)
-    landmarks = {each.name: each.vertex for each in actor.landmarks if each.vertex < len(neutral)}
-    if {"nasion", "menton"} <= landmarks.keys():
-        return propose_trusted(neutral, triangles, landmarks)
-    return None
+    return None if group is None else actors.read_vertex_group(actor.neutral, group)
 
 
 def paint_proposal(actor: Any) -> float:

@@ -68,7 +68,7 @@ def test_learning_finds_the_same_with_bones_that_were_set_right(demo_capture, de
     corners = demo_capture.topology.triangles()[:, ::-1]
     topology = Topology(corners.ravel(), np.full(len(corners), 3), len(demo_capture.neutral))
     bones = turned(scaled(swapped(demo_capture.bones), 0.001), "skull", "mandible")
-    found = prepare(replace(demo_capture, bones=bones, topology=topology), template="mean")
+    found = prepare(replace(demo_capture, bones=bones, topology=topology), space="mean")
     assert len(found.notes) == 5
     assert abs(len(found.constraints) - len(demo_preparation.constraints)) < 0.05 * len(demo_preparation.constraints)
     assert np.abs(found.jaw.jaw - demo_preparation.jaw.jaw).max() < 0.2
