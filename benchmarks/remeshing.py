@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
+
 import numpy as np
+from common import capture_of
 from scipy import sparse
 
+from aim_blender.core.actor import Actor
 from aim_blender.core.captures import Capture
+from aim_blender.core.files import load_actor, save_actor
 from aim_blender.core.topology import Topology
 
 
@@ -121,3 +127,16 @@ REMESHED = {
     "decimated": lambda vertices, triangles: decimated(vertices, triangles, len(vertices) // 2),
     "subdivided": subdivided,
 }
+
+
+def learned_remeshed(arguments: argparse.Namespace, seed: int, kind: str) -> tuple[Actor, sparse.csr_matrix]:
+    """The actor learned on another mesh of the same face, learned once and kept; and what carries frames to it."""
+    capture = capture_of(arguments, seed)[0]
+    triangles, carry = REMESHED[kind](capture.neutral, capture.topology.triangles())
+    path = arguments.work / f"actor_{seed}_{kind}.actor.safetensors"
+    if not path.exists():
+        from aim_blender.core.learning import learn_actor
+
+        print(f"learning actor {seed}, {kind}", file=sys.stderr)
+        save_actor(learn_actor(remeshed(capture, triangles, carry)), path)
+    return load_actor(path), carry

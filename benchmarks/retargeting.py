@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Retargeting between learned actors of real faces: error on the target and its jaw, beside what others do.
 
-python benchmarks/retargeting.py [--source 3] [--target 11] [--modes 120] [--frames 100]
+python benchmarks/retargeting.py [--source 3] [--target 11] [--modes 120] [--frames 100] [--one-way]
+
+One table for each direction. Across topologies the target is another mesh of the same face, learned as such, and the
+truth is carried to it. A target of which only the neutral is known gets its expressions from the source.
 """
 
+import argparse
 import time
 
 import numpy as np
 from common import learned, make, parser, print_table
+from remeshing import REMESHED, carried, learned_remeshed
+from scipy import sparse
 
+from aim_blender.core.actor import Actor
 from aim_blender.core.baking import bounded_weights
+from aim_blender.core.correspondence import Correspondence, make_correspondence
 from aim_blender.core.deformation_transfer import DeformationTransfer
 from aim_blender.core.evaluation import evaluate_take
 from aim_blender.core.fitting import FittingSettings, fit_performance
 from aim_blender.core.performances import read_performance
 from aim_blender.core.retargeting import RetargetSettings, retarget_take
 from aim_blender.core.rigid import angle_degrees
+from aim_blender.core.topology import Topology
+from aim_blender.core.transferring import transfer_actor
 
 OPEN_DEGREES = 3.0  # from where a jaw's relative error means something
 LENGTHS = (100, 400)  # frames of the whole take
@@ -29,13 +39,34 @@ CASES = {
 }
 
 
+def true_correspondence(source: Topology, target: Topology, matrix: sparse.csr_matrix) -> Correspondence:
+    """What a perfect registration would find: the other mesh's vertices as the means that they were made as."""
+
+    class Known(Correspondence):
+        def carry(self, values: np.ndarray) -> np.ndarray:
+            flat = matrix @ values.reshape(len(values), -1)
+            return flat.reshape(-1, *values.shape[1:]).astype(values.dtype)
+
+    nothing = np.zeros((matrix.shape[0], 3), np.int32)
+    return Known(source.digest, target.digest, nothing, nothing.astype(np.float64), np.ones(matrix.shape[0]))
+
+
 def main() -> None:
     found = parser(__doc__)
     found.add_argument("--source", type=int, default=3)
     found.add_argument("--target", type=int, default=11)
     found.add_argument("--modes", type=int, default=FittingSettings.modes)
     found.add_argument("--frames", type=int, default=100, choices=LENGTHS)
+    found.add_argument("--one-way", action="store_true", help="not back from the target to the source")
     arguments = found.parse_args()
+    measure(arguments)
+    if not arguments.one_way:
+        arguments.source, arguments.target = arguments.target, arguments.source
+        measure(arguments)
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Print one table."""
     options = () if arguments.frames == 100 else ("--frames", str(arguments.frames), "--step", "9")
     actors, paths = {}, {}
     for seed in (arguments.source, arguments.target):
@@ -49,8 +80,14 @@ def main() -> None:
     moved = performed.vertices.astype(np.float64) - source.neutral
     rows = []
 
-    def add(case: str, vertices: np.ndarray, jaw: np.ndarray | None, seconds: float | None) -> None:
-        distance = np.linalg.norm(vertices - truth, axis=-1)
+    def add(
+        case: str,
+        vertices: np.ndarray,
+        jaw: np.ndarray | None,
+        seconds: float | None,
+        carry: sparse.csr_matrix | None = None,
+    ) -> None:
+        distance = np.linalg.norm(vertices - (truth if carry is None else carried(carry, truth)), axis=-1)
         row: list[object] = [case, float(distance.mean()), float(np.quantile(distance, 0.99)), float(distance.max())]
         if jaw is None:
             row += ["", "", ""]
@@ -76,9 +113,28 @@ def main() -> None:
     take = fit_performance(source, performed, FittingSettings(modes=arguments.modes))
     for case, settings in CASES.items():
         start = time.perf_counter()
-        carried = retarget_take(take, source, target, settings)
+        retargeted = retarget_take(take, source, target, settings)
         seconds = time.perf_counter() - start
-        add(case, evaluate_take(target, carried)["vertices"], carried.jaw, seconds)
+        add(case, evaluate_take(target, retargeted)["vertices"], retargeted.jaw, seconds)
+
+    def add_across(case: str, other: Actor, carry: sparse.csr_matrix | None, found: Correspondence | None) -> None:
+        start = time.perf_counter()
+        retargeted = retarget_take(take, source, other, correspondence=found)
+        seconds = time.perf_counter() - start
+        add(case, evaluate_take(other, retargeted)["vertices"], retargeted.jaw, seconds, carry)
+
+    alone = transfer_actor(source, target.neutral, target.topology, None, "the source")
+    add_across("neutral only: expressions by deformation transfer", alone, None, None)
+    for kind in REMESHED:
+        other, carry = learned_remeshed(arguments, arguments.target, kind)
+        start = time.perf_counter()
+        found = make_correspondence(source.neutral, source.topology, other.neutral, other.topology)
+        made = time.perf_counter() - start
+        known = true_correspondence(source.topology, other.topology, carry)
+        add_across(f"target {kind}, {len(other.bone)} vertices (correspondence {made:.0f} s)", other, carry, found)
+        add_across(f"target {kind}, with the true correspondence", other, carry, known)
+        alone = transfer_actor(source, other.neutral, other.topology, found, "the source")
+        add_across(f"target {kind}, neutral only", alone, carry, found)
     print_table(
         f"Retarget of actor {arguments.source} to {arguments.target}, {len(truth)} frames, {arguments.modes} modes, "
         f"fit {take.figures['mean_mm']:.4f} mm (distances in mm)",
