@@ -128,7 +128,7 @@ def write_blend(context: bpy.types.Context, shot: Shot, target: Target, folder: 
     out = folder / f"{shot.name}.{target.name}.blend"
     actor = _actor_of(target)
     scale = MILLIMETRES_PER_UNIT if actor is None else actor.millimetres_per_unit
-    arguments = {
+    arguments: dict[str, Any] = {
         "bake": str(bake_file(shot, target, folder)),
         "out": str(out),
         "reduce_keys_mm": shot.reduce_keys_mm,

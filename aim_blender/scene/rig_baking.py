@@ -218,8 +218,8 @@ def _rotation_columns(bone: bpy.types.PoseBone, rotation: np.ndarray) -> list[tu
                 values[index] *= -1
         return [("rotation_axis_angle", index, column) for index, column in enumerate(values.T)]
     angles = [matrix.to_euler(mode) for matrix in matrices]
-    for before, after in pairwise(angles):
-        after.make_compatible(before)
+    for previous, following in pairwise(angles):
+        following.make_compatible(previous)
     return [("rotation_euler", index, column) for index, column in enumerate(np.array(angles).T)]
 
 
