@@ -36,6 +36,7 @@ class AIM_OT_landmarks_suggest(AimOperator, bpy.types.Operator):
         actor = require_actor(context)
         count = landmarks.suggest(actor)
         jobs.redraw("WINDOW")
+        jobs.redraw()
         self.tell(f"{count} landmarks on {actor.name}; pick those anew that lie wrong")
         return {"FINISHED"}
 
@@ -97,6 +98,7 @@ class AIM_OT_landmark_pick(AimOperator, bpy.types.Operator):
             raise InputError("no landmark is chosen; suggest them first and choose one in the list")
         landmarks.pick(actor, name, vertex)
         jobs.redraw("WINDOW")
+        jobs.redraw()
         self.tell(f"{name} is vertex {vertex}")
         return {"FINISHED"}
 
@@ -129,6 +131,7 @@ class AIM_OT_landmark_remove(AimOperator, bpy.types.Operator):
         actor.landmarks.remove(actor.active_landmark)
         actor.active_landmark = max(0, min(actor.active_landmark, len(actor.landmarks) - 1))
         jobs.redraw("WINDOW")
+        jobs.redraw()
         return {"FINISHED"}
 
 

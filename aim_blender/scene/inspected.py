@@ -47,7 +47,7 @@ VIEWS: dict[str, View] = {
     "thickness": View("Thickness", on_bone=False, values="thickness"),
     "normals": View("Bone Normals", on_bone=True),
     "skin_weight": View("Skinning Weight", on_bone=False, values="skin_weight", unit="of the jaw", largest=1.0),
-    "error": View("Reconstruction Error", on_bone=False, values="error"),
+    "error": View("Network Error", on_bone=False, values="error"),
     "symmetry": View("Asymmetry", on_bone=True, values="symmetry"),
 }
 

@@ -35,7 +35,7 @@ def test_everything_that_was_learned_is_shown(learned):
         assert bpy.ops.aim.anatomy_show(what=what) == {"FINISHED"}
     found = arrays(learned)
     made = {view: bpy.data.objects[f"Actor {view}"] for view in (
-        "Dense Anatomy", "Thickness", "Bone Normals", "Skinning Weight", "Reconstruction Error", "Asymmetry"
+        "Dense Anatomy", "Thickness", "Bone Normals", "Skinning Weight", "Network Error", "Asymmetry"
     )}  # fmt: skip
     # In the actor's own unit and topology, each in a place of its own.
     for title, item in made.items():

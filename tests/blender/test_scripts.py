@@ -63,6 +63,16 @@ def test_pipeline(scene, tmp_path, worker):
     assert len(bpy.context.scene.aim.takes) == 1
 
 
+def test_anatomy_sheet(learned, tmp_path):
+    done = run_script("anatomy.py", "--blend", learned / "learned.blend", "--sheet", tmp_path / "inside.png")
+    assert done.returncode == 0, done.stderr
+    assert bpy.data.images.load(str(tmp_path / "inside.png")).size[0] > 800
+    saved = write_meshes(tmp_path / "capture", 2)
+    done = run_script("anatomy.py", "--capture", saved, "--sheet", tmp_path / "nothing.png")
+    assert done.returncode == 1
+    assert "Learn the actor first" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("script", "arguments", "sentence"),
     [
