@@ -15,19 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from .actor import Actor, skin
+from .closed_form import prior_of_modes
 from .errors import InputError
-from .fitting_settings import HEADS
+from .fitting_settings import HEADS, check_temporal
 from .head import moves, robust_registration, stillness
 from .jaw_of_frame import JawRegression
 from .modes import laplacian_modes
 from .points import Binding, PointPerformance, bind_points
-from .takes import Take
+from .takes import Take, worst_frames
+from .time_smoothing import smoothed, smoothed_motion
 
 Report = Callable[[dict], None]
 
 MOST_POINTS = 1500
 LEAST_SAY = 1e-6
-DETAIL_MM = 30.0  # a weight that goes up and down within this length costs `smoothness`
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,15 @@ class PointFittingSettings:
 
     modes: number M of smooth functions. ridge, smoothness: what a weight of 1 costs, everywhere and where it changes
     across the face, in mm: higher than for whole meshes, because between the points nothing else is known. outlier_mm:
-    a point that stays further from the fit than this loses its say. head: free solves the head's rigid motion, still
-    takes the points as stabilized.
+    a point that stays further from the fit than this loses its say. temporal: movements that go to and fro within this
+    many frames are halved. head: free solves the head's rigid motion, still takes the points as stabilized.
     """
 
     modes: int = 60
     ridge: float = 0.1
     smoothness: float = 20.0
     outlier_mm: float = 5.0
+    temporal: float = 0.0
     head: str = "auto"
 
     def __post_init__(self) -> None:
@@ -51,6 +53,7 @@ class PointFittingSettings:
             raise InputError(f"head is {self.head!r}; it must be one of {', '.join(HEADS)}")
         if not 1 <= self.modes <= 2000:
             raise InputError(f"modes is {self.modes}; it must be between 1 and 2000")
+        check_temporal(self.temporal)
 
 
 class PointSolver:
@@ -63,17 +66,15 @@ class PointSolver:
         names = len(actor.names)
         at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), _of_expressions(binding, actor.expressions))
         self.rows = at_points.reshape(-1, count * names)  # A (3P, M N)
-        rough = eigenvalues * (DETAIL_MM / (2 * np.pi)) ** 2
-        self.prior = np.repeat(settings.ridge**2 + settings.smoothness**2 * rough, names)  # Λ (M N,)
+        self.prior = np.repeat(prior_of_modes(eigenvalues, settings), names)  # Λ (M N,)
         self.gram = (self.rows / self.prior) @ self.rows.T  # A Λ⁻¹ Aᵀ (3P, 3P)
+        self.inverse = np.linalg.inv(self.gram + np.eye(len(self.gram)))  # of the system where every point counts fully
         self.outlier_mm = settings.outlier_mm
 
     def solve(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
         """a (M, N) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a point out."""
-        present = trust > 0
-        system, design = self._system(present, trust)
-        solution = np.linalg.solve(system, residual[present].reshape(-1))
-        return (design.T @ solution / self.prior).reshape(self.modes.shape[1], -1)
+        solution = self.inverse_for(trust) @ np.where(trust[:, None] > 0, residual, 0.0).reshape(-1)
+        return (self.rows.T @ solution / self.prior).reshape(self.modes.shape[1], -1)
 
     def believable(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
         """(P,) bool: not where a point lies elsewhere than the others, without it, say.
@@ -83,23 +84,30 @@ class PointSolver:
         because they draw doubt on their neighbours, who may come back.
         """
         present = trust > 0
-        wanted = residual[present].reshape(-1)
+        wanted = np.where(present[:, None], residual, 0.0).reshape(-1)
         say, good = trust, present
         for strictness in (4.0, 2.0, 1.0, 1.0):
-            inverse = np.linalg.inv(self._system(present, say)[0])
-            blocks = inverse.reshape(len(wanted) // 3, 3, -1, 3)
+            inverse = self.inverse_for(say)
+            blocks = inverse.reshape(len(trust), 3, -1, 3)
             own = blocks[np.arange(len(blocks)), :, np.arange(len(blocks))]  # C_pp (P, 3, 3)
             left_out = np.linalg.solve(own, (inverse @ wanted).reshape(-1, 3, 1))[..., 0]
-            good = present.copy()
-            good[present] = np.linalg.norm(left_out, axis=1) < strictness * self.outlier_mm
+            off = np.linalg.norm(left_out, axis=1)
+            good = present & (off < strictness * self.outlier_mm)
+            if say is trust and (off[present] < self.outlier_mm).all():
+                return present  # nor will the stricter rounds leave a point out
             say = np.where(good, trust, 0.0)
         return good
 
-    def _system(self, present: np.ndarray, say: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A Λ⁻¹ Aᵀ + D⁻¹ and A of the present points."""
-        rows = np.repeat(present, 3)
-        noise = np.repeat(1.0 / say[present].clip(min=LEAST_SAY), 3)
-        return self.gram[np.ix_(rows, rows)] + np.diag(noise), self.rows[rows]
+    def inverse_for(self, say: np.ndarray) -> np.ndarray:
+        """(A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ (3P, 3P) for say (P,): the inverse for full say, put right where the say is less."""
+        doubt = np.repeat(1.0 / say.clip(min=LEAST_SAY) - 1.0, 3)  # what D⁻¹ has more
+        rows = np.flatnonzero(doubt)
+        if len(rows) == 0:
+            return self.inverse
+        if 2 * len(rows) > len(doubt):
+            return np.linalg.inv(self.gram + np.diag(1.0 + doubt))
+        some = self.inverse[rows]
+        return self.inverse - some.T @ np.linalg.solve(some[:, rows] + np.diag(1.0 / doubt[rows]), some)
 
 
 def fit_points(
@@ -151,7 +159,8 @@ def fit_points(
     for frame in range(total):
         good = solver.believable(still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0], trust[frame])
         outliers += int((~good & (trust[frame] > 0)).sum())
-        jaw[frame] = jaw_regression.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
+        if not good[trust[frame] > 0].all():
+            jaw[frame] = jaw_regression.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
         residual = still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0]
         coefficients[frame] = solver.solve(residual, np.where(good, trust[frame], 0.0))
         left = (solver.rows @ coefficients[frame].reshape(-1)).reshape(-1, 3) - residual
@@ -160,6 +169,10 @@ def fit_points(
         if frame % 10 == 9 or frame == total - 1:
             mean = float(error_mm[: frame + 1, 0].mean())
             report({"message": "Fitting", "done": frame + 1, "total": total, "error_mm": mean})
+    middle = actor.neutral.mean(0)
+    head = smoothed_motion(head, points.frames, settings.temporal, middle)
+    jaw = smoothed_motion(jaw, points.frames, settings.temporal, middle)
+    coefficients = smoothed(coefficients, points.frames, settings.temporal)
     seconds = time.perf_counter() - start
     return Take(
         names=actor.names,
@@ -180,6 +193,7 @@ def fit_points(
             "mean_mm": float(error_mm[:, 0].mean()),
             "worst_mm": float(error_mm[:, 1].max()),
             "worst_frame": int(points.frames[error_mm[:, 1].argmax()]),
+            "worst_frames": worst_frames(points.frames, error_mm),
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
         },
