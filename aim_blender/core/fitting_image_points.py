@@ -50,8 +50,8 @@ class ImageFittingSettings:
 
     modes: int = 30
     face_ridge: float = 0.05
-    ridge: float = 2.0
-    smoothness: float = 40.0
+    ridge: float = 5.0
+    smoothness: float = 100.0
     temporal: float = 0.0
     head: str = "auto"
 

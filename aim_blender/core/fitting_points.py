@@ -59,9 +59,19 @@ class PointFittingSettings:
 class PointSolver:
     """Coefficients of any number of frames from what is left at P points after jaw and head."""
 
-    def __init__(self, actor: Actor, binding: Binding, settings: PointFittingSettings) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        binding: Binding,
+        settings: PointFittingSettings,
+        known_modes: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
+        """known_modes: modes (V, M') and their eigenvalues (M',), as many as the settings ask for or more."""
         count = min(settings.modes, len(actor.bone) - 2)
-        modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
+        if known_modes is None:
+            triangles = actor.topology.triangles()
+            known_modes = laplacian_modes(actor.neutral, triangles, count, equal_vertices=True)
+        modes, eigenvalues = known_modes[0][:, :count], known_modes[1][:count]
         self.modes = modes  # (V, M)
         names = len(actor.names)
         at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), _of_expressions(binding, actor.expressions))

@@ -63,7 +63,7 @@ class FittingSession:
         else:
             modes, eigenvalues, known = found
             factor = torch.as_tensor(known, device=self.device)
-        self.modes = modes  # (V, M)
+        self.modes, self.eigenvalues = modes, eigenvalues  # (V, M), (M,)
         expressions, prior = self.tensor(actor.expressions), self.tensor(prior_of_modes(eigenvalues, settings))
         # Where only a few points are missing, the matrix for all of them is near enough, and may be known already.
         partial = self.tensor(trust) if trust is not None and trust.min() < 0.5 else None

@@ -22,11 +22,13 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 from ..core.errors import Cancelled, InputError
 from .batch import summary
+from .environment_making import BUILDS, detect_build
 from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, write_atomically
+from .live import run_live
 from .progress import RemainingTime, completed, duration
 from .sentences import is_bad_input, is_disk_full, one_line, sentence_for
 from .tasks import ACTOR_SUFFIX, TAKE_SUFFIX, Report, output_path, task_named
@@ -63,7 +65,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         _add_evaluate,
         _add_batch,
         _add_inspect,
+        _add_environment,
         _add_info,
+        _add_live,
         _add_job,
     ):
         add(verbs)
@@ -250,9 +254,26 @@ def _add_batch(verbs: Any) -> None:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="spread the shots over this Dask cluster")
 
 
+def _add_environment(verbs: Any) -> None:
+    parser = _verb(verbs, "environment", "Make an environment with all that learning needs, by venv and pip.")
+    parser.add_argument("folder", metavar="FOLDER", type=_path, help="where it goes; one that is there gives way")
+    build = detect_build()
+    parser.add_argument("--build", choices=tuple(BUILDS), default=build, help="of torch (default here: %(default)s)")
+    parser.add_argument("--base", metavar="PYTHON", type=_path, default=sys.executable, help="default: this Python")
+    parser.add_argument("--options", metavar="TEXT", default="", help="more options for pip, as one argument")
+
+
 def _add_info(verbs: Any) -> None:
     parser = _verb(verbs, "info", "Say what a file holds.")
     parser.add_argument("file", metavar="FILE", type=_path)
+
+
+def _add_live(verbs: Any) -> None:
+    text = "Fit one frame after the other as they come on standard input; Blender's live mode starts it."
+    parser = verbs.add_parser("live", help=text, description=text, allow_abbrev=False)
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
 
 
 def _add_job(verbs: Any) -> None:
@@ -302,6 +323,9 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
     verb = arguments.pop("verb")
     if verb == "job":
         return run_job(arguments["folder"], arguments["end_with_parent"])
+    if verb == "live":
+        with _quiet(), _own_output() as answers:
+            return run_live(arguments, sys.stdin.buffer, answers)
     as_json, resume = arguments.pop("json"), arguments.pop("resume", False)
     given = {name: value for name, value in arguments.items() if value is not None}
     lengthy = verb == "learn" or given.get("solver") == "neural"
@@ -398,6 +422,18 @@ def _quiet() -> Iterator[None]:
         if not sys.warnoptions:
             warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def _own_output() -> Iterator[BinaryIO]:
+    """Standard output as a stream for messages alone; whatever a library prints goes to standard error."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)
+        try:
+            yield answers
+        finally:
+            os.dup2(answers.fileno(), 1)
 
 
 @contextlib.contextmanager
