@@ -47,12 +47,14 @@ def shapes_loss(neutral: Tensor, skinned: Tensor, expressions: Tensor, shapes: T
 def anatomy_loss(anatomy: Anatomy, bone: Tensor, normal: Tensor, thickness: Tensor, known: Tensor) -> Tensor:
     """L_A: b, n and d against the sparse constraints, in mm; 10 degrees of the normal count as much as 1 mm.
 
-    bone: (P, 3). normal: (P, 3). thickness: (P, 1). known: (P,) 1 where there is a constraint, else 0.
+    bone: (P, 3). normal: (P, 3). thickness: (P, 1). known: (P,) 1 where there is a constraint, else 0. The mean is over
+    all points, so that a millimetre counts as much as in L_S: taken over the known ones alone, where constraints of
+    neighbours disagree they moved the skin between them by up to 16 mm.
     """
     off = distance_mm(anatomy.bone, bone)
     turned = (anatomy.normal - normal).square().sum(-1) * 33.0  # (10 degrees)² is 0.03
     thick = (anatomy.thickness - thickness).abs().squeeze(-1) * MILLIMETRES
-    return ((off + turned + thick) * known).sum() / known.sum().clamp(min=1.0)
+    return ((off + turned + thick) * known).mean()
 
 
 def thickness_loss(anatomy: Anatomy, known: Tensor) -> Tensor:

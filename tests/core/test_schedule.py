@@ -41,15 +41,16 @@ def test_rate_rises_holds_and_settles():
         rates = [rate for name, rate in steps if name == phase]
         assert rates[0] < 0.1
         assert max(rates) == 1.0
-        assert rates[len(rates) // 3] == 1.0
+        assert rates[len(rates) // 5] == 1.0
         assert LAST_RATE <= rates[-1] < LAST_RATE + 0.01
 
 
 def test_stops_when_nothing_is_gained():
     steps = run(Schedule(100000), lambda _: 0.1)
-    held = (WINDOWS + 1) * WINDOW
-    for phase in PHASES:
-        assert sum(name == phase for name, _ in steps) == pytest.approx(2 * held, abs=2)
+    for phase in PHASES:  # it holds until that is clear, settles, and ends when settling gains nothing
+        rates = [rate for name, rate in steps if name == phase]
+        assert len(rates) == 2 * (WINDOWS + 1) * WINDOW
+        assert rates[len(rates) // 2 - 1] == 1.0 > rates[-1]
 
 
 def test_a_small_gain_in_every_window_is_progress():
