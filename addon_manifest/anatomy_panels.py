@@ -11,7 +11,7 @@ from ..aim_blender.scene import actors, anatomy_jobs, inspected, tracing
 from .parts import AimPanel, draw_job, is_learned, read_figures
 from .text import draw_text
 
-SHOWN_ICONS = {
+SHOWN_ICONS: dict[str, Any] = {
     "anatomy": "MESH_DATA",
     "thickness": "MOD_THICKNESS",
     "normals": "NORMALS_VERTEX",

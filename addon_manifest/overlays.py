@@ -34,12 +34,10 @@ class Drawing:
         points = traced.skin + lift * traced.normal
         self.points = batch_for_shader(self.point_shader, "POINTS", {"pos": points, "color": colours})
         lines = np.stack([traced.skin, traced.bone], axis=1).reshape(-1, 3)
-        self.lines = {
-            share: batch_for_shader(
-                self.line_shader, "LINES", {"pos": lines, "color": np.repeat(_faded(colours, share), 2, axis=0)}
-            )
-            for share in (HIDDEN, 1.0)
-        }
+        self.lines: dict[float, Any] = {}
+        for share in (HIDDEN, 1.0):
+            ends: Any = np.repeat(_faded(colours, share), 2, axis=0)
+            self.lines[share] = batch_for_shader(self.line_shader, "LINES", {"pos": lines, "color": ends})
 
 
 def _faded(colours: np.ndarray, share: float) -> np.ndarray:

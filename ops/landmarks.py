@@ -76,9 +76,11 @@ class AIM_OT_landmark_pick(AimOperator, bpy.types.Operator):
         if event.type != "LEFTMOUSE" or event.value != "PRESS":
             return {"PASS_THROUGH"}
         area = next((each for each in context.screen.areas if _inside(each, event)), None)
-        region = area and next((each for each in area.regions if each.type == "WINDOW" and _inside(each, event)), None)
-        if area is None or area.type != "VIEW_3D" or region is None:
+        below = [each for each in area.regions if _inside(each, event)] if area is not None else []
+        # The side bar may lie over the view itself: a click there is not one on the face.
+        if area is None or area.type != "VIEW_3D" or [each.type for each in below] != ["WINDOW"]:
             return {"PASS_THROUGH"}
+        region = below[0]
         mouse, view = (event.mouse_x - region.x, event.mouse_y - region.y), area.spaces.active.region_3d
         origin = view3d_utils.region_2d_to_origin_3d(region, view, mouse)
         vertex = self._pointer.vertex(origin, view3d_utils.region_2d_to_vector_3d(region, view, mouse))

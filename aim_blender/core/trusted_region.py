@@ -76,7 +76,7 @@ def propose_trusted(neutral: np.ndarray, triangles: np.ndarray, landmarks: dict[
         if len(around) == 2:
             places["eye" + side] = sum((places[name] for name in around), np.zeros(3)) / 2
             facing["eye" + side] = sum((facing[name] for name in around), np.zeros(3)) / 2
-    scale = np.linalg.norm(places["nasion"] - places["menton"]) / TYPICAL_FACE_MM
+    scale = float(np.linalg.norm(places["nasion"] - places["menton"])) / TYPICAL_FACE_MM
     weights = np.zeros(len(points))
     for stroke in TRUSTED:
         for names in _sides(stroke, places):

@@ -126,7 +126,7 @@ def _collection_of(scene: bpy.types.Scene, actor: Any) -> bpy.types.Collection:
 
 def is_fitted(item: bpy.types.Object) -> bool:
     """Whether a bone came from a fit, and is not one that an artist brought."""
-    return FITTED in item
+    return item.get(FITTED) is not None
 
 
 def _is_untouched(item: bpy.types.Object) -> bool:
@@ -134,7 +134,8 @@ def _is_untouched(item: bpy.types.Object) -> bool:
 
 
 def _remove(item: bpy.types.Object) -> None:
-    mesh, materials = item.data, list(item.data.materials)
+    mesh = meshes.mesh_of(item)
+    materials = list(mesh.materials)
     bpy.data.objects.remove(item)
     if mesh.users == 0:
         bpy.data.meshes.remove(mesh)
@@ -142,7 +143,7 @@ def _remove(item: bpy.types.Object) -> None:
 
 
 def _digest(item: bpy.types.Object) -> str:
-    content = hashlib.sha256(meshes.read_positions(item.data).tobytes())
+    content = hashlib.sha256(meshes.read_positions(meshes.mesh_of(item)).tobytes())
     content.update(np.round(meshes.matrix_array(item.matrix_world), 5).tobytes())
     return content.hexdigest()
 
