@@ -128,7 +128,7 @@ def fit_template(
     rest = np.concatenate([template[name].vertices for name in BONE_NAMES])
     faces = np.concatenate([template["skull"].triangles, template["mandible"].triangles + counts[0]])
     vault = _vault_points(rest, counts[0])
-    tooth_points = _tooth_points(rest, counts[0])
+    crowns = tooth_points(rest, counts[0])
     placed, marks = place(rest), place(marks)
     local_teeth = {name: (each - frame.nasion) @ axes for name, each in (teeth or {}).items()}
 
@@ -143,7 +143,7 @@ def fit_template(
         under, targets = skin.below(bones[vault], SCALP_DEPTH, FARTHEST_SCALP)
         asked.add(placed[vault[under]], targets, VAULT_GIVES)
         for name, each in local_teeth.items():
-            chosen = tooth_points[name]
+            chosen = crowns[name]
             asked.add(placed[chosen], _met_teeth(bones[chosen], each), TEETH_GIVES)
         bones = asked.warped(placed)
         missing = wanted - depths_below(bones, faces, points, inward)
@@ -231,7 +231,7 @@ def _vault_points(rest: np.ndarray, skull_count: int) -> np.ndarray:
     return outer[np.unique(cell, axis=0, return_index=True)[1]]
 
 
-def _tooth_points(rest: np.ndarray, skull_count: int) -> dict[str, np.ndarray]:
+def tooth_points(rest: np.ndarray, skull_count: int) -> dict[str, np.ndarray]:
     """Every few vertices of the template's teeth, upper and lower."""
     front = rest[:, 1] < TEETH_BEFORE
     upper = np.flatnonzero(front[:skull_count] & (rest[:skull_count, 2] < UPPER_TEETH_BELOW))

@@ -24,6 +24,7 @@ from aim_blender.core.face_landmarks import mirrored_name
 from aim_blender.core.meshes import write_mesh
 from aim_blender.core.skin_depth import Skin
 from aim_blender.core.tissue_depths import TISSUE_DEPTHS, depths_of_landmarks
+from aim_blender.jobs.verbs import main
 
 needs_template = pytest.mark.skipif(
     not (template_bones.FOLDER / "skull.ply").is_file(),
@@ -89,8 +90,7 @@ def test_bones_stay_smooth_joined_and_symmetric(fitted: AnatomyFit) -> None:
         assert np.quantile(ratio, 0.99) < 4.0
         assert cKDTree(bone.vertices).query(bone.vertices * [-1, 1, 1])[0].mean() < 1.0
     gap = [
-        cKDTree(bones["skull"].vertices).query(bones["mandible"].vertices)[0].min()
-        for bones in (template, fitted.bones)
+        cKDTree(each["skull"].vertices).query(each["mandible"].vertices)[0].min() for each in (template, fitted.bones)
     ]
     assert gap[1] < gap[0] + 2.0  # the condyles in their sockets
 
@@ -230,3 +230,17 @@ def test_files_say_what_to_fit_and_what_was_fitted(tmp_path: Path, demo: DemoAct
     (tmp_path / "depths.json").write_text("[6.0]")
     with pytest.raises(InputError, match=r"depths\.json must hold one JSON object"):
         read_request(tmp_path / "neutral.obj", depths=tmp_path / "depths.json")
+
+
+@needs_template
+def test_the_verb_writes_bones_that_learning_takes(
+    tmp_path: Path, demo: DemoActor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_mesh(tmp_path / "neutral.obj", demo.neutral, demo.topology)
+    assert main(["anatomy", str(tmp_path / "neutral.obj"), "--out", str(tmp_path / "bones"), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["mean_depth_error_mm"] < 1.5
+    assert figures["bone_points_outside"] == 0
+    assert figures["landmarks_suggested"] > 30
+    assert isinstance(figures["notes"], list)
+    assert set(read_bones(tmp_path / "bones")) == set(BONE_NAMES)
