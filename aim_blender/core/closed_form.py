@@ -53,6 +53,7 @@ class ClosedForm:
         self.prior = cost.repeat_interleave(expressions.shape[1])  # (M N,), unknowns ordered mode by mode
         self.trust = trust
         self.factor = torch.linalg.cholesky(self.normal_matrix()) if factor is None else factor
+        self.inverse: Tensor | None = None
 
     def normal_matrix(self) -> Tensor:
         """(M N, M N) float64: sum over points of trust Φ_m Φ_p (e_i . e_j), and the prior."""
@@ -60,6 +61,10 @@ class ClosedForm:
         matrix = agreement_matrix(trusted, self.expressions).view(len(self.prior), len(self.prior))
         matrix.diagonal().add_(self.prior)
         return matrix
+
+    def prepare_for_single_frames(self) -> None:
+        """Make a frame alone four times as fast, for half a second now: a factor is quick for many frames at once."""
+        self.inverse = torch.cholesky_inverse(self.factor)
 
     def solve(self, residual: Tensor, trust: Tensor | None = None, start: Tensor | None = None) -> Tensor:
         """Coefficients a (F, M, N) that explain residual (F, V, 3) best.
@@ -69,11 +74,11 @@ class ClosedForm:
         """
         right = self._seen(residual if trust is None else residual * trust[..., None])  # (M N, F)
         if trust is None:
-            return self._shaped(torch.cholesky_solve(right, self.factor), residual)
+            return self._shaped(self._factored(right), residual)
         known = torch.zeros_like(right) if start is None else self._flat(start)
         missing = right if start is None else right - self._matrix_times(known, trust)
         goal = CLOSE_ENOUGH * right.norm(dim=0)
-        direction = preconditioned = torch.cholesky_solve(missing, self.factor)
+        direction = preconditioned = self._factored(missing)
         energy = (missing * preconditioned).sum(0)
         for _ in range(MOST_ITERATIONS):
             if bool((missing.norm(dim=0) <= goal).all()):
@@ -82,7 +87,7 @@ class ClosedForm:
             step = energy / (direction * image).sum(0).clamp(min=1e-30)
             known = known + step * direction
             missing = missing - step * image
-            preconditioned = torch.cholesky_solve(missing, self.factor)
+            preconditioned = self._factored(missing)
             before, energy = energy, (missing * preconditioned).sum(0)
             direction = preconditioned + energy / before.clamp(min=1e-30) * direction
         return self._shaped(known, residual)
@@ -95,6 +100,10 @@ class ClosedForm:
         """The normal matrix of every frame's own trust (F, V) times flat (M N, F)."""
         offsets = self.offsets(self._shaped(flat, self.modes)) * trust[..., None]
         return self._seen(offsets) + self.prior[:, None] * flat
+
+    def _factored(self, right: Tensor) -> Tensor:
+        """The inverse of the normal matrix times right (M N, F)."""
+        return torch.cholesky_solve(right, self.factor) if self.inverse is None else self.inverse @ right
 
     def _seen(self, offsets: Tensor) -> Tensor:
         seen = seen_by_modes(self.modes, self.expressions, offsets)

@@ -15,7 +15,7 @@ from .closed_form import ClosedForm, prior_of_modes
 from .devices import choose_device
 from .fitting_cache import load_factor, save_factor
 from .fitting_settings import FittingSettings
-from .head import estimate_head
+from .head import estimate_head, stillness
 from .jaw_of_frame import JawOfFrame
 from .model import linear_blend_skinning
 from .modes import laplacian_modes
@@ -72,6 +72,7 @@ class FittingSession:
             save_factor(cache, actor, settings, modes, eigenvalues, self.solver.factor.cpu().numpy())
         self.usual_trust = partial  # what the factor is for
         self.jaw_of_frame = JawOfFrame(actor)
+        self.stillness = stillness(actor)
         self.base = self.tensor(actor.neutral - self.centre)
         self.skin_weight = self.tensor(actor.skin_weight)
 
@@ -81,7 +82,7 @@ class FittingSession:
 
     def head(self, frames: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """H_j (f, 4, 4) of frames (f, V, 3) in mm; trust (f, V) as in solve."""
-        return estimate_head(self.actor, self._whole(frames, trust), trust)
+        return estimate_head(self.actor, self._whole(frames, trust), trust, self.stillness)
 
     def jaw(self, still: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """T_j (f, 4, 4) of frames (f, V, 3) in mm without head motion."""

@@ -18,12 +18,15 @@ def stillness(actor: Actor) -> np.ndarray:
     return 1.0 / ((moved**2).sum(-1).mean(0) + QUIET_MM**2)
 
 
-def estimate_head(actor: Actor, vertices: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
+def estimate_head(
+    actor: Actor, vertices: np.ndarray, trust: np.ndarray | None = None, quiet: np.ndarray | None = None
+) -> np.ndarray:
     """H_j (F, 4, 4), rigid, that carries the still skin of the neutral to each of the frames (F, V, 3), robustly.
 
-    trust: (F, V) how much each point counts; where it is 0 the point is not looked at, but must be a number.
+    trust: (F, V) how much each point counts; where it is 0 the point is not looked at, but must be a number. quiet:
+    (V,) the actor's stillness, if it is known.
     """
-    quiet = stillness(actor)
+    quiet = stillness(actor) if quiet is None else quiet
     chosen = quiet > np.quantile(quiet, 0.5)
     weight = quiet[chosen]
     if trust is not None:

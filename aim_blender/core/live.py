@@ -14,7 +14,7 @@ from .errors import InputError
 from .fitting_points import PointFittingSettings, PointSolver
 from .fitting_session import FittingSession
 from .fitting_settings import FittingSettings
-from .head import robust_registration, stillness
+from .head import robust_registration
 from .jaw_of_frame import JawRegression
 from .points import Binding
 from .rigid import apply_motion
@@ -42,6 +42,7 @@ class LiveFit:
     def __init__(self, actor: Actor, settings: FittingSettings | None = None, cache: Path | None = None) -> None:
         self.actor = actor
         self.session = FittingSession(actor, settings or FittingSettings(), cache)
+        self.session.solver.prepare_for_single_frames()
         energy = (actor.expressions**2).sum(-1)  # (V, N)
         self._share = self.session.modes.T @ (energy / energy.sum(0).clip(min=1e-12))  # (M, N)
         self._handles: tuple[bytes, Handles] | None = None
@@ -109,7 +110,7 @@ class Handles:
         self.solver = PointSolver(actor, self.binding, settings, (session.modes, session.eigenvalues))
         self.neutral = self.binding.of(actor.neutral)
         self.skin_weight = self.binding.of(actor.skin_weight)
-        self.stillness = stillness(actor)[vertices]
+        self.stillness = session.stillness[vertices]
         self.jaw = JawRegression(actor, self.binding.of(actor.shapes()))
 
     def solve(self, positions: np.ndarray, head: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
