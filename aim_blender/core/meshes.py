@@ -19,11 +19,16 @@ def list_mesh_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; a folder with one mesh a file (.obj or .ply) is needed")
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in MESH_SUFFIXES and not p.name.startswith("."))
-    if not files and any(p.suffix.lower() == ".stl" for p in folder.iterdir()):
+    if not files and list_stl_files(folder):
         raise InputError(f"{folder} holds .stl files, which keep no vertex order; export the meshes as .obj or .ply")
     if len({p.suffix.lower() for p in files}) > 1:
         raise InputError(f"{folder} holds both .obj and .ply files; keep one of the two, so that no mesh counts twice")
     return files
+
+
+def list_stl_files(folder: Path) -> list[Path]:
+    """The STL files of a folder by name."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() == ".stl" and not p.name.startswith("."))
 
 
 def read_mesh(path: Path) -> tuple[np.ndarray, Topology]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from .capture_checks import check_finite, check_follow, edge_lengths
 from .errors import InputError
-from .meshes import list_mesh_files, read_mesh
+from .meshes import MESH_SUFFIXES, list_mesh_files, list_stl_files, read_mesh
+from .stl import StlOrder
 from .topology import Topology, same_surface
 
 DEFAULT_FPS = 24.0
@@ -59,16 +60,16 @@ class Presence:
     trust: np.ndarray | None
 
 
-def read_performance(path: Path) -> Performance:
+def read_performance(path: Path, topology: Topology | None = None) -> Performance:
     """A performance from a folder of meshes, an .npz with `vertices`, or a .pc2 or .mdd point cache.
 
-    Raises InputError if there is no such file, it cannot be read, or it has no frames.
+    topology: the actor's, by which alone STL files can be read. Raises InputError if there is no such file, it cannot be read, or it has no frames.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; a folder of meshes, an .npz, a .pc2 or an .mdd file is needed")
     suffix = path.suffix.lower()
     if path.is_dir():
-        performance = _read_folder(path)
+        performance = _read_folder(path, topology)
     elif suffix == ".npz":
         performance = _read_archive(path)
     elif suffix in (".pc2", ".mdd"):
@@ -181,10 +182,13 @@ def _known_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return lengths[np.isfinite(lengths)]
 
 
-def _read_folder(folder: Path) -> Performance:
+def _read_folder(folder: Path, known: Topology | None) -> Performance:
+    scans = list_stl_files(folder)
+    if known is not None and scans and not any(each.suffix.lower() in MESH_SUFFIXES for each in folder.iterdir()):
+        return _read_scans(folder, scans, known)
     files = list_mesh_files(folder)
     if not files:
-        raise InputError(f"{folder} holds no meshes; one .obj or .ply file a frame is needed")
+        raise InputError(f"{folder} holds no meshes; one .obj, .ply or .stl file a frame is needed")
     first, topology = read_mesh(files[0])
     vertices = _room_for((len(files), len(first), 3))
     for index, path in enumerate(files):
@@ -192,6 +196,15 @@ def _read_folder(folder: Path) -> Performance:
         if faces.digest != topology.digest:
             raise InputError(f"{path} has other faces than {files[0].name}; all frames must be the same mesh")
         vertices[index] = points
+    return Performance(vertices, np.arange(1, len(files) + 1, dtype=np.int32), DEFAULT_FPS, topology, str(folder))
+
+
+def _read_scans(folder: Path, files: list[Path], topology: Topology) -> Performance:
+    """Of STL files, which keep no vertices: the topology says which corner is which."""
+    order = StlOrder(topology)
+    vertices = _room_for((len(files), topology.vertex_count, 3))
+    for index, path in enumerate(files):
+        vertices[index] = order.vertices(path)
     return Performance(vertices, np.arange(1, len(files) + 1, dtype=np.int32), DEFAULT_FPS, topology, str(folder))
 
 
@@ -225,14 +238,17 @@ def _read_archive(path: Path) -> Performance:
 
 def _stored_vertices(path: Path, archive: np.lib.npyio.NpzFile) -> np.ndarray:
     """(F, V, 3) float32 the archive's `vertices`, without reading what is stored as it is, or is large."""
-    with archive.zip.open("vertices.npy") as member:  # KeyError if there is none
+    stored = archive.zip
+    if stored is None:
+        raise ValueError("it is closed")
+    with stored.open("vertices.npy") as member:  # KeyError if there is none
         version = np.lib.format.read_magic(member)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, kind = read_header(member)
         length = int(np.prod(shape))
         if by_column or kind.hasobject or len(shape) != 3 or 4 * length <= IN_MEMORY_BYTES:
             return np.asarray(archive["vertices"], dtype=np.float32)
-        place = archive.zip.getinfo("vertices.npy")
+        place = stored.getinfo("vertices.npy")
         if place.compress_type == zipfile.ZIP_STORED and kind == np.float32:
             with open(path, "rb") as file:
                 file.seek(place.header_offset + 26)

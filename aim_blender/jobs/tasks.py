@@ -131,7 +131,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     elif arguments.get("camera"):
         raise InputError(f"a camera is for points in its images, as .json or .csv; {source} is a performance of meshes")
     else:
-        performance = within(read_performance(source), arguments.get("start"), arguments.get("end"))
+        performance = within(read_performance(source, actor.topology), arguments.get("start"), arguments.get("end"))
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, FittingSettings(**chosen), report, cache, checkpoint)
     report({"message": "Writing the take"})
