@@ -66,7 +66,8 @@ def save_error_curve(take: Take, picture: Path) -> None:
         axis.plot(take.frames, take.error_mm[:, column], ".-" if len(take.frames) < 60 else "-", label=name)
     for number, frame in enumerate(take.figures.get("worst_frames", ())):
         place = (frame["frame"], frame["worst_mm"])
-        axis.annotate(str(frame["frame"]), place, xytext=(0, 4), textcoords="offset points", fontsize="small", ha="center")
+        where, number_of = (0, 4), str(frame["frame"])
+        axis.annotate(number_of, place, where, textcoords="offset points", ha="center", fontsize="small")
         axis.plot(*place, "k.", label="worst frames" if number == 0 else None)
     for number, missing in enumerate(take.figures.get("missing_frames", ())):
         axis.axvline(missing, color="0.8", zorder=0, label="missing, filled in" if number == 0 else None)

@@ -59,7 +59,9 @@ def fit_performance(
     chunks = Chunks(performance, presence, len(actor.names))
     moving = settings.head == "free" or (
         settings.head == "auto"
-        and any(moves(session.head(*each), session.centre) for _, *each in chunks.sample(SAMPLED_FRAMES))
+        and any(
+            moves(session.head(frames, trust), session.centre) for _, frames, trust in chunks.sample(SAMPLED_FRAMES)
+        )
     )
     head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
     for rows, frames, trust in chunks:

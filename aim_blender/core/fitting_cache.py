@@ -76,7 +76,7 @@ def _digest(actor: Actor, settings: FittingSettings) -> str:
     chosen = [FORMULA, actor.topology.digest, settings.modes, settings.ridge, settings.smoothness]
     found.update(json.dumps(chosen).encode())
     for array in (actor.neutral, actor.expressions):
-        found.update(np.ascontiguousarray(array, dtype=np.float32))
+        found.update(np.ascontiguousarray(array, dtype=np.float32).data)
     return found.hexdigest()
 
 
@@ -84,5 +84,5 @@ def _checksum(*arrays: np.ndarray) -> str:
     found = hashlib.blake2b(digest_size=16)
     for array in arrays:
         found.update(f"{array.dtype} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array))
+        found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()

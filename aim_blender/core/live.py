@@ -62,7 +62,7 @@ class LiveFit:
         known = np.isfinite(frame).all(-1)
         if known.sum() < 3:
             raise InputError("the mesh has fewer than 3 points that are numbers")
-        trust = None if known.all() else known.astype(np.float32)
+        trust = None if known.all() else np.asarray(known, dtype=np.float32)
         motion = self.session.head(frame, trust) if head == "free" else np.eye(4)[None]
         still = (frame - motion[:, None, :3, 3]) @ motion[:, :3, :3]
         found = self.session.solve(still, self.session.jaw(still, trust), trust)
