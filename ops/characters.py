@@ -20,7 +20,8 @@ class AIM_OT_character_add(AimOperator, bpy.types.Operator):
     bl_label = "New Character"
     bl_description = (
         "Make an actor from the active mesh alone, with the expressions and the jaw of a learned actor. They are "
-        "transferred, not captured. Nothing is changed on the mesh"
+        "transferred, not captured. Nothing is changed on the mesh. For a character's mesh they are transferred anew, "
+        "along the landmarks that were picked on both"
     )
     bl_options = {"REGISTER", "UNDO"}
 
@@ -52,9 +53,9 @@ class AIM_OT_character_add(AimOperator, bpy.types.Operator):
         interpreter = worker_interpreter(context)
         learned_file(source)  # before anything is recorded
         identifier = source.identifier
-        actor, notes = actors.add_character(
-            context.scene, self.name or item.name, item, self.millimetres_per_unit or None
-        )
+        there = next((each for each in context.scene.aim.actors if each.neutral == item and not each.shapes), None)
+        name, scale = self.name or item.name, self.millimetres_per_unit or None
+        actor, notes = (there, []) if there else actors.add_character(context.scene, name, item, scale)
         found = actors.find_actor(identifier)  # adding to the list moved what was in it
         assert found is not None
         run = jobs.Run(actor.identifier, "transfer", interpreter, deliver)

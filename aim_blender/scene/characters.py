@@ -4,6 +4,7 @@ meshes of different topology the correspondence, to be judged by eye."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.kept_files import kept_correspondence, read_places
 from ..core.topology import same_surface
-from ..jobs.folder import JobFolder
+from ..jobs.folder import JobFolder, write_atomically
 from . import actors, folders, meshes, painting, placing
 from .job_making import ACTOR_SUFFIX, learned_file, write_delivery
 
@@ -26,7 +27,7 @@ RED = np.array([0.9, 0.05, 0.03])
 def prepare_transfer(actor: Any, source: Any) -> JobFolder:
     """Write an actor's neutral and the description of giving it the expressions of a learned actor, the source.
 
-    Raises InputError, OSError.
+    Landmarks that were picked on both guide the correspondence. Raises InputError, OSError.
     """
     source_file = learned_file(source)
     found = actors.read_neutral(actor)
@@ -41,25 +42,40 @@ def prepare_transfer(actor: Any, source: Any) -> JobFolder:
         "name": source.name,
         "millimetres_per_unit": 1.0,
     }
-    return JobFolder.create(
-        path, f"make {actor.name} from {source.name}", [{"task": "transfer", "arguments": arguments}]
-    )
+    picked = _picked_landmarks(source, actor)
+    if picked:
+        arguments["landmarks"] = str(path / "landmarks.json")
+        write_atomically(path / "landmarks.json", picked)
+    steps = [{"task": "transfer", "arguments": arguments}]
+    return JobFolder.create(path, f"make {actor.name} from {source.name}", steps)
 
 
 def correspondence_steps(source: Any, target: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """The step that a job between these actors needs first, if any, and what the task `retarget` takes of it.
 
-    Raises InputError if a mesh is gone.
+    One that is kept serves until other landmarks are picked. Raises InputError if a mesh is gone, OSError.
     """
     topologies = [meshes.read_topology(meshes.mesh_of(each.neutral), each.neutral.name) for each in (source, target)]
     if same_surface(*topologies):
         return [], {}
     file = kept_correspondence(learned_file(target), topologies[0].digest)
     choices = {"correspondence": str(file)}
-    if file.is_file():
+    picked, note = _picked_landmarks(source, target), file.with_suffix(".landmarks.json")
+    if file.is_file() and (not picked or (note.is_file() and note.read_text(encoding="utf-8") == picked)):
         return [], choices
     arguments = {"source": str(learned_file(source)), "target": str(learned_file(target)), "out": str(file)}
+    if picked:
+        write_atomically(note, picked)
+        arguments["landmarks"] = str(note)
     return [{"task": "correspond", "arguments": arguments}], choices
+
+
+def _picked_landmarks(source: Any, target: Any) -> str:
+    """What a landmarks file holds of those that were picked on both actors; empty where there are none."""
+    picked = [{each.name: each.vertex for each in actor.landmarks if each.picked} for actor in (source, target)]
+    names = [name for name in picked[0] if name in picked[1]]
+    both = {side: {name: each[name] for name in names} for side, each in zip(("source", "target"), picked, strict=True)}
+    return json.dumps(both, indent=1) + "\n" if names else ""
 
 
 def correspondence_file(source: Any, target: Any) -> Path:

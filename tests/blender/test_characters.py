@@ -73,6 +73,25 @@ def test_a_character_from_its_neutral(take, worker, tmp_path):
     confidence = np.empty(len(copy.data.vertices), np.float32)
     copy.data.attributes["confidence"].data.foreach_get("value", confidence)
     assert np.median(confidence) > 0.9
+
+    # Landmarks that are picked on both make it anew; what is kept serves again after that.
+    characters = headless.extension_module("aim_blender.scene.characters")
+    assert characters.correspondence_steps(state.actors[0], hero)[0] == []
+    for actor, vertex in ((state.actors[0], 5), (state.actors[2], 8)):
+        landmark = actor.landmarks.add()
+        landmark.name, landmark.vertex, landmark.picked = "menton", vertex, True
+    (step,), _ = characters.correspondence_steps(state.actors[0], state.actors[2])
+    picked = json.loads(Path(step["arguments"]["landmarks"]).read_text())
+    assert picked == {"source": {"menton": 5}, "target": {"menton": 8}}
+    assert characters.correspondence_steps(state.actors[0], state.actors[2])[0] == []
+
+    # The same mesh again is the same character.
+    scenes.select([item])
+    bpy.ops.aim.character_add(source="Actor")
+    assert len(state.actors) == 3
+    assert Path(state.actors[2].file_path).parent.name == "transfer_002"
+    state.active_actor = 0
+    kept = next(Path(state.actors[2].file_path).parent.glob("*.correspondence.safetensors"))
     kept.write_bytes(kept.read_bytes()[:-400])
     with pytest.raises(RuntimeError, match="is damaged, or not of these two meshes"):
         bpy.ops.aim.correspondence_show(target="Hero")

@@ -10,13 +10,17 @@ from conftest import Inside
 PROMISED = [
     "actor_add",
     "actor_learn",
+    "bake_to_rig",
     "batch_retarget",
+    "character_add",
+    "correspondence_show",
     "demo_actor_add",
     "environment_check",
     "job_cancel",
     "job_resume",
     "performance_fit",
     "performance_retarget",
+    "take_bake",
 ]
 
 
