@@ -8,6 +8,7 @@ import headless
 import numpy as np
 import pytest
 from scenes import TAKE_FRAMES, shown
+from test_scripts import run_script
 
 
 def objects():
@@ -76,6 +77,24 @@ def evaluate(worker, take, out):
     subprocess.run(command, cwd=headless.ROOT, check=True, capture_output=True)
     with np.load(out) as archive:
         return archive["vertices"].astype(np.float64)
+
+
+def test_script(take, worker, tmp_path):
+    blend = bpy.data.filepath
+    wanted = ["--as", "KEYS", "--fps", "48", "--first", "11", "--reduce-keys", "0.2"]
+    done = run_script("bake.py", "--blend", blend, "--save", tmp_path / "a.blend", *wanted)
+    assert done.returncode == 0, done.stderr
+    assert f"baked wide 2, frames 11 to {11 + 2 * (TAKE_FRAMES - 1)}" in done.stdout
+    # The result's own mesh is a character with the take's expressions, too.
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    mesh, rig = skin().name, skin().parent.name
+    wanted = ["--take", "wide", "--onto", mesh, "--armature", rig, "--jaw", "jaw", "--head", "head"]
+    done = run_script("bake.py", "--blend", tmp_path / "a.blend", "--save", tmp_path / "b.blend", *wanted)
+    assert done.returncode == 0, done.stderr
+    assert f"keyed {mesh}" in done.stdout
+    failed = run_script("bake.py", "--blend", blend, "--onto", "nobody")
+    assert failed.returncode == 1
+    assert "there is no object 'nobody'" in failed.stderr
 
 
 def test_refusals(take, worker):
