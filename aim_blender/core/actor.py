@@ -43,7 +43,7 @@ class Actor:
     constraints: Constraints
     networks: dict[str, np.ndarray] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def implicit_neutral(self) -> np.ndarray:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actor, take and correspondence files: safetensors with a JSON header, written whole or not at all, checked before use."""
+"""Actor, take and correspondence files: safetensors with a JSON header, written whole or not at all, and checked."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def _read_header(path: Path) -> dict[str, Any]:
             "update AIM for Blender, or write the file again with this release"
         )
     _require(path, version == VERSION, f"it has version {version}, this release reads version {VERSION}")
-    _require(path, header.get("kind") in ARTICLES, "it does not say whether it is an actor or a take")
+    _require(path, header.get("kind") in tuple(ARTICLES), "it does not say whether it is an actor or a take")
     for name in ("settings", "figures"):
         _require(path, isinstance(header.get(name, {}), dict), f"its {name} are not named values")
     return header

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def read_landmarks(path: Path) -> tuple[Mapping[str, int], Mapping[str, int]]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as landmarks: {error}") from error
-    sides = [found.get(side) if isinstance(found, dict) else None for side in ("source", "target")]
+    sides: list[Any] = [found.get(side) if isinstance(found, dict) else None for side in ("source", "target")]
     good = all(
         isinstance(side, dict) and all(isinstance(v, int) and not isinstance(v, bool) for v in side.values())
         for side in sides

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -154,7 +155,7 @@ def carried_actor(actor: Actor, correspondence: Correspondence, topology: Topolo
     """The actor as it is at the vertices of another mesh: its fields on that mesh's topology, without the networks."""
     fields = ("template", "bone", "normal", "thickness", "skin_weight", "implicit_expressions")
     residuals = ("neutral_residual", "expression_residual")
-    carried = {name: correspondence.carry(getattr(actor, name)) for name in (*fields, *residuals)}
+    carried: dict[str, Any] = {name: correspondence.carry(getattr(actor, name)) for name in (*fields, *residuals)}
     # d n of a place is not its mean d times its mean n: what is left of the neutral goes to the residual.
     neutral = correspondence.carry(actor.neutral)
     implicit = carried["bone"] + carried["thickness"] * carried["normal"]

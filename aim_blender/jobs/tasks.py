@@ -222,7 +222,8 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     report({"message": "Reading the actors"})
     take = load_take(Path(arguments["take"]))
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
-    correspondence, figures = None, {}
+    correspondence: Correspondence | None = None
+    figures: Figures = {}
     if not same_surface(source.topology, target.topology):
         correspondence, figures = _correspondence(arguments, source, target, report)
     carried = retarget_take(take, source, target, settings, report, correspondence)
@@ -292,7 +293,8 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     factor = float(arguments.get("millimetres_per_unit") or millimetres_of(neutral, source))
     if not (math.isfinite(factor) and factor > 0):
         raise InputError(f"there are {factor:g} millimetres in a unit; it must be more than 0, for example 1 or 1000")
-    correspondence, figures = None, {}
+    correspondence: Correspondence | None = None
+    figures: Figures = {}
     if not same_surface(source.topology, topology):
         given, landmarks = arguments.get("correspondence"), arguments.get("landmarks")
         path = Path(given) if given else kept_correspondence(out, source.topology.digest)
@@ -404,6 +406,25 @@ def anatomy(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     return {"out": str(out), "seconds": seconds, "landmarks_suggested": len(suggested), **fitted.figures}
 
 
+def environment(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """folder, base (a Python), build, and optionally requirements (a file), options (of pip, in one string) and trial
+    (on or off)."""
+    optional = ("requirements", "options", "trial")
+    _expect("environment", arguments, required=("folder", "base", "build"), optional=optional)
+    from .environment_making import BUILDS, REQUIREMENTS, Plan, make_environment
+
+    if arguments["build"] not in BUILDS:
+        raise InputError(f"there is no build {arguments['build']!r}; there are {', '.join(BUILDS)}")
+    plan = Plan(
+        Path(arguments["folder"]),
+        Path(arguments["base"]),
+        arguments["build"],
+        Path(arguments.get("requirements") or Path(__file__).absolute().parents[2] / REQUIREMENTS),
+        arguments.get("options", ""),
+    )
+    return make_environment(plan, report, arguments.get("trial", True))
+
+
 def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """file: an actor, a take, a bake, a capture or a performance."""
     _expect("info", arguments, required=("file",))
@@ -423,6 +444,7 @@ TASKS: dict[str, Task] = {
     "evaluate": evaluate,
     "batch": batch,
     "inspect": inspect,
+    "environment": environment,
     "info": info,
 }
 
