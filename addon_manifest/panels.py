@@ -9,7 +9,7 @@ import bpy
 
 from ..aim_blender.scene import actors, jobs, results
 from ..ops import base
-from . import anatomy_panels
+from . import anatomy_panels, fitting_panels
 from .parts import AimPanel, draw_job, is_learned, read_figures
 from .preferences import draw_environment
 from .text import draw_problem, draw_text
@@ -186,16 +186,7 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        if state.performance_kind == "FOLDER":
-            column.prop(state, "performance_folder")
-        else:
-            column.prop(state, "performance_object", text="Object")
-            column.prop(state, "use_scene_range")
-            if not state.use_scene_range:
-                sub = column.column(align=True)
-                sub.prop(state, "frame_start")
-                sub.prop(state, "frame_end")
-                sub.prop(state, "frame_step")
+        fitting_panels.draw_source(column, context)
         column.prop(state, "solver")
         column.prop(state, "tolerance_mm", text="Tolerance (mm)")
         layout.prop(state, "beside")
@@ -213,6 +204,7 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
                 figures = read_figures(take.figures)
                 sentence = results.describe_take(take.name, take.frame_start, take.frame_end, figures)
                 draw_text(layout, sentence, "CHECKMARK")
+                fitting_panels.draw_quality(layout, take, figures)
 
 
 class AIM_PT_retarget(AimPanel, bpy.types.Panel):
@@ -301,5 +293,6 @@ CLASSES = (
     AIM_PT_jaw,
     AIM_PT_learn_settings,
     AIM_PT_performance,
+    *fitting_panels.CLASSES,
     AIM_PT_retarget,
 )

@@ -17,6 +17,7 @@ from bpy.props import (
 from ..ops.fitting import SOLVERS
 from .baking_properties import AimBaking, AimRig
 from .batch_properties import AimBatch
+from .fitting_properties import AimSources
 from .retarget_properties import AimRetarget
 
 
@@ -147,6 +148,7 @@ class AimScene(bpy.types.PropertyGroup):
     baking: PointerProperty(type=AimBaking)
     rig: PointerProperty(type=AimRig)
     batch: PointerProperty(type=AimBatch)
+    sources: PointerProperty(type=AimSources)
 
     show_constraints: BoolProperty(
         name="Show Constraints",
@@ -180,7 +182,9 @@ class AimScene(bpy.types.PropertyGroup):
         description="Where the performance comes from",
         items=(
             ("OBJECT", "Object", "An object of the scene whose mesh changes over the frames, whatever makes it change"),
-            ("FOLDER", "Folder", "A folder with one mesh a frame, in the order of their names"),
+            ("FOLDER", "File", "A folder with one mesh a frame, or a file of meshes or of points"),
+            ("POINTS", "Points", "Empties, or other objects, that are at points of the face: markers, or handles"),
+            ("IMAGES", "Images", "Points that are tracked in the images of one or more cameras"),
         ),
     )
     performance_object: PointerProperty(
@@ -190,7 +194,10 @@ class AimScene(bpy.types.PropertyGroup):
         description="The object whose mesh changes over the frames. It must have the faces of the actor's neutral",
     )
     performance_folder: StringProperty(
-        name="Folder", description="The folder with one mesh a frame, in millimetres", subtype="DIR_PATH"
+        name="Folder or File",
+        description="A folder with one mesh a frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), or of "
+        "points (.csv, .json)",
+        subtype="FILE_PATH",
     )
     use_scene_range: BoolProperty(
         name="Scene Frame Range", description="Fit the frames that the scene plays", default=True

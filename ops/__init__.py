@@ -15,6 +15,7 @@ from . import (
     results,
     retarget_lists,
     retargeting,
+    sources,
 )
 
 CLASSES = (
@@ -23,6 +24,7 @@ CLASSES = (
     *landmarks.CLASSES,
     *anatomy.CLASSES,
     *learning.CLASSES,
+    *sources.CLASSES,
     *fitting.CLASSES,
     *retargeting.CLASSES,
     *retarget_lists.CLASSES,

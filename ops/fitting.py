@@ -31,7 +31,12 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         name="Performance", description="The object whose mesh changes over the frames; empty takes the scene's choice"
     )
     folder: StringProperty(
-        name="Folder", description="A folder with one mesh a frame; empty takes the scene's choice", subtype="DIR_PATH"
+        name="Folder or File",
+        description="A folder with one mesh a frame, or a file of meshes or points; empty takes the scene's choice",
+        subtype="FILE_PATH",
+    )
+    points: StringProperty(
+        name="Points", description="A collection whose objects are points; empty takes the scene's choice"
     )
     frame_start: IntProperty(name="Start", description="The first frame; left out, the scene's setting counts")
     frame_end: IntProperty(name="End", description="The last frame; left out, the scene's setting counts")
@@ -86,19 +91,32 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
 
     def _source(self, context: bpy.types.Context) -> PerformanceSource:
         scene, state = context.scene, context.scene.aim
-        if self.folder or (state.performance_kind == "FOLDER" and not self.object_name):
+        kind = "FOLDER" if self.folder else "POINTS" if self.points else "OBJECT" if self.object_name else ""
+        kind = kind or state.performance_kind
+        if kind == "FOLDER":
             return PerformanceSource(None, folder=self.folder or state.performance_folder)
         item = state.performance_object
         if self.object_name:
             item = scene.objects.get(self.object_name)
             if item is None:
                 raise InputError(f"there is no object {self.object_name!r} in the scene {scene.name!r}")
-        if item is None:
+        if item is None and kind == "OBJECT":
             raise InputError("no performance is picked; pick an object whose mesh changes over the frames")
         ranges = scene if state.use_scene_range else state
         start = self.frame_start if self.properties.is_property_set("frame_start") else ranges.frame_start
         end = self.frame_end if self.properties.is_property_set("frame_end") else ranges.frame_end
         step = self.frame_step or (1 if state.use_scene_range else state.frame_step)
+        if kind == "IMAGES":
+            return PerformanceSource(None, start, end, step, images=True)
+        if kind == "POINTS":
+            points = bpy.data.collections.get(self.points) if self.points else state.sources.points
+            if points is None:
+                raise InputError(
+                    f"there is no collection {self.points!r}"
+                    if self.points
+                    else "no points are picked; pick a collection of empties, or select them and press Use Selected"
+                )
+            return PerformanceSource(None, start, end, step, points=points)
         return PerformanceSource(item, start, end, step)
 
 

@@ -7,19 +7,11 @@ from typing import Any
 
 import bpy
 from bpy.props import IntProperty, StringProperty
-from bpy_extras import view3d_utils
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs, landmarks, tracing
 from .base import AimOperator, require_actor
-
-
-def _has_neutral(operator: type[Any], context: bpy.types.Context) -> bool:
-    actor = actors.active_actor(context.scene)
-    if actor is None or not actors.is_there(actor.neutral):
-        operator.poll_message_set("Make an actor first")
-        return False
-    return True
+from .picking import VertexPicker, has_neutral
 
 
 class AIM_OT_landmarks_suggest(AimOperator, bpy.types.Operator):
@@ -30,7 +22,7 @@ class AIM_OT_landmarks_suggest(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _has_neutral(cls, context)
+        return has_neutral(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)
@@ -41,7 +33,7 @@ class AIM_OT_landmarks_suggest(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_landmark_pick(AimOperator, bpy.types.Operator):
+class AIM_OT_landmark_pick(VertexPicker, bpy.types.Operator):
     bl_idname = "aim.landmark_pick"
     bl_label = "Pick Landmark"
     bl_description = (
@@ -54,48 +46,15 @@ class AIM_OT_landmark_pick(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _has_neutral(cls, context)
+        return has_neutral(cls, context)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Called by Blender when the button is pressed: wait for a click, if no vertex is known."""
-        actor = actors.active_actor(context.scene)
-        selected = landmarks.selected_vertex(actor.neutral)
-        if self.vertex >= 0 or selected is not None or context.area is None or context.area.type != "VIEW_3D":
-            return self.execute(context)
-        self._pointer = landmarks.Pointer(actor.neutral)
-        context.window.cursor_modal_set("CROSSHAIR")
-        context.area.header_text_set(f"Click where the {self._chosen(actor)} lies; Esc to leave it")
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Called by Blender for every event: a click on the neutral ends it, turning the view does not."""
-        if event.type in {"ESC", "RIGHTMOUSE"}:
-            self._end(context)
-            return {"CANCELLED"}
-        if event.type != "LEFTMOUSE" or event.value != "PRESS":
-            return {"PASS_THROUGH"}
-        area = next((each for each in context.screen.areas if _inside(each, event)), None)
-        below = [each for each in area.regions if _inside(each, event)] if area is not None else []
-        # The side bar may lie over the view itself: a click there is not one on the face.
-        if area is None or area.type != "VIEW_3D" or [each.type for each in below] != ["WINDOW"]:
-            return {"PASS_THROUGH"}
-        region = below[0]
-        mouse, view = (event.mouse_x - region.x, event.mouse_y - region.y), area.spaces.active.region_3d
-        origin = view3d_utils.region_2d_to_origin_3d(region, view, mouse)
-        vertex = self._pointer.vertex(origin, view3d_utils.region_2d_to_vector_3d(region, view, mouse))
-        if vertex is None:
-            return {"RUNNING_MODAL"}
-        self.vertex = vertex
-        self._end(context)
-        return self.execute(context)
+    def what(self, context: bpy.types.Context) -> str:
+        """What is clicked."""
+        return self._chosen(require_actor(context))
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)
-        vertex = self.vertex if self.vertex >= 0 else landmarks.selected_vertex(actor.neutral)
-        if vertex is None:
-            raise InputError("no vertex is given; click on the neutral, or select one vertex of it in Edit Mode")
-        name = self._chosen(actor)
+        vertex, name = self.picked(actor), self._chosen(actor)
         if not name:
             raise InputError("no landmark is chosen; suggest them first and choose one in the list")
         landmarks.pick(actor, name, vertex)
@@ -107,11 +66,6 @@ class AIM_OT_landmark_pick(AimOperator, bpy.types.Operator):
     def _chosen(self, actor: Any) -> str:
         listed = actor.landmarks
         return self.name or (listed[actor.active_landmark].name if 0 <= actor.active_landmark < len(listed) else "")
-
-    def _end(self, context: bpy.types.Context) -> None:
-        context.window.cursor_modal_restore()
-        if context.area is not None:
-            context.area.header_text_set(None)
 
 
 class AIM_OT_landmark_remove(AimOperator, bpy.types.Operator):
@@ -145,7 +99,7 @@ class AIM_OT_depths_reset(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _has_neutral(cls, context)
+        return has_neutral(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         landmarks.reset_depths(require_actor(context))
@@ -163,7 +117,7 @@ class AIM_OT_trusted_propose(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not _has_neutral(cls, context):
+        if not has_neutral(cls, context):
             return False
         if context.mode == "EDIT_MESH":
             cls.poll_message_set("Return to Object Mode first")
@@ -184,7 +138,7 @@ class AIM_OT_trusted_paint(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not _has_neutral(cls, context):
+        if not has_neutral(cls, context):
             return False
         if not actors.active_actor(context.scene).neutral.visible_get():
             cls.poll_message_set("The neutral is hidden; show it first")
@@ -205,11 +159,6 @@ class AIM_OT_trusted_paint(AimOperator, bpy.types.Operator):
         context.view_layer.objects.active = actor.neutral
         bpy.ops.object.mode_set(mode="WEIGHT_PAINT")
         return {"FINISHED"}
-
-
-def _inside(place: Any, event: bpy.types.Event) -> bool:
-    """Whether the mouse is over an area or a region."""
-    return place.x <= event.mouse_x < place.x + place.width and place.y <= event.mouse_y < place.y + place.height
 
 
 CLASSES = (

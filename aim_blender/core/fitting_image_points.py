@@ -257,7 +257,9 @@ def fit_image_points(
     error_mm, pixel_error = np.zeros((total, 2), dtype=np.float32), np.zeros(total)
     outliers = 0
     for done, frame in enumerate(np.flatnonzero(~missing), 1):
-        view = View(used, pixels[frame], trust[frame])
+        # A camera that moves comes as many, of which each sees one frame.
+        sees = np.flatnonzero((trust[frame] > 0).any(1))
+        view = View([used[camera] for camera in sees], pixels[frame, sees], trust[frame, sees])
         found = solver.solve(view)
         head[frame], jaw[frame] = found.head, found.jaw
         coefficients[frame] = found.detail + np.outer(everywhere, found.face)

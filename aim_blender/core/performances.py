@@ -63,7 +63,8 @@ class Presence:
 def read_performance(path: Path, topology: Topology | None = None) -> Performance:
     """A performance from a folder of meshes, an .npz with `vertices`, or a .pc2 or .mdd point cache.
 
-    topology: the actor's, by which alone STL files can be read. Raises InputError if there is no such file, it cannot be read, or it has no frames.
+    topology: the actor's, by which alone STL files can be read. Raises InputError if there is no such file, it cannot
+    be read, or it has no frames.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; a folder of meshes, an .npz, a .pc2 or an .mdd file is needed")

@@ -20,6 +20,8 @@ from ..core.errors import InputError
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
 from . import actors, folders, meshes, tracing
+from .image_points import ImageReader
+from .markers import PointReader
 from .performances import PerformanceReader, frame_list
 
 ACTOR_SUFFIX = ".actor.safetensors"
@@ -35,13 +37,16 @@ Preparation = Generator[tuple[str, float], None, JobFolder]
 
 @dataclass(frozen=True)
 class PerformanceSource:
-    """What to fit: an object over frames (start, end, step) or, while `item` is None, a folder of meshes."""
+    """What to fit: an object over frames (start, end, step); or the places of a collection's objects; or what the
+    scene's views show of points (images); or, if none of these is given, a folder of meshes or a file."""
 
     item: bpy.types.Object | None
     start: int = 1
     end: int = 1
     step: int = 1
     folder: str = ""
+    points: bpy.types.Collection | None = None
+    images: bool = False
 
 
 def prepare_learning(actor: Any, choices: dict[str, Any]) -> JobFolder:
@@ -80,33 +85,30 @@ def prepare_fitting(
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     if not actors.is_there(actor.neutral):
         raise InputError(f"the neutral of {actor_name!r} was deleted; undo, or make the actor again")
-    if source.item is None:
+    reader = _reader(scene, actor, source)
+    if reader is None:
         performance = Path(bpy.path.abspath(source.folder)) if source.folder else None
         if performance is None or not performance.exists():
             raise InputError(
-                f"there is no folder {performance}; pick a folder of meshes"
+                f"there is no file or folder {performance}; pick a folder of meshes, or a file"
                 if performance is not None
-                else "no folder is picked; pick a folder of meshes"
+                else "no file is picked; pick a folder of meshes, or a file of meshes or points"
             )
         frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
         take_name = performance.stem if performance.is_file() else performance.name
-        reader = None
+        given = {"performance": str(performance)}
     else:
-        topology: Topology = meshes.read_topology(actor.neutral.data, actor.neutral.name)
-        frames = frame_list(source.start, source.end, source.step)
-        reader = PerformanceReader(scene, source.item, frames, topology, actor_name, scale)
-        take_name = source.item.name
+        take_name = reader.name
         try:
             while not reader.finished:
                 reader.read(READING_STRETCH_S)
-                yield f"reading frame {frames[reader.done - 1]}", reader.done / len(frames)
+                yield f"reading frame {reader.frames[reader.done - 1]}", reader.done / len(reader.frames)
         finally:
             reader.close()
         frame = reader.frame
     path = folders.new_job_folder(actor_name, "fit")
     if reader is not None:
-        performance = path / "performance.npz"
-        reader.save(performance)
+        given = reader.save_for_fit(path)
     take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
     delivery = {
         "kind": "fit",
@@ -116,7 +118,7 @@ def prepare_fitting(
         "bake_file": bake_file.name,
         "frame": frame.tolist(),
         "millimetres_per_unit": scale,
-        "beside": beside,
+        "beside": beside and not source.images,  # what cameras see has its place
         "still": reader is not None and reader.is_still,
     }
     write_delivery(path, delivery)
@@ -125,7 +127,7 @@ def prepare_fitting(
             "task": "fit",
             "arguments": {
                 "actor": str(actor_file),
-                "performance": str(performance),
+                **given,
                 "out": str(take_file),
                 **choices,
             },
@@ -141,6 +143,21 @@ def prepare_fitting(
         },
     ]
     return JobFolder.create(path, f"fit {take_name}", steps)
+
+
+def _reader(
+    scene: bpy.types.Scene, actor: Any, source: PerformanceSource
+) -> PerformanceReader | PointReader | ImageReader | None:
+    """What reads the source from the scene, None for a file. Raises InputError."""
+    if source.item is None and source.points is None and not source.images:
+        return None
+    frames = frame_list(source.start, source.end, source.step)
+    if source.images:
+        return ImageReader(scene, frames, actor)
+    if source.points is not None:
+        return PointReader(scene, source.points, frames, actor)
+    topology: Topology = meshes.read_topology(actor.neutral.data, actor.neutral.name)
+    return PerformanceReader(scene, source.item, frames, topology, actor.name, actor.millimetres_per_unit)
 
 
 def prepare_retargeting(

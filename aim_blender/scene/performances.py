@@ -52,7 +52,7 @@ class PerformanceReader:
         if item.mode == "EDIT":
             raise InputError(f"{item.name!r} is in Edit Mode; leave it first, so that its modifiers are evaluated")
         self.scene_name = scene.name
-        self.object_name = item.name
+        self.object_name = self.name = item.name
         self.frames = frames
         self.topology = topology
         self.actor_name = actor_name
@@ -106,6 +106,11 @@ class PerformanceReader:
                 "sizes": self.topology.sizes,
             },
         )
+
+    def save_for_fit(self, folder: Path) -> dict[str, str]:
+        """Write performance.npz into a job's folder. Returns what the task `fit` takes of it."""
+        self.save(folder / "performance.npz")
+        return {"performance": str(folder / "performance.npz")}
 
     def _read_frame(self, scene: bpy.types.Scene, frame: int) -> None:
         scene.frame_set(frame)

@@ -57,7 +57,7 @@ def test_vertices_are_found_again(tmp_path, binary):
 def test_a_folder_is_a_performance(tmp_path):
     vertices, topology = grid()
     for number in range(3):
-        write_stl(tmp_path / f"frame_{number}.stl", soup(vertices + [0, number, 0], topology))
+        write_stl(tmp_path / f"frame_{number}.stl", soup(vertices + np.array([0, number, 0]), topology))
     found = read_performance(tmp_path, topology)
     assert found.frames.tolist() == [1, 2, 3]
     assert found.topology is topology

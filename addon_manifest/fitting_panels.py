@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Below Performance in the tab AIM: where the performance comes from, and how well it was fitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..aim_blender.core.errors import InputError
+from ..aim_blender.scene import actors, markers
+from .text import draw_text
+
+
+class AIM_UL_views(bpy.types.UIList):
+    """The cameras whose images show points."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        row = layout.row(align=True)
+        lost = not actors.is_there(item.camera)
+        row.label(text="no camera" if lost else item.camera.name, icon="ERROR" if lost else "CAMERA_DATA")
+        sub = row.row()
+        sub.alignment = "RIGHT"
+        sub.label(text=bpy.path.basename(item.file) or (item.clip.name if item.clip is not None else "no clip"))
+
+
+class AIM_UL_image_landmarks(bpy.types.UIList):
+    """The points of the images, and the vertices they belong to."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        row = layout.split(factor=0.6, align=True)
+        row.label(text=item.name, icon="TRACKER" if item.vertex >= 0 else "ERROR")
+        row.prop(item, "vertex", text="", emboss=False)
+
+
+def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What the performance is, for each kind."""
+    state = context.scene.aim
+    kind = state.performance_kind
+    if kind == "FOLDER":
+        column.prop(state, "performance_folder")
+        return
+    if kind == "OBJECT":
+        column.prop(state, "performance_object", text="Object")
+    elif kind == "POINTS":
+        _draw_points(column, context)
+    else:
+        _draw_views(column, context)
+    column.prop(state, "use_scene_range")
+    if not state.use_scene_range:
+        sub = column.column(align=True)
+        sub.prop(state, "frame_start")
+        sub.prop(state, "frame_end")
+        sub.prop(state, "frame_step")
+
+
+def _draw_points(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    sources = context.scene.aim.sources
+    column.prop(sources, "points")
+    row = column.row(align=True)
+    row.operator("aim.points_collect", icon="RESTRICT_SELECT_OFF")
+    row.operator("aim.handle_add", icon="EMPTY_AXIS")
+    column.operator("aim.point_bind", icon="EYEDROPPER")
+    try:
+        points = markers.points_of(sources.points) if sources.points is not None else []
+    except InputError as error:
+        draw_text(column, str(error), "ERROR")
+        return
+    bound = sum(markers.VERTEX in item for item in points)
+    if points:
+        free = f"; the other {len(points) - bound} belong to the skin nearest to where they first are"
+        draw_text(
+            column, f"{bound} of {len(points)} points name their vertex{free if bound < len(points) else ''}", "INFO"
+        )
+
+
+def _draw_views(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    sources = context.scene.aim.sources
+    row = column.row()
+    row.template_list("AIM_UL_views", "", sources, "views", sources, "active_view", rows=2)
+    side = row.column(align=True)
+    side.operator("aim.view_add", text="", icon="ADD")
+    side.operator("aim.view_remove", text="", icon="REMOVE")
+    if 0 <= sources.active_view < len(sources.views):
+        view = sources.views[sources.active_view]
+        column.prop(view, "camera")
+        column.prop(view, "clip")
+        if view.clip is None:
+            column.prop(view, "file")
+    row = column.row()
+    row.template_list("AIM_UL_image_landmarks", "", sources, "landmarks", sources, "active_landmark", rows=3)
+    side = row.column(align=True)
+    side.operator("aim.image_landmark_pick", text="", icon="EYEDROPPER")
+    side.operator("aim.image_landmark_remove", text="", icon="REMOVE")
+    side.operator("aim.image_landmarks_list", text="", icon="FILE_REFRESH")
+    unplaced = sum(each.vertex < 0 for each in sources.landmarks)
+    if unplaced:
+        draw_text(column, f"{unplaced} points have no vertex and are left out; pick theirs on the neutral", "INFO")
+
+
+def draw_quality(layout: bpy.types.UILayout, take: Any, figures: dict[str, Any]) -> None:
+    """What to know of a take before trusting it."""
+    for note in figures.get("fit_notes") or []:
+        draw_text(layout, note, "INFO")
+
+
+CLASSES: tuple[type[Any], ...] = (AIM_UL_views, AIM_UL_image_landmarks)

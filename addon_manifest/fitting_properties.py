@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a performance is fitted to besides meshes, as far as the scene remembers it: points, and points in images."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import CollectionProperty, IntProperty, PointerProperty, StringProperty
+
+
+def _is_camera(_: object, item: bpy.types.Object) -> bool:
+    return item.type == "CAMERA"
+
+
+class AimView(bpy.types.PropertyGroup):
+    """A camera, and what is tracked in its images."""
+
+    camera: PointerProperty(
+        type=bpy.types.Object,
+        poll=_is_camera,
+        name="Camera",
+        description="The camera object that the images were taken with: its place, lens, sensor and shift. It may move",
+    )
+    clip: PointerProperty(
+        type=bpy.types.MovieClip, name="Clip", description="The movie clip whose tracks are points of the face"
+    )
+    file: StringProperty(
+        name="File",
+        description="Instead of a clip: points of the images as .json or .csv, in pixels of the scene's resolution",
+        subtype="FILE_PATH",
+    )
+
+
+class AimImageLandmark(bpy.types.PropertyGroup):
+    """Where on the mesh a point of the images belongs."""
+
+    name: StringProperty(name="Name", description="The name of the track, or of the file's point")
+    vertex: IntProperty(
+        name="Vertex",
+        description="The vertex of the neutral that is seen there; -1 leaves the point out",
+        default=-1,
+        min=-1,
+    )
+
+
+class AimSources(bpy.types.PropertyGroup):
+    """What a performance is made of besides meshes."""
+
+    points: PointerProperty(
+        type=bpy.types.Collection,
+        name="Points",
+        description="The collection of empties, or other objects, whose places are points of the face",
+    )
+    views: CollectionProperty(type=AimView)
+    active_view: IntProperty()
+    landmarks: CollectionProperty(type=AimImageLandmark)
+    active_landmark: IntProperty()
+
+
+CLASSES = (AimView, AimImageLandmark, AimSources)
