@@ -8,7 +8,8 @@ from typing import Any
 import bpy
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, markers
+from ..aim_blender.scene import actors, live, markers
+from .parts import AimPanel
 from .text import draw_text
 
 
@@ -108,4 +109,23 @@ def draw_quality(layout: bpy.types.UILayout, take: Any, figures: dict[str, Any])
         draw_text(layout, note, "INFO")
 
 
-CLASSES: tuple[type[Any], ...] = (AIM_UL_views, AIM_UL_image_landmarks)
+class AIM_PT_live(AimPanel, bpy.types.Panel):
+    bl_label = "Live"
+    bl_parent_id = "AIM_PT_performance"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, now = self.layout, live.CURRENT
+        layout.operator(
+            "aim.live_fit", text="Stop Live Fit" if now is not None else "Live Fit", icon="PAUSE" if now else "PLAY"
+        )
+        if now is not None:
+            draw_text(layout, f"{now.shown} follows {now.source}", "CHECKMARK")
+            draw_text(layout, now.message, "ERROR" if now.problem else "INFO")
+        elif live.LATEST_PROBLEM:
+            draw_text(layout, live.LATEST_PROBLEM, "ERROR")
+        else:
+            draw_text(layout, "fits again whenever the object changes, or a handle is dragged", "INFO")
+
+
+CLASSES: tuple[type[Any], ...] = (AIM_UL_views, AIM_UL_image_landmarks, AIM_PT_live)

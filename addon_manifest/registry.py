@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .. import ops
-from ..aim_blender.scene import jobs
+from ..aim_blender.scene import jobs, live
 from ..ops.results import deliver
 from . import (
     baking_panel,
@@ -49,10 +49,12 @@ def register() -> None:
             registered.append(each)
         bpy.types.Scene.aim = bpy.props.PointerProperty(type=properties.AimScene)
         jobs.register(deliver)
+        live.register()
         overlays.register()
         command_line.register()
     except BaseException:
         overlays.unregister()
+        live.unregister()
         jobs.unregister()
         for each in reversed(registered):
             bpy.utils.unregister_class(each)
@@ -63,6 +65,7 @@ def unregister() -> None:
     """Stop all workers, then unregister everything in reverse."""
     command_line.unregister()
     overlays.unregister()
+    live.unregister()
     jobs.unregister()
     del bpy.types.Scene.aim
     for each in reversed(CLASSES):

@@ -150,8 +150,8 @@ class AIM_OT_image_landmarks_list(AimOperator, bpy.types.Operator):
     bl_idname = "aim.image_landmarks_list"
     bl_label = "List Points"
     bl_description = (
-        "List the names of all tracks and points that the views show, to say which vertex each belongs to. Names of the "
-        "actor's own landmarks, such as nose_tip, are placed by themselves"
+        "List the names of all tracks and points that the views show, to say which vertex each belongs to. Names of "
+        "the actor's own landmarks, such as nose_tip, are placed by themselves"
     )
     bl_options = {"REGISTER", "UNDO"}
 

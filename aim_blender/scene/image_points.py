@@ -174,9 +174,7 @@ class ImageReader:
             raise InputError("two views have one camera; give each a camera object of its own")
         self.places = {each.name: each.vertex for each in sources.landmarks if each.vertex >= 0}
         if not self.places:
-            raise InputError(
-                "no point of the images has a vertex yet; list them and pick where on the mesh they belong"
-            )
+            raise InputError("no point of the images has a vertex yet; list them and pick their places on the mesh")
         wanted = set(frames.tolist())
         shown = {frame for _, _, seen in self.views for frame in seen if frame in wanted}
         if not shown:

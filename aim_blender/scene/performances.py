@@ -117,32 +117,37 @@ class PerformanceReader:
         item = scene.objects.get(self.object_name)
         if item is None:
             raise InputError(f"{self.object_name!r} was removed while it was read")
-        layer = bpy.context.view_layer
-        if item.name not in layer.objects or not item.visible_get(view_layer=layer):
-            raise InputError(f"{item.name!r} is hidden, so Blender does not evaluate it; show it and try again")
-        evaluated = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
-        mesh = evaluated.to_mesh()
-        try:
-            positions = self._checked(mesh, item.name, frame)
-        finally:
-            evaluated.to_mesh_clear()
-        matrix = meshes.matrix_array(evaluated.matrix_world)
+        positions, matrix = evaluated_mesh(item, self.topology, f"{item.name} at frame {frame}", self.actor_name)
         if self.done == 0:
             self.frame = meshes.rigid_part(matrix)
         to_actor = np.linalg.inv(self.frame) @ matrix
         self.vertices[self.done] = meshes.transform(to_actor, positions.astype(np.float64)) * self.millimetres_per_unit
 
-    def _checked(self, mesh: bpy.types.Mesh, name: str, frame: int) -> np.ndarray:
-        """(V, 3) positions of a frame's mesh. Raises InputError if it is not the actor's face."""
-        label, expected = f"{name} at frame {frame}", f"neutral of {self.actor_name}"
-        same = len(mesh.vertices) == self.topology.vertex_count and np.array_equal(
-            meshes.read_corners(mesh), self.topology.corners
+
+def evaluated_mesh(
+    item: bpy.types.Object, topology: Topology, label: str, actor_name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """(V, 3) float32 positions of an object's mesh as Blender now shows it, and its matrix (4, 4) in the scene.
+
+    label: what to call it. Raises InputError if it is hidden, or is not the face of the actor with this topology.
+    """
+    layer = bpy.context.view_layer
+    if item.name not in layer.objects or not item.visible_get(view_layer=layer):
+        raise InputError(f"{item.name!r} is hidden, so Blender does not evaluate it; show it and try again")
+    evaluated = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    mesh = evaluated.to_mesh()
+    try:
+        expected = f"neutral of {actor_name}"
+        same = len(mesh.vertices) == topology.vertex_count and np.array_equal(
+            meshes.read_corners(mesh), topology.corners
         )
         if not same:
-            check_same_face_list(label, meshes.read_topology(mesh, label), expected, self.topology)
+            check_same_face_list(label, meshes.read_topology(mesh, label), expected, topology)
         positions = meshes.read_positions(mesh)
         check_finite(label, positions)
-        return positions
+    finally:
+        evaluated.to_mesh_clear()
+    return positions, meshes.matrix_array(evaluated.matrix_world)
 
 
 def scene_in_context(scene: bpy.types.Scene) -> contextlib.AbstractContextManager[object]:
