@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..aim_blender.scene import actors, jobs, results
+from ..aim_blender.scene.environment import ENVIRONMENT
 from ..ops import base
 from . import anatomy_panels, fitting_panels
 from .parts import AimPanel, draw_job, is_learned, read_figures
@@ -62,7 +63,22 @@ class AIM_PT_main(AimPanel, bpy.types.Panel):
         layout = self.layout
         if base.latest_problem and not _is_shown_by_job(context, base.latest_problem):
             draw_problem(layout, base.latest_problem)
+        chosen = base.preferences(context)
+        if chosen is not None and (ENVIRONMENT.state == "making" or ENVIRONMENT.missing(chosen.interpreter)):
+            _draw_first_run(layout, chosen)
         draw_text(layout, next_step(context), "FORWARD")
+
+
+def _draw_first_run(layout: bpy.types.UILayout, chosen: Any) -> None:
+    """While there is no Python that can learn: what to do about it."""
+    box = layout.box()
+    if not ENVIRONMENT.active and ENVIRONMENT.state != "failed":
+        draw_text(box, "learning and fitting need a Python with PyTorch: set it up, or name one that has it", "INFO")
+    else:
+        draw_environment(box, chosen.interpreter)
+    if ENVIRONMENT.state != "making":
+        box.operator("aim.environment_install", icon="IMPORT")
+        box.prop(chosen, "interpreter", text="", placeholder="Python with PyTorch")
 
 
 class AIM_PT_actor(AimPanel, bpy.types.Panel):
@@ -124,8 +140,6 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
         if is_learned(actor):
             draw_text(layout, results.describe_learned(actor.name, read_figures(actor.figures)), "CHECKMARK")
             layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
-        if jobs.ENVIRONMENT.state == "failed":
-            draw_environment(layout)
 
 
 class AIM_PT_jaw(AimPanel, bpy.types.Panel):
@@ -170,9 +184,8 @@ class AIM_PT_learn_settings(AimPanel, bpy.types.Panel):
         if chosen is not None:
             column.prop(chosen, "device")
             column.prop(chosen, "interpreter")
-        column.operator("aim.environment_check", icon="CHECKMARK")
-        if jobs.ENVIRONMENT.state != "failed":
-            draw_environment(column)
+            column.operator("aim.environment_check", icon="CHECKMARK")
+            draw_environment(column, chosen.interpreter)
 
 
 class AIM_PT_performance(AimPanel, bpy.types.Panel):

@@ -6,7 +6,10 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ..aim_blender.scene import ROOT_PACKAGE, jobs
+from ..aim_blender.jobs.progress import duration
+from ..aim_blender.scene import ROOT_PACKAGE, environment, versions
+from ..aim_blender.scene.environment import ENVIRONMENT
+from .text import draw_problem, draw_text
 
 
 class AimPreferences(bpy.types.AddonPreferences):
@@ -19,6 +22,11 @@ class AimPreferences(bpy.types.AddonPreferences):
         description="The Python interpreter that learns and fits: one that has torch. Leave it empty to use the "
         "environment beside the extension",
         subtype="FILE_PATH",
+    )
+    pip_options: StringProperty(
+        name="Pip Options",
+        description="More options for pip when the environment is set up. PyTorch's own page Get Started names those "
+        "of every build, such as --index-url with an address; --no-index --find-links with a folder needs no network",
     )
     device: EnumProperty(
         name="Device",
@@ -37,19 +45,31 @@ class AimPreferences(bpy.types.AddonPreferences):
         column.use_property_split = True
         column.prop(self, "interpreter")
         column.prop(self, "device")
-        row = column.row()
-        row.enabled = not jobs.ENVIRONMENT.checking
+        column.prop(self, "pip_options")
+        draw_environment(column, self.interpreter)
+        row = column.row(align=True)
+        row.operator("aim.environment_install", icon="IMPORT")
         row.operator("aim.environment_check", icon="CHECKMARK")
-        draw_environment(column)
+        if environment.is_there():
+            row.operator("aim.environment_remove", text="Remove", icon="TRASH")
 
 
-def draw_environment(layout: bpy.types.UILayout) -> None:
-    """What the last check of the interpreter found."""
-    from .text import draw_text
-
-    icons = {"checking": "SORTTIME", "ready": "CHECKMARK", "failed": "ERROR"}
-    if jobs.ENVIRONMENT.state in icons:
-        draw_text(layout, jobs.ENVIRONMENT.text, icons[jobs.ENVIRONMENT.state])
+def draw_environment(layout: bpy.types.UILayout, chosen: str) -> None:
+    """How the worker's environment stands: being set up, tried, ready, or why there is none."""
+    if ENVIRONMENT.state == "making":
+        column = layout.column(align=True)
+        versions.draw_progress(column, ENVIRONMENT.status.fraction, f"{ENVIRONMENT.status.fraction:.0%}")
+        left = ENVIRONMENT.status.remaining_s
+        draw_text(layout, ENVIRONMENT.text + (f", {duration(left)} left" if left is not None else ""))
+        layout.operator("aim.environment_cancel", icon="CANCEL")
+    elif ENVIRONMENT.active:
+        draw_text(layout, ENVIRONMENT.text, "SORTTIME")
+    elif ENVIRONMENT.state == "failed":
+        draw_problem(layout, ENVIRONMENT.text)
+    elif ENVIRONMENT.state in ("ready", "cancelled", "removed"):
+        draw_text(layout, ENVIRONMENT.text, "CHECKMARK" if ENVIRONMENT.state == "ready" else "INFO")
+    elif sentence := ENVIRONMENT.missing(chosen):
+        draw_text(layout, sentence, "INFO")
 
 
 CLASSES = (AimPreferences,)

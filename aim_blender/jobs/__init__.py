@@ -3,6 +3,7 @@
 
 folder        what lies in a job's folder, and the state it is in
 interpreter   which Python does the work
+environment_making   makes the environment of that Python, and removes it
 supervisor    starts, polls, cancels and resumes a worker; Blender's panel and the background use the same class
 sentences     one sentence for whatever went wrong
 progress      time left, estimated from the progress so far

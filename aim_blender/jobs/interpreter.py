@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,10 @@ PACKAGES = (
 )
 # Beside the extension's own folder, which an upgrade clears.
 NEIGHBOUR = "aim_blender_environment"
+WAITING_S = 0.2
 MARK = "AIM-ENVIRONMENT "
 
-# Also runs in Pythons too old for AIM, so that they can say how old they are.
+# Also runs in Pythons too old for AIM, so that they can say how old they are. Its argument is the device to learn on.
 CHECK_SCRIPT = f"""
 import json, sys
 found = dict(python=".".join(str(part) for part in sys.version_info[:3]), missing=[], damaged=[])
@@ -50,6 +53,13 @@ if sys.version_info >= {OLDEST_PYTHON!r}:
         found["devices"] = ["cpu"]
         if found["cuda"]:
             found["devices"] += [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        if not found["missing"]:
+            from aim_blender.core.errors import InputError
+            from aim_blender.core.trial import try_learning
+            try:
+                found.update(try_learning(sys.argv[1]))
+            except InputError as error:
+                found["refused"] = str(error)
 sys.stdout.write("\\n{MARK}" + json.dumps(found) + "\\n")
 """
 
@@ -134,8 +144,17 @@ def find_interpreter(chosen: str | None, extension_folder: Path, user_folder: Pa
     )
 
 
-def check_interpreter(interpreter: str | Path, timeout_s: float = 120.0) -> dict[str, Any]:
-    """Run the interpreter once and say what it has: python and torch (versions), devices (names, first "cpu"), cuda.
+def check_interpreter(
+    interpreter: str | Path,
+    device: str = "auto",
+    timeout_s: float = 300.0,
+    waiting: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Run the interpreter once: let it learn for a moment, and say what it has.
+
+    device: auto, cpu or cuda. waiting: called several times a second; what it raises ends the try.
+    Returns python and torch (versions), devices (names, first "cpu"), cuda, and of the moment of learning device, the
+    name of what learned, and step_ms, the milliseconds a step took.
 
     It takes seconds, because torch is really imported: call it from a thread where a window must not freeze.
     Raises InterpreterError with one sentence if the interpreter cannot do the work.
@@ -149,30 +168,48 @@ def check_interpreter(interpreter: str | Path, timeout_s: float = 120.0) -> dict
         raise InterpreterError(f"{path} is not executable; choose a Python interpreter")
     no_python = InterpreterError(f"{path} is not a Python interpreter; choose a Python that has torch")
     try:
-        run = subprocess.run(
-            [str(path), "-c", CHECK_SCRIPT],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            env=worker_environment(),
-            encoding="utf-8",
-            errors="replace",
-            **window_options(),
-        )
+        code, output, errors = _run([str(path), "-c", CHECK_SCRIPT, device], timeout_s, waiting)
     except subprocess.TimeoutExpired:
         raise InterpreterError(f"{path} gave no answer for {timeout_s:g} s; choose a Python that has torch") from None
     except OSError as error:
         raise no_python from error
-    answers = [line for line in run.stdout.splitlines() if line.startswith(MARK)]
+    answers = [line for line in output.splitlines() if line.startswith(MARK)]
     if not answers:
-        if "Traceback" in run.stderr or "Fatal Python error" in run.stderr:
-            raise InterpreterError(f"the Python {path} is damaged: {one_line(run.stderr.strip().splitlines()[-1])}")
-        if run.returncode < 0:
-            raise InterpreterError(
-                f"{path} was ended by signal {-run.returncode} while importing torch; choose another Python"
-            )
+        if "Traceback" in errors or "Fatal Python error" in errors:
+            raise InterpreterError(f"the Python {path} is damaged: {one_line(errors.strip().splitlines()[-1])}")
+        if code < 0:
+            raise InterpreterError(f"{path} was ended by signal {-code} while importing torch; choose another Python")
         raise no_python
     return _judged(path, json.loads(answers[-1][len(MARK) :]))
+
+
+def _run(command: list[str], timeout_s: float, waiting: Callable[[], None] | None) -> tuple[int, str, str]:
+    """The exit status, standard output and standard error of a command. Raises TimeoutExpired, OSError."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=worker_environment(Path(__file__).absolute().parents[2]),
+        encoding="utf-8",
+        errors="replace",
+        **window_options(),
+    )
+    latest = time.monotonic() + timeout_s
+    with process:
+        try:
+            while True:
+                try:
+                    output, errors = process.communicate(timeout=min(WAITING_S, timeout_s))
+                    return process.returncode, output, errors
+                except subprocess.TimeoutExpired:
+                    if time.monotonic() > latest:
+                        raise
+                if waiting is not None:
+                    waiting()
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _judged(path: Path, found: dict[str, Any]) -> dict[str, Any]:
@@ -184,4 +221,6 @@ def _judged(path: Path, found: dict[str, Any]) -> dict[str, Any]:
         raise InterpreterError(f"the Python {path} lacks {names}; install them or choose another interpreter")
     if found["damaged"]:
         raise InterpreterError(f"the Python {path} cannot import {one_line(found['damaged'][0])}")
-    return {name: found[name] for name in ("python", "torch", "devices", "cuda")}
+    if "refused" in found:
+        raise InterpreterError(f"the Python {path} cannot learn: {one_line(found['refused'])}")
+    return {name: found[name] for name in ("python", "torch", "devices", "cuda", "device", "step_ms")}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,10 +19,11 @@ import bpy
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from ..jobs.interpreter import InterpreterError, check_interpreter
+from ..jobs.interpreter import InterpreterError
 from ..jobs.sentences import sentence_for
 from ..jobs.supervisor import JobCancelled, JobFailed, Status, Supervisor
 from . import actors, folders
+from .environment import ENVIRONMENT
 from .job_making import Preparation
 
 READING_S = 0.01
@@ -150,51 +150,7 @@ class Run:
         self.status = replace(self.status, state="failed", message=sentence, error=sentence)
 
 
-class EnvironmentCheck:
-    """Tries the worker's interpreter in a thread, because importing torch takes seconds."""
-
-    def __init__(self) -> None:
-        self.state = "unknown"  # checking, ready, failed
-        self.text = ""
-        self._thread: threading.Thread | None = None
-
-    def run(self, interpreter: Path) -> dict[str, Any]:
-        """Try it and wait. Raises InterpreterError."""
-        try:
-            found = check_interpreter(interpreter)
-        except InterpreterError as error:
-            self.fail(str(error))
-            raise
-        devices = ", ".join(found["devices"])
-        self.text = f"torch {found['torch']} on Python {found['python']}; devices: {devices}"
-        self.state = "ready"
-        return found
-
-    def fail(self, sentence: str) -> None:
-        """Remember why there is no environment."""
-        self.state, self.text = "failed", sentence
-
-    def start(self, interpreter: Path) -> None:
-        """Try it in a thread, which touches nothing of Blender's."""
-        if self.checking:
-            return
-        self.state, self.text = "checking", f"trying {interpreter}"
-
-        def attempt() -> None:
-            with contextlib.suppress(InterpreterError):
-                self.run(interpreter)
-
-        self._thread = threading.Thread(target=attempt, daemon=True)
-        self._thread.start()
-        watch()
-
-    @property
-    def checking(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-
 RUNS: dict[str, Run] = {}  # by the actor's identifier; ended ones stay until the next, so that the panel can tell
-ENVIRONMENT = EnvironmentCheck()
 
 
 def of(actor: Any) -> Run | None:
@@ -229,16 +185,19 @@ def _tick() -> float | None:
     for run in list(RUNS.values()):
         if run.active:
             run.advance()
+    ENVIRONMENT.advance()
     redraw()
     if any(run.preparation is not None for run in RUNS.values()):
         return READING_S
-    return POLLING_S if ENVIRONMENT.checking or any(run.active for run in RUNS.values()) else None
+    return POLLING_S if ENVIRONMENT.active or any(run.active for run in RUNS.values()) else None
 
 
 def redraw(part: str = "UI") -> None:
     """Draw the side bars of all 3D views again, or another part of them, such as the view itself, WINDOW."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
+            if area.type == "PREFERENCES":
+                area.tag_redraw()
             if area.type == "VIEW_3D":
                 for region in area.regions:
                     if region.type == part:
@@ -278,6 +237,7 @@ def stop_all() -> None:
     for run in RUNS.values():
         run.stop()
     RUNS.clear()
+    ENVIRONMENT.stop()
 
 
 @bpy.app.handlers.persistent

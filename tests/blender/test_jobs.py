@@ -213,9 +213,9 @@ def test_interpreter_without_torch(saved, scene, preferences):
 
 def test_environment_check(scene, worker):
     bpy.ops.aim.environment_check()
-    environment = headless.extension_module("aim_blender.scene.jobs").ENVIRONMENT
+    environment = headless.extension_module("aim_blender.scene.environment").ENVIRONMENT
     assert environment.state == "ready"
-    assert "torch" in environment.text and "cpu" in environment.text
+    assert "torch" in environment.text and "ms a step" in environment.text
 
 
 def test_blenders_own_command_line(scene, worker, preferences, tmp_path, capfd):
