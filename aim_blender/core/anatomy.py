@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from .captures import Bone
 from .constraints import Constraints, RayCaster, trace
 from .errors import InputError
+from .face_profile import find_head_frame
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,16 @@ def symmetry_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return best_offset * best_normal, best_normal
 
 
-def mirror_partners(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For L_Sym: the plane's point and normal, and for each of points (P, 3) the index (P,) of its mirror partner."""
-    origin, normal = symmetry_plane(points)
+def mirror_partners(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For L_Sym: the plane's point and normal, and for each of a head's points (P, 3) the index (P,) of its partner.
+
+    The plane is the face's: backs of heads, ears and necks are less symmetric, and turned it by up to 10 degrees.
+    """
+    try:
+        frame = find_head_frame(points, triangles)
+        origin, normal = frame.nasion, frame.left
+    except InputError:  # no face, or a part of one
+        origin, normal = symmetry_plane(points)
     mirrored = points - 2 * ((points - origin) @ normal)[:, None] * normal
     return origin, normal, cKDTree(points).query(mirrored)[1]
 

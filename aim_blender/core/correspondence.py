@@ -11,8 +11,9 @@ import numpy as np
 
 from .errors import InputError
 from .face_landmarks import MIDDLE_LANDMARKS, suggest_landmarks
+from .normals import vertex_normals
 from .registration import REACH_MM, lay
-from .surfaces import Surface, vertex_normals
+from .surfaces import Surface
 from .topology import Topology
 
 Report = Callable[[dict], None]

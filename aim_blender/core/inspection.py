@@ -22,7 +22,7 @@ def inspect_actor(actor: Actor) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     implicit = actor.implicit_neutral.astype(np.float64)
     skinned = skin(implicit, actor.jaw, actor.skin_weight) + actor.implicit_expressions.transpose(1, 0, 2)
     error = np.linalg.norm(np.concatenate([implicit[None], skinned]) - actor.shapes(), axis=-1)  # (N+1, V)
-    origin, side, partner = mirror_partners(actor.neutral)
+    origin, side, partner = mirror_partners(actor.neutral, actor.topology.triangles())
     mirrored = actor.bone[partner] - 2.0 * ((actor.bone[partner] - origin) @ side)[:, None] * side
     symmetry = np.linalg.norm(actor.bone - mirrored, axis=1)
     thickness = actor.thickness[:, 0]

@@ -89,5 +89,5 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
         hinge = hinge or hinge_of_motion(motion, capture.jaw_points[0], capture.neutral)
         jaw = measured_jaw(capture.neutral, vertices[1:], edges, motion)
     still = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
-    origin, normal, partner = mirror_partners(capture.neutral)
+    origin, normal, partner = mirror_partners(capture.neutral, triangles)
     return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, origin, normal, tuple(notes))

@@ -13,7 +13,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from .surfaces import Surface, boundary_loops, slit_sides, vertex_normals
+from .normals import vertex_normals
+from .surfaces import Surface, boundary_loops, slit_sides
 
 Report = Callable[[dict], None]
 

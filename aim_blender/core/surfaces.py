@@ -12,6 +12,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
+from .normals import vertex_normals
+
 CANDIDATES = 12  # samples near a point whose triangles are looked at exactly
 MOST_CUTS = 6  # of a triangle's sides, for samples no further apart than the typical edge
 LIPS_WIDTH = 4.0  # of lips, measured by the distance between their margins
@@ -145,19 +147,6 @@ def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:
         if here == start and not forked.intersection(loop):
             loops.append(np.array(loop))
     return sorted(loops, key=len, reverse=True)
-
-
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals, each triangle counting by its angle at the vertex, so that cutting it changes nothing."""
-    corners = vertices[triangles]
-    normal = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
-    out = np.zeros_like(vertices)
-    for k in range(3):
-        one, other = (_unit(corners[:, (k + step) % 3] - corners[:, k]) for step in (1, 2))
-        angle = np.arccos((one * other).sum(1).clip(-1, 1))
-        for axis in range(3):
-            out[:, axis] += np.bincount(triangles[:, k], angle * normal[:, axis], len(vertices))
-    return _unit(out)
 
 
 def _samples(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,10 +18,10 @@ from .constraints import Constraints
 from .correspondence import Correspondence
 from .deformation_transfer import DeformationTransfer
 from .jaw import compose_jaw, decompose_jaw
+from .normals import vertex_normals
 from .performances import UNIT_FACTORS
 from .registration import similarity
 from .retargeting import SAME_PLACE_DEGREES, carried_actor
-from .surfaces import vertex_normals
 from .topology import Topology, same_surface
 
 Report = Callable[[dict], None]

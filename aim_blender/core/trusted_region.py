@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from .constraints import vertex_normals
 from .errors import InputError
 from .face_landmarks import SIDES
+from .normals import vertex_normals
 
 LEAST_TRUSTED = 0.5  # the weight from which on a point is trusted: constraints start there
 TYPICAL_FACE_MM = 113.0  # from nasion to menton in an adult; radii grow with it

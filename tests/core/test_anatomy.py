@@ -190,7 +190,7 @@ def test_symmetry_plane_of_the_head_moves_with_it(demo):
 
 
 def test_mirror_partners_are_the_true_ones(demo):
-    _, _, partner = mirror_partners(demo.neutral)
+    _, _, partner = mirror_partners(demo.neutral, demo.topology.triangles())
     right = partner == demo.head.layout.mirror
     assert right.mean() > 0.99
     off = demo.neutral[partner] * [-1, 1, 1] - demo.neutral

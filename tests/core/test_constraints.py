@@ -13,8 +13,8 @@ from aim_blender.core.constraints import (
     brute_force_caster,
     describe_tracing,
     trace,
-    vertex_normals,
 )
+from aim_blender.core.normals import vertex_normals
 
 
 @pytest.fixture(scope="module")
