@@ -16,6 +16,8 @@ PROMISED = [
     "correspondence_show",
     "demo_actor_add",
     "environment_check",
+    "environment_install",
+    "environment_remove",
     "job_cancel",
     "job_resume",
     "performance_fit",
