@@ -6,6 +6,10 @@
                                                extension command line
     python build.py check                      check the code without running it: ruff and mypy
     python build.py test [pytest arguments]    the same, then every test, and the zip installed and tested
+    python build.py test --blenders 4.2 5.0    the tests of Blender's side, in each of these Blenders: 4.2, 4.5, 5.0,
+                                               and with Python 3.13 5.2
+    python build.py repository [--out FOLDER]  a repository from which Blender installs and updates the extension, by
+                                               default in dist/repository: the zip, index.json and index.html
     python build.py demo [--out FOLDER]        learn a demo actor, fit a performance, render a picture, print figures
     python build.py environments               only make the environments
 
@@ -18,7 +22,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +33,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -101,6 +107,13 @@ BLENDER = Environment(
     "libxkbcommon0 libsm6 libice6 libgl1",
 )
 CHECK = Environment("check", ("check.txt",), "import mypy")
+# The Blenders that the tests can run in, the Python each is tied to, and its environment. BLENDER is one of them.
+BLENDERS = {
+    "4.2": ("3.11", replace(BLENDER, name="blender-4.2", requirements=("blender-4.2.txt", "tests.txt"))),
+    "4.5": ("3.11", BLENDER),
+    "5.0": ("3.11", replace(BLENDER, name="blender-5.0", requirements=("blender-5.0.txt", "tests.txt"))),
+    "5.2": ("3.13", BLENDER),
+}
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -348,6 +361,32 @@ def build_zip() -> Path:
     return target
 
 
+def build_repository(arguments: list[str]) -> int:
+    """A static extension repository of the zip, made by Blender's own tool; returns the exit status.
+
+    Serve the folder by any web server, or from a disk: Blender is given the address of its index.json.
+    """
+    parser = argparse.ArgumentParser(prog="build.py repository", description=build_repository.__doc__)
+    parser.add_argument("--out", type=Path, default=DISTRIBUTION / "repository", help="default: dist/repository")
+    out = parser.parse_args(arguments).out.resolve()
+    strangers = [path.name for path in out.glob("*") if not re.fullmatch(r"index\.(json|html)|.*\.zip", path.name)]
+    if strangers:
+        raise BuildError(f"{out} holds {strangers[0]}, which belongs to no repository: choose an empty folder.")
+    zip_file = build_zip()
+    out.mkdir(parents=True, exist_ok=True)
+    partial = out / f".{zip_file.name}.partial"
+    try:
+        shutil.copyfile(zip_file, partial)
+        os.replace(partial, out / zip_file.name)
+    finally:
+        partial.unlink(missing_ok=True)
+    extension_tool("server-generate", "--repo-dir", str(out), "--html")
+    say(f"{out}: index.json, index.html and {len(list(out.glob('*.zip')))} zip")
+    address = (out / "index.json").as_uri()
+    say(f"In Blender: Preferences > Get Extensions > Repositories > + > Add Remote Repository, {address}")
+    return 0
+
+
 def extension_tool(command: str, *arguments: str) -> None:
     done = subprocess.run(
         [str(BLENDER.python), str(extension_command_line()), command, *arguments],
@@ -379,18 +418,23 @@ class Step:
 def run_tests(arguments: list[str]) -> int:
     """The code checks, the three storeys of tests and the zip; returns the exit status.
 
-    `arguments` go to pytest. Where they name files or folders, only those storeys run, without the code checks.
+    `arguments` go to pytest. Where they name files or folders, only those storeys run, without the code checks. With
+    --blenders and versions, Blender's side alone is tested, in each of them.
     """
+    blenders, arguments = chosen_blenders(arguments)
     storeys = chosen_storeys(arguments)
     steps: list[Step] = []
-    everything = not any(is_test_path(argument) for argument in arguments)
-    make_environments(WORKER, BLENDER, *([CHECK] if everything else []))
+    everything = not blenders and not any(is_test_path(argument) for argument in arguments)
+    make_environments(WORKER, BLENDER, *blenders.values(), *([CHECK] if everything else []))
     template_bones_if_possible()
     if everything:
         steps.extend(run_checks())
-    for storey, environment in (("core", WORKER), ("blender", BLENDER)):
-        if storey in storeys:
-            steps.append(run_pytest(storey, environment, storeys[storey]))
+    if "core" in storeys and not blenders:
+        steps.append(run_pytest("core", WORKER, storeys["core"]))
+    blenders = blenders or {"": BLENDER}
+    for version, environment in blenders.items():
+        if "blender" in storeys:
+            steps.append(run_pytest("blender", environment, storeys["blender"], version))
     if "package" in storeys:
         started = time.monotonic()
         built = Step("zip built and validated")
@@ -402,8 +446,32 @@ def run_tests(arguments: list[str]) -> int:
         built.seconds = time.monotonic() - started
         steps.append(built)
         if built.passed:
-            steps.append(run_pytest("package", BLENDER, storeys["package"], AIM_EXTENSION_ZIP=str(zip_file)))
+            for version, environment in blenders.items():
+                zip_variable = {"AIM_EXTENSION_ZIP": str(zip_file)}
+                steps.append(run_pytest("package", environment, storeys["package"], version, **zip_variable))
     return summarise(steps)
+
+
+def chosen_blenders(arguments: list[str]) -> tuple[dict[str, Environment], list[str]]:
+    """The environments of the versions behind --blenders, none without it, and the other arguments.
+
+    Raises BuildError for a version that is not known, or that another Python is needed for.
+    """
+    if "--blenders" not in arguments:
+        return {}, arguments
+    at = arguments.index("--blenders")
+    known = ", ".join(BLENDERS)
+    versions = list(itertools.takewhile(re.compile(r"\d+\.\d+").fullmatch, arguments[at + 1 :]))
+    if not versions:
+        raise BuildError(f"--blenders needs versions behind it: some of {known}.")
+    chosen = {}
+    for version in versions:
+        if version not in BLENDERS:
+            raise BuildError(f"Blender {version} is none that the tests know; there are {known}.")
+        python, chosen[version] = BLENDERS[version]
+        if python != PYTHON:
+            raise BuildError(f"Blender {version} needs Python {python}, and this is Python {PYTHON}.")
+    return chosen, arguments[:at] + arguments[at + 1 + len(versions) :]
 
 
 def run_checks() -> list[Step]:
@@ -474,13 +542,19 @@ def run_type_checks() -> list[Step]:
     return steps
 
 
-def run_pytest(storey: str, environment: Environment, arguments: list[str], **variables: str) -> Step:
-    """One storey's tests, with a Blender profile of their own, and the counts that pytest reports."""
+def run_pytest(
+    storey: str, environment: Environment, arguments: list[str], blender: str = "", **variables: str
+) -> Step:
+    """One storey's tests, with a Blender profile of their own, and the counts that pytest reports.
+
+    blender: the version, for the summary, where it was chosen.
+    """
+    name = f"tests/{storey}" + (f" in {blender}" if blender else "")
     with tempfile.TemporaryDirectory(prefix="aim-tests-") as folder:
         report = Path(folder, "report.xml")
         profile = str(Path(folder, "profile"))
         command: list[object] = [environment.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
-        step = run_step(f"tests/{storey}", [*command, *arguments], ROOT, BLENDER_USER_RESOURCES=profile, **variables)
+        step = run_step(name, [*command, *arguments], ROOT, BLENDER_USER_RESOURCES=profile, **variables)
         suite = ElementTree.parse(report).getroot().find("testsuite") if report.exists() else None
         if suite is not None:
             number = {what: int(suite.get(what, 0)) for what in ("tests", "failures", "errors", "skipped")}
@@ -540,7 +614,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="build.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", nargs="?", default="zip", choices=["zip", "check", "test", "demo", "environments"])
+    parser.add_argument(
+        "command", nargs="?", default="zip", choices=["zip", "check", "test", "demo", "repository", "environments"]
+    )
     chosen, rest = parser.parse_known_args(arguments[:1])
     rest += arguments[1:]
     try:
@@ -549,6 +625,8 @@ def main(arguments: list[str]) -> int:
             return run_tests(rest)
         if chosen.command == "demo":
             return run_demo(rest)
+        if chosen.command == "repository":
+            return build_repository(rest)
         if rest:
             parser.error(f"{chosen.command} takes no arguments, and these were given: {' '.join(rest)}")
         if chosen.command == "check":

@@ -81,6 +81,22 @@ def uninstall(zip_file: str) -> dict[str, Any]:
     return {**traces(), "folder_is_there": folder.exists()}
 
 
+def from_repository(zip_file: str, address: str) -> dict[str, Any]:
+    """Add a remote repository, install the extension from it, and look whether Blender finds a newer one there."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.system.use_online_access = True  # a file:// address needs no network, but is remote
+    repositories = bpy.context.preferences.extensions.repos
+    repositories.new(name="Studio", module="studio", remote_url=address)
+    index = next(number for number, each in enumerate(repositories) if each.module == "studio")
+    synced = bpy.ops.extensions.repo_sync(repo_index=index)
+    installed = bpy.ops.extensions.package_install(repo_index=index, pkg_id="aim_blender", enable_on_install=True)
+    return {
+        **traces(),
+        "done": [*synced, *installed],
+        "addons": [addon.module for addon in bpy.context.preferences.addons if addon.module.endswith("aim_blender")],
+    }
+
+
 def pipeline(zip_file: str, worker: str, folder: str, iterations: int, hidden: int) -> dict[str, Any]:
     """The demo actor, learned for a moment, fitted and brought in; then every frame of the result is compared."""
     install(zip_file)

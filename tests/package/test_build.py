@@ -85,3 +85,19 @@ def test_a_failing_step_fails_the_whole_and_the_counts_are_the_last_line(capsys:
     steps.append(build.Step("package", False, 1.0, {"passed": 1, "failed": 2, "skipped": 1}))
     assert build.summarise(steps) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "4 passed, 2 failed, 1 skipped"
+
+
+def test_blenders_are_chosen_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "PYTHON", "3.11")
+    chosen, rest = build.chosen_blenders(["-x", "--blenders", "4.2", "5.0", "tests/blender"])
+    assert list(chosen) == ["4.2", "5.0"]
+    assert len({environment.folder for environment in (*chosen.values(), build.BLENDER)}) == 3
+    assert rest == ["-x", "tests/blender"]
+    assert build.chosen_blenders(["-k", "word"]) == ({}, ["-k", "word"])
+    for arguments, words in (
+        (["--blenders"], "needs versions behind it"),
+        (["--blenders", "3.6"], "Blender 3.6 is none that the tests know"),
+        (["--blenders", "5.2"], "needs Python 3.13"),
+    ):
+        with pytest.raises(build.BuildError, match=words):
+            build.chosen_blenders(arguments)
