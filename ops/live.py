@@ -13,8 +13,8 @@ class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
     bl_idname = "aim.live_fit"
     bl_label = "Live Fit"
     bl_description = (
-        "Fit the actor again whenever the performance's object changes, or a handle is dragged. The result is an object "
-        "of its own and stays when this is switched off"
+        "Fit the actor again whenever the performance's object changes, or a handle is dragged. The result is an "
+        "object of its own and stays when this is switched off"
     )
     bl_options = {"REGISTER", "UNDO"}
 

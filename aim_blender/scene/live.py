@@ -259,11 +259,12 @@ def unregister() -> None:
 def _live_object(context: bpy.types.Context, actor: Any, rest: np.ndarray, place: np.ndarray) -> bpy.types.Object:
     """The actor's object of live fitting: the one of before if it still has the actor's faces, else a new one."""
     neutral = meshes.mesh_of(actor.neutral)
+    corners = meshes.read_corners(neutral)
     for item in context.scene.objects:
-        if item.get(OWNER) == actor.identifier and isinstance(item.data, bpy.types.Mesh):
-            if np.array_equal(meshes.read_corners(item.data), meshes.read_corners(neutral)):
-                item.matrix_world = meshes.matrix_of(place)
-                return item
+        own = item.get(OWNER) == actor.identifier and isinstance(item.data, bpy.types.Mesh)
+        if own and np.array_equal(meshes.read_corners(item.data), corners):
+            item.matrix_world = meshes.matrix_of(place)
+            return item
     name = f"{actor.name} Live"
     topology = meshes.read_topology(neutral, actor.neutral.name)
     mesh = meshes.make_mesh(name, rest, topology.corners, topology.sizes)
