@@ -20,7 +20,7 @@ from .trusted_region import trusted_points
 Space = Literal["separated", "mean", "neutral", "intrinsic"]
 SPACES: tuple[Space, ...] = ("separated", "mean", "neutral", "intrinsic")
 
-SEPARATING_MODES = 8  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
+SEPARATING_MODES = 16  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
 SEPARATING_HEIGHT = 0.3
 INTRINSIC_MODES = 24  # instead of a position
 
@@ -50,7 +50,8 @@ def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Space) -> 
     """The networks' input (V, I) in units of MILLIMETRES about a centre (3,): the first three columns are a position.
 
     vertices: (N+1, V, 3) mm, the neutral first. Where lips or lids touch in space, only the mesh can tell them apart:
-    `separated` adds its first Laplacian modes to the mean shape, as heights.
+    `separated` adds its first Laplacian modes to the mean shape, as heights. Every vertex counts alike in them, so they
+    also draw apart the corners of mouth and eyes, where neighbours half a millimetre apart move by millimetres.
     """
     shape = vertices[0] if kind == "neutral" else vertices.mean(0)
     centre = shape.mean(0)
@@ -58,7 +59,7 @@ def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Space) -> 
     count = {"separated": SEPARATING_MODES, "intrinsic": INTRINSIC_MODES}.get(kind, 0)
     if count == 0:
         return position, centre
-    modes, _ = laplacian_modes(shape, triangles, min(count + 1, len(shape) - 2))
+    modes, _ = laplacian_modes(shape, triangles, min(count + 1, len(shape) - 2), equal_vertices=True)
     heights = modes[:, 1:] / np.abs(modes[:, 1:]).max(0)
     return np.concatenate([position, heights * (SEPARATING_HEIGHT if kind == "separated" else 1.0)], axis=1), centre
 

@@ -60,7 +60,7 @@ def test_preparation_of_the_demo_actor(demo, demo_preparation):
     assert degrees_between(demo_preparation.jaw.jaw, np.eye(4)).max() > 15
 
 
-@pytest.mark.parametrize(("kind", "width"), [("separated", 11), ("mean", 3), ("neutral", 3), ("intrinsic", 27)])
+@pytest.mark.parametrize(("kind", "width"), [("separated", 19), ("mean", 3), ("neutral", 3), ("intrinsic", 27)])
 def test_templates(capture, kind, width):
     template, centre = build_template(capture.vertices, capture.topology.triangles(), kind)
     assert template.shape == (POINTS, width)
