@@ -11,7 +11,7 @@ from ..aim_blender.scene import actors, jobs, results
 from ..aim_blender.scene.environment import ENVIRONMENT
 from ..ops import base
 from . import anatomy_panels, fitting_panels
-from .parts import AimPanel, draw_job, is_learned, read_figures
+from .parts import AimPanel, doing, draw_job, is_learned, read_figures
 from .preferences import draw_environment
 from .text import draw_problem, draw_text
 
@@ -25,7 +25,9 @@ class AIM_UL_actors(bpy.types.UIList):
         run = jobs.of(item)
         row = layout.row(align=True)
         row.prop(item, "name", text="", emboss=False, icon="USER")
-        if run is not None and run.active:
+        if run is not None and run.waiting:
+            row.label(text="", icon="SORTTIME")
+        elif run is not None and run.active:
             row.label(text=f"{run.status.fraction:.0%}")
         elif run is not None and run.status.error:
             row.label(text="", icon="ERROR")
@@ -217,7 +219,7 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
                 figures = read_figures(take.figures)
                 sentence = results.describe_take(take.name, take.frame_start, take.frame_end, figures)
                 draw_text(layout, sentence, "CHECKMARK")
-                fitting_panels.draw_quality(layout, take, figures)
+                fitting_panels.draw_quality(layout, take)
 
 
 class AIM_PT_retarget(AimPanel, bpy.types.Panel):
@@ -248,16 +250,6 @@ class AIM_PT_retarget(AimPanel, bpy.types.Panel):
             draw_job(layout, actor, "retarget")
 
 
-DOING = {
-    "learn": "learning",
-    "fit": "fitting",
-    "retarget": "retargeting",
-    "anatomy": "fitting bones to",
-    "inspect": "looking inside",
-    "transfer": "giving expressions to",
-}
-
-
 def next_step(context: bpy.types.Context) -> str:
     """One sentence: what to do now."""
     state, actor = context.scene.aim, actors.active_actor(context.scene)
@@ -265,8 +257,7 @@ def next_step(context: bpy.types.Context) -> str:
         return "select the meshes of one face, the neutral last, and press New Actor"
     run = jobs.of(actor)
     if run is not None and run.active:
-        doing = DOING.get(run.kind, "working on")
-        return f"{doing} {actor.name}; you can go on working"
+        return f"{doing(run)}{' waits its turn' if run.waiting else ''}; you can go on working"
     if run is not None and run.resumable:
         return "resume the job, or start it again"
     if not is_learned(actor):

@@ -13,6 +13,18 @@ from ..aim_blender.scene import jobs, versions
 from .text import draw_problem, draw_text
 
 
+DOING = {
+    "learn": "learning",
+    "fit": "fitting",
+    "retarget": "retargeting",
+    "bake": "baking a take of",
+    "anatomy": "fitting bones to",
+    "inspect": "looking inside",
+    "errors": "measuring a take of",
+    "transfer": "giving expressions to",
+}
+
+
 class AimPanel:
     """Where all of AIM's panels stand."""
 
@@ -21,12 +33,23 @@ class AimPanel:
     bl_category = "AIM"
 
 
+def doing(run: jobs.Run) -> str:
+    """What a job does, such as `learning Ada`."""
+    return f"{DOING[run.kind]} {run.owner}" if run.kind in DOING else f"the {run.owner}"
+
+
 def draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
     """The job's bar and what can be done about it, in the panel of its kind."""
     run = jobs.of(actor)
     if run is None or run.kind != kind:
         return
     status = run.status
+    if run.waiting:
+        draw_text(layout, status.message, "SORTTIME")
+        row = layout.row(align=True)
+        row.operator("aim.job_start_now", icon="PLAY")
+        row.operator("aim.job_cancel", icon="CANCEL")
+        return
     if run.active:
         column = layout.column(align=True)
         versions.draw_progress(column, status.fraction, f"{status.fraction:.0%}")

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .. import ops
-from ..aim_blender.scene import jobs, live
+from ..aim_blender.scene import errors, jobs, live
 from ..ops.results import deliver
 from . import (
     baking_panel,
@@ -23,6 +23,7 @@ from . import (
     properties,
     retarget_panels,
     retarget_properties,
+    status_bar,
 )
 
 CLASSES: tuple[type[Any], ...] = (
@@ -50,10 +51,14 @@ def register() -> None:
         bpy.types.Scene.aim = bpy.props.PointerProperty(type=properties.AimScene)
         jobs.register(deliver)
         live.register()
+        errors.register()
         overlays.register()
+        status_bar.register()
         command_line.register()
     except BaseException:
+        status_bar.unregister()
         overlays.unregister()
+        errors.unregister()
         live.unregister()
         jobs.unregister()
         for each in reversed(registered):
@@ -64,7 +69,9 @@ def register() -> None:
 def unregister() -> None:
     """Stop all workers, then unregister everything in reverse."""
     command_line.unregister()
+    status_bar.unregister()
     overlays.unregister()
+    errors.unregister()
     live.unregister()
     jobs.unregister()
     del bpy.types.Scene.aim

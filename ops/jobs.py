@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cancelling and resuming the active actor's job."""
+"""Cancelling, resuming and hurrying the active actor's job."""
 
 from __future__ import annotations
 
@@ -32,6 +32,30 @@ class AIM_OT_job_cancel(AimOperator, bpy.types.Operator):
         if run is None:
             raise InputError("no job of this actor is running")
         run.cancel()
+        jobs.watch()
+        return {"FINISHED"}
+
+
+class AIM_OT_job_start_now(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.job_start_now"
+    bl_label = "Start Now"
+    bl_description = "Do not wait for the jobs of other actors: start this one beside them. All of them become slower"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        actor = actors.active_actor(context.scene)
+        run = jobs.of(actor) if actor is not None else None
+        if run is None or not run.waiting:
+            cls.poll_message_set("No job of this actor waits")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        run = jobs.of(require_actor(context))
+        if run is None or not run.waiting:
+            raise InputError("no job of this actor waits")
+        run.start_now()
         jobs.watch()
         return {"FINISHED"}
 
@@ -70,4 +94,4 @@ class AIM_OT_job_resume(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (AIM_OT_job_cancel, AIM_OT_job_resume)
+CLASSES = (AIM_OT_job_cancel, AIM_OT_job_start_now, AIM_OT_job_resume)

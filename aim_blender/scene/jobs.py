@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The jobs of this session: one a actor at a time, polled by a timer in a window, waited for in the background.
+"""The jobs of this session: one an actor at a time, polled by a timer in a window, waited for in the background.
 
+In a window one worker is at work at a time; the jobs of other actors wait for it, in the order they were begun.
 What is known about a running job lives here and not in the scene, so that undo and saving have nothing to do with it.
 The scene's actor only records the folder of its job, by which it is found again after loading a file.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from .job_making import Preparation
 
 READING_S = 0.01
 POLLING_S = 0.25
+ENDED_IS_TOLD_S = 15.0
 
 
 @dataclass
@@ -37,6 +40,8 @@ class Run:
     actor: the identifier of the actor. kind: `learn`, `fit` or `retarget`. interpreter: what does the work.
     preparation: what still has to be read from the scene; it ends with the job's folder.
     deliver: brings the finished result into the scene; raises RuntimeError with the sentence to show.
+    waiting: whether its worker starts when those of other actors have ended.
+    ended_at: when it ended in this session, of the monotonic clock.
     """
 
     actor: str
@@ -48,6 +53,8 @@ class Run:
     supervisor: Supervisor | None = None
     status: Status = field(default_factory=lambda: Status("new", "starting"))
     delivered: bool = False
+    waiting: bool = False
+    ended_at: float | None = None
 
     @property
     def active(self) -> bool:
@@ -64,6 +71,8 @@ class Run:
         try:
             if self.preparation is not None:
                 self._prepare()
+            elif self.waiting:
+                self._wait_or_start()
             elif self.supervisor is not None and not self.status.ended:
                 status = self.supervisor.poll()
                 # A stretch of work that cannot tell its share (reading, writing) must not throw the bar back.
@@ -80,6 +89,8 @@ class Run:
         try:
             while self.preparation is not None:
                 self._prepare()
+            if self.waiting:
+                self.start_now()
             if self.supervisor is not None and not self.status.ended:
                 self.supervisor.wait(on_status)
                 self.status = self.supervisor.poll()
@@ -93,21 +104,49 @@ class Run:
         self.delivered = True
 
     def start(self, folder: JobFolder) -> None:
-        """Start the worker on a folder, or resume it. Raises InputError, JobFailed."""
+        """Start the worker on a folder, or resume it, when no other worker is at work. Raises InputError, JobFailed."""
         self.folder = folder
         self.supervisor = Supervisor(folder, self.interpreter)
-        self.supervisor.start()
-        self.status = Status("running", "starting")
+        self._wait_or_start()
         found = actors.find_actor(self.actor)
         if found is not None:
             found[1].job_folder = str(folder.path)
 
+    def start_now(self) -> None:
+        """Start the worker, whatever else is at work. Raises InputError, JobFailed."""
+        assert self.supervisor is not None
+        self.waiting = False
+        self.supervisor.start()
+        self.status = Status("running", "starting")
+
+    def _wait_or_start(self) -> None:
+        others = [other for other in RUNS.values() if other is not self and other.at_work]
+        if not others:
+            self.start_now()
+            return
+        self.waiting = True
+        self.status = Status("new", f"waits for {' and '.join(other.owner for other in others)}")
+
+    @property
+    def at_work(self) -> bool:
+        """Whether its worker is running."""
+        return self.supervisor is not None and self.supervisor.process_id is not None
+
+    @property
+    def owner(self) -> str:
+        """The name of what it works for."""
+        found = actors.find_actor(self.actor)
+        return found[1].name if found is not None else self.kind
+
     def cancel(self) -> None:
-        """Ask the worker to stop; what is only prepared stops at once."""
+        """Ask the worker to stop; what is only prepared, or waits, stops at once."""
         if self.preparation is not None:
             self.preparation.close()
             self.preparation = None
             self.status = Status("cancelled", "cancelled")
+        elif self.waiting:
+            self.waiting = False
+            self.status = Status("cancelled", "cancelled; it can be resumed")
         elif self.supervisor is not None:
             self.supervisor.cancel()
 
@@ -163,6 +202,7 @@ def begin(run: Run) -> None:
 
     Raises InputError, JobFailed, InterpreterError or OSError; in a window only what shows at once.
     """
+    RUNS.pop(run.actor, None)  # so that it stands last, and is the last in turn
     RUNS[run.actor] = run
     if bpy.app.background:
         run.finish(_print_status())
@@ -185,11 +225,35 @@ def _tick() -> float | None:
     for run in list(RUNS.values()):
         if run.active:
             run.advance()
+            if not run.active:
+                run.ended_at = time.monotonic()
     ENVIRONMENT.advance()
     redraw()
+    redraw_status_bars()
     if any(run.preparation is not None for run in RUNS.values()):
         return READING_S
-    return POLLING_S if ENVIRONMENT.active or any(run.active for run in RUNS.values()) else None
+    return POLLING_S if ENVIRONMENT.active or told() else None
+
+
+def told() -> list[Run]:
+    """The jobs that go on, and those that ended so lately that the status bar tells it, the first begun first."""
+    now = time.monotonic()
+    return [
+        run
+        for run in RUNS.values()
+        if run.active or (run.ended_at is not None and now - run.ended_at < ENDED_IS_TOLD_S)
+    ]
+
+
+def redraw_status_bars() -> None:
+    """Draw the windows' status bars again.
+
+    Blender offers no other way than to set a status text, here to none; a tool that is at work may have one of its own.
+    """
+    for window in bpy.context.window_manager.windows:
+        if not len(window.modal_operators):
+            with bpy.context.temp_override(window=window):
+                window.workspace.status_text_set_internal(None)
 
 
 def redraw(part: str = "UI") -> None:
@@ -220,6 +284,8 @@ def find_interrupted(deliver: Callable[[Run], None]) -> None:
                 run.status = run.supervisor.poll()
                 # A result that came while the file was closed is offered, not forced into the opened file.
                 run.delivered = run.status.state == "finished"
+                if run.status.state == "new":  # it waited for others when Blender was closed
+                    run.status = Status("cancelled", "the job has not begun; it can be resumed")
                 RUNS[actor.identifier] = run
                 if run.active:
                     watch()
