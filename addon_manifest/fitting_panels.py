@@ -8,8 +8,8 @@ from typing import Any
 import bpy
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, live, markers
-from .parts import AimPanel
+from ..aim_blender.scene import actors, errors, live, markers
+from .parts import AimPanel, draw_job, read_figures
 from .text import draw_text
 
 
@@ -103,10 +103,27 @@ def _draw_views(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
         draw_text(column, f"{unplaced} points have no vertex and are left out; pick theirs on the neutral", "INFO")
 
 
-def draw_quality(layout: bpy.types.UILayout, take: Any, figures: dict[str, Any]) -> None:
-    """What to know of a take before trusting it."""
-    for note in figures.get("fit_notes") or []:
-        draw_text(layout, note, "INFO")
+def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
+    """What to know of a take before trusting it: notes, the worst frames, and ways to see the error."""
+    for note in read_figures(take.figures).get("fit_notes") or []:
+        draw_text(layout, str(note), "INFO")
+    worst = errors.worst_frames(take)
+    if worst:
+        layout.label(text="Worst frames, mm")
+        grid = layout.grid_flow(row_major=True, columns=3, align=True)
+        for frame, millimetres in worst:
+            grid.operator("aim.frame_jump", text=f"{frame}: {millimetres:.2f}").frame = frame
+    layout.operator("aim.error_curve_show", icon="IMAGE_DATA")
+    row = layout.row(align=True)
+    row.label(text="Error")
+    for view, text in (("FRAME", "Frame"), ("WORST", "Worst"), ("NONE", "Off")):
+        button = row.operator("aim.error_show", text=text, depress=view == (take.error_view or "NONE"))
+        button.view = view
+    if take.error_view:
+        draw_text(layout, f"dark is 0, the brightest {take.error_largest:.2f} mm and more", "COLOR")
+    found = actors.find_actor(take.actor)
+    if found is not None:
+        draw_job(layout, found[1], "errors")
 
 
 class AIM_PT_live(AimPanel, bpy.types.Panel):

@@ -134,6 +134,8 @@ class AimTake(bpy.types.PropertyGroup):
     figures: StringProperty(options={"HIDDEN"})
     frame_start: IntProperty()
     frame_end: IntProperty()
+    error_view: StringProperty(options={"HIDDEN"})
+    error_largest: FloatProperty(options={"HIDDEN"})
     collection: PointerProperty(type=bpy.types.Collection)
 
 

@@ -28,7 +28,7 @@ def inspect_actor(actor: Actor) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     thickness = actor.thickness[:, 0]
     on_bone = np.zeros(len(thickness), dtype=np.int8)
     on_bone[actor.constraints.points] = 1 + actor.constraints.on_mandible
-    up, forward = _upright(actor, side)
+    up, forward = upright(actor, side)
     arrays = {
         "corners": actor.topology.corners,
         "sizes": actor.topology.sizes,
@@ -68,14 +68,17 @@ def folded(neutral: np.ndarray, bone: np.ndarray, triangles: np.ndarray) -> np.n
     return np.einsum("tx,tx->t", over, under) < 0.0
 
 
-def _upright(actor: Actor, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def upright(actor: Actor, side: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors (3,) up and forward: of the mesh's own axes, since heads are hardly ever modelled askew.
 
-    A face moves most about the mouth, in front and below; with a hinge the jaw tells more.
+    side: (3,) across the mirror plane, if it is known. A face moves most about the mouth, in front and below; with a
+    hinge the jaw tells more.
     """
     if actor.hinge is not None:
         up, forward = actor.hinge.up, actor.hinge.forward
     else:
+        if side is None:
+            side = mirror_partners(actor.neutral, actor.topology.triangles())[1]
         moved = np.linalg.norm(actor.expressions, axis=2).sum(1)
         towards = (moved / moved.sum()) @ actor.neutral - actor.neutral.mean(0)
         towards -= (towards @ side) * side

@@ -349,6 +349,26 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     return {"out": str(out), **size, "first": first, "last": last}
 
 
+def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """actor, take, performance (meshes, that the take was fitted to), out: how far each point of each frame is off."""
+    _expect("errors", arguments, required=("actor", "take", "performance", "out"))
+    out = output_path(arguments["out"], ".npz")
+    import numpy as np
+
+    from ..core.files import load_actor, load_take, save_arrays
+    from ..core.performances import read_performance
+    from ..core.point_errors import point_errors
+
+    report({"message": "Reading the performance"})
+    actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
+    performance = read_performance(Path(arguments["performance"]), actor.topology)
+    arrays = point_errors(actor, take, performance, report)
+    with _writing(out):
+        save_arrays(out, arrays)
+    found = arrays["errors"].astype(np.float32)
+    return {"out": str(out), "mean_mm": float(np.nanmean(found)), "worst_mm": float(np.nanmax(found))}
+
+
 def inspect(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, out. Beside out, X.npz, it writes X.png: a picture sheet of the anatomy that was learned."""
     _expect("inspect", arguments, required=("actor", "out"))
@@ -444,6 +464,7 @@ TASKS: dict[str, Task] = {
     "evaluate": evaluate,
     "batch": batch,
     "inspect": inspect,
+    "errors": errors,
     "environment": environment,
     "info": info,
 }

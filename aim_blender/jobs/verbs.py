@@ -65,6 +65,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         _add_evaluate,
         _add_batch,
         _add_inspect,
+        _add_errors,
         _add_environment,
         _add_info,
         _add_live,
@@ -242,6 +243,14 @@ def _add_inspect(verbs: Any) -> None:
     parser = _verb(verbs, "inspect", "Show the anatomy that was learned: arrays, and beside them a picture sheet.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("--out", required=True, metavar="A.anatomy.npz", type=_path)
+
+
+def _add_errors(verbs: Any) -> None:
+    parser = _verb(verbs, "errors", "Write how far each point of each frame of a take is from its performance.")
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("take", metavar="T.take.safetensors", type=_path)
+    parser.add_argument("performance", metavar="PERFORMANCE", type=_path, help="the meshes that it was fitted to")
+    parser.add_argument("--out", required=True, metavar="errors.npz", type=_path)
 
 
 def _add_batch(verbs: Any) -> None:

@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import InputError
-from . import actors, meshes, painting, placing
+from . import actors, legends, meshes, painting, placing
 
 SUFFIX = ".anatomy.npz"
 BONE_COLOUR = (0.78, 0.73, 0.60)
@@ -91,7 +91,8 @@ def show(context: bpy.types.Context, actor: Any, arrays: dict[str, np.ndarray], 
         largest = view.largest or max(float(np.quantile(values, SHOWN_QUANTILE)), 1e-6)
         painting.colour(mesh, painting.heat_colours(values, largest))
         mesh.materials.append(painting.material(name, SKIN_COLOUR, of_colours=True))
-        _add_legend(collection, item, arrays, largest, view.unit, scale)
+        axes, face = (arrays["up"], arrays["forward"]), arrays["neutral"] / scale
+        legends.add_legend(collection, item, face, axes, largest, view.unit, mesh.materials[0])
     elif what == "normals":
         painting.colour(mesh, 0.5 + 0.5 * arrays["normal"])
         mesh.materials.append(painting.material(name, BONE_COLOUR, of_colours=True))
@@ -134,45 +135,3 @@ def _add_normals(
     lines = bpy.data.objects.new(mesh.name, mesh)
     lines.parent = item
     collection.objects.link(lines)
-
-
-def _add_legend(
-    collection: bpy.types.Collection,
-    item: bpy.types.Object,
-    arrays: dict[str, np.ndarray],
-    largest: float,
-    unit: str,
-    scale: float,
-) -> None:
-    """A bar of the colours below the head with its ends named, as children of the object."""
-    neutral = arrays["neutral"]
-    up, forward = arrays["up"], arrays["forward"]
-    right = np.cross(up, forward)  # of who looks at the face
-    turn = np.stack([right, up, forward], axis=1)
-    across, height, depth = (neutral @ turn).T
-    width, letter = float(np.ptp(across)), 0.075 * float(np.ptp(across))
-    left, top, front = float(across.min()), float(height.min()) - 0.5 * letter, float(depth.max())
-    steps = np.linspace(0.0, 1.0, 33)
-    bar = np.concatenate(
-        [np.stack([left + width * steps, np.full(33, level), np.full(33, front)], 1) for level in (top, top - letter)]
-    )
-    corners = np.concatenate([[i, i + 33, i + 34, i + 1] for i in range(32)])
-    mesh = meshes.make_mesh(f"{item.name} Legend", (bar @ turn.T) / scale, corners, np.full(32, 4))
-    painting.colour(mesh, np.tile(painting.heat_colours(steps, 1.0), (2, 1)))
-    mesh.materials.append(item.data.materials[0])
-    holder = bpy.data.objects.new(mesh.name, mesh)
-    holder.parent = item
-    collection.objects.link(holder)
-    words = painting.material(f"{item.name} Words", (0.8, 0.8, 0.8))
-    for share, align in ((0.0, "LEFT"), (0.5, "CENTER"), (1.0, "RIGHT")):
-        curve = bpy.data.curves.new(f"{item.name} Words", "FONT")
-        curve.body = f"{largest * share:.3g} {unit}"
-        curve.size, curve.align_x, curve.align_y = 0.95 * letter / scale, align, "TOP"
-        curve.materials.append(words)
-        text = bpy.data.objects.new(curve.name, curve)
-        text.parent = item
-        place = np.eye(4)
-        place[:3, :3] = turn
-        place[:3, 3] = turn @ [left + width * share, top - 1.4 * letter, front] / scale
-        text.matrix_local = meshes.matrix_of(place)
-        collection.objects.link(text)

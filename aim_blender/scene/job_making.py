@@ -27,7 +27,7 @@ from .performances import PerformanceReader, frame_list
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
 DELIVERY = "delivery.json"
-KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer")
+KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors")
 PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
 READING_STRETCH_S = 0.04
 

@@ -20,9 +20,9 @@ def heat_colours(values: np.ndarray, largest: float) -> np.ndarray:
     return np.stack([np.interp(place, steps, HEAT[:, channel]) for channel in range(3)], axis=1)
 
 
-def colour(mesh: bpy.types.Mesh, colours: np.ndarray) -> None:
-    """Give the mesh linear colours (V, 3) as its colour attribute."""
-    layer = mesh.color_attributes.new(COLOURS, "FLOAT_COLOR", "POINT")
+def colour(mesh: bpy.types.Mesh, colours: np.ndarray, name: str = COLOURS) -> None:
+    """Give the mesh linear colours (V, 3) as a colour attribute of this name, or set the one that it has."""
+    layer = mesh.color_attributes.get(name) or mesh.color_attributes.new(name, "FLOAT_COLOR", "POINT")
     layer.data.foreach_set("color", np.hstack([colours, np.ones((len(colours), 1))]).astype(np.float32).ravel())
 
 
@@ -31,6 +31,14 @@ def add_values(mesh: bpy.types.Mesh, name: str, values: np.ndarray) -> None:
     vectors = values.ndim == 2
     attribute = mesh.attributes.new(name, "FLOAT_VECTOR" if vectors else "FLOAT", "POINT")
     attribute.data.foreach_set("vector" if vectors else "value", np.ascontiguousarray(values, np.float32).ravel())
+
+
+def set_values(mesh: bpy.types.Mesh, name: str, values: np.ndarray) -> None:
+    """Set an attribute of numbers (V,) of the mesh's points; it is made if there is none."""
+    if name in mesh.attributes:
+        mesh.attributes[name].data.foreach_set("value", np.ascontiguousarray(values, np.float32))
+    else:
+        add_values(mesh, name, values)
 
 
 def material(name: str, colour: tuple[float, float, float], of_colours: bool = False) -> bpy.types.Material:

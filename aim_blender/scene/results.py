@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from . import actors, anatomy_jobs, baked, baking_jobs, folders, placing
+from . import actors, anatomy_jobs, baked, baking_jobs, errors, folders, placing
 from .job_making import ACTOR_SUFFIX, read_delivery
 
 CURVE_SUFFIX = ".learning.png"
@@ -43,6 +43,11 @@ def bring_in(context: bpy.types.Context, path: Path) -> str:
         text = anatomy_jobs.bring_in_bones(scene, actor, path, delivery, steps[0] if steps else {})
     elif delivery["kind"] == "inspect":
         text = anatomy_jobs.show_inside(context, actor, delivery["show"])
+    elif delivery["kind"] == "errors":
+        take = next((each for each in scene.aim.takes if each.file_path == delivery["take_path"]), None)
+        if take is None:
+            raise InputError(f"the take of the job in {path} is not in this file; undo its removal, or fit it again")
+        text = errors.show(context, take, delivery["show"])
     else:
         # Both steps have figures of the same names: those of the first, fit or retarget, are told apart.
         # A correspondence that had to be made first has figures of its own.

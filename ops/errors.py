@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How well a take was fitted: its error over the frames, and on the face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.props import EnumProperty, IntProperty
+
+from ..aim_blender.core.errors import InputError
+from ..aim_blender.scene import actors, errors, jobs, pictures
+from .base import AimOperator, worker_interpreter
+from .results import deliver
+
+
+def _has_take(operator: type[Any], context: bpy.types.Context) -> bool:
+    if not 0 <= context.scene.aim.active_take < len(context.scene.aim.takes):
+        operator.poll_message_set("Fit a performance first")
+        return False
+    return True
+
+
+def _take(context: bpy.types.Context) -> Any:
+    return context.scene.aim.takes[context.scene.aim.active_take]
+
+
+class AIM_OT_error_curve_show(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.error_curve_show"
+    bl_label = "Error Curve"
+    bl_description = "Show how far the fit of each frame is off, the mean and the worst point, in an image editor"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _has_take(cls, context)
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        pictures.show(context, pictures.load(errors.curve_of(_take(context))))
+        return {"FINISHED"}
+
+
+class AIM_OT_error_show(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.error_show"
+    bl_label = "Show Error"
+    bl_description = "Colour the result by how far each of its points is from the performance, with a legend in mm"
+    bl_options = {"REGISTER", "UNDO"}
+
+    view: EnumProperty(
+        name="Show",
+        description="Which error the colours mean",
+        items=(
+            ("FRAME", "This Frame", "The error at the present frame; the colours follow as frames change"),
+            ("WORST", "Worst of All", "The worst error of each point over all frames"),
+            ("NONE", "Nothing", "Take the colours and the legend away"),
+        ),
+        default="FRAME",
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not _has_take(cls, context):
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Return to Object Mode first")
+            return False
+        found = actors.find_actor(_take(context).actor)
+        run = jobs.of(found[1]) if found is not None else None
+        if run is not None and run.active:
+            cls.poll_message_set("A job of this actor is running; wait for it or cancel it")
+            return False
+        return True
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        take = _take(context)
+        if self.view == "NONE":
+            errors.hide(take)
+            return {"FINISHED"}
+        if errors.beside(take, errors.SUFFIX).is_file():
+            self.tell(errors.show(context, take, self.view))
+            return {"FINISHED"}
+        found = actors.find_actor(take.actor)
+        if found is None:
+            raise InputError(f"the actor of {take.name!r} is gone; undo, or fit it again")
+        run = jobs.Run(take.actor, "errors", worker_interpreter(context), deliver)
+        run.start(errors.prepare(found[1], take, self.view))
+        jobs.begin(run)
+        if run.active:
+            self.tell(f"measuring {take.name}")
+        return {"FINISHED"}
+
+
+class AIM_OT_frame_jump(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.frame_jump"
+    bl_label = "Jump to Frame"
+    bl_description = "Go to this frame, in which the fit is further off than in most"
+    bl_options = {"REGISTER"}
+
+    frame: IntProperty(name="Frame", description="The frame to go to")
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        context.scene.frame_set(self.frame)
+        return {"FINISHED"}
+
+
+CLASSES = (AIM_OT_error_curve_show, AIM_OT_error_show, AIM_OT_frame_jump)
