@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Photograph a real Blender's window for the README: while the demo actor is learned, and after a fit.
+"""Photograph a real Blender's window for the README and the guide: while the demo actor is learned, fitted and so on.
 
-    python docs/make_pictures.py TOOL --worker PYTHON [learning] [fitted]
+    python docs/make_pictures.py TOOL --worker PYTHON [learning] [fitted] [guide]
 
 TOOL is a program that opens Blender's window on a screen of its own, runs a script in it and photographs it when the
 script makes the file named by $SHOT_READY, or after so many seconds: `TOOL ui SCRIPT.py OUT.png SECONDS`. PYTHON is the
@@ -10,6 +10,7 @@ one that learns and fits. Needs Pillow, which .env/worker-py3.* has. Inside Blen
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -17,13 +18,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("learning", "fitted")
-SECONDS = {"learning": 240, "fitted": 560}
+NAMES = ("learning", "fitted", "guide")
+SECONDS = {"learning": 240, "fitted": 560, "guide": 560}
 ITERATIONS = 1000
 LEARNED_SHARE = 0.45  # how far learning has come in its picture
 SCALE = 1.1  # of the interface, so that the pictures can be read when they are shrunk
 CLOSER = 0.62  # than Blender's own view of what is selected
 WIDTH = 1280
+MARGIN = 12  # in pixels, as those below
+TABS = 30
+MOST_COLOURS_OF_GROUND = 8
 LARGEST_BYTES = 400_000
 
 
@@ -55,7 +59,10 @@ def main() -> None:
             }
             command = [chosen.tool, "ui", Path(__file__).resolve(), photograph, str(SECONDS[name])]
             subprocess.run(command, cwd=ROOT, env=variables, check=True)
-            save(photograph, chosen.out / f"{name}.png")
+            if name == "guide":
+                save_sections(Path(folder), chosen.out / name)
+            else:
+                save(photograph, chosen.out / f"{name}.png")
 
 
 def save(photograph: Path, picture: Path) -> None:
@@ -73,6 +80,26 @@ def save(photograph: Path, picture: Path) -> None:
     if picture.stat().st_size > LARGEST_BYTES:
         raise SystemExit(f"{picture} has {picture.stat().st_size} bytes, more than {LARGEST_BYTES}; make it smaller")
     print(f"{picture}: {picture.stat().st_size / 1000:.0f} kB")
+
+
+def save_sections(folder: Path, out: Path) -> None:
+    """Every photograph of the tour, cut to the side bar as far down as something is drawn there."""
+    from PIL import Image
+
+    for place in sorted(folder.glob("*.json")):
+        left, low, width, height, whole = json.loads(place.read_text())
+        with Image.open(place.with_suffix(".png")) as image:
+            bar = image.convert("RGB").crop((left, whole - low - height, left + width, whole - low))
+        colours = [len(bar.crop((0, row, bar.width - TABS, row + 1)).getcolors(4096)) for row in range(bar.height)]
+        drawn = [row for row, number in enumerate(colours) if number > MOST_COLOURS_OF_GROUND]
+        bar = bar.crop((0, 0, bar.width, min(bar.height, max(drawn, default=0) + MARGIN)))
+        if "AIM_KEEP" in os.environ:
+            bar.save(Path(os.environ["AIM_KEEP"], place.stem + "_bar.png"))
+            __import__("shutil").copy(place.with_suffix(".png"), os.environ["AIM_KEEP"])
+        picture = out / f"{place.stem}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        bar.quantize(128).save(picture, optimize=True)
+        print(f"{picture}: {picture.stat().st_size / 1000:.0f} kB")
 
 
 # -- inside Blender ---------------------------------------------------------------------------------------------------
@@ -95,7 +122,13 @@ def inside_blender() -> None:
     # One after the other, each from the event loop: Blender lays the window out anew in between.
     soon(1.0, lambda: close_area("PROPERTIES"))
     soon(1.5, lambda: close_area("OUTLINER"))
-    soon(2.5, begin)
+    if os.environ["AIM_PICTURE"] == "guide":
+        sys.path.insert(0, str(Path(__file__).parent))
+        import guide_tour
+
+        soon(2.5, guide_tour.begin)
+    else:
+        soon(2.5, begin)
 
 
 def close_area(kind: str) -> None:

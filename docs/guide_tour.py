@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inside Blender: go through the guide's tasks with the demo actor, and photograph the sections of the tab AIM.
+
+docs/make_pictures.py runs it. Every section is open in its picture, and those that do not matter there are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import bpy
+import headless
+import make_pictures as common
+
+FOLDER = Path(os.environ["AIM_FOLDER"])
+MAIN = "AIM_PT_main"
+DRAWN_S = 1.5  # how long the window takes to be drawn anew
+SECTIONS = {
+    "first_steps": ("AIM_PT_actor", "AIM_PT_anatomy", "AIM_PT_learn", "AIM_PT_performance"),
+    "actor": ("AIM_PT_actor", "AIM_PT_shapes"),
+    "anatomy": ("AIM_PT_anatomy", "AIM_PT_landmarks"),
+    "anatomy_more": ("AIM_PT_anatomy", "AIM_PT_depths", "AIM_PT_trusted", "AIM_PT_inside"),
+    "learning": ("AIM_PT_actor", "AIM_PT_learn"),
+    "learned": ("AIM_PT_learn", "AIM_PT_jaw", "AIM_PT_learn_settings"),
+    "fitting": ("AIM_PT_performance",),
+    "fitted_take": ("AIM_PT_performance",),
+    "retargeting": ("AIM_PT_retarget", "AIM_PT_retarget_pairs", "AIM_PT_retarget_regions"),
+    "baking": ("AIM_PT_bake", "AIM_PT_rig"),
+    "batch": ("AIM_PT_batch",),
+}
+
+def panel_classes() -> list[type]:
+    registry = headless.extension_module("addon_manifest.registry")
+    return [each for each in registry.CLASSES if issubclass(each, bpy.types.Panel)]
+
+
+def show_only(names: tuple[str, ...]) -> None:
+    """Register the sections of these names alone, all open."""
+    for each in reversed(panel_classes()):
+        if each.is_registered:
+            bpy.utils.unregister_class(each)
+    for each in panel_classes():
+        if each.__name__ in (MAIN, *names):
+            each.bl_options = set()
+            bpy.utils.register_class(each)
+
+
+def photograph(name: str, then: object) -> None:
+    """The whole window in name.png and the side bar's place in name.json; then go on."""
+    show_only(SECTIONS[name])
+    common.soon(DRAWN_S, common.open_tab)
+    common.soon(2 * DRAWN_S, lambda: _take(name, then))
+
+
+def _take(name: str, then: object) -> None:
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
+    bar = next(region for region in area.regions if region.type == "UI")
+    (FOLDER / f"{name}.json").write_text(json.dumps([bar.x, bar.y, bar.width, bar.height, window.height]))
+    # Blender's own screenshots are black on a virtual screen.
+    subprocess.run(["import", "-window", "root", str(FOLDER / f"{name}.png")], check=True)
+    print("photographed", name)
+    common.soon(0.1, then)
+
+
+def begin() -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "shot.blend"))
+    for item in list(bpy.data.objects):
+        bpy.data.objects.remove(item)
+    show_only(SECTIONS["first_steps"])
+    common.dress_view()
+    common.soon(DRAWN_S, lambda: photograph("first_steps", add_actor))
+
+
+def add_actor() -> None:
+    bpy.ops.aim.demo_actor_add()
+    scene = bpy.context.scene
+    scene.frame_end = scene.aim.frame_end
+    scene.aim.iterations = int(os.environ.get("AIM_ITERATIONS", common.ITERATIONS))
+    common.dress_view()
+    photograph("actor", trace)
+
+
+def trace() -> None:
+    bpy.ops.aim.landmarks_suggest()
+    bpy.ops.aim.constraints_trace()
+    photograph("anatomy", more_anatomy)
+
+
+def more_anatomy() -> None:
+    bpy.ops.aim.depths_reset()
+    photograph("anatomy_more", learn)
+
+
+def learn() -> None:
+    state = bpy.context.scene.aim
+    state.show_constraints = state.show_landmarks = False
+    bpy.ops.aim.actor_learn()
+    common.when(lambda: common.run().status.fraction >= common.LEARNED_SHARE, lambda: photograph("learning", wait))
+
+
+def wait() -> None:
+    common.when(lambda: not common.run().active, learned)
+
+
+def learned() -> None:
+    if common.run().status.error:
+        raise RuntimeError(common.run().status.error)
+    photograph("learned", lambda: photograph("fitting", fit))
+
+
+def fit() -> None:
+    bpy.ops.aim.performance_fit()
+    common.when(lambda: not common.run().active, fitted)
+
+
+def fitted() -> None:
+    state = bpy.context.scene.aim
+    if common.run().status.error or not len(state.takes):
+        raise RuntimeError(common.run().status.error or "no take came")
+    photograph("fitted_take", add_target)
+
+
+def add_target() -> None:
+    """A second actor; that of the picture is learned from the same shapes, so it takes the first one's file."""
+    state = bpy.context.scene.aim
+    learned_file, figures = state.actors[0].file_path, state.actors[0].figures
+    bpy.ops.aim.demo_actor_add()
+    target = state.actors[-1]
+    target.name, target.file_path, target.figures = "Other Actor", learned_file, figures
+    state.active_actor = 0
+    state.retarget_target = target.name
+    bpy.ops.aim.retarget_pairs_find()
+    target.neutral.vertex_groups.new(name="brows")
+    bpy.ops.aim.retarget_region_add()
+    photograph("retargeting", bake)
+
+
+def bake() -> None:
+    state = bpy.context.scene.aim
+    mesh = state.actors[-1].neutral
+    state.rig.mesh = mesh
+    state.rig.armature = next(item for item in state.takes[0].collection.objects if item.type == "ARMATURE")
+    bpy.ops.aim.rig_pairs_find()
+    photograph("baking", batch)
+
+
+def batch() -> None:
+    bpy.ops.aim.batch_shot_add()
+    photograph("batch", common.ready)
