@@ -71,7 +71,7 @@ def _draw_points(column: bpy.types.UILayout, context: bpy.types.Context) -> None
     except InputError as error:
         draw_text(column, str(error), "ERROR")
         return
-    bound = sum(markers.VERTEX in item for item in points)
+    bound = sum(item.get(markers.VERTEX) is not None for item in points)
     if points:
         free = f"; the other {len(points) - bound} belong to the skin nearest to where they first are"
         draw_text(
@@ -145,4 +145,4 @@ class AIM_PT_live(AimPanel, bpy.types.Panel):
             draw_text(layout, "fits again whenever the object changes, or a handle is dragged", "INFO")
 
 
-CLASSES: tuple[type[Any], ...] = (AIM_UL_views, AIM_UL_image_landmarks, AIM_PT_live)
+CLASSES = (AIM_UL_views, AIM_UL_image_landmarks, AIM_PT_live)

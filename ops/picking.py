@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import bpy
 from bpy_extras import view3d_utils
@@ -32,7 +32,7 @@ class VertexPicker(AimOperator):
         self._pointer = landmarks.Pointer(actor.neutral)
         context.window.cursor_modal_set("CROSSHAIR")
         context.area.header_text_set(f"Click where the {self.what(context)} lies; Esc to leave it")
-        context.window_manager.modal_handler_add(self)
+        context.window_manager.modal_handler_add(cast(bpy.types.Operator, self))
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

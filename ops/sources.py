@@ -89,7 +89,7 @@ class AIM_OT_handle_add(VertexPicker, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)
         vertex = self.picked(actor)
-        if context.mode != "OBJECT" and bpy.ops.object.mode_set.poll():
+        if context.mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
         item = markers.add_handle(context.scene, actor, vertex)
         context.scene.aim.performance_kind = "POINTS"

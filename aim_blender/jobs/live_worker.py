@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from .interpreter import window_options, worker_environment
 from .live_messages import MessageError, read_message, write_message
@@ -89,19 +89,19 @@ class LiveWorker:
             self._process.wait()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
+        stream = cast(BinaryIO, self._process.stdout)
         try:
-            while (message := read_message(self._process.stdout)) is not None:
+            while (message := read_message(stream)) is not None:
                 self._answers.put(message)
         except (MessageError, OSError, ValueError) as error:
             self._answers.put(({"error": f"the worker of live fitting said what is no answer: {error}"}, b""))
         finally:
-            self._process.stdout.close()
+            stream.close()
 
     def _write(self) -> None:
-        assert self._process.stdin is not None
+        stream = cast(BinaryIO, self._process.stdin)
         with contextlib.suppress(OSError, ValueError):
             while (request := self._requests.get()) is not None:
-                write_message(self._process.stdin, *request)
+                write_message(stream, *request)
         with contextlib.suppress(OSError):
-            self._process.stdin.close()
+            stream.close()

@@ -261,8 +261,9 @@ def _live_object(context: bpy.types.Context, actor: Any, rest: np.ndarray, place
     neutral = meshes.mesh_of(actor.neutral)
     corners = meshes.read_corners(neutral)
     for item in context.scene.objects:
-        own = item.get(OWNER) == actor.identifier and isinstance(item.data, bpy.types.Mesh)
-        if own and np.array_equal(meshes.read_corners(item.data), corners):
+        if item.get(OWNER) != actor.identifier or not isinstance(item.data, bpy.types.Mesh):
+            continue
+        if np.array_equal(meshes.read_corners(item.data), corners):
             item.matrix_world = meshes.matrix_of(place)
             return item
     name = f"{actor.name} Live"
