@@ -35,6 +35,11 @@ class AIM_PT_bake(bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.aim
+        if not len(state.takes):
+            draw_text(layout, "fit a performance first", "INFO")
+            return
+        if 0 <= state.active_take < len(state.takes):
+            draw_text(layout, state.takes[state.active_take].name, "ACTION")
         chosen = state.baking
         column = layout.column()
         column.use_property_split = True
@@ -54,7 +59,7 @@ class AIM_PT_bake(bpy.types.Panel):
         column.prop(chosen, "convert_rate")
         if chosen.kind == "KEYS":
             column.prop(state, "tolerance_mm", text="Tolerance (mm)")
-            column.prop(chosen, "reduce_keys_mm", text="Reduce Keys (mm)")
+            column.prop(chosen, "reduce_keys_mm", text="Reduce (mm)")
         row = layout.row()
         row.scale_y = 1.3
         row.operator("aim.take_bake", icon="ACTION")
@@ -70,6 +75,11 @@ class AIM_PT_rig(bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, rig = self.layout, context.scene.aim.rig
+        if not len(context.scene.aim.takes):
+            draw_text(layout, "fit a performance first", "INFO")
+            return
+        if rig.mesh is None:
+            draw_text(layout, "pick the mesh of your character, with shape keys", "INFO")
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False

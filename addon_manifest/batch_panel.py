@@ -39,6 +39,8 @@ class AIM_PT_batch(bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.aim.batch
+        if not len(state.shots):
+            draw_text(layout, "add the chosen take as a shot for all other actors, or import a table", "INFO")
         row = layout.row()
         row.template_list("AIM_UL_batch", "", state, "shots", state, "active_shot", rows=3)
         column = row.column(align=True)
@@ -56,10 +58,10 @@ class AIM_PT_batch(bpy.types.Panel):
                 column.prop(shot, name)
             column.separator()
         column.prop(state, "folder")
-        column.row(align=True).prop(state, "write")
         column.prop(state, "tolerance_mm", text="Tolerance (mm)")
-        column.prop(state, "reduce_keys_mm", text="Reduce Keys (mm)")
+        column.prop(state, "reduce_keys_mm", text="Reduce (mm)")
         column.prop(state, "fps")
+        layout.row(align=True).prop(state, "write")
         row = layout.row()
         row.scale_y = 1.3
         row.operator("aim.batch_retarget", icon="RENDER_ANIMATION")

@@ -11,7 +11,7 @@ from ..aim_blender.scene import actors, jobs, results
 from ..aim_blender.scene.environment import ENVIRONMENT
 from ..ops import base
 from . import anatomy_panels, fitting_panels
-from .parts import AimPanel, doing, draw_job, is_learned, read_figures
+from .parts import AimPanel, doing, draw_job, draw_rows, is_learned, read_figures
 from .preferences import draw_environment
 from .text import draw_problem, draw_text
 
@@ -28,7 +28,9 @@ class AIM_UL_actors(bpy.types.UIList):
         if run is not None and run.waiting:
             row.label(text="", icon="SORTTIME")
         elif run is not None and run.active:
-            row.label(text=f"{run.status.fraction:.0%}")
+            share = row.row()
+            share.alignment = "RIGHT"
+            share.label(text=f"{run.status.fraction:.0%}")
         elif run is not None and run.status.error:
             row.label(text="", icon="ERROR")
         elif item.file_path:
@@ -133,14 +135,20 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, actor = self.layout, actors.active_actor(context.scene)
+        if actor is None:
+            draw_text(layout, "make an actor first", "INFO")
+            return
         row = layout.row()
         row.scale_y = 1.3
         row.operator("aim.actor_learn", icon="MODIFIER", text="Learn Again" if is_learned(actor) else "Learn")
-        if actor is None:
-            return
         draw_job(layout, actor, "learn")
         if is_learned(actor):
-            draw_text(layout, results.describe_learned(actor.name, read_figures(actor.figures)), "CHECKMARK")
+            figures = read_figures(actor.figures)
+            how = f"made: {figures['transferred']}" if "transferred" in figures else "learned"
+            draw_text(layout, f"{actor.name} is {how}", "CHECKMARK")
+            draw_rows(layout, results.learned_rows(figures))
+            for note in figures.get("notes", []):
+                draw_text(layout, note, "INFO")
             layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
 
 
@@ -197,6 +205,10 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.aim
         actor = actors.active_actor(context.scene)
+        if not is_learned(actor) and not len(state.takes):
+            draw_text(layout, "make an actor first" if actor is None else f"learn {actor.name} first", "INFO")
+        if actor is None and not len(state.takes):
+            return
         layout.row().prop(state, "performance_kind", expand=True)
         column = layout.column()
         column.use_property_split = True
@@ -217,8 +229,8 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
             if 0 <= state.active_take < len(state.takes):
                 take = state.takes[state.active_take]
                 figures = read_figures(take.figures)
-                sentence = results.describe_take(take.name, take.frame_start, take.frame_end, figures)
-                draw_text(layout, sentence, "CHECKMARK")
+                draw_rows(layout, results.take_rows(take.frame_start, take.frame_end, figures))
+                draw_text(layout, results.left_out(figures), "INFO")
                 fitting_panels.draw_quality(layout, take)
 
 
@@ -230,11 +242,16 @@ class AIM_PT_retarget(AimPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.aim
         actor = actors.active_actor(context.scene)
-        take = actors.take_of(context.scene, actor) if actor is not None else None
-        if actor is not None and take is None:
+        if actor is None:
+            draw_text(layout, "make an actor first", "INFO")
+            return
+        take = actors.take_of(context.scene, actor)
+        if take is None:
             draw_text(layout, f"fit a performance of {actor.name} first", "INFO")
-        elif take is not None:
+        else:
             draw_text(layout, f"{take.name} of {actor.name}", "ACTION")
+        if not any(is_learned(other) for other in state.actors if other != actor):
+            draw_text(layout, "no other actor is learned yet that could perform it", "INFO")
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
@@ -246,15 +263,14 @@ class AIM_PT_retarget(AimPanel, bpy.types.Panel):
         row.scale_y = 1.3
         row.operator("aim.performance_retarget", icon="COMMUNITY")
         layout.operator("aim.correspondence_show", icon="TEXTURE")
-        if actor is not None:
-            draw_job(layout, actor, "retarget")
+        draw_job(layout, actor, "retarget")
 
 
 def next_step(context: bpy.types.Context) -> str:
     """One sentence: what to do now."""
     state, actor = context.scene.aim, actors.active_actor(context.scene)
     if actor is None:
-        return "select the meshes of one face, the neutral last, and press New Actor"
+        return "select the meshes of one face, the neutral last, and press New Actor; or try Add Demo Actor"
     run = jobs.of(actor)
     if run is not None and run.active:
         return f"{doing(run)}{' waits its turn' if run.waiting else ''}; you can go on working"

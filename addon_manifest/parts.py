@@ -12,7 +12,6 @@ from ..aim_blender.jobs.progress import duration
 from ..aim_blender.scene import jobs, versions
 from .text import draw_problem, draw_text
 
-
 DOING = {
     "learn": "learning",
     "fit": "fitting",
@@ -71,6 +70,18 @@ def draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
     elif jobs.offers_result(run, actor):
         draw_text(layout, "a finished result has not come into this file yet", "INFO")
         layout.operator("aim.job_resume", text="Bring In Result", icon="IMPORT")
+
+
+def draw_rows(layout: bpy.types.UILayout, rows: list[tuple[str, str]]) -> None:
+    """Names, and values that are aligned to the right."""
+    column = layout.column(align=True)
+    column.scale_y = 0.85
+    for name, value in rows:
+        split = column.split(factor=0.55)
+        split.label(text=name)
+        right = split.row()
+        right.alignment = "RIGHT"
+        right.label(text=value)
 
 
 def is_learned(actor: Any) -> bool:

@@ -32,6 +32,7 @@ SECTIONS = {
     "batch": ("AIM_PT_batch",),
 }
 
+
 def panel_classes() -> list[type]:
     registry = headless.extension_module("addon_manifest.registry")
     return [each for each in registry.CLASSES if issubclass(each, bpy.types.Panel)]
@@ -144,6 +145,7 @@ def bake() -> None:
     mesh = state.actors[-1].neutral
     state.rig.mesh = mesh
     state.rig.armature = next(item for item in state.takes[0].collection.objects if item.type == "ARMATURE")
+    state.rig.jaw_bone, state.rig.head_bone = "jaw", "head"
     bpy.ops.aim.rig_pairs_find()
     photograph("baking", batch)
 

@@ -102,6 +102,13 @@ class AIM_OT_rig_pairs_find(AimOperator, bpy.types.Operator):
 
     take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not len(context.scene.aim.takes):
+            cls.poll_message_set("Fit a performance first")
+            return False
+        return True
+
     def run(self, context: bpy.types.Context) -> set[str]:
         take, actor = rig_baking.take_and_actor(context.scene, self.take)
         rig = context.scene.aim.rig
@@ -126,6 +133,13 @@ class AIM_OT_bake_to_rig(AimOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not len(context.scene.aim.takes):
+            cls.poll_message_set("Fit a performance first")
+            return False
+        return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
         take, actor = rig_baking.take_and_actor(context.scene, self.take)

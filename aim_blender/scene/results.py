@@ -111,6 +111,18 @@ def describe_learned(name: str, figures: dict[str, Any]) -> str:
     return "; ".join([", ".join(parts), *figures.get("notes", [])])
 
 
+def learned_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was learned, as names and values for the panel."""
+    rows = []
+    if _is_number(figures.get("implicit_mean_mm")):
+        rows.append(("Networks alone", f"{figures['implicit_mean_mm']:.2f} mm"))
+    if _is_number(figures.get("exact_worst_mm")):
+        rows.append(("Whole model", f"{max(figures['exact_worst_mm'], 0.001):.3f} mm"))
+    if _is_number(figures.get("jaw_open_degrees")):
+        rows.append(("Jaw opens", f"{figures['jaw_open_degrees']:.0f}°"))
+    return rows
+
+
 def jaw_rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """The shapes in which the jaw moves, the widest first: name, open_degrees, forward_mm, aside_mm."""
     numbers = ("open_degrees", "turned_degrees", "forward_mm", "aside_mm")
@@ -147,10 +159,29 @@ def describe_take(name: str, first: int, last: int, figures: dict[str, Any]) -> 
         with_keys = f", with {keys} corrective keys" if isinstance(keys, int) else ""
         meant = "retarget" if retargeted else "fit"
         parts.append(f"the keys within {figures['worst_mm']:.3f} mm of the {meant} at worst{with_keys}")
-    left_out = figures.get("retarget_unpaired_source")
-    if isinstance(left_out, list) and left_out:
-        parts.append(f"without {actors.listed(left_out)}, which the target does not have")
+    if without := left_out(figures):
+        parts.append(without)
     return ", ".join(parts)
+
+
+def take_rows(first: int, last: int, figures: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was fitted or retargeted, and baked, as names and values for the panel."""
+    rows = [("Frames", f"{first} to {last}")]
+    if _is_number(figures.get("fit_mean_mm")):
+        rows.append(("Fit, mean", f"{figures['fit_mean_mm']:.3f} mm"))
+    if _is_number(figures.get("worst_mm")):
+        rows.append(("Keys, worst", f"{figures['worst_mm']:.3f} mm"))
+    if isinstance(figures.get("correctives"), int):
+        rows.append(("Corrective keys", str(figures["correctives"])))
+    return rows
+
+
+def left_out(figures: dict[str, Any]) -> str:
+    """Which expressions a retargeted take does without, as a sentence; empty where there are none."""
+    names = figures.get("retarget_unpaired_source")
+    if not isinstance(names, list) or not names:
+        return ""
+    return f"without {actors.listed(names)}, which the target does not have"
 
 
 def _is_number(value: Any) -> bool:

@@ -74,7 +74,7 @@ def test_waiting_job_is_cancelled_and_resumed(two):
 
 
 def test_waiting_job_is_started_beside_the_other(two):
-    jobs, (ada, bo), _ = two
+    _, (ada, bo), _ = two
     scene_of().active_actor = 1
     bpy.ops.aim.job_start_now()
     assert ada.at_work and bo.at_work

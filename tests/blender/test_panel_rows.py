@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel tells of results, and buttons that are grey say what they wait for."""
+
+import bpy
+import headless
+import pytest
+
+
+def test_rows_of_results(extension):
+    results = headless.extension_module("aim_blender.scene.results")
+    learned = {"implicit_mean_mm": 0.104, "exact_worst_mm": 1e-7, "jaw_open_degrees": 21.6}
+    assert results.learned_rows(learned) == [
+        ("Networks alone", "0.10 mm"),
+        ("Whole model", "0.001 mm"),
+        ("Jaw opens", "22°"),
+    ]
+    assert results.learned_rows({}) == []
+    fitted = {"fit_mean_mm": 0.0101, "worst_mm": 0.09, "correctives": 37}
+    assert results.take_rows(3, 144, fitted) == [
+        ("Frames", "3 to 144"),
+        ("Fit, mean", "0.010 mm"),
+        ("Keys, worst", "0.090 mm"),
+        ("Corrective keys", "37"),
+    ]
+    assert results.take_rows(1, 2, {}) == [("Frames", "1 to 2")]
+    assert results.left_out(fitted) == ""
+    without = results.left_out({"retarget_unpaired_source": ["smile"]})
+    assert without == "without smile, which the target does not have"
+
+
+@pytest.mark.parametrize("name", ["take_bake", "rig_pairs_find", "bake_to_rig"])
+def test_baking_waits_for_a_take(scene, name):
+    operator = getattr(bpy.ops.aim, name)
+    assert not operator.poll()
+    with pytest.raises(RuntimeError, match="Fit a performance first"):
+        operator()
