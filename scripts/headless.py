@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +64,19 @@ def run(main: Callable[[list[str]], None]) -> None:
         main(script_arguments())
     except (RuntimeError, ValueError, OSError) as error:
         print(f"failed: {str(error).removeprefix('Error: ').strip()}", file=sys.stderr)
-        sys.exit(1)
+        leave(1)
+    leave(0)
+
+
+def leave(status: int) -> None:
+    """End Python with an exit status where the script failed, and where Python would crash if it ended by itself."""
+    if _package and extension_module("aim_blender.scene.versions").ends_badly():
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    if status:
+        sys.exit(status)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from .baked import BakedTake
+from .versions import gltf_animation_options
 
 SUFFIXES = (".glb", ".gltf", ".fbx", ".abc", ".usdc", ".usda", ".usd")
 
@@ -44,6 +45,7 @@ def export_take(
                     export_morph_animation=True,
                     export_skins=True,
                     export_optimize_animation_size=False,
+                    **gltf_animation_options(),
                 )
             elif suffix == ".fbx":
                 # No simplification: it is measured in values and not in millimetres, and removes small motions.

@@ -201,6 +201,11 @@ def line_shader() -> Any:
     return _builtin_shader("FLAT_COLOR")
 
 
+def surface_shader() -> Any:
+    """The builtin shader of triangles with a colour at each corner."""
+    return _builtin_shader("SMOOTH_COLOR")
+
+
 def _builtin_shader(name: str) -> Any:
     import gpu
 
@@ -208,6 +213,20 @@ def _builtin_shader(name: str) -> Any:
         return gpu.shader.from_builtin(name)
     except ValueError:  # an older Blender
         return gpu.shader.from_builtin("FLAT_COLOR")
+
+
+def gltf_animation_options() -> dict[str, Any]:
+    """Options of the glTF exporter that keep the armature's and the shape keys' motions one animation.
+
+    With slots they share an action; before there were two actions, which the exporter merges if told so.
+    """
+    return {} if HAS_SLOTS else {"export_animation_mode": "ACTIVE_ACTIONS"}
+
+
+def ends_badly() -> bool:
+    """Whether Python crashes when it ends: the bpy wheel of Blender 4.2 does, after any property with a callback was
+    registered. Blender itself does not."""
+    return not bpy.app.binary_path and bpy.app.version < (4, 5, 0)
 
 
 def draw_progress(layout: bpy.types.UILayout, fraction: float, text: str) -> None:

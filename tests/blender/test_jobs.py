@@ -255,7 +255,7 @@ def test_bad_performances_write_nothing(saved, scene):
     empty = problem(bpy.ops.aim.performance_fit, object_name="take one", frame_start=9, frame_end=3)
     assert "frame range is empty" in empty
     assert "no object 'nobody'" in problem(bpy.ops.aim.performance_fit, object_name="nobody")
-    assert "There is no folder" in problem(bpy.ops.aim.performance_fit, folder=str(saved / "nowhere"))
+    assert "There is no file or folder" in problem(bpy.ops.aim.performance_fit, folder=str(saved / "nowhere"))
     assert not (saved / "aim").exists()
 
 

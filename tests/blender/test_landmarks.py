@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Landmarks and the trusted region: suggested by the face, corrected by hand, and what learning is given."""
 
+import bmesh
 import bpy
 import headless
 import numpy as np
@@ -38,13 +39,14 @@ def test_the_vertex_selected_in_edit_mode_is_picked(demo):
     bpy.ops.aim.landmarks_suggest()
     demo.active_landmark = demo.landmarks.find("pogonion")
     bpy.context.view_layer.objects.active = demo.neutral
-    for polygon in demo.neutral.data.polygons:
-        polygon.select = False
-    for edge in demo.neutral.data.edges:
-        edge.select = False
-    for vertex in demo.neutral.data.vertices:
-        vertex.select = vertex.index == 321
     bpy.ops.object.mode_set(mode="EDIT")
+    # Not through mesh.edges: writing their selection crashes bpy 5.0.
+    working = bmesh.from_edit_mesh(demo.neutral.data)
+    working.select_mode = {"VERT"}
+    for vertex in working.verts:
+        vertex.select_set(vertex.index == 321)
+    working.select_flush(False)
+    bmesh.update_edit_mesh(demo.neutral.data)
     assert bpy.ops.aim.landmark_pick() == {"FINISHED"}
     bpy.ops.object.mode_set(mode="OBJECT")
     assert vertices_by_name(demo)["pogonion"] == 321

@@ -31,7 +31,7 @@ def test_blender_imports_nothing_foreign():
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
         "import bpy, headless; headless.load_extension(); bpy.ops.aim.demo_actor_add()\n"
-        f"print('FOUND', [name for name in {FOREIGN!r} if name in sys.modules])"
+        f"print('FOUND', [name for name in {FOREIGN!r} if name in sys.modules]); headless.leave(0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "FOUND []" in done.stdout, done.stdout + done.stderr
