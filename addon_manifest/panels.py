@@ -126,7 +126,9 @@ class AIM_PT_shapes(AimPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         actor = actors.active_actor(context.scene)
-        self.layout.template_list("AIM_UL_shapes", "", actor, "shapes", actor, "active_shape", rows=4)
+        row = self.layout.row()
+        row.template_list("AIM_UL_shapes", "", actor, "shapes", actor, "active_shape", rows=4)
+        row.column(align=True).prop(context.scene.aim, "show_shape", text="", icon="HIDE_OFF")
 
 
 class AIM_PT_learn(AimPanel, bpy.types.Panel):

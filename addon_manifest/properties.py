@@ -164,6 +164,12 @@ class AimScene(bpy.types.PropertyGroup):
         default=True,
     )
 
+    show_shape: BoolProperty(
+        name="Preview Shape",
+        description="Draw the shape that is chosen in the list beside the neutral; nothing in the scene is changed",
+        default=False,
+    )
+
     iterations: IntProperty(
         name="Iterations",
         description="How many steps learning takes; 0 leaves it to the method. More steps take longer and come closer",

@@ -23,6 +23,7 @@ from . import (
     properties,
     retarget_panels,
     retarget_properties,
+    shape_preview,
     status_bar,
 )
 
@@ -53,10 +54,12 @@ def register() -> None:
         live.register()
         errors.register()
         overlays.register()
+        shape_preview.register()
         status_bar.register()
         command_line.register()
     except BaseException:
         status_bar.unregister()
+        shape_preview.unregister()
         overlays.unregister()
         errors.unregister()
         live.unregister()
@@ -70,6 +73,7 @@ def unregister() -> None:
     """Stop all workers, then unregister everything in reverse."""
     command_line.unregister()
     status_bar.unregister()
+    shape_preview.unregister()
     overlays.unregister()
     errors.unregister()
     live.unregister()

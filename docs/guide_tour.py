@@ -81,11 +81,13 @@ def add_actor() -> None:
     scene = bpy.context.scene
     scene.frame_end = scene.aim.frame_end
     scene.aim.iterations = int(os.environ.get("AIM_ITERATIONS", common.ITERATIONS))
+    scene.aim.show_shape = True
     common.dress_view()
     photograph("actor", trace)
 
 
 def trace() -> None:
+    bpy.context.scene.aim.show_shape = False
     bpy.ops.aim.landmarks_suggest()
     bpy.ops.aim.constraints_trace()
     photograph("anatomy", more_anatomy)

@@ -188,6 +188,13 @@ def read_meshes(
     return ActorMeshes(names, np.stack(placed).astype(np.float32), topology, frame, found, notes)
 
 
+def shape_points(shape: Any) -> np.ndarray:
+    """(V, 3) a shape of an actor, in its object's space. Raises InputError if the object or the key is gone."""
+    if not is_there(shape.object):
+        raise InputError(f"the mesh of {shape.name!r} was deleted; undo, or leave the shape out")
+    return _shape_key_alone(shape.object, shape.shape_key) if shape.shape_key else _plain(shape.object)
+
+
 def _plain(item: bpy.types.Object) -> np.ndarray:
     """(V, 3) the mesh without modifiers; where it has shape keys, its basis."""
     mesh = meshes.mesh_of(item)
