@@ -13,16 +13,43 @@ ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ("torch", "scipy", "trimesh", "roma", "safetensors")
 
 
-def test_again_and_again(scene):
+def traces() -> dict[str, object]:
+    """Everything in Blender that registering could add to and leave behind."""
+    handlers = {
+        name: len(listed)
+        for name in dir(bpy.app.handlers)
+        if isinstance(listed := getattr(bpy.app.handlers, name), list)
+    }
+    keymaps = bpy.context.window_manager.keyconfigs.addon
+    owners = (bpy.types.Scene, bpy.types.Object, bpy.types.WindowManager, bpy.types.Mesh, bpy.types.Armature)
+    return {
+        "handlers": handlers,
+        "classes": {name for name in dir(bpy.types) if name.lower().startswith("aim")},
+        "operators": set(dir(bpy.ops.aim)) - set(dir(bpy.ops)),
+        "properties": {owner.__name__: len(owner.bl_rna.properties) for owner in owners},
+        "keymaps": sum(len(each.keymap_items) for each in keymaps.keymaps) if keymaps is not None else 0,
+    }
+
+
+def test_a_hundred_times(scene):
     package = sys.modules[headless.load_extension()]
-    before = (len(bpy.app.handlers.load_post), len(bpy.types.Scene.bl_rna.properties))
-    for _ in range(20):
-        package.unregister()
-        assert not hasattr(bpy.types.Scene, "aim")
-        assert not hasattr(bpy.types, "AIM_PT_main")
-        assert "actor_learn" not in dir(bpy.ops.aim)
+    jobs = headless.extension_module("aim_blender.scene.jobs")
+    on = traces()
+    package.unregister()
+    off = traces()
+    assert not off["classes"]
+    assert not {name for name in off["operators"] if not name.startswith("_")}
+    assert not hasattr(bpy.types.Scene, "aim")
+    for number in range(100):
         package.register()
-    assert (len(bpy.app.handlers.load_post), len(bpy.types.Scene.bl_rna.properties)) == before
+        if number % 25 == 0:
+            assert traces() == on
+        package.unregister()
+        if number % 25 == 0:
+            assert traces() == off
+            assert not bpy.app.timers.is_registered(jobs._tick)
+    package.register()
+    assert traces() == on
     assert len(bpy.context.scene.aim.actors) == 0
 
 
