@@ -283,6 +283,8 @@ def next_step(context: bpy.types.Context) -> str:
             return f"press Fit Bones, so that the jaw is known, or Learn to learn {actor.name} without bones"
         return f"press Learn to learn {actor.name}"
     if not any(take.actor == actor.identifier for take in state.takes):
+        if state.performance_kind == "OBJECT" and actors.is_there(state.performance_object):
+            return f"press Fit to fit {state.performance_object.name}"
         return "pick a performance and press Fit"
     return "play the animation, or fit another performance"
 
