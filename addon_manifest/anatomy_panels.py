@@ -48,6 +48,12 @@ class AIM_UL_depths(bpy.types.UIList):
 class AIM_PT_anatomy(AimPanel, bpy.types.Panel):
     bl_label = "Anatomy"
     bl_parent_id = "AIM_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        actor = actors.active_actor(context.scene)
+        if actor is not None and actors.is_there(actor.skull) and actors.is_there(actor.mandible):
+            self.layout.label(text="", icon="CHECKMARK")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, actor = self.layout, actors.active_actor(context.scene)

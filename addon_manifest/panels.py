@@ -280,7 +280,7 @@ def next_step(context: bpy.types.Context) -> str:
         return "resume the job, or start it again"
     if not is_learned(actor):
         if actor.skull is None and actor.mandible is None:
-            return f"press Fit Bones, so that the jaw is known, or Learn to learn {actor.name} without bones"
+            return f"open Anatomy and press Fit Bones, so that the jaw is known, or learn {actor.name} without bones"
         return f"press Learn to learn {actor.name}"
     if not any(take.actor == actor.identifier for take in state.takes):
         if state.performance_kind == "OBJECT" and actors.is_there(state.performance_object):
