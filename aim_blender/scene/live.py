@@ -72,7 +72,7 @@ class Live:
             actor.neutral.hide_set(True)
         self.changed = True
         self.problem = ""
-        self.mean_mm = self.worst_mm = 0.0
+        self.mean_mm = self.worst_mm = self.worker_s = 0.0
         self.fits = 0
         self._number = 0
         self._asked_at: float | None = None
@@ -173,6 +173,7 @@ class Live:
         item.data.update_tag()
         self.problem = ""
         self.mean_mm, self.worst_mm = float(header["mean_mm"]), float(header["worst_mm"])
+        self.worker_s = float(header.get("seconds", 0.0))
         self.fits += 1
         if asked is not None:
             self._latencies.append(time.perf_counter() - asked)

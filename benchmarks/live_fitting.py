@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Live fitting in Blender: milliseconds from a change in the scene until its fit is on the object that shows it.
+
+python benchmarks/live_fitting.py [--frames 40]
+
+Reading from Blender, the worker's fit, both ways through the pipe and writing are in it; drawing is not. Needs no data:
+it takes the demo actor. Runs in the worker's environment and starts Blender's, which build.py makes beside it.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from common import ROOT, parser, print_table
+
+
+def main() -> None:
+    found = parser(__doc__)
+    found.add_argument("--frames", type=int, default=40)
+    arguments = found.parse_args()
+    environment = f"blender-py{sys.version_info.major}.{sys.version_info.minor}"
+    python = next((ROOT / ".env" / environment).glob("[bS]*/python*"))
+    script = ROOT / "benchmarks" / "live_fitting_in_blender.py"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out.json")
+        subprocess.run(
+            [str(python), str(script), str(out), str(arguments.frames)], check=True, stdout=subprocess.DEVNULL
+        )
+        measured = json.loads(out.read_text())
+    columns = ["target", "points", "ready after s", "median ms", "90 % ms", "worst ms", "worker's part ms"]
+    columns += ["reading a frame ms", "mean off mm"]
+    title = f"Live fitting, demo actor, {arguments.frames} changes, Blender {measured['version']}"
+    print_table(title, columns, measured["rows"])
+
+
+if __name__ == "__main__":
+    main()
