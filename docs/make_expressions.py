@@ -15,7 +15,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = 5
-WIDTH = 1100
+WIDTH = 860
 TURN_DEGREES = 12.0
 
 

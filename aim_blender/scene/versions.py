@@ -206,11 +206,6 @@ def surface_shader() -> Any:
     return _builtin_shader("SMOOTH_COLOR")
 
 
-def surface_shader() -> Any:
-    """The builtin shader of triangles with a colour at each corner."""
-    return _builtin_shader("SMOOTH_COLOR")
-
-
 def _builtin_shader(name: str) -> Any:
     import gpu
 
