@@ -93,9 +93,6 @@ def save_sections(folder: Path, out: Path) -> None:
         colours = [len(bar.crop((0, row, bar.width - TABS, row + 1)).getcolors(4096)) for row in range(bar.height)]
         drawn = [row for row, number in enumerate(colours) if number > MOST_COLOURS_OF_GROUND]
         bar = bar.crop((0, 0, bar.width, min(bar.height, max(drawn, default=0) + MARGIN)))
-        if "AIM_KEEP" in os.environ:
-            bar.save(Path(os.environ["AIM_KEEP"], place.stem + "_bar.png"))
-            __import__("shutil").copy(place.with_suffix(".png"), os.environ["AIM_KEEP"])
         picture = out / f"{place.stem}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
         bar.quantize(128).save(picture, optimize=True)
