@@ -59,10 +59,9 @@ def draw() -> None:
         shown = preview(actor)
         batch = None
         if shown is not None:
-            points, triangles, colours = (
-                np.ascontiguousarray(each, kind) for each, kind in zip(shown, (np.float32, np.int32, np.float32))
-            )
-            batch = batch_for_shader(shader, "TRIS", {"pos": points, "color": colours}, indices=triangles)
+            points, triangles, colours = shown
+            corners: Any = {"pos": points.astype(np.float32), "color": colours.astype(np.float32)}
+            batch = batch_for_shader(shader, "TRIS", corners, indices=triangles)
         _known = (made_of, batch)
     if _known[1] is not None:
         gpu.state.depth_test_set("LESS_EQUAL")
