@@ -41,12 +41,20 @@ class AIM_UL_shapes(bpy.types.UIList):
     """An actor's shapes."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: Any,
+        layout: Any,
+        data: Any,
+        item: Any,
+        icon: Any,
+        active_data: Any,
+        active_property: Any,
+        index: int,
     ) -> None:
         lost = not actors.is_there(item.object)
         row = layout.row(align=True)
         row.prop(item, "name", text="", emboss=False, icon="ERROR" if lost else "SHAPEKEY_DATA")
-        row.operator("aim.shape_remove", text="", icon="X", emboss=False).index = list(data.shapes).index(item)
+        row.operator("aim.shape_remove", text="", icon="X", emboss=False).index = index
 
 
 class AIM_UL_takes(bpy.types.UIList):

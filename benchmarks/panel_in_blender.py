@@ -76,7 +76,7 @@ def redraw(out: Path) -> None:
     panels = [
         each
         for each in headless.extension_module("addon_manifest.registry").CLASSES
-        if issubclass(each, (bpy.types.Panel, bpy.types.UIList))
+        if issubclass(each, bpy.types.Panel)
     ]
     headless.extension_module("addon_manifest").unregister()
     for each in panels:
@@ -84,7 +84,7 @@ def redraw(out: Path) -> None:
     headless.extension_module("addon_manifest").register()
     spent: dict[str, list[float]] = {}
     for each in panels:
-        for name in ("draw", "draw_header", "draw_item"):
+        for name in ("draw", "draw_header"):
             if name in vars(each):
                 watch(each, name, spent)
     bpy.app.timers.register(show_side_bar, first_interval=2.0)
@@ -104,13 +104,7 @@ def watch(owner: type, name: str, spent: dict[str, list[float]]) -> None:
     def draw(self: Any, context: Any) -> None:
         clocked(self, context)
 
-    def draw_item(
-        self: Any, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
-    ) -> None:
-        clocked(self, context, layout, data, item, icon, active_data, active_property)
-
-    # Blender counts the arguments of what it calls.
-    setattr(owner, name, draw_item if name == "draw_item" else draw)
+    setattr(owner, name, draw)  # of two arguments, because Blender counts them
 
 
 def side_bar() -> tuple[bpy.types.Area, bpy.types.Region]:
@@ -135,12 +129,9 @@ def measure(out: Path, spent: dict[str, list[float]]) -> float | None:
         side_bar()[1].tag_redraw()
         return 0.05
     redraws = len(spent["AIM_PT_main"])
-    # A list's rows are drawn within its panel. Each panel draws once a redraw, a header beside it; medians, because the
-    # machine does other things too.
+    # A header is drawn beside its panel. Medians, because the machine does other things too.
     panels = {
-        name: 1000 * statistics.median(seconds) * round(len(seconds) / redraws)
-        for name, seconds in spent.items()
-        if name.startswith("AIM_PT")
+        name: 1000 * statistics.median(seconds) * round(len(seconds) / redraws) for name, seconds in spent.items()
     }
     out.write_text(json.dumps({"panels_ms": panels, "redraws": redraws, "blender": bpy.app.version_string}))
     Path(os.environ["SHOT_READY"]).touch()
