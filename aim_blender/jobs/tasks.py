@@ -204,6 +204,7 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.expression_names import read_pairs
     from ..core.files import load_actor, load_take, save_take
+    from ..core.fitting_cache import cache_beside
     from ..core.retargeting import RetargetSettings, read_regions, retarget_take
     from ..core.topology import same_surface
 
@@ -226,7 +227,8 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     figures: Figures = {}
     if not same_surface(source.topology, target.topology):
         correspondence, figures = _correspondence(arguments, source, target, report)
-    carried = retarget_take(take, source, target, settings, report, correspondence)
+    cache = cache_beside(Path(arguments["target"]))
+    carried = retarget_take(take, source, target, settings, report, correspondence, cache)
     report({"message": "Writing the take"})
     with _writing(out):
         save_take(carried, out)
