@@ -166,7 +166,7 @@ class AimScene(bpy.types.PropertyGroup):
 
     show_shape: BoolProperty(
         name="Preview Shape",
-        description="Draw the shape that is chosen in the list, to the left of the neutral; the scene stays as it is",
+        description="Draw the shape that is chosen in the list in a corner of the 3D view; the scene stays as it is",
         default=False,
     )
 

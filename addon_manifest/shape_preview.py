@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shape that is chosen in the list, drawn beside the actor's neutral in the 3D view; the scene stays as it is."""
+"""The shape that is chosen in the list, drawn small in a corner of the 3D view; the scene stays as it is."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from ..aim_blender.scene import actors, meshes, versions
 SKIN = np.array([0.55, 0.62, 0.75])
 LIGHT = np.array([-0.35, -0.8, 0.5])  # where the light comes from, in the scene's axes
 SHADE = 0.25  # how bright is what the light does not reach
-APART = 1.2  # of the face's width, from the neutral to the left
+HIGH = 0.34  # of the view's height
+LEFT_PIXELS = 70  # where Blender's tools stand
+NEARER = 4.0  # how many times as far as what Blender cuts off: in front of everything
 
 _handler: Any = None
 _known: tuple[Any, Any] = (None, None)  # what the latest batch was made of, and the batch
 
 
 def preview(actor: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The chosen shape: points (V, 3) in the scene, triangles (T, 3) and colours (V, 4); None if it is lost."""
+    """The chosen shape: points (V, 3), 1 high and turned as in the scene, about their middle; triangles (T, 3); colours
+    (V, 4). None if it is lost."""
     if not actors.is_there(actor.neutral) or not 0 <= actor.active_shape < len(actor.shapes):
         return None
     shape = actor.shapes[actor.active_shape]
@@ -32,8 +35,8 @@ def preview(actor: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     except InputError:
         return None
     points = local @ meshes.matrix_array(shape.object.matrix_world)[:3, :3].T
-    points += meshes.matrix_array(actor.neutral.matrix_world)[:3, 3]
-    points[:, 0] -= APART * np.ptp(points[:, 0])
+    points -= (points.min(0) + points.max(0)) / 2
+    points /= np.ptp(points, axis=0).max().clip(1e-12)
     towards = LIGHT / np.linalg.norm(LIGHT)
     bright = SHADE + (1.0 - SHADE) * (vertex_normals(points, triangles) @ towards).clip(0.0)
     return points, triangles, np.concatenate([bright[:, None] * SKIN, np.ones((len(points), 1))], axis=1)
@@ -66,9 +69,32 @@ def draw() -> None:
     if _known[1] is not None:
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.depth_mask_set(True)
-        _known[1].draw(shader)
+        with gpu.matrix.push_pop():
+            gpu.matrix.multiply_matrix(_corner(context))
+            _known[1].draw(shader)
         gpu.state.depth_mask_set(False)
         gpu.state.depth_test_set("NONE")
+
+
+def _corner(context: bpy.types.Context) -> Any:
+    """The matrix that brings what is 1 high into the view's lower left corner, in front of all else."""
+    from bpy_extras.view3d_utils import region_2d_to_location_3d
+    from mathutils import Matrix
+
+    region, view, space = context.region, context.region_data, context.space_data
+    eye = view.view_matrix.inverted()
+    towards = eye.col[2].xyz
+    if view.is_perspective:
+        by_camera = view.view_perspective == "CAMERA" and space.camera is not None and space.camera.type == "CAMERA"
+        near = space.camera.data.clip_start if by_camera else space.clip_start
+        depth = eye.translation - NEARER * near * towards
+    else:
+        depth = eye.translation + space.clip_end / NEARER * towards
+    high = HIGH * region.height
+    place = (LEFT_PIXELS * context.preferences.system.ui_scale + high / 2, high / 2)
+    middle = region_2d_to_location_3d(region, view, place, depth)
+    edge = region_2d_to_location_3d(region, view, (place[0] + high, place[1]), depth)
+    return Matrix.Translation(middle) @ Matrix.Scale((edge - middle).length, 4)
 
 
 def _made_of(actor: Any) -> Any:
