@@ -56,7 +56,7 @@ def measured(name: str, points: int, frames: int, change) -> list[object]:
     ready = time.perf_counter() - start
     taken, worker, reading = [], [], []
     now = live.CURRENT
-    for step in range(1, frames + 1):
+    for step in range(2, frames + 2):  # the first frame is shown already
         fits = now.fits
         change(step)
         start = time.perf_counter()
