@@ -120,6 +120,7 @@ def clean_environment(**more: str) -> dict[str, str]:
     """The variables that subprocesses get: ours, without what would mix another Python's packages in."""
     variables = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")}
     variables["OMP_WAIT_POLICY"] = "passive"  # threads that wait must not take a core from Blender or the worker
+    variables["OPENBLAS_NUM_THREADS"] = "1"  # as in the worker
     variables["PYTHONUNBUFFERED"] = "1"
     variables.update(more)
     return variables

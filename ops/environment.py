@@ -92,8 +92,10 @@ class AIM_OT_environment_install(AimOperator, bpy.types.Operator):
         """Show what will be done before it is done."""
         self.build = detect_build()
         self.shown_base, self.found = "", self._found_base()
-        return context.window_manager.invoke_props_dialog(
-            self, width=DIALOG_PIXELS, title="Set Up Environment", confirm_text="Set Up"
+        return set(
+            context.window_manager.invoke_props_dialog(
+                self, width=DIALOG_PIXELS, title="Set Up Environment", confirm_text="Set Up"
+            )
         )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -195,7 +197,7 @@ class AIM_OT_environment_remove(AimOperator, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask first."""
-        return context.window_manager.invoke_confirm(self, event)
+        return set(context.window_manager.invoke_confirm(self, event))
 
     def run(self, context: bpy.types.Context) -> set[str]:
         ENVIRONMENT.remove(wait=bpy.app.background)

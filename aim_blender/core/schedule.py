@@ -28,7 +28,8 @@ class Schedule:
     def __init__(self, iterations: int) -> None:
         self.iterations = iterations
         self.iteration = 0
-        self.phase_index = 0
+        self.phase_start = self.settling_start = self.phase_end = self.windows_since = 0
+        self.least_error = math.inf
         self._enter(0)
         self._leave_finished_phases()
 

@@ -51,7 +51,7 @@ def depths_of_landmarks(changed: Mapping[str, float]) -> dict[str, float]:
     found = {}
     for name in LANDMARK_NAMES:
         pair = name[:-2] if name.endswith(tuple(SIDES)) else name
-        depth = changed.get(name, changed.get(pair, TISSUE_DEPTHS.get(pair)))
-        if depth is not None:
-            found[name] = float(depth)
+        asked = changed.get(name, changed.get(pair)) or TISSUE_DEPTHS.get(pair)
+        if asked is not None:
+            found[name] = float(asked)
     return found
