@@ -100,7 +100,8 @@ def _draw_views(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     side.operator("aim.image_landmarks_list", text="", icon="FILE_REFRESH")
     unplaced = sum(each.vertex < 0 for each in sources.landmarks)
     if unplaced:
-        text = f"{unplaced} of {len(sources.landmarks)} points have no vertex and are left out; pick theirs on the neutral"
+        count = len(sources.landmarks)
+        text = f"{unplaced} of {count} points have no vertex and are left out; pick theirs on the neutral"
         draw_text(column, text, "INFO")
 
 

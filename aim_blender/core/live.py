@@ -21,9 +21,9 @@ from .rigid import apply_motion
 
 HEADS = ("free", "still")
 MOST_HANDLES = 500
-# Of handles, in mm: ten times what tracked points take, since nobody drags handles to where a face can go. On the demo
-# actor a chin torn 24 mm from one that stays then asks for weights of 3.6 and not 15; a true jaw opening by nine handles
-# is off by 0.7 mm on the mean and not 0.24.
+# Of handles, in mm: more than tracked points take, since an artist drags them to where no face can go. On the demo actor
+# a chin drawn 24 mm away from a handle that stays then asks for weights of 3.6 and not 15; nine handles on a true jaw
+# opening give a face that is 0.7 mm off on the mean and not 0.24.
 HANDLE_RIDGE, HANDLE_SMOOTHNESS = 1.0, 60.0
 
 
