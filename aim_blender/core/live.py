@@ -21,7 +21,7 @@ from .rigid import apply_motion
 
 HEADS = ("free", "still")
 MOST_HANDLES = 500
-# Of handles, in mm: more than tracked points take, since an artist drags them to where no face can go. On the demo actor
+# Of handles, in mm: more than tracked points take, for an artist drags them to where no face can go. On the demo actor
 # a chin drawn 24 mm away from a handle that stays then asks for weights of 3.6 and not 15; nine handles on a true jaw
 # opening give a face that is 0.7 mm off on the mean and not 0.24.
 HANDLE_RIDGE, HANDLE_SMOOTHNESS = 1.0, 60.0
