@@ -9,7 +9,7 @@ import pytest
 from scenes import add_capture
 
 MODULES = ("scene.jobs", "scene.job_making")
-FEW = {"iterations": 40, "hidden": 16, "device": "cpu"}
+FEW = {"iterations": 5, "hidden": 16, "device": "cpu"}
 PATIENCE_S = 120
 
 
