@@ -61,11 +61,10 @@ def test_a_jaw_that_folds_the_skin_is_refused(random):
 # -- weights of the named keys ----------------------------------------------------------------------------------------
 
 
-def test_bounded_weights_are_those_of_scipy_without_time(random, monkeypatch):
-    monkeypatch.setattr(baking, "TEMPORAL_SMOOTHNESS", 0.0)
+def test_bounded_weights_are_those_of_scipy_without_time(random):
     keys, frames = random.normal(size=(5, 60)), random.normal(size=(4, 60)) * 3
     frames += np.array([[2, 0, 0.4, -1, 0]]) @ keys
-    found = bounded_weights(keys, frames)
+    found = bounded_weights(keys, frames, temporal=0.0)
     for weights, frame in zip(found, frames, strict=True):
         wanted = lsq_linear(keys.T, frame, (LOWEST_WEIGHT, HIGHEST_WEIGHT), tol=1e-12).x
         assert weights == pytest.approx(wanted, abs=1e-5)
@@ -73,8 +72,7 @@ def test_bounded_weights_are_those_of_scipy_without_time(random, monkeypatch):
     assert (found == HIGHEST_WEIGHT).any()
 
 
-def test_bounded_weights_are_those_of_scipy_with_time(random, monkeypatch):
-    monkeypatch.setattr(baking, "TEMPORAL_SMOOTHNESS", 0.5)
+def test_bounded_weights_are_those_of_scipy_with_time(random):
     keys, frames = random.normal(size=(3, 40)), random.normal(size=(5, 40)) * 4
     frames += np.array([[1.0, 0.4, -1]]) @ keys
     smoothness = 0.5 * (keys**2).sum() / len(keys)
@@ -82,10 +80,10 @@ def test_bounded_weights_are_those_of_scipy_with_time(random, monkeypatch):
     stacked = np.concatenate([np.kron(np.eye(5), keys.T), change])
     right = np.concatenate([frames.ravel(), np.zeros(len(change))])
     wanted = lsq_linear(stacked, right, (LOWEST_WEIGHT, HIGHEST_WEIGHT), tol=1e-12).x.reshape(5, 3)
-    found = bounded_weights(keys, frames)
+    found = bounded_weights(keys, frames, temporal=0.5)
     assert found == pytest.approx(wanted, abs=1e-5)
-    monkeypatch.setattr(baking, "TEMPORAL_SMOOTHNESS", 0.0)
-    assert np.abs(np.diff(found, axis=0)).sum() < np.abs(np.diff(bounded_weights(keys, frames), axis=0)).sum()
+    each_alone = bounded_weights(keys, frames, temporal=0.0)
+    assert np.abs(np.diff(found, axis=0)).sum() < np.abs(np.diff(each_alone, axis=0)).sum()
 
 
 def test_weights_of_one_frame_need_no_neighbours(random):
