@@ -20,7 +20,7 @@ from .actor import Actor, skin
 from .cameras import Camera
 from .closed_form import prior_of_modes
 from .errors import InputError
-from .fitting_settings import HEADS, check_temporal
+from .fitting_settings import check_choices
 from .image_points import ImagePoints, LandmarkMap, bind_landmarks
 from .jaw_of_frame import JawOfFrame
 from .modes import laplacian_modes
@@ -56,11 +56,7 @@ class ImageFittingSettings:
     head: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.head not in HEADS:
-            raise InputError(f"head is {self.head!r}; it must be one of {', '.join(HEADS)}")
-        if not 1 <= self.modes <= 2000:
-            raise InputError(f"modes is {self.modes}; it must be between 1 and 2000")
-        check_temporal(self.temporal)
+        check_choices(self.modes, self.head, self.temporal)
 
 
 @dataclass(frozen=True)

@@ -45,20 +45,20 @@ class FittingSettings:
     def __post_init__(self) -> None:
         if self.solver not in SOLVERS:
             raise InputError(f"there is no solver called {self.solver!r}; it must be {' or '.join(SOLVERS)}")
-        if self.head not in HEADS:
-            raise InputError(f"head is {self.head!r}; it must be one of {', '.join(HEADS)}")
-        if not 1 <= self.modes <= 2000:
-            raise InputError(f"modes is {self.modes}; it must be between 1 and 2000")
+        check_choices(self.modes, self.head, self.temporal)
         if self.iterations < 0:
             raise InputError(f"iterations is {self.iterations}; it must be 0 or more, and 0 leaves it to the method")
-        check_temporal(self.temporal)
         if not self.outlier_mm >= 0:
             raise InputError(
                 f"outlier_mm is {self.outlier_mm:g}; it must be a distance in mm, or 0 to believe all points"
             )
 
 
-def check_temporal(frames: float) -> None:
-    """Raise InputError unless `frames` can be the temporal smoothing's length."""
-    if not (frames == 0 or 2 <= frames <= 1000):
-        raise InputError(f"temporal is {frames:g}; it must be 0, or from 2 to 1000 frames")
+def check_choices(modes: int, head: str, temporal: float) -> None:
+    """Raise InputError unless these, which every kind of fit has, can be used."""
+    if head not in HEADS:
+        raise InputError(f"head is {head!r}; it must be one of {', '.join(HEADS)}")
+    if not 1 <= modes <= 2000:
+        raise InputError(f"modes is {modes}; it must be between 1 and 2000")
+    if not (temporal == 0 or 2 <= temporal <= 1000):
+        raise InputError(f"temporal is {temporal:g}; it must be 0, or from 2 to 1000 frames")
