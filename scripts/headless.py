@@ -71,12 +71,17 @@ def run(main: Callable[[list[str]], None]) -> None:
 def leave(status: int) -> None:
     """End Python with an exit status where the script failed, and where Python would crash if it ended by itself."""
     if _package and extension_module("aim_blender.scene.versions").ends_badly():
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        leave_at_once(status)
     if status:
         sys.exit(status)
+
+
+def leave_at_once(status: int) -> None:
+    """End Python after what was to be done at its end, but before it tears itself down."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,12 +24,30 @@ bpy = pytest.importorskip("bpy", reason="these tests run under a Python with the
 import headless  # noqa: E402
 import scenes  # noqa: E402
 
+_ends_badly = False
+_status = 0
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Remember how it went, for pytest_unconfigure."""
+    global _status
+    _status = int(exitstatus)
+
+
+def pytest_unconfigure() -> None:
+    """End with that status where this bpy would crash at the end of Python."""
+    if _ends_badly:
+        _user_resources.cleanup()
+        headless.leave_at_once(_status)
+
 
 @pytest.fixture(scope="session")
 def extension() -> Iterator[str]:
     """The loaded extension's package name."""
     package = headless.load_extension()
     headless.extension_module("ops.base").reraise_unexpected = True
+    global _ends_badly
+    _ends_badly = headless.extension_module("aim_blender.scene.versions").ends_badly()
     yield package
     headless.unload_checkout()
 

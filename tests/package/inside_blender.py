@@ -6,6 +6,7 @@ Each function installs the zip as a user would, does one thing, and returns what
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -214,3 +215,6 @@ def refuse_missing_worker(zip_file: str, folder: str) -> dict[str, Any]:
 if __name__ == "__main__":
     answer = globals()[sys.argv[1]](**json.loads(sys.argv[2]))
     print("\nINSIDE-BLENDER " + json.dumps(answer), flush=True)
+    if bpy.app.version < (4, 5, 0):  # this wheel crashes at the end of Python, see ends_badly() in scene/versions.py
+        atexit._run_exitfuncs()
+        os._exit(0)
