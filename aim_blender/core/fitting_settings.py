@@ -18,22 +18,21 @@ class FittingSettings:
     modes: number M of smooth functions; more follow finer detail and cost more. Every vertex counts alike in them: on a
     face with finer mesh at lids and lips the error is 0.029 mm, where modes by area leave 0.061 (120 modes). ridge:
     what a weight of 1 everywhere costs, as a distance in mm: keeps weights small where the data do not tell.
-    smoothness: what a weight costs that changes across the face, in mm: weights that change slowly mean the same on
-    another face. With 140 modes and 0.3 the fit is as near as with 120 and 0.05, and its retarget nearer: 0.152 mm
-    instead of 0.156, and 0.150 instead of 0.156 the other way. temporal: movements that go to and fro within
-    this many frames are halved, slower ones kept, without delay; 0 fits every frame for itself. outlier_mm: a point
-    that stays further from the fit than this, and much further than the frame's others, loses its say; 0 believes every
-    point. head: free solves the head's rigid motion for every frame, still takes the performance as stabilized, auto
-    looks whether it moves.
+    smoothness: what a weight costs that changes across the face, in mm. 140 modes come 0.002 mm nearer, but need more
+    than 3 s of set-up; a retarget is the same within 0.002 mm. temporal: movements that go to and fro within this many
+    frames are halved, slower ones kept, without delay; 0 fits every frame for itself. outlier_mm: a point that stays
+    further from the fit than this, and much further than the frame's others, loses its say; 0 believes every point.
+    head: free solves the head's rigid motion for every frame, still takes the performance as stabilized, auto looks
+    whether it moves.
 
     The neural solver begins with a fit in closed form, by all of these, and takes its head; with warm_start its jaw and
     weights too. iterations: its passes over all frames, 0 leaves it to the method. One seed gives one result.
     """
 
     solver: str = "closed-form"
-    modes: int = 140
+    modes: int = 120
     ridge: float = 0.03
-    smoothness: float = 0.3
+    smoothness: float = 0.1
     temporal: float = 0.0
     outlier_mm: float = 6.0
     head: str = "auto"

@@ -52,7 +52,7 @@ class RetargetSettings:
     A weight is undetermined where the source's shape moves little; if the target's moves much there, it would show.
 
     Measured on learned actors (benchmarks/retargeting.py, 100 frames, mean error on the target in mm), actor 3 to 11
-    and back: 0.124 and 0.130. Carrying the weights of e_i and, apart from them, the jaw gave 0.152 and 0.150 at best,
+    and back: 0.131 and 0.136. Carrying the weights of e_i and, apart from them, the jaw gave 0.152 and 0.150 at best,
     with the jaw written in the span of the source's jaws and rebuilt from the target's, and 0.28 with the jaw as it is.
     """
 
