@@ -106,7 +106,8 @@ def retarget_take(
 
     total = len(take.frames)
     report({"message": "Retargeting", "done": 0, "total": total})
-    weights = torch.as_tensor(take.modes), _whole_weights(take, source, target, from_index, to_index, settings.settling)
+    modes = torch.as_tensor(take.modes)
+    weights = _whole_weights(take, source, target, from_index, to_index, settings.settling)[:, :, from_index]
     performer = _with_expressions(target, to_index)
     shown = torch.as_tensor(_offsets(performer)).float()
     fitting = FittingSettings(modes=take.modes.shape[1], outlier_mm=0.0, head="still")
@@ -115,7 +116,7 @@ def retarget_take(
     jaw = np.empty((total, 4, 4))
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, first + CHUNK_FRAMES)
-        frames = target.neutral + expression_offsets(weights[0], weights[1][part][:, :, from_index], shown).numpy()
+        frames = target.neutral + expression_offsets(modes, weights[part], shown).numpy()
         jaw[part] = session.jaw(frames)
         found = session.solve(frames, jaw[part])
         carried[part, :, to_index] = found.coefficients.cpu().numpy() * settings.strength
