@@ -88,47 +88,24 @@ def retarget_take(
     """
     settings = settings or RetargetSettings()
     report = report or (lambda _: None)
-    check_belongs(source, take)
-    across = not same_surface(source.topology, target.topology)
-    if across:
-        if correspondence is None:
-            raise InputError(
-                f"the source's mesh has {len(source.bone)} vertices and the target's {len(target.bone)}, "
-                "or their faces differ; retargeting across topologies needs their correspondence"
-            )
-        correspondence.check(source.topology, target.topology)
-        source = carried_actor(source, correspondence, target.topology)
-        take = dataclasses.replace(take, modes=correspondence.carry(take.modes))
-    region = _checked_region(settings.region_strength, len(target.bone))
-    pairs = pair_expressions(source.names, target.names, settings.pairs)
-    from_index = np.array([source.names.index(name) for name in pairs])  # (P,)
-    to_index = np.array([target.names.index(name) for name in pairs.values()])  # (P,)
-
     total = len(take.frames)
     report({"message": "Retargeting", "done": 0, "total": total})
-    modes = torch.as_tensor(take.modes)
-    weights = _whole_weights(take, source, target, from_index, to_index, settings.settling)[:, :, from_index]
-    performer = _with_expressions(target, to_index)
-    shown = torch.as_tensor(_offsets(performer)).float()
-    fitting = FittingSettings(modes=take.modes.shape[1], outlier_mm=0.0, head="still")
-    session = FittingSession(performer, fitting, cache)
-    carried = np.zeros((total, session.modes.shape[1], len(target.names)), dtype=np.float32)
+    region = _checked_region(settings.region_strength, len(target.bone))
+    carrying = Retargeting(take, source, target, settings, correspondence, cache)
+    pairs = carrying.pairs
+    carried = np.zeros((total, carrying.modes.shape[1], len(target.names)), dtype=np.float32)
     jaw = np.empty((total, 4, 4))
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, first + CHUNK_FRAMES)
-        frames = target.neutral + expression_offsets(modes, weights[part], shown).numpy()
-        jaw[part] = session.jaw(frames)
-        found = session.solve(frames, jaw[part])
-        carried[part, :, to_index] = found.coefficients.cpu().numpy() * settings.strength
+        carried[part], jaw[part] = carrying.carried(part)
         report({"message": "Retargeting", "done": min(part.stop, total), "total": total})
-    if target.hinge is not None:
-        pose = decompose_jaw(jaw, target.hinge)
-        jaw = compose_jaw(pose * settings.strength * settings.jaw_strength, target.hinge)
-    head = _carry_head(take.head, source, target) if settings.head else np.tile(np.eye(4), (total, 1, 1))
+    carried *= settings.strength
+    jaw = strengthened_jaw(jaw, target, settings.strength * settings.jaw_strength)
+    head = carrying.head() if settings.head else np.tile(np.eye(4), (total, 1, 1))
     figures = {
         "frames": total,
         "paired": len(pairs),
-        "across_topologies": across,
+        "across_topologies": carrying.across,
         "renamed": [f"{one} -> {other}" for one, other in pairs.items() if one != other],
         "unpaired_source": [name for name in source.names if name not in pairs],
         "unpaired_target": [name for name in target.names if name not in pairs.values()],
@@ -138,7 +115,7 @@ def retarget_take(
     return Take(
         names=target.names,
         topology_digest=target.topology.digest,
-        modes=np.ascontiguousarray(session.modes * region[:, None], dtype=np.float32),
+        modes=np.ascontiguousarray(carrying.modes * region[:, None], dtype=np.float32),
         coefficients=carried,
         jaw=jaw,
         head=head,
@@ -155,6 +132,68 @@ def retarget_take(
         },
         figures=figures,
     )
+
+
+class Retargeting:
+    """What carries the frames of one take to one target, made once: then a frame takes milliseconds.
+
+    Of the settings pairs and settling count; what carried() gives is as strong as it was performed. pairs: {source
+    expression: target expression}. modes: (V, M) of the target. across: whether the meshes differ. Raises InputError as
+    retarget_take does.
+    """
+
+    def __init__(
+        self,
+        take: Take,
+        source: Actor,
+        target: Actor,
+        settings: RetargetSettings,
+        correspondence: Correspondence | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        check_belongs(source, take)
+        self.across = not same_surface(source.topology, target.topology)
+        if self.across:
+            if correspondence is None:
+                raise InputError(
+                    f"the source's mesh has {len(source.bone)} vertices and the target's {len(target.bone)}, "
+                    "or their faces differ; retargeting across topologies needs their correspondence"
+                )
+            correspondence.check(source.topology, target.topology)
+            source = carried_actor(source, correspondence, target.topology)
+            take = dataclasses.replace(take, modes=correspondence.carry(take.modes))
+        self.take, self.source, self.target = take, source, target
+        self.pairs = pair_expressions(source.names, target.names, settings.pairs)
+        from_index = np.array([source.names.index(name) for name in self.pairs])  # (P,)
+        to_index = np.array([target.names.index(name) for name in self.pairs.values()])  # (P,)
+        order = np.argsort(to_index)  # so that a target all of whose shapes pair is the performer
+        self._from, self._to = from_index[order], to_index[order]
+        self._weights = _WholeWeights(take, source, target, self._from, self._to, settings.settling)
+        performer = _with_expressions(target, self._to)
+        self._shown = torch.as_tensor(_offsets(performer)).float()
+        fitting = FittingSettings(modes=take.modes.shape[1], outlier_mm=0.0, head="still")
+        # The target's own fits would find another factor in their file, if it were not for all its shapes.
+        self.session = FittingSession(performer, fitting, cache if len(self._to) == len(target.names) else None)
+        self.modes = self.session.modes
+
+    def carried(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), in a part of the take."""
+        weights = self._weights.of(part)[:, :, self._from]
+        frames = self.target.neutral + expression_offsets(self._weights.modes, weights, self._shown).numpy()
+        jaw = self.session.jaw(frames)
+        found = self.session.solve(frames, jaw)
+        carried = np.zeros((len(frames), self.modes.shape[1], len(self.target.names)), dtype=np.float32)
+        carried[:, :, self._to] = found.coefficients.cpu().numpy()
+        return carried, jaw
+
+    def head(self) -> np.ndarray:
+        """H'_j (F, 4, 4) of the target in all frames."""
+        return _carry_head(self.take.head, self.source, self.target)
+
+
+def strengthened_jaw(jaw: np.ndarray, actor: Actor, strength: float) -> np.ndarray:
+    """The jaw (F, 4, 4) with its pose about the actor's hinge times the strength; as it is without a hinge."""
+    return jaw if actor.hinge is None else compose_jaw(decompose_jaw(jaw, actor.hinge) * strength, actor.hinge)
 
 
 def carried_actor(actor: Actor, correspondence: Correspondence, topology: Topology) -> Actor:
@@ -181,47 +220,56 @@ def read_regions(path: Path) -> np.ndarray:
 # -- weights ----------------------------------------------------------------------------------------------------------
 
 
-def _whole_weights(
-    take: Take, source: Actor, target: Actor, from_index: np.ndarray, to_index: np.ndarray, settling: float
-) -> Tensor:
-    """Coefficients a (F, M, N) of weights of the source's whole shapes, settled where these leave them undetermined.
+class _WholeWeights:
+    """Coefficients a (f, M, N) of weights of the source's whole shapes, settled where these leave them undetermined.
 
     With δ_i = s_i - s0, they minimise over w
         sum_c |sum_i w_i(c) δ_i(c) - x(c)|^2 + settling sum_ci |δ'_i(c)|^2 |w_i(c) - u_i|^2
     with x the take's frame without its head, and u_i the weight of shape i over the whole face: what shows on
     the source stays, and what would show on the target alone comes to rest.
     """
-    modes = torch.as_tensor(take.modes)  # (V, M)
-    frames, count, names = take.coefficients.shape
-    fields = torch.as_tensor(_offsets(source)).float()  # (V, N, 3) δ
-    right = torch.empty(count, names, frames, dtype=torch.float64)
-    for first in range(0, frames, CHUNK_FRAMES):
-        part = slice(first, min(first + CHUNK_FRAMES, frames))
-        right[:, :, part] = seen_by_modes(modes, fields, _seen_offsets(take, source, part)).double()
-    matrix = agreement_matrix(modes, fields)
-    diagonal = matrix.view(count * names, -1).diagonal()
-    # The blocks, summed in float32, stay positive definite; and what neither actor shows stays small.
-    diagonal.add_(5e-5 * float(diagonal.mean()) + 1e-9)
-    found = _solved(matrix, right)
-    if settling == 0:
-        return found
-    target_energy = torch.zeros(len(modes), names)  # (V, N)
-    target_energy[:, from_index] = torch.as_tensor(_offsets(target)[:, to_index]).float().square().sum(-1)
-    rest = torch.stack([(modes.T @ (target_energy[:, i, None] * modes)).double() for i in range(names)])  # (N, M, M)
-    rest *= settling
-    flat = torch.linalg.lstsq(modes.double(), torch.ones(len(modes), 1, dtype=torch.float64)).solution  # (M, 1): 1
-    overall = _mean_weights(modes, found, fields.square().sum(-1)).double()  # (F, N) u
-    right += torch.einsum("imp,pif->mif", rest, flat[:, 0, None, None] * overall.T)
-    for i in range(names):
-        matrix[:, i, :, i] += rest[i]
-    return _solved(matrix, right)
+
+    def __init__(
+        self, take: Take, source: Actor, target: Actor, from_index: np.ndarray, to_index: np.ndarray, settling: float
+    ) -> None:
+        self.take, self.source = take, source
+        self.modes = modes = torch.as_tensor(take.modes)  # (V, M)
+        count, names = take.coefficients.shape[1:]
+        self.fields = torch.as_tensor(_offsets(source)).float()  # (V, N, 3) δ
+        matrix = agreement_matrix(modes, self.fields)
+        diagonal = matrix.view(count * names, -1).diagonal()
+        # The blocks, summed in float32, stay positive definite; and what neither actor shows stays small.
+        diagonal.add_(5e-5 * float(diagonal.mean()) + 1e-9)
+        self.factor = torch.linalg.cholesky(matrix.view(count * names, -1))
+        self.settled: Tensor | None = None
+        if settling == 0:
+            return
+        target_energy = torch.zeros(len(modes), names)  # (V, N)
+        target_energy[:, from_index] = torch.as_tensor(_offsets(target)[:, to_index]).float().square().sum(-1)
+        rest = torch.stack([(modes.T @ (target_energy[:, i, None] * modes)).double() for i in range(names)])
+        rest *= settling  # (N, M, M)
+        flat = torch.linalg.lstsq(modes.double(), torch.ones(len(modes), 1, dtype=torch.float64)).solution  # (M, 1): 1
+        self.rest = rest @ flat[:, 0]  # (N, M)
+        importance = self.fields.square().sum(-1)
+        self.share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, N): of a weight's mean
+        for i in range(names):
+            matrix[:, i, :, i] += rest[i]
+        self.settled = torch.linalg.cholesky(matrix.view(count * names, -1))
+
+    def of(self, part: slice) -> Tensor:
+        """The coefficients (f, M, N) float32 in a part of the take."""
+        right = seen_by_modes(self.modes, self.fields, _seen_offsets(self.take, self.source, part)).double()
+        found = _solved(self.factor, right)
+        if self.settled is None:
+            return found
+        overall = torch.einsum("fmi,mi->fi", found, self.share).double()  # (F, N) u
+        return _solved(self.settled, right + torch.einsum("im,fi->mif", self.rest, overall))
 
 
-def _solved(matrix: Tensor, right: Tensor) -> Tensor:
-    """Coefficients (F, M, N) float32 with matrix (M, N, M, N) times them the right side (M, N, F)."""
+def _solved(factor: Tensor, right: Tensor) -> Tensor:
+    """Coefficients (F, M, N) float32 with the matrix of this factor (M N, M N) times them the right side (M, N, F)."""
     count, names, frames = right.shape
-    factor = torch.linalg.cholesky(matrix.view(count * names, -1))
-    solution = torch.cholesky_solve(right.view(-1, frames), factor)
+    solution = torch.cholesky_solve(right.reshape(-1, frames), factor)
     return solution.view(count, names, frames).permute(2, 0, 1).float().contiguous()
 
 
@@ -247,13 +295,6 @@ def _with_expressions(actor: Actor, chosen: np.ndarray) -> Actor:
         implicit_expressions=actor.implicit_expressions[:, chosen],
         expression_residual=actor.expression_residual[:, chosen],
     )
-
-
-def _mean_weights(modes: Tensor, coefficients: Tensor, importance: Tensor) -> Tensor:
-    """(F, N) the mean of w_i(c) over points of importance (V, N), and 0 for a shape without any."""
-    total = importance.sum(0)
-    share = modes.T @ (importance / total.clamp(min=1e-12))  # (M, N)
-    return torch.einsum("fmi,mi->fi", coefficients, share)
 
 
 # -- head --------------------------------------------------------------------------------------------------------------
