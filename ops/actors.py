@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import FloatProperty, IntProperty, StringProperty
 
-from ..aim_blender.scene import actors, demo, jobs
+from ..aim_blender.scene import actor_meshes, actors, demo, jobs
 from .base import AimOperator, require_actor
 
 
@@ -38,7 +38,7 @@ class AIM_OT_actor_add(AimOperator, bpy.types.Operator):
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        sources, bones, notes = actors.sources_from_selection(context.selected_objects, context.active_object)
+        sources, bones, notes = actor_meshes.sources_from_selection(context.selected_objects, context.active_object)
         name = self.name or context.active_object.name
         actor, more = actors.add_actor(context.scene, name, sources, bones, self.millimetres_per_unit or None)
         with_bones = f" and {' and '.join(bones)}" if bones else ""

@@ -9,7 +9,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, baking_jobs, jobs, rig_baking
+from ..aim_blender.scene import baking_jobs, jobs, naming, rig_baking
 from .base import AimOperator, worker_interpreter
 from .results import deliver
 
@@ -119,7 +119,7 @@ class AIM_OT_rig_pairs_find(AimOperator, bpy.types.Operator):
             pair.name, pair.target = name, target
         missing = [name for name, target in pairs.items() if not target]
         text = f"paired {len(pairs) - len(missing)} of {len(pairs)} expressions"
-        self.tell(text + (f"; none for {actors.listed(missing)}" if missing else ""))
+        self.tell(text + (f"; none for {naming.listed(missing)}" if missing else ""))
         return {"FINISHED"}
 
 

@@ -12,7 +12,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.jobs.environment_making import BUILDS, detect_build
+from ..aim_blender.jobs.environment_plan import BUILDS, detect_build
 from ..aim_blender.jobs.interpreter import InterpreterError
 from ..aim_blender.scene import environment, jobs
 from ..aim_blender.scene.environment import ENVIRONMENT

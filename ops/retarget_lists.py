@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, retarget_lists
+from ..aim_blender.scene import actors, naming, retarget_lists
 from .base import AimOperator, require_actor
 
 
@@ -22,7 +22,7 @@ class AIM_OT_retarget_pairs_find(AimOperator, bpy.types.Operator):
         missing = retarget_lists.list_pairs(context.scene.aim.retarget, actor, target)
         count = len(actor.shapes)
         text = f"paired {count - len(missing)} of {count} expressions"
-        self.tell(text + (f"; none for {actors.listed(missing)}" if missing else ""))
+        self.tell(text + (f"; none for {naming.listed(missing)}" if missing else ""))
         return {"FINISHED"}
 
 

@@ -3,13 +3,17 @@
 
 folder        what lies in a job's folder, and the state it is in
 interpreter   which Python does the work
-environment_making   makes the environment of that Python, and removes it
+environment_plan     which build of torch for that Python's environment, by which commands
+environment_making   makes the environment, and removes it
 supervisor    starts, polls, cancels and resumes a worker; Blender's panel and the background use the same class
 sentences     one sentence for whatever went wrong
 progress      time left, estimated from the progress so far
 tasks         what a worker can do (needs torch once a task is called)
 worker        does the steps of a job's folder
-verbs         the command line's verbs
+outputs       where a task's output goes
+verbs         the command line's verbs and their options
+command_line  does one verb
+progress_display   what it shows meanwhile
 
 Nothing here needs more than Python's standard library until a function of `tasks` is called, so Blender's process may
 import it.

@@ -11,19 +11,16 @@ Importing this module is quick; a task imports what it needs, torch included, wh
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from ..core.kept_files import CORRESPONDENCE_SUFFIX, kept_correspondence
-from .sentences import is_disk_full
+from .outputs import output_folder, output_path, writing
 
 if TYPE_CHECKING:
     from ..core.actor import Actor
@@ -87,7 +84,7 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     name = out.name.removesuffix(ACTOR_SUFFIX)
     picture = out.with_name(f"{name}.learning.png")
     notes = {"notes": actor.settings["notes"]} if actor.settings["notes"] else {}
-    with _writing(out):
+    with writing(out):
         save_actor(actor, out)
         save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
     return {"out": str(out), "curve": str(picture), **actor.figures, **fitted, "jaw": jaw_movements(actor), **notes}
@@ -98,7 +95,7 @@ def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figur
     from ..core.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
 
     fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology))
-    with _writing(folder):
+    with writing(folder):
         write_anatomy(fitted, fitted.landmarks, folder)
     figures = {name: value for name, value in fitted.figures.items() if name != "notes"}
     return dataclasses.replace(capture, bones=fitted.bones), {"bones": str(folder), **figures}
@@ -136,7 +133,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         take = fit_performance(actor, performance, FittingSettings(**chosen), report, cache, checkpoint)
     report({"message": "Writing the take"})
     picture = out.with_name(out.name.removesuffix(TAKE_SUFFIX) + ".error.png")
-    with _writing(out):
+    with writing(out):
         save_take(take, out)
         save_error_curve(take, picture)
     return {"out": str(out), "curve": str(picture), **take.figures}
@@ -189,7 +186,7 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     take = retimed(take, actor, timing)
     baked = bake_take(actor, take, tolerance_mm, report)
     report({"message": "Writing the bake"})
-    with _writing(out):
+    with writing(out):
         baked.save(out)
     return {"out": str(out), **baked.figures}
 
@@ -230,7 +227,7 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     cache = cache_beside(Path(arguments["target"]))
     carried = retarget_take(take, source, target, settings, report, correspondence, cache)
     report({"message": "Writing the take"})
-    with _writing(out):
+    with writing(out):
         save_take(carried, out)
     return {"out": str(out), **carried.figures, **figures}
 
@@ -247,7 +244,7 @@ def _correspondence(
     if given or path.is_file():
         return load_correspondence(path), {"correspondence": str(path)}
     found = make_correspondence(source.neutral, source.topology, target.neutral, target.topology, None, report)
-    with _writing(path):
+    with writing(path):
         save_correspondence(found, path)
     return found, {
         "correspondence": str(path),
@@ -267,7 +264,7 @@ def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | Non
     source, target = (read_neutral(Path(arguments[name])) for name in ("source", "target"))
     landmarks = arguments.get("landmarks")
     found = make_correspondence(*source, *target, read_landmarks(Path(landmarks)) if landmarks else None, report)
-    with _writing(out):
+    with writing(out):
         save_correspondence(found, out)
     return {"out": str(out), **found.figures}
 
@@ -305,13 +302,13 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         else:
             named = read_landmarks(Path(landmarks)) if landmarks else None
             correspondence = make_correspondence(source.neutral, source.topology, neutral, topology, named, report)
-            with _writing(path):
+            with writing(path):
                 save_correspondence(correspondence, path)
         figures = {"correspondence": str(path), "doubtful_share": correspondence.figures.get("doubtful_share")}
     name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
     actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
     report({"message": "Writing the actor"})
-    with _writing(out):
+    with writing(out):
         save_actor(actor, out)
     return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor)}
 
@@ -341,7 +338,7 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     take = retimed(take, actor, timing)
     report({"message": "Evaluating"})
     frames = evaluate_take(actor, take)
-    with _writing(out):
+    with writing(out):
         if suffix in CACHE_SUFFIXES:
             write_cache(out, (frames["vertices"] / unit).astype("f4"), take.frames, take.fps)
         else:
@@ -365,7 +362,7 @@ def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
     performance = read_performance(Path(arguments["performance"]), actor.topology)
     arrays = point_errors(actor, take, performance, report)
-    with _writing(out):
+    with writing(out):
         save_arrays(out, arrays)
     found = arrays["errors"].astype(np.float32)
     return {"out": str(out), "mean_mm": float(np.nanmean(found)), "worst_mm": float(np.nanmax(found))}
@@ -385,7 +382,7 @@ def inspect(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     report({"message": "Looking inside"})
     arrays, figures = inspect_actor(actor)
     picture = out.with_suffix(".png")
-    with _writing(out):
+    with writing(out):
         save_arrays(out, arrays)
         save_anatomy_sheet(arrays, figures, picture, source.name.removesuffix(ACTOR_SUFFIX))
     return {"out": str(out), "sheet": str(picture), **figures}
@@ -423,7 +420,7 @@ def anatomy(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     seconds = time.perf_counter() - started
     suggested = {name: vertex for name, vertex in fitted.landmarks.items() if name not in request.landmarks}
     report({"message": "Writing the bones"})
-    with _writing(out):
+    with writing(out):
         write_anatomy(fitted, suggested, out)
     return {"out": str(out), "seconds": seconds, "landmarks_suggested": len(suggested), **fitted.figures}
 
@@ -433,7 +430,8 @@ def environment(arguments: dict[str, Any], report: Report, checkpoint: Path | No
     (on or off)."""
     optional = ("requirements", "options", "trial")
     _expect("environment", arguments, required=("folder", "base", "build"), optional=optional)
-    from .environment_making import BUILDS, REQUIREMENTS, Plan, make_environment
+    from .environment_making import make_environment
+    from .environment_plan import BUILDS, REQUIREMENTS, Plan
 
     if arguments["build"] not in BUILDS:
         raise InputError(f"there is no build {arguments['build']!r}; there are {', '.join(BUILDS)}")
@@ -491,49 +489,3 @@ def _expect(task: str, arguments: dict[str, Any], required: tuple[str, ...], opt
 def _chosen(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """The choices that were made; the core's settings know the defaults of the others."""
     return {name: arguments[name] for name in names if arguments.get(name) is not None}
-
-
-@contextlib.contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Let a full disk be known by the file that did not fit, which not every library tells."""
-    try:
-        yield
-    except Exception as error:
-        if is_disk_full(error):
-            raise OSError(errno.ENOSPC, "the disk is full", str(out)) from error
-        raise
-
-
-def output_path(text: str, suffix: str) -> Path:
-    """The path of an output, checked before hours of work go into it. Its folder is made if need be.
-
-    Raises InputError if the name has another suffix or is a folder's, or nothing can be written there.
-    """
-    path = Path(text)
-    if not path.name.endswith(suffix) or path.name == suffix:
-        raise InputError(f"the output {path} must have a name that ends with {suffix}")
-    if path.is_dir():
-        raise InputError(f"the output {path} is a folder; give the name of a file in it")
-    _require_writable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def output_folder(text: str) -> Path:
-    """The folder of an output, checked before work goes into it; it is made when something is written.
-
-    Raises InputError if it is a file's name or nothing can be written there.
-    """
-    path = Path(text)
-    if path.is_file():
-        raise InputError(f"the output {path} is a file; give the name of a folder")
-    _require_writable(path / "file")
-    return path
-
-
-def _require_writable(path: Path) -> None:
-    """Raises InputError if no file can be written to the path."""
-    existing = next(folder for folder in path.parents if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        what = "is a file" if not existing.is_dir() else "may not be written to"
-        raise InputError(f"the output {path} cannot be made: {existing} {what}; choose another folder")

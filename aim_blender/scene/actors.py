@@ -1,330 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An actor's meshes: found among what is selected, read into the actor's space in millimetres, and checked.
-
-The actor's space is the neutral's own space with the object's scale applied, in millimetres. Its frame in the scene is
-the neutral's location and rotation. Another shape is read with its own rotation and scale relative to the neutral's.
-Its location counts only if that brings it closer to the neutral: artists lay registered meshes out in a row, where the
-location means nothing, or give each mesh its own origin, where the location puts the mesh back in place.
-"""
+"""Actors as the scene records them: added, found, and read again."""
 
 from __future__ import annotations
 
-import re
 import uuid
-from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
 import numpy as np
 
-from ..core.capture_checks import check_finite, check_shapes
 from ..core.errors import InputError
-from ..core.topology import Topology
-from . import meshes
-
-SKULL_NAME = re.compile(r"skull|cranium", re.IGNORECASE)
-MANDIBLE_NAME = re.compile(r"mandible|jaw_?bone", re.IGNORECASE)
-
-HEAD_MILLIMETRES = (150.0, 700.0)  # a head, with or without its neck, along its longest side
-TYPICAL_HEAD_MILLIMETRES = 300.0
-COMMON_UNITS = {"metres": 1000.0, "centimetres": 10.0, "millimetres": 1.0, "inches": 25.4, "feet": 304.8}
-OFFSET_TO_MENTION_MILLIMETRES = 2.0
-NEARER_SHARE = 1e-3  # of the head's size, by which ignoring a location must bring a shape nearer to be right
-
-
-@dataclass(frozen=True)
-class ShapeSource:
-    """Where a shape comes from: the mesh of an object, or one of its shape keys."""
-
-    name: str
-    object: bpy.types.Object
-    shape_key: str = ""
-
-
-@dataclass
-class ActorMeshes:
-    """An actor as arrays, in the actor's space, in Blender units.
-
-    names: N+1 with the neutral first. vertices: (N+1, V, 3) float32. topology: shared by all.
-    frame: (4, 4) rigid, from the actor's space to the scene. bones: name -> (vertices (B, 3), triangles (T, 3)).
-    jaw_points: (N+1, J, 3) points fixed to the lower jaw, where there are any. notes: sentences an artist should know.
-    """
-
-    names: list[str]
-    vertices: np.ndarray
-    topology: Topology
-    frame: np.ndarray
-    bones: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    jaw_points: np.ndarray | None = None
-
-
-# -- finding the sources among what is selected ----------------------------------------------------------------------
-
-
-def sources_from_selection(
-    selected: list[bpy.types.Object], active: bpy.types.Object | None
-) -> tuple[list[ShapeSource], dict[str, bpy.types.Object], list[str]]:
-    """The shapes (neutral first) and the bones among the selected objects, and notes for the artist.
-
-    Raises InputError if there is no mesh to be the neutral or nothing to be an expression.
-    """
-    candidates = [item for item in selected if item.type == "MESH"]
-    if active is None or active.type != "MESH" or active not in candidates:
-        raise InputError("the active object is not a selected mesh; select the meshes and click the neutral last")
-    bones = bones_among([item for item in candidates if item != active])
-    expressions = [item for item in candidates if item != active and item not in bones.values()]
-    if expressions:
-        expressions.sort(key=lambda item: _natural_order(item.name))
-        return [ShapeSource(item.name, item) for item in [active, *expressions]], bones, []
-    shapes, notes = _sources_from_shape_keys(active)
-    return shapes, bones, notes
-
-
-def bones_among(objects: list[bpy.types.Object]) -> dict[str, bpy.types.Object]:
-    """The meshes that are a skull or a mandible by their names. Raises InputError if there are two of one."""
-    bones: dict[str, bpy.types.Object] = {}
-    for item in objects:
-        bone = "mandible" if MANDIBLE_NAME.search(item.name) else "skull" if SKULL_NAME.search(item.name) else None
-        if bone is None:
-            continue
-        if bone in bones:
-            raise InputError(f"both {bones[bone].name!r} and {item.name!r} are called {bone}; select one of them")
-        bones[bone] = item
-    return bones
-
-
-def _sources_from_shape_keys(item: bpy.types.Object) -> tuple[list[ShapeSource], list[str]]:
-    """The neutral and one shape a key; muted keys and keys that move nothing (separators in lists) are left out."""
-    keys = item.data.shape_keys
-    if keys is None or len(keys.key_blocks) < 2:
-        raise InputError(
-            f"only {item.name!r} is selected and it has no shape keys; select the neutral with at least one expression "
-            "mesh, or a mesh with shape keys"
-        )
-    if not keys.use_relative:
-        raise InputError(f"the shape keys of {item.name!r} are absolute; switch on Relative in its shape key panel")
-    shapes = [ShapeSource("neutral", item)]
-    muted, empty = [], []
-    base = meshes.read_key_positions(keys.reference_key)
-    for key in keys.key_blocks:
-        if key == keys.reference_key:
-            continue
-        if key.mute:
-            muted.append(key.name)
-        elif np.array_equal(_shape_key_alone(item, key.name), base):
-            empty.append(key.name)
-        else:
-            shapes.append(ShapeSource(key.name, item, key.name))
-    notes = []
-    if muted:
-        notes.append(f"left out {listed(muted)}: muted")
-    if empty:
-        notes.append(f"left out {listed(empty)}: equal to the neutral")
-    return shapes, notes
-
-
-# -- reading the meshes ----------------------------------------------------------------------------------------------
-
-
-def read_meshes(
-    sources: list[ShapeSource], bones: dict[str, bpy.types.Object], millimetres_per_unit: float | None = None
-) -> ActorMeshes:
-    """Read and check all shapes and bones of an actor.
-
-    millimetres_per_unit: only for the notes; guessed while None.
-    Raises InputError naming the object at fault.
-    """
-    if len(sources) < 2:
-        check_shapes([source.name for source in sources], [], [])
-    neutral = sources[0].object
-    for item in [*dict.fromkeys(source.object for source in sources), *bones.values()]:
-        _check_object(item)
-    neutral_matrix = meshes.matrix_array(neutral.matrix_world)
-    frame = meshes.rigid_part(neutral_matrix)
-    topology = meshes.read_topology(meshes.mesh_of(neutral), neutral.name)
-    labels = [source.name if source.shape_key else source.object.name for source in sources]
-    local, topologies = [], []
-    for source in sources:
-        same = source.object == neutral
-        mesh = meshes.mesh_of(source.object)
-        topologies.append(topology if same else meshes.read_topology(mesh, source.object.name))
-        local.append(_shape_key_alone(source.object, source.shape_key) if source.shape_key else _plain(source.object))
-    # Counts and numbers first: what follows compares vertex by vertex.
-    for label, points, other in zip(labels, local, topologies, strict=True):
-        if len(points) != topology.vertex_count or other.vertex_count != topology.vertex_count:
-            check_shapes(labels, local, topologies)
-        check_finite(label, points)
-    to_frame = np.linalg.inv(frame)
-    placed, aside, shifted = [], [], []
-    size = 0.0
-    for source, label, points in zip(sources, labels, local, strict=True):
-        matrix = to_frame @ meshes.matrix_array(source.object.matrix_world)
-        unmoved = points @ matrix[:3, :3].T
-        moved = unmoved + matrix[:3, 3]
-        if not placed:
-            placed.append(unmoved)
-            size = _size(unmoved)
-            scale = millimetres_per_unit or guess_millimetres_per_unit(size, 1000.0)[0]
-            continue
-        # The typical vertex of a face hardly moves in an expression, so the median tells which reading is meant.
-        distances = [float(np.median(np.linalg.norm(each - placed[0], axis=1))) for each in (unmoved, moved)]
-        stands_aside = distances[1] - distances[0] > NEARER_SHARE * size
-        placed.append(unmoved if stands_aside else moved)
-        if stands_aside:
-            aside.append(label)
-        offset = np.linalg.norm(np.median(placed[-1] - placed[0], axis=0)) * scale
-        if offset > OFFSET_TO_MENTION_MILLIMETRES:
-            shifted.append(f"{label} by {offset:.1f} mm")
-    check_shapes(labels, placed, topologies)
-    notes = []
-    if aside:
-        stand = "stand" if len(aside) > 1 else "stands"
-        notes.append(f"{listed(aside)} {stand} beside the neutral; the location was ignored")
-    if shifted:
-        notes.append(f"the whole head seems shifted in {listed(shifted)}; stabilise the meshes if that is not meant")
-    found = {name: read_bone(item, to_frame, placed[0]) for name, item in bones.items()}
-    names = ["neutral" if not source.shape_key and index == 0 else source.name for index, source in enumerate(sources)]
-    return ActorMeshes(names, np.stack(placed).astype(np.float32), topology, frame, found, notes)
-
-
-def shape_points(shape: Any) -> np.ndarray:
-    """(V, 3) a shape of an actor, in its object's space. Raises InputError if the object or the key is gone."""
-    if not is_there(shape.object):
-        raise InputError(f"the mesh of {shape.name!r} was deleted; undo, or leave the shape out")
-    return _shape_key_alone(shape.object, shape.shape_key) if shape.shape_key else _plain(shape.object)
-
-
-def _plain(item: bpy.types.Object) -> np.ndarray:
-    """(V, 3) the mesh without modifiers; where it has shape keys, its basis."""
-    mesh = meshes.mesh_of(item)
-    keys = mesh.shape_keys
-    return meshes.read_key_positions(keys.reference_key) if keys is not None else meshes.read_positions(mesh)
-
-
-def _shape_key_alone(item: bpy.types.Object, name: str) -> np.ndarray:
-    """(V, 3) the mesh as Blender shows it with this key at 1 and all others at 0.
-
-    Raises InputError if the key is gone.
-    """
-    keys = item.data.shape_keys
-    key = keys.key_blocks.get(name) if keys is not None else None
-    if key is None:
-        raise InputError(f"{item.name!r} has lost its shape key {name!r}; undo, or make the actor again")
-    offset = meshes.read_key_positions(key) - meshes.read_key_positions(key.relative_key)
-    group = item.vertex_groups.get(key.vertex_group) if key.vertex_group else None
-    if group is not None:
-        offset *= read_vertex_group(item, group)[:, None]
-    return meshes.read_key_positions(keys.reference_key) + offset
-
-
-def read_vertex_group(item: bpy.types.Object, group: bpy.types.VertexGroup) -> np.ndarray:
-    """(V,) float32 weights of a vertex group, 0 where a vertex is not in it."""
-    weights = np.zeros(len(item.data.vertices), dtype=np.float32)
-    for vertex in item.data.vertices:
-        for element in vertex.groups:
-            if element.group == group.index:
-                weights[vertex.index] = element.weight
-    return weights
-
-
-def write_vertex_group(item: bpy.types.Object, name: str, weights: np.ndarray) -> None:
-    """Set a vertex group to weights (V,) in [0, 1], to within 1/255; it is made if there is none."""
-    group = item.vertex_groups.get(name) or item.vertex_groups.new(name=name)
-    steps = np.round(np.asarray(weights) * 255).astype(int)
-    group.remove(np.flatnonzero(steps == 0).tolist())
-    for step in np.unique(steps[steps > 0]):  # points of one weight together: at most 255 calls
-        group.add(np.flatnonzero(steps == step).tolist(), float(step) / 255, "REPLACE")
-    item.vertex_groups.active = group
-
-
-def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A bone's vertices (B, 3) in the actor's space and triangles (T, 3).
-
-    Its location is ignored if only because of that it stands outside the box around the neutral (V, 3).
-    """
-    points = _plain(item)
-    topology = meshes.read_topology(meshes.mesh_of(item), item.name)
-    check_finite(item.name, points)
-    return _placed_inside(item, points, to_frame, neutral).astype(np.float32), topology.triangles()
-
-
-def read_jaw(item: bpy.types.Object, names: list[str], to_frame: np.ndarray, neutral: np.ndarray) -> np.ndarray:
-    """(N+1, J, 3) the points of a mesh fixed to the lower jaw, in the actor's space: its basis, then its shape keys.
-
-    names: of the N+1 shapes, the neutral first. Placed as read_bone does. Raises InputError if a key is missing.
-    """
-    _check_object(item)
-    keys = meshes.mesh_of(item).shape_keys
-    present = set(keys.key_blocks.keys()) if keys is not None else set()
-    missing = [name for name in names[1:] if name not in present]
-    if missing:
-        raise InputError(
-            f"the jaw {item.name!r} has no shape key called {listed(missing)}; it needs one for every shape of the "
-            "actor, of the same name, or pick no jaw"
-        )
-    points = np.stack([_plain(item), *(_shape_key_alone(item, name) for name in names[1:])])
-    check_finite(item.name, points.reshape(-1, 3))
-    if points.shape[1] < 3:
-        raise InputError(f"the jaw {item.name!r} has {points.shape[1]} vertices; at least 3 are needed")
-    # Placed as a whole by its rest: an open jaw may leave the box around the neutral.
-    placed = _placed_inside(item, points[0], to_frame, neutral)
-    turn = (to_frame @ meshes.matrix_array(item.matrix_world))[:3, :3]
-    return placed + (points - points[0]) @ turn.T
-
-
-def _placed_inside(item: bpy.types.Object, points: np.ndarray, to_frame: np.ndarray, neutral: np.ndarray) -> np.ndarray:
-    """Points (B, 3) of an object in the actor's space; without the location if only so they meet the neutral's box."""
-    matrix = to_frame @ meshes.matrix_array(item.matrix_world)
-    unmoved = points @ matrix[:3, :3].T
-    moved = unmoved + matrix[:3, 3]
-    meets = [bool(((each.max(0) > neutral.min(0)) & (each.min(0) < neutral.max(0))).all()) for each in (unmoved, moved)]
-    return unmoved if meets[0] and not meets[1] else moved
-
-
-def _check_object(item: bpy.types.Object) -> None:
-    """Raise InputError if the object's transform cannot be applied to its mesh as it is."""
-    determinant = np.linalg.det(meshes.matrix_array(item.matrix_world)[:3, :3])
-    if determinant < 0:
-        raise InputError(
-            f"{item.name!r} has a negative scale that is not applied; apply it with Object > Apply > Scale"
-        )
-    if determinant < 1e-18:
-        raise InputError(f"{item.name!r} is scaled to nothing; set its scale to 1")
-
-
-# -- units -----------------------------------------------------------------------------------------------------------
-
-
-def guess_millimetres_per_unit(size: float, scene_millimetres: float) -> tuple[float, str]:
-    """How many millimetres a Blender unit is, for a head that measures `size` units along its longest side.
-
-    scene_millimetres: what the scene's units say. Returns the guess and a note, empty if the scene's units fit.
-    """
-    lowest, highest = HEAD_MILLIMETRES
-    if lowest <= size * scene_millimetres <= highest:
-        return scene_millimetres, ""
-    fitting = [(name, unit) for name, unit in COMMON_UNITS.items() if lowest <= size * unit <= highest]
-    if not fitting:
-        return scene_millimetres, (
-            f"the neutral measures {size * scene_millimetres:.4g} mm in the scene's units, which is no head's size; "
-            "set Millimetres per Unit"
-        )
-    name, unit = min(fitting, key=lambda each: abs(np.log(size * each[1] / TYPICAL_HEAD_MILLIMETRES)))
-    return unit, f"the meshes seem to be in {name} (the neutral then measures {size * unit:.0f} mm)"
-
-
-def scene_millimetres_per_unit(scene: bpy.types.Scene) -> float:
-    """What the scene's unit settings say: millimetres in a Blender unit."""
-    settings = scene.unit_settings
-    return 1000.0 if settings.system == "NONE" else 1000.0 * settings.scale_length
-
-
-def _size(points: np.ndarray) -> float:
-    return float(np.ptp(points, axis=0).max())
-
-
-# -- the record in the scene -----------------------------------------------------------------------------------------
+from .actor_meshes import (
+    ActorMeshes,
+    ShapeSource,
+    check_object,
+    guess_millimetres_per_unit,
+    read_at_rest,
+    read_bone,
+    read_jaw,
+    read_meshes,
+    scene_millimetres_per_unit,
+    size_of,
+)
+from .meshes import is_there
+from .naming import unique_name
 
 
 def add_actor(
@@ -342,7 +41,7 @@ def add_actor(
     notes = list(found.notes)
     if millimetres_per_unit is None:
         from_scene = scene_millimetres_per_unit(scene)
-        millimetres_per_unit, note = guess_millimetres_per_unit(_size(found.vertices[0]), from_scene)
+        millimetres_per_unit, note = guess_millimetres_per_unit(size_of(found.vertices[0]), from_scene)
         notes += [note] if note else []
     actor = _record(scene, name, sources[0].object, millimetres_per_unit)
     for source in sources[1:]:
@@ -362,11 +61,11 @@ def add_character(
 
     Returns the actor and notes for the artist. Raises InputError before anything is recorded.
     """
-    found = _read_at_rest(item)
+    found = read_at_rest(item)
     notes = []
     if millimetres_per_unit is None:
         from_scene = scene_millimetres_per_unit(scene)
-        millimetres_per_unit, note = guess_millimetres_per_unit(_size(found.vertices[0]), from_scene)
+        millimetres_per_unit, note = guess_millimetres_per_unit(size_of(found.vertices[0]), from_scene)
         notes += [note] if note else []
     return _record(scene, name, item, millimetres_per_unit), notes
 
@@ -412,23 +111,12 @@ def read_neutral(actor: Any, with_bones: bool = False) -> ActorMeshes:
     bones = _bones_of(actor) if with_bones else {}
     if with_bones and not bones:
         raise InputError(f"{actor.name!r} has no bones; fit them to its neutral, or pick a skull and a mandible")
-    found = _read_at_rest(actor.neutral)
+    found = read_at_rest(actor.neutral)
     to_frame = np.linalg.inv(found.frame)
     for name, item in bones.items():
-        _check_object(item)
+        check_object(item)
         found.bones[name] = read_bone(item, to_frame, found.vertices[0])
     return found
-
-
-def _read_at_rest(item: bpy.types.Object) -> ActorMeshes:
-    """Read one mesh as a neutral. Raises InputError if it cannot be one."""
-    _check_object(item)
-    matrix = meshes.matrix_array(item.matrix_world)
-    frame = meshes.rigid_part(matrix)
-    topology = meshes.read_topology(meshes.mesh_of(item), item.name)
-    points = _plain(item) @ (np.linalg.inv(frame) @ matrix)[:3, :3].T
-    check_finite(item.name, points)
-    return ActorMeshes(["neutral"], points[None].astype(np.float32), topology, frame, {})
 
 
 def _bones_of(actor: Any) -> dict[str, bpy.types.Object]:
@@ -441,22 +129,6 @@ def _bones_of(actor: Any) -> dict[str, bpy.types.Object]:
         missing = "mandible" if "skull" in bones else "skull"
         raise InputError(f"{actor.name!r} has a {next(iter(bones))} but no {missing}; pick both bones or none")
     return bones
-
-
-def capture_arrays(found: ActorMeshes, millimetres_per_unit: float) -> dict[str, np.ndarray]:
-    """What capture.npz holds: everything in millimetres."""
-    arrays = {
-        "vertices": (found.vertices * millimetres_per_unit).astype(np.float32),
-        "names": np.array(found.names),
-        "corners": found.topology.corners,
-        "sizes": found.topology.sizes,
-    }
-    for name, (vertices, triangles) in found.bones.items():
-        arrays[f"{name}_vertices"] = (vertices * millimetres_per_unit).astype(np.float32)
-        arrays[f"{name}_triangles"] = triangles
-    if found.jaw_points is not None:
-        arrays["jaw_points"] = (found.jaw_points * millimetres_per_unit).astype(np.float32)
-    return arrays
 
 
 def find_actor(identifier: str) -> tuple[bpy.types.Scene, Any] | None:
@@ -482,30 +154,3 @@ def take_of(scene: bpy.types.Scene, actor: Any, name: str = "") -> Any | None:
         return next((take for take in takes if take.name == name), None)
     chosen = state.takes[state.active_take] if 0 <= state.active_take < len(state.takes) else None
     return chosen if chosen in takes else (takes[-1] if takes else None)
-
-
-def is_there(item: bpy.types.Object | None) -> bool:
-    """Whether an object still stands in a scene; a deleted one that is still referred to stands in none."""
-    return item is not None and len(item.users_scene) > 0
-
-
-def unique_name(name: str, taken: list[str]) -> str:
-    """The name, with a number behind it if it is taken."""
-    if name not in taken:
-        return name
-    number = 2
-    while f"{name} {number}" in taken:
-        number += 1
-    return f"{name} {number}"
-
-
-def listed(names: list[str]) -> str:
-    """At most three names, and how many more."""
-    if len(names) <= 3:
-        return ", ".join(names)
-    return ", ".join(names[:3]) + f" and {len(names) - 3} more"
-
-
-def _natural_order(name: str) -> list[tuple[int, int, str]]:
-    """A sort key that puts `smile 9` before `smile 10`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in re.split(r"(\d+)", name) if part]

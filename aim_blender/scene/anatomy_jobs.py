@@ -16,7 +16,7 @@ from ..core.errors import InputError
 from ..core.meshes import read_mesh, write_mesh
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
-from . import actors, folders, inspected, meshes, painting, pictures
+from . import actor_meshes, actors, folders, inspected, meshes, naming, painting, pictures
 from .job_making import ACTOR_SUFFIX, learned_file, write_delivery
 
 SHEET = "sheet"
@@ -47,7 +47,7 @@ def prepare_anatomy(actor: Any) -> JobFolder:
         if item is not None:
             if not actors.is_there(item):
                 raise InputError(f"the {name.replace('_', ' ')} of {actor.name!r} were deleted; undo, or pick others")
-            teeth[name] = actors.read_bone(item, to_frame, found.vertices[0])
+            teeth[name] = actor_meshes.read_bone(item, to_frame, found.vertices[0])
     path = folders.new_job_folder(actor.name, "anatomy")
     arguments: dict[str, Any] = {"neutral": str(path / "neutral.obj"), "out": str(path / "bones")}
     write_mesh(path / "neutral.obj", found.vertices[0] * scale, found.topology)
@@ -102,7 +102,7 @@ def bring_in_bones(
         item[FITTED] = _digest(item)
         setattr(actor, name, item)
     actor.anatomy_figures = json.dumps(figures)
-    notes = [f"{actors.listed(kept)} stayed in the scene, but are no longer the actor's"] if kept else []
+    notes = [f"{naming.listed(kept)} stayed in the scene, but are no longer the actor's"] if kept else []
     return "; ".join([describe_fit(actor.name, figures), *figures.get("notes", []), *notes])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.key_reduction import keys_needed
 from ..core.topology import Topology
-from . import actors, meshes, rigging, versions
+from . import actor_meshes, actors, meshes, rigging, versions
 
 HEAD, JAW = "head", "jaw"
 LARGEST_SLIDER = 10.0  # Blender clamps shape key values to a range that ends here at most
@@ -263,7 +263,7 @@ def _add_bone_meshes(
     for item, bone_name in hung.items():
         if not actors.is_there(item):
             continue
-        points, _ = actors.read_bone(item, to_frame, baked.neutral)
+        points, _ = actor_meshes.read_bone(item, to_frame, baked.neutral)
         mesh = meshes.mesh_of(item).copy()
         mesh.animation_data_clear()
         if item.matrix_world.determinant() < 0:  # mirrored, as eyes often are: its faces would look inwards

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from . import actors, baked, folders, meshes, placing
+from . import actors, baked, folders, meshes, naming, placing
 from .job_making import learned_file, write_delivery
 
 CACHES = ("PC2", "MDD")
@@ -62,7 +62,7 @@ def bring_in_bake(
 ) -> str:
     """Write what such a job made into the scene. Returns what to tell the user. Raises InputError."""
     file, scale = path / delivery["file"], delivery["millimetres_per_unit"]
-    name = actors.unique_name(delivery["take"], [other.name for other in scene.aim.takes])
+    name = naming.unique_name(delivery["take"], [other.name for other in scene.aim.takes])
     frame = np.array(delivery["frame"])
     bake_file = None
     if file.suffix == ".npz":

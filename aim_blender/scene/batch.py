@@ -20,7 +20,7 @@ from ..jobs.batch import DONE, FAILED, Record, Step, alone_in, bake_file, summar
 from ..jobs.batch_table import Shot, Target, part_of, read_table
 from ..jobs.folder import JobFolder, write_atomically
 from ..jobs.sentences import sentence_for
-from . import actors, baked, folders, jobs
+from . import actors, baked, folders, jobs, naming
 
 KEY = "batch"  # of the batch among the session's jobs, which otherwise are an actor's
 MILLIMETRES_PER_UNIT = 1000.0  # of a .blend whose target is no actor of the scene
@@ -256,7 +256,7 @@ def add_from_scene(scene: bpy.types.Scene) -> str:
     state, take = scene.aim.batch, actors.take_of(scene, actor)
     others = [each for each in scene.aim.actors if each != actor and each.file_path]
     row = state.shots.add()
-    row.name = actors.unique_name(take.name if take is not None else "shot", [each.name for each in state.shots[:-1]])
+    row.name = naming.unique_name(take.name if take is not None else "shot", [each.name for each in state.shots[:-1]])
     row.actor, row.take = actor.file_path, take.file_path if take is not None else ""
     row.targets = "|".join(each.file_path for each in others)
     state.active_shot = len(state.shots) - 1

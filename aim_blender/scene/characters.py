@@ -32,7 +32,7 @@ def prepare_transfer(actor: Any, source: Any) -> JobFolder:
     source_file = learned_file(source)
     found = actors.read_neutral(actor)
     path = folders.new_job_folder(actor.name, "transfer")
-    folders.write_arrays(path / "neutral.npz", actors.capture_arrays(found, actor.millimetres_per_unit))
+    folders.write_arrays(path / "neutral.npz", found.capture_arrays(actor.millimetres_per_unit))
     out = path / (folders.safe_name(actor.name) + ACTOR_SUFFIX)
     write_delivery(path, {"kind": "transfer", "actor": actor.identifier, "actor_file": out.name})
     arguments = {

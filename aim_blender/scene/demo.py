@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 import numpy as np
 
-from . import actors, meshes, painting, rigging, versions
+from . import actor_meshes, actors, meshes, painting, rigging, versions
 
 if TYPE_CHECKING:
     from ..core.demo_actor import DemoActor
@@ -58,8 +58,8 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     performance.location = (place[0] + np.ptp(_units(demo.neutral)[:, 0]) + GAP_UNITS, place[1], place[2])
     _select_only(context, neutral)
     context.view_layer.update()
-    sources = [actors.ShapeSource("neutral", neutral)]
-    sources += [actors.ShapeSource(name, neutral, name) for name in demo.names[1:]]
+    sources = [actor_meshes.ShapeSource("neutral", neutral)]
+    sources += [actor_meshes.ShapeSource(name, neutral, name) for name in demo.names[1:]]
     actor, _ = actors.add_actor(scene, NAME, sources, {"skull": skull, "mandible": mandible}, MILLIMETRES_PER_UNIT)
     state = scene.aim
     state.performance_kind = "OBJECT"

@@ -17,15 +17,8 @@ from typing import Any
 import bpy
 
 from ..core.errors import InputError
-from ..jobs.environment_making import (
-    REQUIREMENTS,
-    Plan,
-    description,
-    find_base_python,
-    remove_environment,
-    steps_for,
-    traces,
-)
+from ..jobs.environment_making import description, remove_environment, traces
+from ..jobs.environment_plan import REQUIREMENTS, Plan, find_base_python, steps_for
 from ..jobs.folder import JobFolder
 from ..jobs.interpreter import InterpreterError, check_interpreter, find_interpreter
 from ..jobs.supervisor import JobCancelled, JobFailed, Status, Supervisor

@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import InputError
-from . import actors, legends, meshes, painting, placing
+from . import actors, legends, meshes, painting, placing, vertex_groups
 
 SUFFIX = ".anatomy.npz"
 BONE_COLOUR = (0.78, 0.73, 0.60)
@@ -100,7 +100,7 @@ def show(context: bpy.types.Context, actor: Any, arrays: dict[str, np.ndarray], 
     else:
         mesh.materials.append(painting.material(name, BONE_COLOUR))
     if what == "skin_weight":
-        actors.write_vertex_group(item, JAW_GROUP, arrays["skin_weight"])
+        vertex_groups.write_vertex_group(item, JAW_GROUP, arrays["skin_weight"])
     for other in context.view_layer.objects:
         other.select_set(other == item)
     context.view_layer.objects.active = item

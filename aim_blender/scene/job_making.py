@@ -56,7 +56,7 @@ def prepare_learning(actor: Any, choices: dict[str, Any]) -> JobFolder:
     """
     found = actors.read_actor(actor)
     path = folders.new_job_folder(actor.name, "learn")
-    arrays = actors.capture_arrays(found, actor.millimetres_per_unit)
+    arrays = found.capture_arrays(actor.millimetres_per_unit)
     trusted = tracing.trusted_weights(actor)
     if trusted is not None:
         arrays["trusted"] = trusted

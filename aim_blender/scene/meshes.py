@@ -11,6 +11,11 @@ from ..core.errors import InputError
 from ..core.topology import Topology
 
 
+def is_there(item: bpy.types.Object | None) -> bool:
+    """Whether an object still stands in a scene; a deleted one that is still referred to stands in none."""
+    return item is not None and len(item.users_scene) > 0
+
+
 def mesh_of(item: bpy.types.Object) -> bpy.types.Mesh:
     """The mesh of a mesh object. Raises InputError if the object is of another kind."""
     if not isinstance(item.data, bpy.types.Mesh):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from . import actors, anatomy_jobs, baked, baking_jobs, errors, folders, placing
+from . import actors, anatomy_jobs, baked, baking_jobs, errors, folders, naming, placing
 from .job_making import ACTOR_SUFFIX, read_delivery
 
 CURVE_SUFFIX = ".learning.png"
@@ -83,7 +83,7 @@ def _bring_in_take(
     figures: dict[str, Any],
 ) -> str:
     take = baked.BakedTake.load(path / delivery["bake_file"], delivery["millimetres_per_unit"])
-    name = actors.unique_name(delivery["take"], [other.name for other in scene.aim.takes])
+    name = naming.unique_name(delivery["take"], [other.name for other in scene.aim.takes])
     frame = np.array(delivery["frame"])
     if delivery.get("beside"):
         frame = placing.beside(context, frame, take.neutral)
@@ -181,7 +181,7 @@ def left_out(figures: dict[str, Any]) -> str:
     names = figures.get("retarget_unpaired_source")
     if not isinstance(names, list) or not names:
         return ""
-    return f"without {actors.listed(names)}, which the target does not have"
+    return f"without {naming.listed(names)}, which the target does not have"
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,7 @@ from mathutils import Matrix
 
 from ..core.errors import InputError
 from ..core.expression_names import pair_expressions
-from . import actors, folders, meshes, versions
+from . import actors, folders, meshes, naming, versions
 from .baked import BakedTake
 
 
@@ -83,7 +83,7 @@ def bake_to_rig(baked: BakedTake, actor: Any, rig: Rig, title: str) -> str:
     told = f"keyed {len(names)} shape keys"
     bones = list(dict.fromkeys(curve.group for curve in curves if curve.path.startswith("pose.bones")))
     if bones:
-        told += f" and {actors.listed(bones)}"
+        told += f" and {naming.listed(bones)}"
     told += f" on frames {int(baked.frames[0])} to {int(baked.frames[-1])}"
     correctives = len(baked.key_names) - baked.named_count
     if correctives:
@@ -131,10 +131,10 @@ def _key_curves(baked: BakedTake, rig: Rig) -> tuple[list[Curve], list[str]]:
         if values.max() > key.slider_max + 1e-6 or values.min() < key.slider_min - 1e-6:
             cut.append(target)
         curves.append(Curve(datablock, path, 0, "Shapes", values))
-    told = [f"{actors.listed(driven)} kept their drivers"] if driven else []
+    told = [f"{naming.listed(driven)} kept their drivers"] if driven else []
     if cut:
         told.append(
-            f"the sliders of {actors.listed(cut)} end before the performance does, so Blender cuts it off there"
+            f"the sliders of {naming.listed(cut)} end before the performance does, so Blender cuts it off there"
         )
     return curves, told
 

@@ -17,7 +17,7 @@ from ..core.captures import Bone
 from ..core.constraints import Constraints, RayCaster, describe_tracing, trace
 from ..core.face_landmarks import suggest_landmarks
 from ..core.trusted_region import LEAST_TRUSTED, propose_trusted, trusted_points
-from . import actors
+from . import actors, vertex_groups
 
 TRUSTED_GROUP = "AIM Trusted"
 
@@ -86,7 +86,7 @@ def made_of(actor: Any) -> tuple[Any, ...]:
 def trusted_weights(actor: Any) -> np.ndarray | None:
     """(V,) float32 weights of the trusted region painted on the neutral; None where there is no such vertex group."""
     group = actor.neutral.vertex_groups.get(TRUSTED_GROUP)
-    return None if group is None else actors.read_vertex_group(actor.neutral, group)
+    return None if group is None else vertex_groups.read_vertex_group(actor.neutral, group)
 
 
 def paint_proposal(actor: Any) -> float:
@@ -100,7 +100,7 @@ def paint_proposal(actor: Any) -> float:
     if not landmarks:
         landmarks = suggest_landmarks(found.vertices[0], triangles)
     weights = propose_trusted(found.vertices[0], triangles, landmarks)
-    actors.write_vertex_group(actor.neutral, TRUSTED_GROUP, weights)
+    vertex_groups.write_vertex_group(actor.neutral, TRUSTED_GROUP, weights)
     return float((weights >= LEAST_TRUSTED).mean())
 
 

@@ -57,7 +57,9 @@ def test_everything_that_was_learned_is_shown(learned):
     assert all(word.endswith("mm") for word in words)
     assert words[0] == "0 mm"
     group = made["Skinning Weight"].vertex_groups["Jaw"]
-    weights = headless.extension_module("aim_blender.scene.actors").read_vertex_group(made["Skinning Weight"], group)
+    weights = headless.extension_module("aim_blender.scene.vertex_groups").read_vertex_group(
+        made["Skinning Weight"], group
+    )
     assert np.abs(weights - found["skin_weight"]).max() < 1 / 255
     lines = next(child for child in made["Bone Normals"].children)
     assert len(lines.data.edges) == len(found["bone"])

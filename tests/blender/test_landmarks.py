@@ -92,11 +92,13 @@ def test_depths_are_the_tables_until_they_are_changed(demo):
 
 
 def test_the_proposed_region_is_where_bone_shapes_the_skin(demo):
-    tracing, actors = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("tracing", "actors"))
+    tracing, vertex_groups = map(
+        headless.extension_module, ("aim_blender.scene.tracing", "aim_blender.scene.vertex_groups")
+    )
     bpy.ops.aim.landmarks_suggest()
     landmarks = vertices_by_name(demo)
     bpy.ops.aim.trusted_propose()
-    weights = actors.read_vertex_group(demo.neutral, demo.neutral.vertex_groups[tracing.TRUSTED_GROUP])
+    weights = vertex_groups.read_vertex_group(demo.neutral, demo.neutral.vertex_groups[tracing.TRUSTED_GROUP])
     for name in ("supraglabella", "pogonion", "zygion.L", "gonion.R"):
         assert weights[landmarks[name]] > 0.9, name
     for name in ("nose_tip", "stomion", "mouth_corner.L", "mid_masseter.R", "supraglenoid.L", "mid_philtrum"):
@@ -109,14 +111,16 @@ def test_the_proposed_region_is_where_bone_shapes_the_skin(demo):
 
 
 def test_painting_starts_with_the_proposal_and_keeps_what_was_painted(demo):
-    tracing, actors = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("tracing", "actors"))
+    tracing, vertex_groups = map(
+        headless.extension_module, ("aim_blender.scene.tracing", "aim_blender.scene.vertex_groups")
+    )
     assert bpy.ops.aim.trusted_paint() == {"FINISHED"}
     assert bpy.context.mode == "PAINT_WEIGHT"
     group = demo.neutral.vertex_groups[tracing.TRUSTED_GROUP]
     group.add([5], 0.75, "REPLACE")
     bpy.ops.object.mode_set(mode="OBJECT")
     bpy.ops.aim.trusted_paint()
-    assert actors.read_vertex_group(demo.neutral, group)[5] == pytest.approx(0.75)
+    assert vertex_groups.read_vertex_group(demo.neutral, group)[5] == pytest.approx(0.75)
 
 
 def test_learning_is_given_what_was_painted(saved, demo):

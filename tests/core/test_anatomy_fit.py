@@ -24,7 +24,7 @@ from aim_blender.core.face_landmarks import mirrored_name
 from aim_blender.core.meshes import write_mesh
 from aim_blender.core.skin_depth import Skin
 from aim_blender.core.tissue_depths import TISSUE_DEPTHS, depths_of_landmarks
-from aim_blender.jobs.verbs import main
+from aim_blender.jobs.command_line import main
 
 needs_template = pytest.mark.skipif(
     not (template_bones.FOLDER / "skull.ply").is_file(),

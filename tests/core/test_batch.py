@@ -17,8 +17,8 @@ from aim_blender.core.errors import Cancelled
 from aim_blender.core.files import load_actor
 from aim_blender.core.kept_files import kept_correspondence
 from aim_blender.jobs import batch
+from aim_blender.jobs.command_line import main
 from aim_blender.jobs.tasks import TASKS
-from aim_blender.jobs.verbs import main
 from tests.core.tiny_capture import POINTS, learn_step, shapes, write_capture, write_performance
 
 ROOT = Path(__file__).parents[2]

@@ -18,10 +18,10 @@ import pytest
 
 from aim_blender.core.errors import Cancelled
 from aim_blender.core.files import load_take
+from aim_blender.jobs.command_line import main
 from aim_blender.jobs.interpreter import python_of
 from aim_blender.jobs.progress import RemainingTime, duration
 from aim_blender.jobs.tasks import task_named
-from aim_blender.jobs.verbs import main
 from tests.core.tiny_capture import NAMES, POINTS, write_capture, write_performance
 
 ROOT = Path(__file__).parents[2]

@@ -12,16 +12,8 @@ from pathlib import Path
 import pytest
 
 from aim_blender.core.errors import Cancelled, InputError
-from aim_blender.jobs.environment_making import (
-    BUILDS,
-    Plan,
-    detect_build,
-    find_base_python,
-    make_environment,
-    remove_environment,
-    steps_for,
-    traces,
-)
+from aim_blender.jobs.environment_making import make_environment, remove_environment, traces
+from aim_blender.jobs.environment_plan import BUILDS, Plan, detect_build, find_base_python, steps_for
 from aim_blender.jobs.folder import JobFolder
 from aim_blender.jobs.interpreter import InterpreterError, python_of
 from aim_blender.jobs.supervisor import Supervisor
@@ -153,7 +145,9 @@ def test_base_python(tmp_path, monkeypatch):
 
 def test_a_python_without_packages_starts_the_worker():
     """Without site-packages, as the base Python is."""
-    code = "import sys, aim_blender.jobs.verbs; print([name for name in ('numpy', 'torch') if name in sys.modules])"
+    code = (
+        "import sys, aim_blender.jobs.command_line; print([each for each in ('numpy', 'torch') if each in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a task's output goes: refused before hours of work go into it, and told by name where it did not fit."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..core.errors import InputError
+from .sentences import is_disk_full
+
+
+def output_path(text: str, suffix: str) -> Path:
+    """The path of an output, checked before hours of work go into it. Its folder is made if need be.
+
+    Raises InputError if the name has another suffix or is a folder's, or nothing can be written there.
+    """
+    path = Path(text)
+    if not path.name.endswith(suffix) or path.name == suffix:
+        raise InputError(f"the output {path} must have a name that ends with {suffix}")
+    if path.is_dir():
+        raise InputError(f"the output {path} is a folder; give the name of a file in it")
+    _require_writable(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def output_folder(text: str) -> Path:
+    """The folder of an output, checked before work goes into it; it is made when something is written.
+
+    Raises InputError if it is a file's name or nothing can be written there.
+    """
+    path = Path(text)
+    if path.is_file():
+        raise InputError(f"the output {path} is a file; give the name of a folder")
+    _require_writable(path / "file")
+    return path
+
+
+def _require_writable(path: Path) -> None:
+    """Raises InputError if no file can be written to the path."""
+    existing = next(folder for folder in path.parents if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        what = "is a file" if not existing.is_dir() else "may not be written to"
+        raise InputError(f"the output {path} cannot be made: {existing} {what}; choose another folder")
+
+
+@contextlib.contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Let a full disk be known by the file that did not fit, which not every library tells."""
+    try:
+        yield
+    except Exception as error:
+        if is_disk_full(error):
+            raise OSError(errno.ENOSPC, "the disk is full", str(out)) from error
+        raise
