@@ -176,6 +176,11 @@ class Retargeting:
         self.session = FittingSession(performer, fitting, cache if len(self._to) == len(target.names) else None)
         self.modes = self.session.modes
 
+    def prepare_for_single_frames(self) -> None:
+        """Make a frame alone several times as fast, for a second now: factors are quick for many frames at once."""
+        self._weights.inverse = torch.cholesky_inverse(self._weights.factor)
+        self.session.solver.prepare_for_single_frames()
+
     def carried(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), in a part of the take."""
         weights = self._weights.of(part)[:, :, self._from]
@@ -236,12 +241,14 @@ class _WholeWeights:
         self.modes = modes = torch.as_tensor(take.modes)  # (V, M)
         count, names = take.coefficients.shape[1:]
         self.fields = torch.as_tensor(_offsets(source)).float()  # (V, N, 3) δ
+        self.expressions = torch.as_tensor(source.expressions).float()  # (V, N, 3)
         matrix = agreement_matrix(modes, self.fields)
         diagonal = matrix.view(count * names, -1).diagonal()
         # The blocks, summed in float32, stay positive definite; and what neither actor shows stays small.
         diagonal.add_(5e-5 * float(diagonal.mean()) + 1e-9)
         self.factor = torch.linalg.cholesky(matrix.view(count * names, -1))
-        self.settled: Tensor | None = None
+        self.inverse: Tensor | None = None
+        self.rest: Tensor | None = None
         if settling == 0:
             return
         target_energy = torch.zeros(len(modes), names)  # (V, N)
@@ -251,39 +258,36 @@ class _WholeWeights:
         flat = torch.linalg.lstsq(modes.double(), torch.ones(len(modes), 1, dtype=torch.float64)).solution  # (M, 1): 1
         self.rest = rest @ flat[:, 0]  # (N, M)
         importance = self.fields.square().sum(-1)
-        self.share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, N): of a weight's mean
+        share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, N): of a weight's mean
+        # u is linear in the right side, so that one solution a frame is enough.
+        means = torch.einsum("mi,ij->mij", share.double(), torch.eye(names, dtype=torch.float64))
+        self.overall = torch.cholesky_solve(means.view(count * names, names), self.factor)  # (M N, N)
         for i in range(names):
             matrix[:, i, :, i] += rest[i]
-        self.settled = torch.linalg.cholesky(matrix.view(count * names, -1))
+        self.factor = torch.linalg.cholesky(matrix.view(count * names, -1))
 
     def of(self, part: slice) -> Tensor:
         """The coefficients (f, M, N) float32 in a part of the take."""
-        right = seen_by_modes(self.modes, self.fields, _seen_offsets(self.take, self.source, part)).double()
-        found = _solved(self.factor, right)
-        if self.settled is None:
-            return found
-        overall = torch.einsum("fmi,mi->fi", found, self.share).double()  # (F, N) u
-        return _solved(self.settled, right + torch.einsum("im,fi->mif", self.rest, overall))
+        seen = seen_by_modes(self.modes, self.fields, self._seen_offsets(part)).double()
+        count, names, frames = seen.shape
+        right = seen.reshape(-1, frames)
+        if self.rest is not None:
+            overall = self.overall.T @ right  # (N, f) u
+            right = right + torch.einsum("im,if->mif", self.rest, overall).reshape(-1, frames)
+        solution = torch.cholesky_solve(right, self.factor) if self.inverse is None else self.inverse @ right
+        return solution.view(count, names, frames).permute(2, 0, 1).float().contiguous()
 
-
-def _solved(factor: Tensor, right: Tensor) -> Tensor:
-    """Coefficients (F, M, N) float32 with the matrix of this factor (M N, M N) times them the right side (M, N, F)."""
-    count, names, frames = right.shape
-    solution = torch.cholesky_solve(right.reshape(-1, frames), factor)
-    return solution.view(count, names, frames).permute(2, 0, 1).float().contiguous()
+    def _seen_offsets(self, part: slice) -> Tensor:
+        """(f, V, 3) float32 the take's frames without head motion, as offsets from the source's neutral."""
+        neutral = self.source.neutral
+        moved = skin(neutral, self.take.jaw[part], self.source.skin_weight) - neutral
+        coefficients = torch.as_tensor(self.take.coefficients[part])
+        return torch.as_tensor(moved).float() + expression_offsets(self.modes, coefficients, self.expressions)
 
 
 def _offsets(actor: Actor) -> np.ndarray:
     """(V, N, 3) the actor's shapes as offsets from its neutral, the jaw's motion included."""
     return (actor.shapes()[1:] - actor.neutral).transpose(1, 0, 2)
-
-
-def _seen_offsets(take: Take, source: Actor, part: slice) -> Tensor:
-    """(f, V, 3) float32 the take's frames without head motion, as offsets from the source's neutral."""
-    moved = skin(source.neutral, take.jaw[part], source.skin_weight) - source.neutral
-    expressions = torch.as_tensor(source.expressions).float()
-    coefficients = torch.as_tensor(take.coefficients[part])
-    return torch.as_tensor(moved).float() + expression_offsets(torch.as_tensor(take.modes), coefficients, expressions)
 
 
 def _with_expressions(actor: Actor, chosen: np.ndarray) -> Actor:
