@@ -6,6 +6,8 @@ Left to compete with the weights, the jaw comes out half (MODEL.md section 3); t
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from .actor import Actor
@@ -49,12 +51,18 @@ class JawRegression:
             return np.tile(np.eye(4), (len(positions), 1, 1))
         moved = (positions - self.neutral).reshape(len(positions), -1)
         present = np.isfinite(moved)
+        if present.all():
+            return compose_jaw(moved @ self._of_all, self.hinge)
         poses = np.empty((len(moved), 6))
         patterns, which = np.unique(present, axis=0, return_inverse=True)  # frames that miss the same points
         for index, pattern in enumerate(patterns):
             frames = which.ravel() == index
             poses[frames] = moved[np.ix_(frames, pattern)] @ self._poses_of_offsets(self.offsets[:, pattern])
         return compose_jaw(poses, self.hinge)
+
+    @cached_property
+    def _of_all(self) -> np.ndarray:
+        return self._poses_of_offsets(self.offsets)
 
     def _poses_of_offsets(self, offsets: np.ndarray) -> np.ndarray:
         agreement = offsets @ offsets.T  # (N, N): fewer shapes than points, so solved in their span
