@@ -13,6 +13,7 @@ import dataclasses
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -90,48 +91,14 @@ def retarget_take(
     report = report or (lambda _: None)
     total = len(take.frames)
     report({"message": "Retargeting", "done": 0, "total": total})
-    region = _checked_region(settings.region_strength, len(target.bone))
     carrying = Retargeting(take, source, target, settings, correspondence, cache)
-    pairs = carrying.pairs
-    carried = np.zeros((total, carrying.modes.shape[1], len(target.names)), dtype=np.float32)
+    coefficients = np.zeros((total, carrying.modes.shape[1], len(target.names)), dtype=np.float32)
     jaw = np.empty((total, 4, 4))
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, first + CHUNK_FRAMES)
-        carried[part], jaw[part] = carrying.carried(part)
+        coefficients[part], jaw[part] = carrying.carried(part)
         report({"message": "Retargeting", "done": min(part.stop, total), "total": total})
-    carried *= settings.strength
-    jaw = strengthened_jaw(jaw, target, settings.strength * settings.jaw_strength)
-    head = carrying.head() if settings.head else np.tile(np.eye(4), (total, 1, 1))
-    figures = {
-        "frames": total,
-        "paired": len(pairs),
-        "across_topologies": carrying.across,
-        "renamed": [f"{one} -> {other}" for one, other in pairs.items() if one != other],
-        "unpaired_source": [name for name in source.names if name not in pairs],
-        "unpaired_target": [name for name in target.names if name not in pairs.values()],
-        "source_jaw_degrees": float(angle_degrees(take.jaw).max(initial=0.0)),
-        "target_jaw_degrees": float(angle_degrees(jaw).max(initial=0.0)),
-    }
-    return Take(
-        names=target.names,
-        topology_digest=target.topology.digest,
-        modes=np.ascontiguousarray(carrying.modes * region[:, None], dtype=np.float32),
-        coefficients=carried,
-        jaw=jaw,
-        head=head,
-        frames=take.frames,
-        fps=take.fps,
-        error_mm=take.error_mm,
-        settings={
-            "strength": settings.strength,
-            "jaw_strength": settings.jaw_strength,
-            "head": settings.head,
-            "regions": settings.region_strength is not None,
-            "settling": settings.settling,
-            "pairs": pairs,
-        },
-        figures=figures,
-    )
+    return carrying.finished(coefficients, jaw, slice(None), settings)
 
 
 class Retargeting:
@@ -152,6 +119,7 @@ class Retargeting:
         cache: Path | None = None,
     ) -> None:
         check_belongs(source, take)
+        _checked_region(settings.region_strength, len(target.bone))
         self.across = not same_surface(source.topology, target.topology)
         if self.across:
             if correspondence is None:
@@ -191,14 +159,53 @@ class Retargeting:
         carried[:, :, self._to] = found.coefficients.cpu().numpy()
         return carried, jaw
 
-    def head(self) -> np.ndarray:
-        """H'_j (F, 4, 4) of the target in all frames."""
+    def finished(self, coefficients: np.ndarray, jaw: np.ndarray, part: slice, settings: RetargetSettings) -> Take:
+        """The take of these frames of the target, as strong as the settings say; of them pairs and settling are those
+        it was prepared with.
+
+        coefficients: (f, M, N) and jaw: (f, 4, 4) as carried gives them.
+        """
+        take, source, target, pairs = self.take, self.source, self.target, self.pairs
+        region = _checked_region(settings.region_strength, len(target.bone))
+        if target.hinge is not None:
+            pose = decompose_jaw(jaw, target.hinge)
+            jaw = compose_jaw(pose * settings.strength * settings.jaw_strength, target.hinge)
+        frames = take.frames[part]
+        head = self._head[part] if settings.head else np.tile(np.eye(4), (len(frames), 1, 1))
+        return Take(
+            names=target.names,
+            topology_digest=target.topology.digest,
+            modes=np.ascontiguousarray(self.modes * region[:, None], dtype=np.float32),
+            coefficients=coefficients * np.float32(settings.strength),
+            jaw=jaw,
+            head=head,
+            frames=frames,
+            fps=take.fps,
+            error_mm=take.error_mm[part],
+            settings={
+                "strength": settings.strength,
+                "jaw_strength": settings.jaw_strength,
+                "head": settings.head,
+                "regions": settings.region_strength is not None,
+                "settling": settings.settling,
+                "pairs": pairs,
+            },
+            figures={
+                "frames": len(frames),
+                "paired": len(pairs),
+                "across_topologies": self.across,
+                "renamed": [f"{one} -> {other}" for one, other in pairs.items() if one != other],
+                "unpaired_source": [name for name in source.names if name not in pairs],
+                "unpaired_target": [name for name in target.names if name not in pairs.values()],
+                "source_jaw_degrees": float(angle_degrees(take.jaw[part]).max(initial=0.0)),
+                "target_jaw_degrees": float(angle_degrees(jaw).max(initial=0.0)),
+            },
+        )
+
+    @cached_property
+    def _head(self) -> np.ndarray:
+        """H'_j (F, 4, 4) of the target."""
         return _carry_head(self.take.head, self.source, self.target)
-
-
-def strengthened_jaw(jaw: np.ndarray, actor: Actor, strength: float) -> np.ndarray:
-    """The jaw (F, 4, 4) with its pose about the actor's hinge times the strength; as it is without a hinge."""
-    return jaw if actor.hinge is None else compose_jaw(decompose_jaw(jaw, actor.hinge) * strength, actor.hinge)
 
 
 def carried_actor(actor: Actor, correspondence: Correspondence, topology: Topology) -> Actor:
