@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from .drawing import draw, filling, seen_from
 from .topology import Topology
 from .whole_files import written_whole
 
-LIGHT = (-0.35, 0.45, 0.82)  # right, up, towards the viewer
 TURN_DEGREES = 28.0
+HEAD_PIXELS = (320, 340)
 BONE_COLOUR = (0.86, 0.81, 0.69)
 SKIN_COLOUR = (0.80, 0.62, 0.53)
 ON_BONE_COLOURS = ((0.62, 0.62, 0.62), (0.26, 0.52, 0.90), (0.95, 0.55, 0.15))  # no constraint, skull, mandible
@@ -42,11 +43,9 @@ def save_anatomy_sheet(arrays: dict[str, np.ndarray], figures: dict[str, Any], p
     from matplotlib.colors import Normalize
 
     triangles = Topology(arrays["corners"], arrays["sizes"], len(arrays["neutral"])).triangles()
-    view = _view(arrays["up"], arrays["forward"])
     figure, axes = pyplot.subplots(2, 4, figsize=(14, 9.4), facecolor="0.13")
     for axis, panel in zip(axes.ravel(), _panels(arrays, figures), strict=True):
         axis.set_axis_off()
-        axis.set_aspect("equal")
         axis.set_title(panel.title, color="0.9", fontsize=10)
         colours = panel.colours
         if panel.values is not None:
@@ -57,8 +56,9 @@ def save_anatomy_sheet(arrays: dict[str, np.ndarray], figures: dict[str, Any], p
             bar.ax.tick_params(colors="0.8", labelsize=8)
             bar.set_label(panel.unit, color="0.8", fontsize=8)
         assert colours is not None
-        axis.add_collection(_drawn(panel.points @ view.T, triangles, colours))
-        axis.autoscale_view()
+        seen = seen_from(panel.points, arrays["up"], arrays["forward"], TURN_DEGREES)
+        offset, factor = filling(seen, *HEAD_PIXELS)
+        axis.imshow(draw((seen + offset) * factor, triangles, colours, *HEAD_PIXELS), origin="lower")
     figure.suptitle(name, color="0.95")
     figure.tight_layout()
     with written_whole(picture) as temporary:
@@ -102,29 +102,3 @@ def _panels(arrays: dict[str, np.ndarray], figures: dict[str, Any]) -> list[Pane
             values=arrays["symmetry"],
         ),
     ]
-
-
-def _view(up: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation to right, up, towards the viewer, who sees the face turned a little to one side."""
-    turn = np.deg2rad(TURN_DEGREES)
-    right = np.cross(up, forward)
-    towards = np.cos(turn) * forward + np.sin(turn) * right
-    return np.stack([np.cross(up, towards), up, towards])
-
-
-def _drawn(points: np.ndarray, triangles: np.ndarray, colours: np.ndarray) -> Any:
-    """The triangles that face the viewer, the nearest last, lit from above, as something matplotlib draws.
-
-    points: (V, 3) right, up, towards the viewer. colours: (V, 3).
-    """
-    from matplotlib.collections import PolyCollection
-
-    corners = points[triangles]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-12)
-    seen = np.flatnonzero(normal[:, 2] > 0)
-    seen = seen[np.argsort(corners[seen, :, 2].mean(1))]
-    light = 0.45 + 0.55 * (normal[seen] @ LIGHT).clip(min=0.0)
-    shaded = (colours[triangles[seen]].mean(1) * light[:, None]).clip(0.0, 1.0)
-    # Edges of the same colour close the seams between neighbours.
-    return PolyCollection(corners[seen, :, :2], facecolors=shaded, edgecolors=shaded, linewidths=0.3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The learning curve as a picture and as data, and a fit's error over its frames as a picture."""
+"""Curves as pictures: how learning went, also as data, and a take's error and its jaw over the frames."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from .actor import Actor
+from .anatomy import Hinge
+from .inspection import upright
+from .jaw import decompose_jaw
+from .rigid import apply_motion
 from .takes import Take
 from .whole_files import written_whole
 
 LEAST_SHOWN = 1e-5  # smaller losses say nothing, and would flatten the others
+TEETH_MM = 8.0  # how far the lower front teeth lie behind the lower lip
+FRONT_MM, MIDDLE_MM = 25.0, 10.0  # how far from the foremost point, and from the middle, the lower lip is looked for
+LEAST_RANGE_MM, LEAST_RANGE_DEGREES = 4.0, 2.0  # what a picture of a jaw at rest shows
 
 
 def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path) -> None:
@@ -77,3 +87,59 @@ def save_error_curve(take: Take, picture: Path) -> None:
     axis.legend(fontsize="small")
     with written_whole(picture) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
+
+
+def save_jaw_path(actor: Actor, take: Take, picture: Path) -> bool:
+    """Write the path of the lower front teeth, from the front and from the side, and the jaw's turns over the frames of
+    a take as a PNG. False, and nothing is written, where the actor's jaw is not known. Raises OSError."""
+    hinge = actor.hinge
+    if hinge is None or not actor.skin_weight.any():
+        return False
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    up, forward = upright(actor)
+    teeth = _lower_teeth(actor.neutral, actor.skin_weight[:, 0], hinge, up, forward)
+    path = apply_motion(teeth[None], take.jaw)[:, 0] - teeth  # (F, 3) mm from rest
+    right, ahead, height = (path @ axis for axis in (np.cross(up, forward), forward, up))
+    turns = np.rad2deg(decompose_jaw(take.jaw, hinge)[:, :3] @ np.stack([hinge.axis, hinge.up, hinge.forward]).T)
+    figure = Figure(figsize=(12, 4.3))
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(1, 4, left=0.06, right=0.99, bottom=0.13, top=0.85, wspace=0.3)
+    reach = 0.55 * max(LEAST_RANGE_MM, *(float(np.ptp(np.append(each, 0.0))) for each in (right, ahead, height)))
+    for column, (across, label) in enumerate(((right, "to the picture's right, mm"), (ahead, "forward, mm"))):
+        axis = figure.add_subplot(grid[column])
+        axis.plot(across, height, linewidth=0.5, color="0.6")
+        axis.scatter(across, height, c=take.frames, s=7, cmap="viridis", zorder=3)
+        axis.plot(0.0, 0.0, "k+", markersize=10, zorder=4)
+        for limits, values in ((axis.set_xlim, across), (axis.set_ylim, height)):
+            middle = (min(values.min(), 0.0) + max(values.max(), 0.0)) / 2
+            limits(middle - reach, middle + reach)
+        axis.set_aspect("equal")
+        axis.set_xlabel(label)
+        axis.set_ylabel("up, mm" if column == 0 else "")
+        axis.set_title(("from the front", "from the side")[column], fontsize="medium")
+    axis = figure.add_subplot(grid[2:])
+    for column, label in enumerate(("opens", "turns aside", "tilts")):
+        axis.plot(take.frames, turns[:, column], linewidth=2.0 if column == 0 else 0.9, label=label)
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, max(high, low + LEAST_RANGE_DEGREES))
+    axis.set_xlabel("frame")
+    axis.set_ylabel("degrees")
+    axis.legend(fontsize="small")
+    figure.suptitle("path of the lower front teeth: + at rest, dark early, bright late", fontsize="medium")
+    with written_whole(picture) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)
+    return True
+
+
+def _lower_teeth(
+    neutral: np.ndarray, follows: np.ndarray, hinge: Hinge, up: np.ndarray, forward: np.ndarray
+) -> np.ndarray:
+    """About where the lower front teeth are at rest (3,): behind the lower lip, the highest skin in front that follows
+    the jaw. neutral: (V, 3) mm. follows: (V,) k. up, forward: (3,) unit."""
+    skin = neutral[follows > 0.5 * follows.max()]
+    middle = np.abs((skin - hinge.centre) @ hinge.axis)
+    skin = skin[middle < max(MIDDLE_MM, middle.min() + 1.0)]
+    skin = skin[skin @ forward > (skin @ forward).max() - FRONT_MM]
+    return skin[(skin @ up).argmax()] - TEETH_MM * forward

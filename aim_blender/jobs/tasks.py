@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..core.actor import Actor
     from ..core.captures import Capture
     from ..core.correspondence import Correspondence
+    from ..core.performances import Performance
     from ..core.takes import Take
 
 Report = Callable[[dict[str, Any]], None]
@@ -105,20 +106,23 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     """actor, performance, out, and optionally the choices of FITTING_CHOICES and the frames start to end.
 
     Points (.json, .csv) take modes, temporal and head, and are fitted whole. With camera, a JSON file, they are points
-    in its images, and landmarks says where they belong on the mesh. Beside the take `X.take.safetensors` it writes the
-    error of each frame as a picture, X.error.png; beside the actor it keeps what its next fit can use again.
+    in its images, and landmarks says where they belong on the mesh. Beside the take `X.take.safetensors` it writes
+    pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is known; X.sheet.png, frames of
+    the performance and the take. Beside the actor it keeps what its next fit can use again.
     """
     optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks")
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
-    from ..core.curves import save_error_curve
+    from ..core.curves import save_error_curve, save_jaw_path
     from ..core.files import load_actor, save_take
     from ..core.fitting import FittingSettings, fit_performance
     from ..core.fitting_cache import cache_beside
     from ..core.performances import read_performance, within
     from ..core.points import POINT_SUFFIXES
+    from ..core.take_sheet import save_fit_sheet
 
     source = Path(arguments["performance"])
+    performance: Performance | None = None
     chosen = _chosen(arguments, FITTING_CHOICES)
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
@@ -132,11 +136,17 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, FittingSettings(**chosen), report, cache, checkpoint)
     report({"message": "Writing the take"})
-    picture = out.with_name(out.name.removesuffix(TAKE_SUFFIX) + ".error.png")
     with writing(out):
         save_take(take, out)
-        save_error_curve(take, picture)
-    return {"out": str(out), "curve": str(picture), **take.figures}
+        save_error_curve(take, _picture(out, "error"))
+        save_jaw_path(actor, take, _picture(out, "jaw"))
+        save_fit_sheet(actor, take, performance, _picture(out, "sheet"))
+    return {"out": str(out), "curve": str(_picture(out, "error")), **take.figures}
+
+
+def _picture(out: Path, what: str) -> Path:
+    """A picture beside a take, X.what.png."""
+    return out.with_name(f"{out.name.removesuffix(TAKE_SUFFIX)}.{what}.png")
 
 
 def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: Report) -> Take:
@@ -196,13 +206,16 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     file of one), regions (an .npz file with `strength` per vertex), correspondence (for actors of two topologies).
 
     Where the topologies differ and no correspondence is given, the one kept beside the target is taken, or made.
+    Beside the take it writes X.jaw.png and X.sheet.png, as fit does.
     """
     _expect("retarget", arguments, required=("take", "source", "target", "out"), optional=RETARGETING_CHOICES)
     out = output_path(arguments["out"], TAKE_SUFFIX)
+    from ..core.curves import save_jaw_path
     from ..core.expression_names import read_pairs
     from ..core.files import load_actor, load_take, save_take
     from ..core.fitting_cache import cache_beside
     from ..core.retargeting import RetargetSettings, read_regions, retarget_take
+    from ..core.take_sheet import save_retarget_sheet
     from ..core.topology import same_surface
 
     chosen = _chosen(arguments, ("strength", "jaw_strength"))
@@ -229,6 +242,8 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     report({"message": "Writing the take"})
     with writing(out):
         save_take(carried, out)
+        save_jaw_path(target, carried, _picture(out, "jaw"))
+        save_retarget_sheet(source, take, target, carried, _picture(out, "sheet"))
     return {"out": str(out), **carried.figures, **figures}
 
 

@@ -96,7 +96,9 @@ def test_neural_fit(folder, tmp_path):
     assert fitted.returncode == 0, fitted.stderr
     figures = json.loads(fitted.stdout)
     assert (figures["frames"], figures["iterations"]) == (6, 30)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["T.error.png", "T.take.safetensors"]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"T.{each}" for each in ("error.png", "sheet.png", "take.safetensors")
+    }
 
     other, checkpoint = tmp_path / "U.take.safetensors", tmp_path / "U.take.safetensors.checkpoint"
     arguments = dict(zip(("actor", "performance"), map(str, given[:2]), strict=True))

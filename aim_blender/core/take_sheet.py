@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One picture sheet of a take: some of its frames as they were performed, and below as the take has them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .actor import Actor
+from .drawing import draw, filling, seen_from
+from .evaluation import stabilized_frames
+from .inspection import upright
+from .performances import Performance, to_millimetres
+from .rigid import apply_motion
+from .takes import Take
+from .whole_files import written_whole
+
+FRAMES = 5  # columns
+HEAD_PIXELS = (220, 280)
+TURN_DEGREES = 18.0
+LEFT_PIXELS, TOP_PIXELS, BOTTOM_PIXELS = 96, 34, 46
+SKIN = np.array([0.80, 0.62, 0.53])
+SHOWN_QUANTILE = 0.999  # a few points off must not darken all others
+COLOURS = "inferno"
+
+Row = tuple[str, list[np.ndarray]]  # what it shows, and a picture a frame
+
+
+def save_fit_sheet(actor: Actor, take: Take, performance: Performance | None, picture: Path) -> None:
+    """Write some frames of the performance, what was fitted to them, and how far each point is off, as a PNG.
+
+    performance: meshes, that the take was fitted to; without it the sheet shows what was fitted only. Raises OSError.
+    """
+    known = ~np.isin(take.frames, take.figures.get("missing_frames", ()))
+    index = np.flatnonzero(known)[_chosen(take.error_mm[known, 1])]
+    results = [_frame(actor, take, i) for i in index]
+    titles = [f"frame {take.frames[i]}\nworst {take.error_mm[i, 1]:.2f} mm" for i in index]
+    if performance is None:
+        _save(picture, [("fitted", _drawn(actor, results, [SKIN] * len(results)))], titles, None)
+        return
+    targets = _performed(actor, performance, take.frames[index])
+    errors = [np.linalg.norm(result - target, axis=1) for result, target in zip(results, targets, strict=True)]
+    largest = max(float(np.nanquantile(errors, SHOWN_QUANTILE)), 1e-3)
+    skin, heat = [SKIN] * len(index), [_heat(each / largest) for each in errors]
+    drawn = _drawn(actor, [*targets, *results, *results], [*skin, *skin, *heat])
+    rows = [
+        (name, drawn[k * len(index) : (k + 1) * len(index)]) for k, name in enumerate(("performed", "fitted", "error"))
+    ]
+    _save(picture, rows, titles, largest)
+
+
+def save_retarget_sheet(source: Actor, performed: Take, target: Actor, take: Take, picture: Path) -> None:
+    """Write some frames of a take, and what the target makes of them, as a PNG. Raises OSError."""
+    chosen = _chosen(np.linalg.norm(take.coefficients, axis=(1, 2)))
+    rows = [
+        ("performed", _drawn(source, [_frame(source, performed, i) for i in chosen], [SKIN] * len(chosen))),
+        ("retargeted", _drawn(target, [_frame(target, take, i) for i in chosen], [SKIN] * len(chosen))),
+    ]
+    _save(picture, rows, [f"frame {take.frames[i]}" for i in chosen], None)
+
+
+def _chosen(measure: np.ndarray) -> np.ndarray:
+    """Which frames to show, of those with a measure (F,): the largest, and others spread over all."""
+    spread = np.linspace(0, len(measure) - 1, min(FRAMES, len(measure))).round().astype(int)
+    largest = int(measure.argmax())
+    spread[np.abs(spread - largest).argmin()] = largest
+    return np.unique(spread)
+
+
+def _performed(actor: Actor, performance: Performance, frames: np.ndarray) -> np.ndarray:
+    """(f, V, 3) mm some frames (f,) of a performance, which may be too large to be read whole."""
+    index = np.searchsorted(performance.frames, frames)
+    part = replace(performance, vertices=performance.vertices[index], frames=frames, confidence=None)
+    return to_millimetres(part, actor.neutral, actor.topology)[0].vertices.astype(np.float64)
+
+
+def _frame(actor: Actor, take: Take, index: int) -> np.ndarray:
+    """(V, 3) mm a frame of the take."""
+    part = slice(index, index + 1)
+    return apply_motion(stabilized_frames(actor, take, part), take.head[part])[0]
+
+
+def _heat(shares: np.ndarray) -> np.ndarray:
+    """(V, 3) colours of shares (V,) of the largest error; grey where it is not known."""
+    from matplotlib import colormaps
+
+    colours = colormaps[COLOURS](np.nan_to_num(shares).clip(0.0, 1.0))[:, :3]
+    return np.where(np.isnan(shares)[:, None], 0.4, colours)
+
+
+def _drawn(actor: Actor, frames: list[np.ndarray], colours: list[np.ndarray]) -> list[np.ndarray]:
+    """Pictures of frames (V, 3), all from one place."""
+    up, forward = upright(actor)
+    seen = seen_from(np.stack(frames), up, forward, TURN_DEGREES)
+    offset, factor = filling(seen, *HEAD_PIXELS)
+    triangles = actor.topology.triangles()
+    return [
+        draw((each + offset) * factor, triangles, colour, *HEAD_PIXELS, finer=1)
+        for each, colour in zip(seen, colours, strict=True)
+    ]
+
+
+def _save(picture: Path, rows: list[Row], titles: list[str], largest: float | None) -> None:
+    """Put the sheet together. largest: what the brightest colour means in mm, None without colours."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    wide, high = HEAD_PIXELS
+    width, height = LEFT_PIXELS + wide * len(titles), TOP_PIXELS + high * len(rows) + BOTTOM_PIXELS
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="0.13")
+    FigureCanvasAgg(figure)
+
+    def write(text: str, left: float, bottom: float, **settings: Any) -> None:
+        figure.text(left / width, bottom / height, text, color="0.9", fontsize=9, va="center", **settings)
+
+    for number, (name, pictures) in enumerate(rows):
+        bottom = BOTTOM_PIXELS + high * (len(rows) - 1 - number)
+        write(name, LEFT_PIXELS - 10, bottom + high / 2, ha="right")
+        for column, drawn in enumerate(pictures):
+            figure.figimage(drawn, LEFT_PIXELS + wide * column, bottom, origin="lower")
+    for column, title in enumerate(titles):
+        write(title, LEFT_PIXELS + wide * (column + 0.5), height - TOP_PIXELS / 2, ha="center")
+    if largest is not None:
+        bar = _heat(np.linspace(0.0, 1.0, wide * len(titles) - 20))
+        figure.figimage(np.tile(bar, (12, 1, 1)), LEFT_PIXELS + 10, BOTTOM_PIXELS - 18, origin="lower")
+        for share in (0.0, 0.5, 1.0):
+            place = LEFT_PIXELS + 10 + share * len(bar)
+            write(f"{share * largest:.2g} mm", place, 14, ha=("left", "center", "right")[round(2 * share)])
+    with written_whole(picture) as temporary:
+        figure.savefig(temporary, format="png", facecolor=figure.get_facecolor())
