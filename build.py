@@ -8,6 +8,8 @@
     python build.py test [pytest arguments]    the same, then every test, and the zip installed and tested
     python build.py test --blenders 4.2 5.0    the tests of Blender's side, in each of these Blenders: 4.2, 4.5, 5.0,
                                                and with Python 3.13 5.2
+    python build.py test --window TOOL         the tests of tests/window alone, in a real Blender's window that TOOL
+                                               opens: see tests/window/launching.py
     python build.py repository [--out FOLDER]  a repository from which Blender installs and updates the extension, by
                                                default in dist/repository: the zip, index.json and index.html
     python build.py demo [--out FOLDER]        learn a demo actor, fit a performance, render a picture, print figures
@@ -420,8 +422,11 @@ def run_tests(arguments: list[str]) -> int:
     """The code checks, the three storeys of tests and the zip; returns the exit status.
 
     `arguments` go to pytest. Where they name files or folders, only those storeys run, without the code checks. With
-    --blenders and versions, Blender's side alone is tested, in each of them.
+    --blenders and versions, Blender's side alone is tested, in each of them; with --window and a program, its window.
     """
+    tool, arguments = chosen_window(arguments)
+    if tool is not None:
+        return run_window_tests(tool, arguments)
     blenders, arguments = chosen_blenders(arguments)
     storeys = chosen_storeys(arguments)
     steps: list[Step] = []
@@ -450,7 +455,32 @@ def run_tests(arguments: list[str]) -> int:
             for version, environment in blenders.items():
                 zip_variable = {"AIM_EXTENSION_ZIP": str(zip_file)}
                 steps.append(run_pytest("package", environment, storeys["package"], version, **zip_variable))
+    if "window" in storeys:
+        say("\n=== tests/window is left out: it needs a program that opens Blender's window, --window TOOL")
     return summarise(steps)
+
+
+def run_window_tests(tool: Path, arguments: list[str]) -> int:
+    """The tests of tests/window with the zip, in windows that `tool` opens; returns the exit status."""
+    make_environments(WORKER, BLENDER)
+    template_bones_if_possible()
+    variables = {"AIM_WINDOW_TOOL": str(tool), "AIM_EXTENSION_ZIP": str(build_zip())}
+    chosen = (
+        arguments if any(is_test_path(each) for each in arguments) else [*arguments, str(ROOT / "tests" / "window")]
+    )
+    return summarise([run_pytest("window", WORKER, chosen, **variables)])
+
+
+def chosen_window(arguments: list[str]) -> tuple[Path | None, list[str]]:
+    """The program behind --window, None without it, and the other arguments. Raises BuildError if it is not there."""
+    if "--window" not in arguments:
+        return None, arguments
+    at = arguments.index("--window")
+    if at + 1 == len(arguments) or not Path(arguments[at + 1]).is_file():
+        raise BuildError(
+            "--window needs a program behind it that opens Blender's window; see tests/window/launching.py."
+        )
+    return Path(arguments[at + 1]).absolute(), arguments[:at] + arguments[at + 2 :]
 
 
 def chosen_blenders(arguments: list[str]) -> tuple[dict[str, Environment], list[str]]:
@@ -498,13 +528,13 @@ def chosen_storeys(arguments: list[str]) -> dict[str, list[str]]:
     options = [argument for argument in arguments if not is_test_path(argument)]
     paths = [argument for argument in arguments if is_test_path(argument)]
     storeys: dict[str, list[str]] = {}
-    for storey in ("core", "blender", "package"):
+    for storey in ("core", "blender", "package", "window"):
         folder = ROOT / "tests" / storey
         own = [path for path in paths if folder in (located(path), *located(path).parents)]
         if own or not paths:
             storeys[storey] = options + (own or [str(folder)])
     if not storeys:
-        raise BuildError(f"{paths[0]} is in none of tests/core, tests/blender and tests/package.")
+        raise BuildError(f"{paths[0]} is in none of tests/core, tests/blender, tests/package and tests/window.")
     return storeys
 
 

@@ -74,7 +74,7 @@ def test_another_python_is_told_which_ones_work(
 def test_paths_choose_the_storeys_and_options_go_to_all() -> None:
     here = str(Path(__file__))
     assert build.chosen_storeys([f"{here}::test_x", "-x"]) == {"package": ["-x", f"{here}::test_x"]}
-    assert list(build.chosen_storeys(["-k", "word"])) == ["core", "blender", "package"]
+    assert list(build.chosen_storeys(["-k", "word"])) == ["core", "blender", "package", "window"]
     with pytest.raises(build.BuildError, match="is in none of"):
         build.chosen_storeys([str(build.ROOT / "README.md")])
 
@@ -101,3 +101,13 @@ def test_blenders_are_chosen_by_version(monkeypatch: pytest.MonkeyPatch) -> None
     ):
         with pytest.raises(build.BuildError, match=words):
             build.chosen_blenders(arguments)
+
+
+def test_a_window_is_opened_by_a_program(tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.touch()
+    assert build.chosen_window(["-x", "--window", str(tool), "-k", "word"]) == (tool, ["-x", "-k", "word"])
+    assert build.chosen_window(["-k", "word"]) == (None, ["-k", "word"])
+    for arguments in (["--window"], ["--window", str(tmp_path / "none")]):
+        with pytest.raises(build.BuildError, match="needs a program behind it"):
+            build.chosen_window(arguments)
