@@ -12,6 +12,8 @@ from ..aim_blender.scene import actors, errors, live, markers
 from .parts import AimPanel, draw_job, read_figures
 from .text import draw_text
 
+PICTURE_ICONS: dict[str, Any] = {"ERROR": "GRAPH", "JAW": "CON_FOLLOWPATH", "SHEET": "IMAGE_DATA"}
+
 
 class AIM_UL_views(bpy.types.UIList):
     """The cameras whose images show points."""
@@ -115,7 +117,9 @@ def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
         grid = layout.grid_flow(row_major=True, columns=3, align=True)
         for frame, millimetres in worst:
             grid.operator("aim.frame_jump", text=f"{frame}: {millimetres:.2f}").frame = frame
-    layout.operator("aim.error_curve_show", icon="IMAGE_DATA")
+    row = layout.row(align=True)
+    for which, (name, _) in errors.PICTURES.items():
+        row.operator("aim.take_picture_show", text=name.title(), icon=PICTURE_ICONS[which]).picture = which
     row = layout.row(align=True)
     row.label(text="Error")
     for view, text in (("FRAME", "Frame"), ("WORST", "Worst"), ("NONE", "Off")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well a take was fitted: its error over the frames, and on the face."""
+"""How well a take was fitted: its pictures, and its error on the face."""
 
 from __future__ import annotations
 
@@ -25,18 +25,33 @@ def _take(context: bpy.types.Context) -> Any:
     return context.scene.aim.takes[context.scene.aim.active_take]
 
 
-class AIM_OT_error_curve_show(AimOperator, bpy.types.Operator):
-    bl_idname = "aim.error_curve_show"
-    bl_label = "Error Curve"
-    bl_description = "Show how far the fit of each frame is off, the mean and the worst point, in an image editor"
+class AIM_OT_take_picture_show(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.take_picture_show"
+    bl_label = "Show Picture of Take"
+    bl_description = "Show a picture that was made with the take, and lies beside its file, in an image editor"
     bl_options = {"REGISTER"}
+
+    picture: EnumProperty(
+        name="Picture",
+        description="Which picture to show",
+        items=(
+            ("ERROR", "Error Curve", "How far the fit of each frame is off, the mean and the worst point"),
+            ("JAW", "Jaw Path", "Where the lower front teeth go, from the front and the side, and how the jaw turns"),
+            ("SHEET", "Frames", "Some frames as they were performed, and as the take has them, with their error"),
+        ),
+    )
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: Any) -> str:
+        """Blender's tooltip: that of the picture."""
+        return str(properties.bl_rna.properties["picture"].enum_items[properties.picture].description)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return _has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        pictures.show(context, pictures.load(errors.curve_of(_take(context))))
+        pictures.show(context, pictures.load(errors.picture_of(_take(context), self.picture)))
         return {"FINISHED"}
 
 
@@ -103,4 +118,4 @@ class AIM_OT_frame_jump(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (AIM_OT_error_curve_show, AIM_OT_error_show, AIM_OT_frame_jump)
+CLASSES = (AIM_OT_take_picture_show, AIM_OT_error_show, AIM_OT_frame_jump)

@@ -18,7 +18,7 @@ from . import actors, folders, legends, meshes, painting
 from .job_making import TAKE_SUFFIX, learned_file, write_delivery
 
 SUFFIX = ".errors.npz"
-CURVE_SUFFIX = ".error.png"
+PICTURES = {"ERROR": ("error curve", ".error.png"), "JAW": ("jaw path", ".jaw.png"), "SHEET": ("sheet", ".sheet.png")}
 COLOURS = "AIM Error"
 VALUES = "error_mm"
 LEGEND = "aim_error_legend"
@@ -37,11 +37,13 @@ def beside(take: Any, suffix: str) -> Path:
     return file.with_name(file.name.removesuffix(TAKE_SUFFIX) + suffix)
 
 
-def curve_of(take: Any) -> Path:
-    """The picture of the error over the frames. Raises InputError if there is none."""
-    picture = beside(take, CURVE_SUFFIX)
+def picture_of(take: Any, which: str) -> Path:
+    """A picture that was made with the take, one of PICTURES. Raises InputError if it is not there."""
+    name, suffix = PICTURES[which]
+    picture = beside(take, suffix)
     if not picture.is_file():
-        raise InputError(f"the error curve of {take.name!r} is not beside its file; fit it again to have one")
+        unknown = "; there is none of an actor without bones and teeth" if which == "JAW" else ""
+        raise InputError(f"the {name} of {take.name!r} is not beside its file; fit it again to have one{unknown}")
     return picture
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well a take was fitted: its curve, its worst frames, and colours on its face that follow the frames."""
+"""How well a take was fitted: its pictures, its worst frames, and colours on its face that follow the frames."""
 
 import json
 
@@ -56,9 +56,10 @@ def test_colours_are_how_far_the_fit_is_from_the_performance(take, errors):
     assert not {errors.COLOURS, errors.VALUES} & set(skin.data.attributes.keys())
 
 
-def test_the_curve_and_the_worst_frames(take, errors):
-    assert bpy.ops.aim.error_curve_show() == {"FINISHED"}
-    assert any(image.name.endswith(".error.png") for image in bpy.data.images)
+def test_the_pictures_and_the_worst_frames(take, errors):
+    for which, (_, suffix) in errors.PICTURES.items():
+        assert bpy.ops.aim.take_picture_show(picture=which) == {"FINISHED"}
+        assert any(image.name.endswith(suffix) for image in bpy.data.images)
     found = errors.worst_frames(take)
     assert [millimetres for _, millimetres in found] == sorted((each[1] for each in found), reverse=True)
     bpy.ops.aim.frame_jump(frame=found[0][0])
@@ -72,8 +73,8 @@ def test_what_cannot_be_shown_is_said(take, errors):
     with pytest.raises(RuntimeError, match=r"errors\.npz is missing or damaged"):
         bpy.ops.aim.error_show(view="FRAME")
     errors.beside(take, errors.SUFFIX).unlink()
-    picture = errors.curve_of(take)
+    picture = errors.picture_of(take, "ERROR")
     moved = picture.rename(picture.with_name("elsewhere.png"))
     with pytest.raises(RuntimeError, match="The error curve of 'wide' is not beside its file"):
-        bpy.ops.aim.error_curve_show()
+        bpy.ops.aim.take_picture_show()
     moved.rename(picture)
