@@ -29,15 +29,18 @@ HANDLE_RIDGE, HANDLE_SMOOTHNESS = 1.0, 60.0
 
 @dataclass(frozen=True)
 class LiveFrame:
-    """vertices: (V, 3) float32 mm. weights: (N,) the mean weight of each shape. jaw, head: (4, 4). mean_mm, worst_mm:
-    how far the targets are from it."""
+    """vertices: (V, 3) float32 mm. jaw, head: (4, 4). Of a fit also weights: (N,) the mean weight of each shape,
+    coefficients: (M', N) of the first of the session's modes, and mean_mm, worst_mm: how far the targets are from it. Of
+    a take also frame: its number."""
 
     vertices: np.ndarray
-    weights: np.ndarray
     jaw: np.ndarray
     head: np.ndarray
-    mean_mm: float
-    worst_mm: float
+    weights: np.ndarray | None = None
+    coefficients: np.ndarray | None = None
+    mean_mm: float | None = None
+    worst_mm: float | None = None
+    frame: int | None = None
 
 
 class LiveFit:
@@ -80,6 +83,10 @@ class LiveFit:
         Raises InputError if a vertex does not exist or no handle is left.
         """
         _check_head(head)
+        return self._frame(*self.handles_on(vertices, positions).solve(positions.astype(np.float64), head))
+
+    def handles_on(self, vertices: np.ndarray, positions: np.ndarray) -> Handles:
+        """Handles on these vertices (P,), the ones of before if they are the same. Raises InputError as handles does."""
         vertices = np.asarray(vertices, dtype=np.int64)
         if not 1 <= len(vertices) <= MOST_HANDLES or positions.shape != (len(vertices), 3):
             raise InputError(f"there must be 1 to {MOST_HANDLES} handles, each with a vertex and a position")
@@ -88,19 +95,21 @@ class LiveFit:
         key = vertices.tobytes()
         if self._handles is None or self._handles[0] != key:
             self._handles = key, Handles(self.session, vertices)
-        return self._frame(*self._handles[1].solve(positions.astype(np.float64), head))
+        return self._handles[1]
+
+    def offsets(self, coefficients: np.ndarray) -> np.ndarray:
+        """(V, 3) float64 what the expressions do by coefficients (M', N) of the first modes."""
+        weights = torch.as_tensor(self.session.modes[:, : len(coefficients)] @ coefficients)  # (V, N)
+        return torch.einsum("vn,vnx->vx", weights, self.session.solver.expressions.cpu()).double().numpy()
 
     def _frame(
         self, coefficients: np.ndarray, jaw: np.ndarray, head: np.ndarray, mean_mm: float, worst_mm: float
     ) -> LiveFrame:
         """Of coefficients (M', N), jaw and head (1, 4, 4)."""
-        actor, session, count = self.actor, self.session, len(coefficients)
-        weights = torch.as_tensor(session.modes[:, :count] @ coefficients)  # (V, N)
-        offsets = torch.einsum("vn,vnx->vx", weights, session.solver.expressions.cpu()).double().numpy()
-        still = skin(actor.neutral, jaw, actor.skin_weight)[0] + offsets
-        placed = apply_motion(still[None], head)[0].astype(np.float32)
-        overall = (coefficients * self._share[:count]).sum(0)
-        return LiveFrame(placed, overall, jaw[0], head[0], mean_mm, worst_mm)
+        still = skin(self.actor.neutral, jaw, self.actor.skin_weight)[0] + self.offsets(coefficients)
+        placed = apply_motion(still, head)[0].astype(np.float32)
+        overall = (coefficients * self._share[: len(coefficients)]).sum(0)
+        return LiveFrame(placed, jaw[0], head[0], overall, coefficients, mean_mm, worst_mm)
 
 
 class Handles:
@@ -131,10 +140,15 @@ class Handles:
         still = ((filled - motion[:, None, :3, 3]) @ motion[:, :3, :3])[0]
         jaw = self.jaw.predict(np.where(known[:, None], still, np.nan)[None])
         residual = still - skin(self.neutral, jaw, self.skin_weight)[0]
+        coefficients, off = self.solve_residual(residual, trust)
+        return coefficients, jaw, motion, float(off.mean()), float(off.max())
+
+    def solve_residual(self, residual: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (M', N) float32 that explain residual (P, 3), and how far they are off where trust (P,) is
+        given."""
         coefficients = self.solver.solve(residual, trust)
         left = (self.solver.rows @ coefficients.reshape(-1)).reshape(-1, 3) - residual
-        off = np.linalg.norm(left, axis=1)[known]
-        return coefficients.astype(np.float32), jaw, motion, float(off.mean()), float(off.max())
+        return coefficients.astype(np.float32), np.linalg.norm(left, axis=1)[trust > 0]
 
 
 def _check_head(head: str) -> None:

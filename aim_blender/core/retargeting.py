@@ -175,7 +175,7 @@ class Retargeting:
         return Take(
             names=target.names,
             topology_digest=target.topology.digest,
-            modes=np.ascontiguousarray(self.modes * region[:, None], dtype=np.float32),
+            modes=self.modes if region is None else (self.modes * region[:, None]).astype(np.float32),
             coefficients=coefficients * np.float32(settings.strength),
             jaw=jaw,
             head=head,
@@ -325,9 +325,9 @@ def _carry_head(head: np.ndarray, source: Actor, target: Actor) -> np.ndarray:
     return carried
 
 
-def _checked_region(region: np.ndarray | None, points: int) -> np.ndarray:
+def _checked_region(region: np.ndarray | None, points: int) -> np.ndarray | None:
     if region is None:
-        return np.ones(points)
+        return None
     region = np.asarray(region, dtype=np.float64)
     if region.shape != (points,) or not np.isfinite(region).all() or region.min() < 0:
         raise InputError(

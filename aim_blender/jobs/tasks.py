@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..core.actor import Actor
     from ..core.captures import Capture
     from ..core.correspondence import Correspondence
+    from ..core.retargeting import RetargetSettings
     from ..core.performances import Performance
     from ..core.takes import Take
 
@@ -211,32 +212,20 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     _expect("retarget", arguments, required=("take", "source", "target", "out"), optional=RETARGETING_CHOICES)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.curves import save_jaw_path
-    from ..core.expression_names import read_pairs
     from ..core.files import load_actor, load_take, save_take
     from ..core.fitting_cache import cache_beside
-    from ..core.retargeting import RetargetSettings, read_regions, retarget_take
+    from ..core.retargeting import retarget_take
     from ..core.take_sheet import save_retarget_sheet
     from ..core.topology import same_surface
 
-    chosen = _chosen(arguments, ("strength", "jaw_strength"))
-    head = arguments.get("head", "on")
-    if head not in ("on", "off"):
-        raise InputError(f"head is {head!r}; it must be on or off")
-    pairs, regions = arguments.get("pairs"), arguments.get("regions")
-    settings = RetargetSettings(
-        strength=float(chosen.get("strength", 1.0)),
-        jaw_strength=float(chosen.get("jaw_strength", 1.0)),
-        head=head == "on",
-        pairs=read_pairs(Path(pairs)) if isinstance(pairs, str) else pairs,
-        region_strength=read_regions(Path(regions)) if regions else None,
-    )
+    settings = retarget_settings(arguments)
     report({"message": "Reading the actors"})
     take = load_take(Path(arguments["take"]))
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
     correspondence: Correspondence | None = None
     figures: Figures = {}
     if not same_surface(source.topology, target.topology):
-        correspondence, figures = _correspondence(arguments, source, target, report)
+        correspondence, figures = correspondence_of(arguments, source, target, report)
     cache = cache_beside(Path(arguments["target"]))
     carried = retarget_take(take, source, target, settings, report, correspondence, cache)
     report({"message": "Writing the take"})
@@ -247,7 +236,26 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     return {"out": str(out), **carried.figures, **figures}
 
 
-def _correspondence(
+def retarget_settings(arguments: dict[str, Any]) -> RetargetSettings:
+    """What the arguments of the task `retarget` say of how to do it. Raises InputError."""
+    from ..core.expression_names import read_pairs
+    from ..core.retargeting import RetargetSettings, read_regions
+
+    chosen = _chosen(arguments, ("strength", "jaw_strength"))
+    head = arguments.get("head", "on")
+    if head not in ("on", "off"):
+        raise InputError(f"head is {head!r}; it must be on or off")
+    pairs, regions = arguments.get("pairs"), arguments.get("regions")
+    return RetargetSettings(
+        strength=float(chosen.get("strength", 1.0)),
+        jaw_strength=float(chosen.get("jaw_strength", 1.0)),
+        head=head == "on",
+        pairs=read_pairs(Path(pairs)) if isinstance(pairs, str) else pairs,
+        region_strength=read_regions(Path(regions)) if regions else None,
+    )
+
+
+def correspondence_of(
     arguments: dict[str, Any], source: Actor, target: Actor, report: Report
 ) -> tuple[Correspondence, Figures]:
     """The one given, or kept beside the target's file, or made and kept there; and where it is from."""
