@@ -99,7 +99,7 @@ class Environment:
 
 
 WORKER = Environment(
-    "worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, roma, safetensors"
+    "worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, safetensors"
 )
 BLENDER = Environment(
     "blender",

@@ -18,7 +18,6 @@ from .sentences import one_line
 OLDEST_PYTHON = (3, 11)
 PACKAGES = (
     "torch",
-    "roma",
     "safetensors",
     "trimesh",
     "embreex",

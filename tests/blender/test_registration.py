@@ -10,7 +10,7 @@ import bpy
 import headless
 
 ROOT = Path(__file__).resolve().parents[2]
-FOREIGN = ("torch", "scipy", "trimesh", "roma", "safetensors")
+FOREIGN = ("torch", "scipy", "trimesh", "safetensors")
 
 
 def traces() -> dict[str, object]:
