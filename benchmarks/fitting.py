@@ -224,7 +224,14 @@ def images(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
         names = tuple(map(str, chosen))
         frames = np.arange(len(truth), dtype=np.int32)
         seen = ImagePoints(
-            names, tuple(camera.name for camera in used), pixels, np.ones(pixels.shape[:3]), frames, 24.0, "points"
+            names,
+            tuple(camera.name for camera in used),
+            pixels.reshape(-1, *pixels.shape[2:]),
+            np.ones((pixels.shape[0] * pixels.shape[1], pixels.shape[2])),
+            *(place.ravel() for place in np.indices(pixels.shape[:2])),
+            frames,
+            24.0,
+            "points",
         )
         take = fit_image_points(actor, seen, used, LandmarkMap({str(v): int(v) for v in chosen}, "landmarks"))
         found = evaluate_take(actor, take)["vertices"].astype(np.float64)

@@ -13,6 +13,11 @@ from torch import Tensor
 DETAIL_MM = 30.0  # a weight that goes up and down within this length costs `smoothness`
 CLOSE_ENOUGH = 1e-4  # of the right side: where conjugate gradients end
 MOST_ITERATIONS = 60
+BOUNDED_POINTS = 3000  # at which bounds are kept; between them weights are smooth
+BOUND_MM = 0.3  # what a weight of 1 beyond its bounds costs at every point, in each round
+BOUND_ROUNDS = 40
+BOUND_TOLERANCE = 0.02  # of a weight: where the rounds end
+RELAXATION = 1.7
 
 
 class Prior(Protocol):
@@ -37,6 +42,7 @@ class ClosedForm:
 
     expressions: e (V, N, 3) mm. modes: Φ (V, M) of unit mean square. prior: (M,) mm² of prior_of_modes. trust: (V,) in
     [0, 1] how much each point counts in most frames, None for all alike. factor: (M N, M N) float64, if it is known.
+    bounds: the least and the largest weight that any point may have; 0 lies between them.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class ClosedForm:
         prior: Tensor,
         trust: Tensor | None = None,
         factor: Tensor | None = None,
+        bounds: tuple[float, float] | None = None,
     ) -> None:
         self.expressions = expressions.contiguous()  # (V, N, 3)
         self.modes = modes.contiguous()  # (V, M)
@@ -54,6 +61,7 @@ class ClosedForm:
         self.trust = trust
         self.factor = torch.linalg.cholesky(self.normal_matrix()) if factor is None else factor
         self.inverse: Tensor | None = None
+        self.bounds = None if bounds is None else WeightBounds(self, *bounds)
 
     def normal_matrix(self) -> Tensor:
         """(M N, M N) float64: sum over points of trust Φ_m Φ_p (e_i . e_j), and the prior."""
@@ -72,9 +80,10 @@ class ClosedForm:
         trust: (F, V) how much each point counts in each frame, None where it is what the matrix was factored for;
         the difference is made up by conjugate gradients, which begin at start (F, M, N).
         """
-        right = self._seen(residual if trust is None else residual * trust[..., None])  # (M N, F)
+        right = self.seen(residual if trust is None else residual * trust[..., None])  # (M N, F)
         if trust is None:
-            return self._shaped(self._factored(right), residual)
+            found = self.shaped(self._factored(right), residual)
+            return found if self.bounds is None else self.bounds.kept(found, right, self.trust)
         known = torch.zeros_like(right) if start is None else self._flat(start)
         missing = right if start is None else right - self._matrix_times(known, trust)
         goal = CLOSE_ENOUGH * right.norm(dim=0)
@@ -90,7 +99,8 @@ class ClosedForm:
             preconditioned = self._factored(missing)
             before, energy = energy, (missing * preconditioned).sum(0)
             direction = preconditioned + energy / before.clamp(min=1e-30) * direction
-        return self._shaped(known, residual)
+        found = self.shaped(known, residual)
+        return found if self.bounds is None else self.bounds.kept(found, right, trust)
 
     def offsets(self, coefficients: Tensor) -> Tensor:
         """sum_i w_i(c) e_i(c) (F, V, 3) of coefficients (F, M, N)."""
@@ -98,23 +108,83 @@ class ClosedForm:
 
     def _matrix_times(self, flat: Tensor, trust: Tensor) -> Tensor:
         """The normal matrix of every frame's own trust (F, V) times flat (M N, F)."""
-        offsets = self.offsets(self._shaped(flat, self.modes)) * trust[..., None]
-        return self._seen(offsets) + self.prior[:, None] * flat
+        offsets = self.offsets(self.shaped(flat, self.modes)) * trust[..., None]
+        return self.seen(offsets) + self.prior[:, None] * flat
 
     def _factored(self, right: Tensor) -> Tensor:
         """The inverse of the normal matrix times right (M N, F)."""
         return torch.cholesky_solve(right, self.factor) if self.inverse is None else self.inverse @ right
 
-    def _seen(self, offsets: Tensor) -> Tensor:
+    def seen(self, offsets: Tensor) -> Tensor:
+        """(M N, F) float64: what the modes see of offsets (F, V, 3)."""
         seen = seen_by_modes(self.modes, self.expressions, offsets)
-        return seen.reshape(-1, len(offsets)).double()  # (M N, F)
+        return seen.reshape(-1, len(offsets)).double()
 
     def _flat(self, coefficients: Tensor) -> Tensor:
         return coefficients.permute(1, 2, 0).reshape(-1, len(coefficients)).double()
 
-    def _shaped(self, flat: Tensor, like: Tensor) -> Tensor:
+    def shaped(self, flat: Tensor, like: Tensor) -> Tensor:
+        """Unknowns flat (M N, F) as coefficients (F, M, N) of the kind of `like`."""
         shaped = flat.to(like.dtype).view(self.modes.shape[1], -1, flat.shape[1])
         return shaped.permute(2, 0, 1).contiguous()
+
+
+class WeightBounds:
+    """Keeps the weights of all points between `least` and `most`, by the alternating direction method of multipliers:
+    weights w within the bounds, and coefficients a that explain the frames and come near to w, take turns to be found.
+
+    The least squares over a have one matrix again, factored once. Where a point counts less than fully, the fit's own
+    offset stands in for what is not believed, which changes nothing once it has settled.
+    """
+
+    def __init__(self, form: ClosedForm, least: float, most: float) -> None:
+        self.form, self.least, self.most = form, least, most
+        self.step = max(1, len(form.modes) // BOUNDED_POINTS)
+        self.modes = form.modes[:: self.step].contiguous()  # (P, M)
+        self.cost = BOUND_MM**2 * self.step
+        matrix = agreement_matrix(form.modes, form.expressions)
+        gram = self.cost * (self.modes.T @ self.modes).double()
+        for name in range(matrix.shape[1]):
+            matrix[:, name, :, name] += gram
+        matrix = matrix.view(len(form.prior), -1)
+        matrix.diagonal().add_(form.prior)
+        self.inverse = torch.cholesky_inverse(torch.linalg.cholesky(matrix)).to(form.modes.dtype)
+
+    def kept(self, found: Tensor, right: Tensor, trust: Tensor | None) -> Tensor:
+        """Coefficients (F, M, N) within the bounds, from what is found without them.
+
+        right: (M N, F) what the modes see of the frames. trust: (V,) or (F, V) how much each point counted in it.
+        """
+        weights = self._weights(found)  # (P, F, N)
+        rows = self._beyond(weights) > BOUND_TOLERANCE
+        if not bool(rows.any()):
+            return found
+        some, right, weights = found[rows], right[:, rows].to(self.inverse.dtype), weights[:, rows]
+        doubt = None if trust is None else 1.0 - (trust if trust.dim() == 1 else trust[rows])
+        wanted, push = weights.clamp(self.least, self.most), torch.zeros_like(weights)
+        for _ in range(BOUND_ROUNDS):
+            back = self.cost * (self.modes.T @ (wanted - push).flatten(1)).view(some.shape[1], len(some), -1)
+            whole = right + back.transpose(1, 2).reshape(right.shape)
+            if doubt is not None:
+                whole = whole + self.form.seen(self.form.offsets(some) * doubt[..., None]).to(whole.dtype)
+            some = self.form.shaped(self.inverse @ whole, found)
+            relaxed = RELAXATION * self._weights(some) + (1.0 - RELAXATION) * wanted + push
+            before, wanted = wanted, relaxed.clamp(self.least, self.most)
+            push = relaxed - wanted
+            change = (wanted - before).abs().amax((0, 2)) + self._beyond(self._weights(some))
+            if bool((change <= BOUND_TOLERANCE).all()):
+                break
+        found = found.clone()
+        found[rows] = some
+        return found
+
+    def _weights(self, coefficients: Tensor) -> Tensor:
+        frames, count, names = coefficients.shape
+        return (self.modes @ coefficients.transpose(0, 1).reshape(count, -1)).view(-1, frames, names)
+
+    def _beyond(self, weights: Tensor) -> Tensor:
+        """(F,) by how much the worst weight of each frame leaves the bounds."""
+        return (weights - weights.clamp(self.least, self.most)).abs().amax((0, 2))
 
 
 def agreement_matrix(modes: Tensor, expressions: Tensor) -> Tensor:

@@ -18,15 +18,14 @@ from .actor import Actor
 from .fitting_neural import fit_neural
 from .fitting_session import FittingSession, error_figures
 from .fitting_settings import FittingSettings
-from .head import moves
+from .head import moves, without_head
 from .performances import Performance, Presence, check_performance, to_millimetres
-from .takes import Take, worst_frames
-from .time_smoothing import Gaps, smoothed, smoothed_motion
+from .takes import Take
+from .timeline import Timeline
 
 Report = Callable[[dict], None]
 
 CHUNK_BYTES = 512 * 2**20  # of working memory for frames solved at once
-LISTED_FRAMES = 20  # in a note
 SAMPLED_FRAMES = 32  # by which is told whether the head moves
 
 
@@ -68,14 +67,8 @@ def fit_performance(
         if moving:
             head[rows] = session.head(frames, trust)
         jaw[rows] = session.jaw(without_head(frames, head[rows]) if moving else frames, trust)
-    gaps = Gaps(performance.frames, presence.missing)
-    middle, hinge = session.centre, actor.hinge.centre if actor.hinge is not None else session.centre
-
-    def settle(motion: np.ndarray, pivot: np.ndarray) -> np.ndarray:
-        gaps.fill_motion(motion, pivot)
-        return smoothed_motion(motion, performance.frames, settings.temporal, pivot)
-
-    head, jaw = settle(head, middle), settle(jaw, hinge)
+    timeline = Timeline(actor, performance.frames, presence.missing, settings.temporal)
+    head, jaw = timeline.settled_motions(head, jaw)
 
     coefficients = np.zeros((total, session.modes.shape[1], len(actor.names)), dtype=np.float32)
     error_mm, p99 = np.zeros((total, 2), dtype=np.float32), np.zeros(total, dtype=np.float32)
@@ -88,18 +81,14 @@ def fit_performance(
         done = int(rows[-1]) + 1
         mean = float(error_mm[:done, 0].sum() / max(1, (~presence.missing[:done]).sum()))
         report({"message": "Fitting", "done": done, "total": total, "error_mm": mean})
-    gaps.fill(coefficients)
-    gaps.fill_motion(jaw, hinge)  # outliers may have changed its neighbours
+    coefficients = timeline.settled_weights(coefficients)
+    timeline.fill_motions(head, jaw)  # outliers may have changed its neighbours
     if settings.temporal > 0:
-        coefficients = smoothed(coefficients, performance.frames, settings.temporal)
         for rows, frames, trust in chunks:
             distance = session.distance(without_head(frames, head[rows]), jaw[rows], coefficients[rows], trust)
             error_mm[rows], p99[rows] = error_figures(distance)
-    # A missing frame was compared with nothing: it is said to be as far off as the worse of its neighbours.
-    error_mm[gaps.missing] = np.maximum(error_mm[gaps.before], error_mm[gaps.after])
     seconds = time.perf_counter() - start
-    there = ~presence.missing
-    missing_frames = performance.frames[presence.missing].tolist()
+    figures = timeline.figures(error_mm)
     take = Take(
         names=actor.names,
         topology_digest=actor.topology.digest,
@@ -112,18 +101,13 @@ def fit_performance(
         error_mm=error_mm,
         settings=dataclasses.asdict(settings),
         figures={
-            "frames": total,
-            "mean_mm": float(error_mm[there, 0].mean()),
-            "p99_mm": float(p99[there].mean()),
-            "worst_mm": float(error_mm[there, 1].max()),
-            "worst_frame": int(performance.frames[there][error_mm[there, 1].argmax()]),
-            "worst_frames": worst_frames(performance.frames[there], error_mm[there]),
+            **figures,
+            "p99_mm": float(p99[~presence.missing].mean()),
             "head_moves": bool(moving),
             "unit_factor": unit_factor,
-            "missing_frames": missing_frames,
             "missing_points": presence.points,
             "outliers": outliers,
-            "notes": notes_on(total, unit_factor, missing_frames, presence.points, outliers),
+            "notes": notes_on(timeline, unit_factor, presence.points, outliers),
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
         },
@@ -160,21 +144,12 @@ class Chunks:
             yield rows, self.performance.vertices[rows].astype(np.float64), trust
 
 
-def without_head(frames: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """H^-1 s (f, V, 3) of frames (f, V, 3) and heads (f, 4, 4)."""
-    return (frames - head[:, None, :3, 3]) @ head[:, :3, :3]
-
-
-def notes_on(total: int, unit_factor: float, missing_frames: list[int], points: int, outliers: int) -> list[str]:
-    """What an artist should know of a performance of `total` frames before trusting the fit."""
-    notes = []
+def notes_on(timeline: Timeline, unit_factor: float, points: int, outliers: int) -> list[str]:
+    """What an artist should know of a performance before trusting the fit."""
+    total, notes = len(timeline.frames), []
     if unit_factor != 1.0:
         notes.append(f"the performance is not in millimetres: it was taken {unit_factor:g} times as large")
-    if missing_frames:
-        listed = ", ".join(map(str, missing_frames[:LISTED_FRAMES])) + (
-            ", ..." if len(missing_frames) > LISTED_FRAMES else ""
-        )
-        notes.append(f"{len(missing_frames)} of {total} frames are missing and were filled in: {listed}")
+    notes += timeline.notes("are missing")
     if points:
         notes.append(f"{points / total:.0f} points a frame are missing and did not pull")
     if outliers:

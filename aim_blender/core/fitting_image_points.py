@@ -2,7 +2,7 @@
 """Fitting to points seen in images (MODEL.md section 3): Gauss-Newton with the perspective projection.
 
 Two stages for every frame. First the head and one weight per shape, g_i, for the whole face: few unknowns, which even a
-single camera determines. The jaw is read from that face by the actor's regression. Then the head once more, with
+single camera determines. The jaw is the same mixture of the actor's own jaws. Then the head once more, with
 weights w_i(c) = g_i + sum_m Φ_m(c) a_mi. Both are robust: a point far from where it should be seen loses its say.
 """
 
@@ -22,11 +22,12 @@ from .closed_form import prior_of_modes
 from .errors import InputError
 from .fitting_settings import check_choices
 from .image_points import ImagePoints, LandmarkMap, bind_landmarks
-from .jaw_of_frame import JawOfFrame
+from .jaw import compose_jaw, decompose_jaw
+from .jaw_of_frame import JawRange, motion_columns
 from .modes import laplacian_modes
 from .points import Binding
-from .takes import Take, worst_frames
-from .time_smoothing import Gaps, smoothed, smoothed_motion
+from .takes import Take
+from .timeline import Timeline
 
 Report = Callable[[dict], None]
 
@@ -112,14 +113,15 @@ class ImageSolver:
     def __init__(self, actor: Actor, binding: Binding, settings: ImageFittingSettings) -> None:
         count = min(settings.modes, len(actor.bone) - 2)
         self.modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
-        names, points = len(actor.names), len(binding.corners)
+        names = len(actor.names)
         moved = (actor.shapes()[1:] - actor.neutral).transpose(1, 0, 2)  # (V, N, 3)
-        self.jaw_of_frame = JawOfFrame(actor)
-        self.jaw_neutral = actor.neutral[self.jaw_of_frame.points]
-        self.jaw_moved = moved[self.jaw_of_frame.points]
+        self.hinge = actor.hinge
+        if self.hinge is not None:
+            self.jaw_poses = decompose_jaw(actor.jaw, self.hinge)  # (N, 6)
+            self.jaw_range = JawRange(actor)
         self.neutral = binding.of(actor.neutral)  # (P, 3)
-        self.moved = binding.of(moved.reshape(len(moved), -1)).reshape(points, names, 3)  # jaw included
-        self.expressions = binding.of(actor.expressions.reshape(len(moved), -1)).reshape(points, names, 3)
+        self.moved = binding.of_fields(moved)  # (P, N, 3) jaw included
+        self.expressions = binding.of_fields(actor.expressions)
         self.skin_weight = binding.of(actor.skin_weight)
         self.point_modes = binding.of(self.modes).astype(np.float32)  # (P, M)
         self.face_cost = settings.face_ridge**2
@@ -129,7 +131,9 @@ class ImageSolver:
     def solve(self, view: View) -> Solved:
         """What one frame shows."""
         head, face = self._face(view)
-        jaw = self.jaw_of_frame.regression.predict((self.jaw_neutral + _mix(self.jaw_moved, face))[None])[0]
+        jaw = np.eye(4)
+        if self.hinge is not None:
+            jaw = compose_jaw(self.jaw_range.within(face @ self.jaw_poses), self.hinge)
         return self._detail(view, head, jaw, face)
 
     def _face(self, view: View) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +147,7 @@ class ImageSolver:
             off, change, scale = view.equations(world)
             say = view.say(off, scale)
             turned = self.moved @ head[:3, :3].T  # (P, N, 3)
-            columns = np.concatenate([_head_columns(world - pivot), turned.transpose(0, 2, 1)], axis=2)  # (P, 3, 6+N)
+            columns = np.concatenate([motion_columns(world - pivot), turned.transpose(0, 2, 1)], axis=2)  # (P, 3, 6+N)
             rows = (change @ columns)[..., first:]  # (C, P, 2, U)
             weighted = rows * say[..., None, None]
             cost = np.concatenate([np.zeros(6 - first), np.full(len(face), self.face_cost * say.sum())])
@@ -179,7 +183,7 @@ class ImageSolver:
             rows = rows.reshape(*seen.shape[:3], -1)
             pivot = world.mean(0)
             if not self.still:
-                rows = np.concatenate([(change @ _head_columns(world - pivot)).astype(np.float32), rows], axis=-1)
+                rows = np.concatenate([(change @ motion_columns(world - pivot)).astype(np.float32), rows], axis=-1)
             known = np.concatenate([found_head, detail.reshape(-1)])
             step = _least_squares(
                 rows.reshape(-1, len(cost)), np.repeat(say.reshape(-1), 2), off.reshape(-1), cost, known
@@ -235,9 +239,12 @@ def fit_image_points(
     start = time.perf_counter()
     known, binding = bind_landmarks(actor, points.names, landmarks)
     used = _cameras_of(points, cameras)
-    pixels = points.positions[:, :, known]  # (F, C, Q, 2)
-    trust = np.where(np.isfinite(pixels).all(-1), points.confidence[:, :, known], 0.0)
-    missing = (trust > 0).any(1).sum(1) < LEAST_POINTS
+    pixels = points.positions[:, known]  # (I, Q, 2)
+    trust = np.where(np.isfinite(pixels).all(-1), points.confidence[:, known], 0.0)  # (I, Q)
+    shows = np.flatnonzero((trust > 0).any(1))
+    shows = shows[np.argsort(points.frame_of[shows], kind="stable")]
+    by_frame = np.split(shows, np.searchsorted(points.frame_of[shows], np.arange(1, total)))  # F times images
+    missing = np.array([(trust[images] > 0).any(0).sum() < LEAST_POINTS for images in by_frame])
     if missing.all():
         raise InputError(
             f"{points.source} shows fewer than {LEAST_POINTS} known landmarks in every frame; more must be seen at once"
@@ -253,9 +260,8 @@ def fit_image_points(
     error_mm, pixel_error = np.zeros((total, 2), dtype=np.float32), np.zeros(total)
     outliers = 0
     for done, frame in enumerate(np.flatnonzero(~missing), 1):
-        # A camera that moves comes as many, of which each sees one frame.
-        sees = np.flatnonzero((trust[frame] > 0).any(1))
-        view = View([used[camera] for camera in sees], pixels[frame, sees], trust[frame, sees])
+        images = by_frame[frame]
+        view = View([used[camera] for camera in points.camera_of[images]], pixels[images], trust[images])
         found = solver.solve(view)
         head[frame], jaw[frame] = found.head, found.jaw
         coefficients[frame] = found.detail + np.outer(everywhere, found.face)
@@ -272,23 +278,15 @@ def fit_image_points(
                 "error_mm": float(error_mm[: frame + 1, 0].sum() / done),
             }
         )
-    gaps = Gaps(points.frames, missing)
-    middle = actor.neutral.mean(0)
-    gaps.fill_motion(head, middle)
-    gaps.fill_motion(jaw, middle)
-    gaps.fill(coefficients)
-    error_mm[gaps.missing] = np.maximum(error_mm[gaps.before], error_mm[gaps.after])
-    head = smoothed_motion(head, points.frames, settings.temporal, middle)
-    jaw = smoothed_motion(jaw, points.frames, settings.temporal, middle)
-    coefficients = smoothed(coefficients, points.frames, settings.temporal)
+    timeline = Timeline(actor, points.frames, missing, settings.temporal)
+    head, jaw = timeline.settled_motions(head, jaw)
+    coefficients = timeline.settled_weights(coefficients)
     seconds = time.perf_counter() - start
-    there = ~missing
     unplaced = [name for name in points.names if name not in landmarks.places]
     notes = []
     if unplaced:
         notes.append(f"{len(unplaced)} points have no place on the mesh and were left out, such as {unplaced[0]!r}")
-    if missing.any():
-        notes.append(f"{int(missing.sum())} of {total} frames show too few points and were filled in")
+    notes += timeline.notes("show too few points")
     return Take(
         names=actor.names,
         topology_digest=actor.topology.digest,
@@ -301,16 +299,11 @@ def fit_image_points(
         error_mm=error_mm,
         settings=dataclasses.asdict(settings),
         figures={
-            "frames": total,
+            **timeline.figures(error_mm),
             "points": len(known),
             "cameras": len(used),
             "outliers": outliers,
-            "mean_px": float(pixel_error[there].mean()),
-            "mean_mm": float(error_mm[there, 0].mean()),
-            "worst_mm": float(error_mm[there, 1].max()),
-            "worst_frame": int(points.frames[there][error_mm[there, 1].argmax()]),
-            "worst_frames": worst_frames(points.frames[there], error_mm[there]),
-            "missing_frames": points.frames[missing].tolist(),
+            "mean_px": float(pixel_error[~missing].mean()),
             "notes": notes,
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
@@ -336,14 +329,6 @@ def _cameras_of(points: ImagePoints, cameras: list[Camera]) -> list[Camera]:
 def _mix(shapes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """sum_i g_i x_i (P, 3) of x (P, N, 3) and g (N,)."""
     return np.einsum("pnx,n->px", shapes, weights)
-
-
-def _head_columns(arm: np.ndarray) -> np.ndarray:
-    """(P, 3, 6) how points at arm (P, 3) from the pivot move with a small turn about it and a slide."""
-    x, y, z = arm.T
-    none = np.zeros_like(x)
-    turn = np.stack([none, z, -y, -z, none, x, y, -x, none], axis=-1).reshape(-1, 3, 3)
-    return np.concatenate([turn, np.broadcast_to(np.eye(3), turn.shape)], axis=2)
 
 
 def _moved_head(head: np.ndarray, step: np.ndarray, pivot: np.ndarray) -> np.ndarray:

@@ -34,8 +34,8 @@ from .model import linear_blend_skinning, orthonormal, rigid_motion
 from .networks import NetworkStack
 from .performances import Performance
 from .rigid import recentred
-from .takes import Take, worst_frames
-from .time_smoothing import Gaps
+from .takes import Take
+from .timeline import Timeline
 
 Report = Callable[[dict], None]
 
@@ -126,7 +126,7 @@ class NeuralFitter:
     """
 
     def __init__(self, actor: Actor, performance: Performance, closed: Take, settings: FittingSettings) -> None:
-        self.settings = settings
+        self.actor, self.settings = actor, settings
         self.iterations = settings.iterations or ITERATIONS[settings.warm_start]
         self.loss_weights = NeuralLossWeights()
         known = b"".join(array.tobytes() for array in (closed.coefficients, closed.jaw, closed.head))
@@ -272,20 +272,11 @@ class NeuralFitter:
                 distance[self._tensor(trust) == 0] = torch.nan
             error_mm[part], p99[part] = error_figures(distance)
         jaw, head = (recentred(motion[:, which].double().cpu().numpy(), -self.centre) for which in (0, 1))
-        gaps = Gaps(closed.frames, np.isin(closed.frames, closed.figures["missing_frames"]))
-        found_coefficients = coefficients.cpu().numpy()
-        gaps.fill(found_coefficients)
-        gaps.fill_motion(jaw, self.centre)
-        gaps.fill_motion(head, self.centre)
-        error_mm[gaps.missing] = np.maximum(error_mm[gaps.before], error_mm[gaps.after])
-        there = np.setdiff1d(np.arange(total), gaps.missing)
-        figures = {
-            "mean_mm": float(error_mm[there, 0].mean()),
-            "p99_mm": float(p99[there].mean()),
-            "worst_mm": float(error_mm[there, 1].max()),
-            "worst_frame": int(closed.frames[there][error_mm[there, 1].argmax()]),
-            "worst_frames": worst_frames(closed.frames[there], error_mm[there]),
-        }
+        missing = np.isin(closed.frames, closed.figures["missing_frames"])
+        timeline = Timeline(self.actor, closed.frames, missing, 0.0)
+        found_coefficients = timeline.settled_weights(coefficients.cpu().numpy())
+        timeline.fill_motions(head, jaw)
+        figures = timeline.figures(error_mm) | {"p99_mm": float(p99[~missing].mean())}
         return dataclasses.replace(
             closed,
             modes=features.cpu().numpy(),

@@ -18,16 +18,17 @@ from .actor import Actor, skin
 from .closed_form import prior_of_modes
 from .errors import InputError
 from .fitting_settings import check_choices
-from .head import moves, robust_registration, stillness
-from .jaw_of_frame import JawRegression
+from .head import moves, robust_registration, stillness, without_head
+from .jaw_of_frame import JawOfPoints
 from .modes import laplacian_modes
 from .points import Binding, PointPerformance, bind_points
-from .takes import Take, worst_frames
-from .time_smoothing import smoothed, smoothed_motion
+from .takes import Take
+from .timeline import Timeline
 
 Report = Callable[[dict], None]
 
 MOST_POINTS = 1500
+LEAST_POINTS = 3  # known in a frame; with fewer it is missing
 LEAST_SAY = 1e-6
 
 
@@ -70,7 +71,7 @@ class PointSolver:
         modes, eigenvalues = known_modes[0][:, :count], known_modes[1][:count]
         self.modes = modes  # (V, M)
         names = len(actor.names)
-        at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), _of_expressions(binding, actor.expressions))
+        at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), binding.of_fields(actor.expressions))
         self.rows = at_points.reshape(-1, count * names)  # A (3P, M N)
         self.prior = np.repeat(prior_of_modes(eigenvalues, settings), names)  # Λ (M N,)
         self.gram = (self.rows / self.prior) @ self.rows.T  # A Λ⁻¹ Aᵀ (3P, 3P)
@@ -124,8 +125,8 @@ def fit_points(
 ) -> Take:
     """Fit sparse points: a take of the whole face. Missing points and points without confidence do not pull.
 
-    report is called with {"message", "done", "total", "error_mm"}. Raises InputError if there are too many points, or a
-    frame has fewer than three.
+    Frames with fewer than LEAST_POINTS are filled in. report is called with {"message", "done", "total", "error_mm"}.
+    Raises InputError if there are too many points, or too few in every frame.
     """
     settings = settings or PointFittingSettings()
     report = report or (lambda _: None)
@@ -139,46 +140,47 @@ def fit_points(
     binding = bind_points(actor, points)
     solver = PointSolver(actor, binding, settings)
     trust = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)  # (F, P)
-    poor = np.flatnonzero((trust > 0).sum(1) < 3)
-    if len(poor):
+    missing = (trust > 0).sum(1) < LEAST_POINTS
+    if missing.all():
         raise InputError(
-            f"{points.source} has fewer than 3 points in frame {points.frames[poor[0]]}; "
-            "leave the frame out, or track more"
+            f"{points.source} has fewer than {LEAST_POINTS} points in every frame; more must be known at once"
         )
     neutral = binding.of(actor.neutral)
-    jaw_regression = JawRegression(actor, binding.of(actor.shapes()))
+    jaw_of_points = JawOfPoints(actor, binding)
     setup_seconds = time.perf_counter() - start
 
     start = time.perf_counter()
-    head = np.tile(np.eye(4), (total, 1, 1))
+    there = np.flatnonzero(~missing)
+    head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
     filled = np.where(trust[..., None] > 0, points.positions, neutral)
     if settings.head != "still":
-        found = robust_registration(neutral, filled, trust * binding.of(stillness(actor)[:, None])[:, 0])
+        quiet = binding.of(stillness(actor)[:, None])[:, 0]
+        found = robust_registration(neutral, filled[there], trust[there] * quiet)
         if settings.head == "free" or moves(found, neutral.mean(0)):
-            head = found
-    still = (filled - head[:, None, :3, 3]) @ head[:, :3, :3]  # H^-1 s (F, P, 3)
+            head[there] = found
+    still = without_head(filled, head)
     skin_weight = binding.of(actor.skin_weight)
-    jaw = jaw_regression.predict(np.where(trust[..., None] > 0, still, np.nan))
-    coefficients = np.empty((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
-    error_mm = np.empty((total, 2), dtype=np.float32)
+    jaw[there] = jaw_of_points.predict(np.where(trust[there, :, None] > 0, still[there], np.nan))
+    coefficients = np.zeros((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
+    error_mm = np.zeros((total, 2), dtype=np.float32)
     outliers = 0
-    for frame in range(total):
+    for done, frame in enumerate(there, 1):
         good = solver.believable(still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0], trust[frame])
         outliers += int((~good & (trust[frame] > 0)).sum())
         if not good[trust[frame] > 0].all():
-            jaw[frame] = jaw_regression.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
+            jaw[frame] = jaw_of_points.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
         residual = still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0]
         coefficients[frame] = solver.solve(residual, np.where(good, trust[frame], 0.0))
         left = (solver.rows @ coefficients[frame].reshape(-1)).reshape(-1, 3) - residual
         off = np.linalg.norm(left, axis=1)[good]
-        error_mm[frame] = off.mean(), off.max()
-        if frame % 10 == 9 or frame == total - 1:
-            mean = float(error_mm[: frame + 1, 0].mean())
-            report({"message": "Fitting", "done": frame + 1, "total": total, "error_mm": mean})
-    middle = actor.neutral.mean(0)
-    head = smoothed_motion(head, points.frames, settings.temporal, middle)
-    jaw = smoothed_motion(jaw, points.frames, settings.temporal, middle)
-    coefficients = smoothed(coefficients, points.frames, settings.temporal)
+        if len(off):
+            error_mm[frame] = off.mean(), off.max()
+        if done % 10 == 0 or done == len(there):
+            mean = float(error_mm[there[:done], 0].mean())
+            report({"message": "Fitting", "done": done, "total": len(there), "error_mm": mean})
+    timeline = Timeline(actor, points.frames, missing, settings.temporal)
+    head, jaw = timeline.settled_motions(head, jaw)
+    coefficients = timeline.settled_weights(coefficients)
     seconds = time.perf_counter() - start
     return Take(
         names=actor.names,
@@ -192,20 +194,12 @@ def fit_points(
         error_mm=error_mm,
         settings=dataclasses.asdict(settings),
         figures={
-            "frames": total,
+            **timeline.figures(error_mm),
             "points": count,
-            "missing_points": int((trust == 0).sum()),
+            "missing_points": int((trust[there] == 0).sum()),
             "outliers": outliers,
-            "mean_mm": float(error_mm[:, 0].mean()),
-            "worst_mm": float(error_mm[:, 1].max()),
-            "worst_frame": int(points.frames[error_mm[:, 1].argmax()]),
-            "worst_frames": worst_frames(points.frames, error_mm),
+            "notes": timeline.notes("have too few points"),
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
         },
     )
-
-
-def _of_expressions(binding: Binding, expressions: np.ndarray) -> np.ndarray:
-    """e_i (P, N, 3) at the points, of e_i (V, N, 3)."""
-    return binding.of(expressions.reshape(len(expressions), -1)).reshape(len(binding.corners), -1, 3)

@@ -67,7 +67,9 @@ class FittingSession:
         expressions, prior = self.tensor(actor.expressions), self.tensor(prior_of_modes(eigenvalues, settings))
         # Where only a few points are missing, the matrix for all of them is near enough, and may be known already.
         partial = self.tensor(trust) if trust is not None and trust.min() < 0.5 else None
-        self.solver = ClosedForm(expressions, self.tensor(modes), prior, partial, factor if partial is None else None)
+        bounds = (1.0 - settings.largest_weight, settings.largest_weight) if settings.largest_weight else None
+        known_factor = factor if partial is None else None
+        self.solver = ClosedForm(expressions, self.tensor(modes), prior, partial, known_factor, bounds)
         if cache is not None and found is None and partial is None:
             save_factor(cache, actor, settings, modes, eigenvalues, self.solver.factor.cpu().numpy())
         self.usual_trust = partial  # what the factor is for

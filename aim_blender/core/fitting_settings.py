@@ -22,6 +22,9 @@ class FittingSettings:
     than 3 s of set-up; a retarget is the same within 0.002 mm. temporal: movements that go to and fro within this many
     frames are halved, slower ones kept, without delay; 0 fits every frame for itself. outlier_mm: a point that stays
     further from the fit than this, and much further than the frame's others, loses its say; 0 believes every point.
+    largest_weight: no weight of any point is larger than this, or less than 1 minus this: 1.5 keeps all between -0.5
+    and 1.5. 0 sets no bounds, which fits and retargets best (benchmarks/fitting.py --only bounds): weights are large
+    where a shape hardly moves the skin.
     head: free solves the head's rigid motion for every frame, still takes the performance as stabilized, auto looks
     whether it moves.
 
@@ -35,6 +38,7 @@ class FittingSettings:
     smoothness: float = 0.1
     temporal: float = 0.0
     outlier_mm: float = 6.0
+    largest_weight: float = 0.0
     head: str = "auto"
     device: str = "auto"
     iterations: int = 0
@@ -47,6 +51,10 @@ class FittingSettings:
         check_choices(self.modes, self.head, self.temporal)
         if self.iterations < 0:
             raise InputError(f"iterations is {self.iterations}; it must be 0 or more, and 0 leaves it to the method")
+        if not (self.largest_weight == 0 or 1 <= self.largest_weight <= 100):
+            raise InputError(
+                f"largest_weight is {self.largest_weight:g}; it must be from 1 to 100, or 0 to leave weights unbounded"
+            )
         if not self.outlier_mm >= 0:
             raise InputError(
                 f"outlier_mm is {self.outlier_mm:g}; it must be a distance in mm, or 0 to believe all points"

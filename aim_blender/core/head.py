@@ -62,3 +62,8 @@ def moves(head: np.ndarray, middle: np.ndarray, degrees: float = 0.3, millimetre
     """Whether head motions (F, 4, 4) about middle (3,) are more than a stabilized performance is off."""
     moved = np.linalg.norm(head[:, :3, :3] @ middle + head[:, :3, 3] - middle, axis=1)
     return bool(angle_degrees(head).max() > degrees or moved.max() > millimetres)
+
+
+def without_head(frames: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """H^-1 s (f, V, 3) of frames (f, V, 3) and heads (f, 4, 4)."""
+    return (frames - head[:, None, :3, 3]) @ head[:, :3, :3]

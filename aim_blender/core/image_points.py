@@ -20,16 +20,21 @@ from .whole_files import written_whole
 
 @dataclass(frozen=True)
 class ImagePoints:
-    """positions: (F, C, P, 2) pixels from the upper left corner, not a number where a point is not seen.
+    """What I images show of P points: positions (I, P, 2) in pixels from the upper left corner, not a number where a
+    point is not seen.
 
-    confidence: (F, C, P) in [0, 1]. names: of the P points. cameras: of the C cameras, None for one without a name.
-    frames: (F,) int32 frame numbers. fps: frames a second. source: the file, for messages.
+    confidence: (I, P) in [0, 1]. frame_of, camera_of: (I,) which of the frames and of the cameras each image is of, a
+    frame of a camera at most once. A camera that moves comes as one for each of its places, of which each has few
+    images. names: of the P points. cameras: of the C cameras, None for one without a name. frames: (F,) int32 frame
+    numbers. fps: frames a second. source: the file, for messages.
     """
 
     names: tuple[str, ...]
     cameras: tuple[str | None, ...]
     positions: np.ndarray
     confidence: np.ndarray
+    frame_of: np.ndarray
+    camera_of: np.ndarray
     frames: np.ndarray
     fps: float
     source: str
@@ -177,21 +182,36 @@ def _read_csv(path: Path) -> ImagePoints:
 
 
 def _gathered(rows: list[Any], names: tuple[str, ...], numbers: list[int], fps: float, path: Path) -> ImagePoints:
+    """rows: (frame, camera or None, name, position, confidence) of each point that is seen."""
     cameras = tuple(dict.fromkeys(None if row[1] is None else str(row[1]) for row in rows)) or (None,)
     frames = sorted(set(numbers))
     at_frame = {frame: index for index, frame in enumerate(frames)}
     at_camera = {camera: index for index, camera in enumerate(cameras)}
     at_name = {name: index for index, name in enumerate(names)}
-    positions = np.full((len(frames), len(cameras), len(names), 2), np.nan)
-    confidence = np.zeros(positions.shape[:3])
+    images = sorted({(at_frame[row[0]], at_camera[None if row[1] is None else str(row[1])]) for row in rows})
+    at_image = {image: index for index, image in enumerate(images)}
+    positions = np.full((len(images), len(names), 2), np.nan)
+    confidence = np.zeros(positions.shape[:2])
     for frame, camera, name, position, trust in rows:
         if len(position) != 2:
             raise ValueError(f"the position {position} of {name!r} does not have two numbers")
-        place = at_frame[frame], at_camera[None if camera is None else str(camera)], at_name[name]
+        image = at_image[at_frame[frame], at_camera[None if camera is None else str(camera)]]
+        place = image, at_name[name]
         positions[place] = [float(value) for value in position]
         confidence[place] = trust
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise ValueError("a confidence is not between 0 and 1")
     if not 0 < fps < np.inf:
         raise ValueError(f"it has {fps:g} frames a second; it must have more than 0")
-    return ImagePoints(names, cameras, positions, confidence, np.array(frames, dtype=np.int32), fps, str(path))
+    frame_of, camera_of = np.array(images, dtype=np.int64).reshape(-1, 2).T
+    return ImagePoints(
+        names,
+        cameras,
+        positions,
+        confidence,
+        frame_of,
+        camera_of,
+        np.array(frames, dtype=np.int32),
+        fps,
+        str(path),
+    )

@@ -141,12 +141,17 @@ def _opening_angles(neutral: np.ndarray, shape: np.ndarray, hinge: Hinge) -> np.
     return np.arctan2(np.cross(before, after) @ hinge.axis, (before * after).sum(1))
 
 
-def _envelope(hinge: Hinge) -> np.ndarray:
+def hinge_axes(hinge: Hinge) -> np.ndarray:
+    """(3, 3) rows: the axes of opening, yaw and roll, along which lie aside, up and forward."""
+    return np.stack([hinge.axis, hinge.up, hinge.forward])
+
+
+def envelope(hinge: Hinge) -> np.ndarray:
     """(6, 6) matrix that turns a pose into standard deviations of the envelope."""
-    frame = np.stack([hinge.axis, hinge.up, hinge.forward])  # opening, yaw, roll; aside, up, forward
+    axes = hinge_axes(hinge)
     scale = np.zeros((6, 6))
-    scale[:3, :3] = frame / np.deg2rad(ROTATION_DEGREES)[:, None]
-    scale[3:, 3:] = frame / np.array(SLIDE_MM)[:, None]
+    scale[:3, :3] = axes / np.deg2rad(ROTATION_DEGREES)[:, None]
+    scale[3:, 3:] = axes / np.array(SLIDE_MM)[:, None]
     return scale
 
 
@@ -166,7 +171,7 @@ def _fit_pose(neutral: np.ndarray, shape: np.ndarray, weight: np.ndarray, hinge:
     displaced = shape - neutral
     explained = 1.0 - (weight * (residual**2).sum(1)).sum() / max((weight * (displaced**2).sum(1)).sum(), 1e-9)
     share = np.clip((explained - RIGID_FROM) / (RIGID_TO - RIGID_FROM), 0.0, 1.0)
-    pose = _solve_pose(neutral, shape, weight, hinge, rest, _envelope(hinge))
+    pose = _solve_pose(neutral, shape, weight, hinge, rest, envelope(hinge))
     return pose * share * share * (3 - 2 * share)
 
 

@@ -15,7 +15,7 @@ from .fitting_points import PointFittingSettings, PointSolver
 from .fitting_session import FittingSession
 from .fitting_settings import FittingSettings
 from .head import robust_registration
-from .jaw_of_frame import JawRegression
+from .jaw_of_frame import JawOfPoints
 from .points import Binding
 from .rigid import apply_motion
 
@@ -30,8 +30,8 @@ HANDLE_RIDGE, HANDLE_SMOOTHNESS = 1.0, 60.0
 @dataclass(frozen=True)
 class LiveFrame:
     """vertices: (V, 3) float32 mm. jaw, head: (4, 4). Of a fit also weights: (N,) the mean weight of each shape,
-    coefficients: (M', N) of the first of the session's modes, and mean_mm, worst_mm: how far the targets are from it. Of
-    a take also frame: its number."""
+    coefficients: (M', N) of the first of the session's modes, and mean_mm, worst_mm: how far the targets are from it.
+    Of a take also frame: its number."""
 
     vertices: np.ndarray
     jaw: np.ndarray
@@ -86,7 +86,7 @@ class LiveFit:
         return self._frame(*self.handles_on(vertices, positions).solve(positions.astype(np.float64), head))
 
     def handles_on(self, vertices: np.ndarray, positions: np.ndarray) -> Handles:
-        """Handles on these vertices (P,), the ones of before if they are the same. Raises InputError as handles does."""
+        """Handles on these vertices (P,), those of before if they are the same. Raises InputError as handles does."""
         vertices = np.asarray(vertices, dtype=np.int64)
         if not 1 <= len(vertices) <= MOST_HANDLES or positions.shape != (len(vertices), 3):
             raise InputError(f"there must be 1 to {MOST_HANDLES} handles, each with a vertex and a position")
@@ -125,7 +125,7 @@ class Handles:
         self.neutral = self.binding.of(actor.neutral)
         self.skin_weight = self.binding.of(actor.skin_weight)
         self.stillness = session.stillness[vertices]
-        self.jaw = JawRegression(actor, self.binding.of(actor.shapes()))
+        self.jaw = JawOfPoints(actor, self.binding)
 
     def solve(self, positions: np.ndarray, head: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
         """Coefficients (M', N), jaw and head (1, 4, 4), mean and worst distance of positions (P, 3)."""

@@ -13,7 +13,7 @@ import numpy as np
 import trimesh
 
 from .actor import Actor
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .performances import DEFAULT_FPS
 
 POINT_SUFFIXES = (".json", ".csv")
@@ -30,6 +30,15 @@ class Binding:
     def of(self, values: np.ndarray) -> np.ndarray:
         """Values (..., V, C) of the vertices at the points: (..., P, C)."""
         return (values[..., self.corners, :] * self.shares[..., None]).sum(-2)
+
+    def of_fields(self, values: np.ndarray) -> np.ndarray:
+        """Values (V, N, 3) of the vertices at the points: (P, N, 3)."""
+        return self.of(values.reshape(len(values), -1)).reshape(len(self.corners), *values.shape[1:])
+
+    @staticmethod
+    def at(vertices: np.ndarray) -> Binding:
+        """Points at vertices (P,)."""
+        return Binding(np.asarray(vertices)[:, None], np.ones((len(vertices), 1)))
 
 
 @dataclass(frozen=True)
@@ -58,9 +67,8 @@ def read_points(path: Path) -> PointPerformance:
     """
     try:
         performance = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json(path)
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, csv.Error) as error:
-        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path} cannot be read as points: {what}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as points: {reason(error)}") from error
     if performance.positions.shape[0] == 0 or performance.positions.shape[1] == 0:
         raise InputError(f"{path} has no frames or no points; at least one of each is needed")
     return performance

@@ -54,7 +54,10 @@ def points(demo_shot, cameras, vertices) -> ImagePoints:
     seen += np.random.default_rng(0).normal(scale=0.3, size=seen.shape)
     names = tuple(f"track {vertex}" for vertex in vertices)
     frames = np.arange(1, len(seen) + 1, dtype=np.int32)
-    return ImagePoints(names, ("left", "right"), seen, np.ones(seen.shape[:3]), frames, 24.0, "tracks.csv")
+    frame_of, camera_of = (place.ravel() for place in np.indices(seen.shape[:2]))
+    flat = seen.reshape(-1, *seen.shape[2:])
+    confidence = np.ones(flat.shape[:2])
+    return ImagePoints(names, ("left", "right"), flat, confidence, frame_of, camera_of, frames, 24.0, "tracks.csv")
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +66,9 @@ def landmarks(vertices) -> LandmarkMap:
 
 
 def one_camera(points: ImagePoints) -> ImagePoints:
-    return dataclasses.replace(
-        points, cameras=("left",), positions=points.positions[:, :1], confidence=points.confidence[:, :1]
-    )
+    left = points.camera_of == 0
+    kept = {name: getattr(points, name)[left] for name in ("positions", "confidence", "frame_of", "camera_of")}
+    return dataclasses.replace(points, cameras=("left",), **kept)
 
 
 def errors(actor, shot, take) -> tuple[float, float]:
@@ -97,7 +100,7 @@ def test_a_second_camera_helps(demo_learned, demo_shot, points, cameras, landmar
 
 def test_wrong_and_missing_tracks_hardly_matter(demo_learned, demo_shot, points, cameras, landmarks):
     random = np.random.default_rng(1)
-    some = random.random(points.positions.shape[:3])
+    some = random.random(points.positions.shape[:2])
     positions = points.positions.copy()
     positions[some < 0.03] += 80.0
     positions[some > 0.9] = np.nan
@@ -115,7 +118,7 @@ def test_wrong_and_missing_tracks_hardly_matter(demo_learned, demo_shot, points,
 
 def test_frames_with_too_few_points_are_filled_in(demo_learned, points, cameras, landmarks):
     positions = points.positions.copy()
-    positions[3, :, 4:] = np.nan
+    positions[points.frame_of == 3, 4:] = np.nan
     take = fit_image_points(demo_learned, dataclasses.replace(points, positions=positions), cameras, landmarks)
     assert take.figures["missing_frames"] == [4]
     assert take.coefficients[3] == pytest.approx((take.coefficients[2] + take.coefficients[4]) / 2, abs=1e-5)
@@ -146,34 +149,59 @@ def test_few_rows_are_solved_as_many_are(count):
 
 def test_csv_and_json_hold_the_same(points, tmp_path):
     some = dataclasses.replace(points, positions=points.positions.round(3))
-    some.positions[1, 0, 3] = np.nan
+    some.positions[2, 3] = np.nan
+    cameras = [some.cameras[camera] for camera in some.camera_of]
+    images = list(zip(some.frames[some.frame_of].tolist(), cameras, some.positions, strict=True))
     with open(tmp_path / "tracks.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["frame", "camera", "name", "x", "y", "confidence"])
-        for frame, views in zip(some.frames, some.positions, strict=True):
-            for camera, view in zip(some.cameras, views, strict=True):
-                for name, place in zip(some.names, view, strict=True):
-                    if np.isfinite(place).all():
-                        writer.writerow([frame, camera, name, *place, 0.5])
+        for frame, camera, image in images:
+            for name, place in zip(some.names, image, strict=True):
+                if np.isfinite(place).all():
+                    writer.writerow([frame, camera, name, *place, 0.5])
     entries = [
         {
-            "frame": int(frame),
+            "frame": frame,
             "camera": camera,
-            "positions": [place.tolist() if np.isfinite(place).all() else None for place in view],
+            "positions": [place.tolist() if np.isfinite(place).all() else None for place in image],
             "confidence": [0.5] * len(some.names),
         }
-        for frame, views in zip(some.frames, some.positions, strict=True)
-        for camera, view in zip(some.cameras, views, strict=True)
+        for frame, camera, image in images
     ]
     document = {"fps": 24, "points": list(some.names), "frames": entries}
     (tmp_path / "tracks.json").write_text(json.dumps(document), encoding="utf-8")
     for path in (tmp_path / "tracks.csv", tmp_path / "tracks.json"):
         found = read_image_points(path)
-        np.testing.assert_array_equal(found.positions, some.positions)
+        for name in ("positions", "frame_of", "camera_of", "frames"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(some, name))
         assert found.names == some.names
         assert found.cameras == some.cameras
-        assert found.frames.tolist() == some.frames.tolist()
         assert set(found.confidence.ravel()) == {0.0, 0.5}
+
+
+def test_a_camera_for_each_frame_costs_no_more_than_one(tmp_path):
+    """A camera that moves is one for each frame: 2,000 of them with 20 points keep 2,000 images, not 2,000 squared."""
+    count, names = 2000, [f"track {number}" for number in range(20)]
+    place = [[float(number), 0.5] for number in range(len(names))]
+    entries = [{"frame": frame, "camera": f"at {frame}", "positions": place} for frame in range(count)]
+    document = {"points": names, "frames": entries}
+    (tmp_path / "tracks.json").write_text(json.dumps(document), encoding="utf-8")
+    found = read_image_points(tmp_path / "tracks.json")
+    assert found.positions.shape == (count, len(names), 2)
+    assert found.confidence.shape == (count, len(names))
+    np.testing.assert_array_equal(found.frame_of, np.arange(count))
+    np.testing.assert_array_equal(found.camera_of, np.arange(count))
+
+
+def test_a_camera_for_each_frame_fits_as_one_does(demo_learned, points, cameras, landmarks):
+    left = one_camera(points)
+    moving = [dataclasses.replace(cameras[0], name=f"at {frame}") for frame in left.frames]
+    names = tuple(camera.name for camera in moving)
+    apart = dataclasses.replace(left, cameras=names, camera_of=np.arange(len(names)))
+    settings = ImageFittingSettings(modes=4)
+    takes = [fit_image_points(demo_learned, *each, landmarks, settings) for each in ((left, cameras), (apart, moving))]
+    for name in ("coefficients", "jaw", "head"):
+        np.testing.assert_array_equal(getattr(takes[0], name), getattr(takes[1], name))
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,26 @@ def test_damaged_files_are_refused_by_name(tmp_path, name, text, said):
 def test_unusable_points_are_refused(demo_learned, points):
     with pytest.raises(InputError, match="names vertex 999999"):
         fit_points(demo_learned, dataclasses.replace(points, vertices=np.full(COUNT, 999999)))
-    empty = points.positions.copy()
-    empty[2, 2:] = np.nan
-    with pytest.raises(InputError, match="fewer than 3 points in frame 3"):
-        fit_points(demo_learned, dataclasses.replace(points, positions=empty))
+    gone = points.positions.copy()
+    gone[:, 2:] = np.nan
+    with pytest.raises(InputError, match=r"markers\.csv has fewer than 3 points in every frame"):
+        fit_points(demo_learned, dataclasses.replace(points, positions=gone))
+
+
+def test_frames_with_too_few_points_are_filled_in(demo_learned, points):
+    few = points.positions.copy()
+    few[2, 2:] = np.nan
+    take = fit_points(demo_learned, dataclasses.replace(points, positions=few), PointFittingSettings(modes=6))
+    assert take.figures["missing_frames"] == [3]
+    assert take.figures["missing_points"] == 0
+    assert take.figures["notes"] == [f"1 of {len(few)} frames have too few points and were filled in: 3"]
+    between = (take.coefficients[1] + take.coefficients[3]) / 2
+    np.testing.assert_allclose(take.coefficients[2], between, atol=1e-6)
+    assert take.error_mm[2, 1] == max(take.error_mm[1, 1], take.error_mm[3, 1])
+    others = np.delete(np.arange(len(few)), 2)
+    without = dataclasses.replace(
+        points, positions=few[others], confidence=points.confidence[others], frames=points.frames[others]
+    )
+    alone = fit_points(demo_learned, without, PointFittingSettings(modes=6))
+    np.testing.assert_allclose(take.coefficients[others], alone.coefficients, atol=1e-6)
+    np.testing.assert_allclose(take.jaw[others], alone.jaw, atol=1e-9)
