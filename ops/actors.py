@@ -9,6 +9,10 @@ from bpy.props import FloatProperty, IntProperty, StringProperty
 from ..aim_blender.scene import actor_meshes, actors, demo, jobs
 from .base import AimOperator, require_actor
 
+# To see three faces and what the side bar covers, seen from where one fills the view.
+ROW_DISTANCE = 1.75
+ROW_CENTRE = 1.15  # of the way from the first face to the second
+
 
 class AIM_OT_actor_add(AimOperator, bpy.types.Operator):
     bl_idname = "aim.actor_add"
@@ -135,12 +139,12 @@ class AIM_OT_demo_actor_add(AimOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = demo.add_demo_actor(context)
-        self._look_at_selection(context)
+        self._look_at_row(context)
         self.tell(f"added {actor.name}; press Learn")
         return {"FINISHED"}
 
-    def _look_at_selection(self, context: bpy.types.Context) -> None:
-        """Turn the 3D view whose button was pressed to the new face."""
+    def _look_at_row(self, context: bpy.types.Context) -> None:
+        """Turn the 3D view whose button was pressed to the new face, its performance, and where the result will be."""
         area = context.area
         if bpy.app.background or area is None or area.type != "VIEW_3D":
             return
@@ -148,6 +152,10 @@ class AIM_OT_demo_actor_add(AimOperator, bpy.types.Operator):
         with context.temp_override(region=region):
             bpy.ops.view3d.view_axis(type="FRONT")
             bpy.ops.view3d.view_selected()
+        view = area.spaces.active.region_3d
+        neutral, performance = context.active_object, context.scene.aim.performance_object
+        view.view_location.x += ROW_CENTRE * (performance.location.x - neutral.location.x)
+        view.view_distance *= ROW_DISTANCE
 
 
 CLASSES = (AIM_OT_actor_add, AIM_OT_actor_remove, AIM_OT_shape_remove, AIM_OT_take_remove, AIM_OT_demo_actor_add)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
 MODULE = "bl_ext.user_default.aim_blender"
 LOOKING_S = 0.03
@@ -32,7 +33,7 @@ WHEEL_UP, WHEEL_DOWN = 4, 5  # as mouse buttons
 Step = float | Callable[[], bool]
 Play = Generator[Step, None, Any]
 
-presses: list[str] = []  # every click and key, in words
+presses: list[tuple[float, str]] = []  # every click and key: the second of the monotonic clock, and in words
 
 
 def answer(plays: dict[str, Callable[..., Play]]) -> None:
@@ -91,10 +92,30 @@ def module(name: str) -> Any:
     return sys.modules[f"{MODULE}.{name}"]
 
 
+def scene() -> bpy.types.Scene:
+    """What the window shows."""
+    return bpy.context.window_manager.windows[0].scene
+
+
 def job() -> Any:
     """The latest job of the first actor, None if there was none."""
-    scene = bpy.context.window_manager.windows[0].scene
-    return module("aim_blender.scene.jobs").of(scene.aim.actors[0])
+    return module("aim_blender.scene.jobs").of(scene().aim.actors[0])
+
+
+def skin() -> bpy.types.Object:
+    """The latest take's mesh."""
+    objects = scene().aim.takes[-1].collection.objects
+    return next(item for item in objects if item.type == "MESH" and item.data.shape_keys)
+
+
+def evaluated(item: bpy.types.Object) -> np.ndarray:
+    """(V, 3) its points as Blender shows them, in its own space."""
+    shown = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    mesh = shown.to_mesh()
+    points = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", points.ravel())
+    shown.to_mesh_clear()
+    return points
 
 
 # -- the window -------------------------------------------------------------------------------------------------------
@@ -120,7 +141,7 @@ def move(x: float, y: float) -> Play:
 
 def click(what: str) -> Play:
     """Press and release the left mouse button where the mouse is."""
-    presses.append(f"click {what}")
+    presses.append((time.monotonic(), f"click {what}"))
     xdotool("click", 1)
     yield HOVERING_S
 
@@ -129,7 +150,7 @@ def key(keys: str, part: str = "WINDOW", kind: str = "VIEW_3D") -> Play:
     """Press keys such as `ctrl+z` while the mouse is in the middle of a region."""
     place = region(part, kind)
     yield from move(place.x + place.width / 2, place.y + place.height / 2)
-    presses.append(f"key {keys}")
+    presses.append((time.monotonic(), f"key {keys}"))
     xdotool("key", keys)
     yield HOVERING_S
 

@@ -16,7 +16,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 import driving
-from driving import Play, job, key, module, move, press, region, xdotool
+from driving import Play, evaluated, job, key, module, move, press, region, scene, skin, xdotool
 
 FRAMES = 12
 FIRST_SCRUBBED, LAST_SCRUBBED = 3, 9
@@ -24,10 +24,6 @@ ITERATIONS, HIDDEN = 500, 16  # few: how close learning comes is tested elsewher
 CANCELLED_SHARE = 0.05
 BELOW_TOP = 8  # pixels, in the part of the timeline that is for scrubbing
 AGES = 1_000_000  # of iterations
-
-
-def scene() -> bpy.types.Scene:
-    return bpy.context.window_manager.windows[0].scene
 
 
 def begin(zip_file: str, folder: str, worker: str) -> Play:
@@ -49,22 +45,6 @@ def state() -> dict[str, Any]:
         "objects": sorted(item.name for item in bpy.data.objects),
         "collections": sorted(each.name for each in bpy.data.collections),
     }
-
-
-def evaluated(item: bpy.types.Object) -> np.ndarray:
-    """(V, 3) its points as Blender shows them, in its own space."""
-    shown = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    mesh = shown.to_mesh()
-    points = np.empty((len(mesh.vertices), 3), np.float32)
-    mesh.vertices.foreach_get("co", points.ravel())
-    shown.to_mesh_clear()
-    return points
-
-
-def skin() -> bpy.types.Object:
-    """The latest take's mesh."""
-    objects = scene().aim.takes[-1].collection.objects
-    return next(item for item in objects if item.type == "MESH" and item.data.shape_keys)
 
 
 def print_of(points: np.ndarray) -> str:
@@ -182,7 +162,7 @@ def session(zip_file: str, folder: str, worker: str) -> Play:
     bpy.ops.wm.open_mainfile("EXEC_DEFAULT", filepath=bpy.data.filepath)
     yield 1.0
     seen["reopened"], seen["reopened_result"], seen["reopened_active"] = state(), result(), job().active
-    seen["presses"] = driving.presses
+    seen["presses"] = [words for _, words in driving.presses]
     return seen
 
 
