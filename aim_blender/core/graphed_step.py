@@ -23,33 +23,52 @@ class GraphedStep:
     def __init__(self, step: Callable[[], None]) -> None:
         self.step = step
         self.calls = 0
+        self.stream: torch.cuda.Stream | None = None
         self.graph: torch.cuda.CUDAGraph | None = None
         self.failure = ""
 
     def __call__(self) -> None:
         self.calls += 1
         if self.calls <= STEPS_BEFORE:
-            stream = torch.cuda.Stream()  # what is freed on the default stream could not be used in a capture
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                self.step()
-            torch.cuda.current_stream().wait_stream(stream)
+            self._run_aside()
             return
         if self.graph is None and not self.failure:
-            self._capture()
+            try:
+                self.graph = self._captured()
+            except RuntimeError as error:
+                self.failure = first_cause(error)
         if self.graph is not None:
             self.graph.replay()
         else:
             self.step()
 
-    def _capture(self) -> None:
-        """Record the step without running it."""
-        graph = torch.cuda.CUDAGraph()
+    def release(self) -> None:
+        """Give the graph's memory back; the step is not called again."""
+        self.graph = None
+
+    def _run_aside(self) -> None:
+        """The plain step on the stream of the capture, whose handles and workspaces are made by it. On the default
+        stream, gradients would be tied to that, which no capture may wait for."""
+        if self.stream is None:
+            self.stream = torch.cuda.Stream()
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            self.step()
+        torch.cuda.current_stream().wait_stream(self.stream)
+
+    def _captured(self) -> torch.cuda.CUDAGraph:
+        """The step recorded without running it. Raises RuntimeError."""
+        graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, stream=self.stream):
                 self.step()
-        except RuntimeError as error:
-            self.failure = str(error).splitlines()[0]
-            torch.cuda.synchronize()
-            return
-        self.graph = graph
+        finally:
+            torch.cuda.set_stream(before)  # a capture that fails leaves its own behind
+        return graph
+
+
+def first_cause(error: RuntimeError) -> str:
+    """The first line of the error that all others followed from: ending a failed capture fails as well."""
+    while isinstance(error.__context__, RuntimeError):
+        error = error.__context__
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -103,7 +103,7 @@ class Learner:
     def __init__(self, capture: Capture, settings: LearningSettings, preparation: Preparation) -> None:
         self.settings = settings
         # what a checkpoint is of
-        self.origin = {"version": "2", "settings": repr(settings), "capture": capture.digest}
+        self.origin = {"version": "3", "settings": repr(settings), "capture": capture.digest}
         self.device = choose_device(settings.device)
         self.schedule = Schedule(settings.iterations)
         self.generator = torch.Generator().manual_seed(settings.seed)
@@ -150,14 +150,14 @@ class Learner:
             "expressions": list(model.expression_network.parameters()),
             "jaw": [model.jaw_rotation, model.jaw_slide],
         }
-        on_gpu = self.device.type == "cuda"
+        graphed = self.device.type != "cpu" and settings.graphed
         rate = settings.learning_rate
         self.optimiser = torch.optim.Adam(
             [
-                {"params": parameters, "lr": torch.tensor(rate, device=self.device) if on_gpu else rate}
+                {"params": parameters, "lr": torch.tensor(rate, device=self.device) if graphed else rate}
                 for parameters in self.parameters.values()
             ],
-            capturable=on_gpu,
+            capturable=graphed,
         )
         self.threads = 0
         self.history: list[dict[str, Any]] = []
@@ -168,8 +168,7 @@ class Learner:
         # of every loss of each phase since read_curve()
         self.sums: dict[str, dict[str, Tensor]] = {name: {} for name in PHASES}
         self.summed_steps = 0
-        graphed = on_gpu and settings.graphed
-        self._phase_steps = {name: GraphedStep(self._step) if graphed else self._step for name in PHASES}
+        self._graphed_steps = {name: GraphedStep(self._step) for name in PHASES} if graphed else {}
 
     @property
     def iteration(self) -> int:
@@ -181,12 +180,19 @@ class Learner:
         """What learns now."""
         return self.schedule.phase
 
+    @property
+    def ungraphed(self) -> str:
+        """Why steps are not replayed as a CUDA graph, though they should be, as a sentence; empty if nothing failed."""
+        failures = [step.failure for step in self._graphed_steps.values() if step.failure]
+        return f"learning ran without a CUDA graph, so it took longer, because {failures[0]}" if failures else ""
+
     def step(self) -> None:
         """One step of Adam on a batch of points."""
         phase = self.phase
         self._set_learning_rates()
         self.points.copy_(torch.randperm(len(self.template), generator=self.generator)[: len(self.points)])
-        self._phase_steps[phase]()
+        graphed = self._graphed_steps.get(phase)
+        (graphed or self._step)()
         self.summed_steps += 1
         self.schedule.advance()
         if self.schedule.window_is_full:
@@ -194,6 +200,8 @@ class Learner:
             self.window_sum.zero_()
         if self.phase != phase:
             self.window_sum.zero_()
+            if graphed:
+                graphed.release()
 
     def _step(self) -> None:
         """What a graph captures: losses, their gradients, Adam, and the sums."""
@@ -204,8 +212,11 @@ class Learner:
             total_loss(losses).backward()
         self.optimiser.step()
         with torch.no_grad():
+            sums = self.sums[self.phase]
             for name, value in {"error_mm": distance, **losses}.items():
-                self.sums[self.phase].setdefault(name, torch.zeros_like(value)).add_(value)
+                if name not in sums:
+                    sums[name] = torch.zeros_like(value)
+                sums[name].add_(value)
             self.window_sum.add_(distance)
 
     def read_curve(self, phase: str) -> dict[str, float]:
@@ -255,8 +266,9 @@ class Learner:
     def _settled_anatomy(self) -> tuple[Tensor, Tensor]:
         """s0 (V, 3) and LBS(s0, T_i, k) (N, V, 3), which do not change while the expressions learn."""
         if self._settled is None:
-            anatomy = self.model.anatomy(self.template)
-            skinned = linear_blend_skinning(anatomy.neutral, self.model.jaw(), anatomy.skin_weight)
+            with tensor_float_32(False):  # they are positions, whatever the expressions may round
+                anatomy = self.model.anatomy(self.template)
+                skinned = linear_blend_skinning(anatomy.neutral, self.model.jaw(), anatomy.skin_weight)
             self._settled = anatomy.neutral, skinned
         return self._settled
 
@@ -318,9 +330,10 @@ def learn_actor(
     """Learn an actor.
 
     report is called with {"message", "done", "total", "error_mm", "remaining_s"}; if it raises Cancelled, a checkpoint
-    is saved first. With a checkpoint_folder, learning continues from the checkpoint there, if it is of the same
-    settings. history is filled with the learning curve: a dict a report with the iteration, the phase, error_mm, every
-    loss by name, and how far the jaw opens.
+    is saved first. If a GPU's steps cannot be captured as a graph, that is reported once and stands in the notes.
+    With a checkpoint_folder, learning continues from the checkpoint there, if it is of the same settings. history is
+    filled with the learning curve: a dict a report with the iteration, the phase, error_mm, every loss by name, and how
+    far the jaw opens.
     """
     settings = settings or LearningSettings()
     report = report or (lambda _: None)
@@ -335,6 +348,7 @@ def learn_actor(
     schedule = learner.schedule
     start = last_report = last_checkpoint = time.monotonic()
     first_cost = schedule.cost_left()
+    told = ""
     while not schedule.finished:
         phase = schedule.phase
         learner.step()
@@ -351,6 +365,9 @@ def learn_actor(
             )
             last_report = now
             try:
+                if learner.ungraphed != told:
+                    told = learner.ungraphed
+                    report({"message": told})
                 report(
                     {
                         "message": PHASE_MESSAGES[phase],
@@ -368,6 +385,8 @@ def learn_actor(
             learner.save(checkpoint)
             last_checkpoint = now
     seconds = time.monotonic() - start
+    if learner.ungraphed:
+        preparation = dataclasses.replace(preparation, notes=(*preparation.notes, learner.ungraphed))
     if history is not None:
         history.extend(learner.history)
     actor = finish_actor(capture, learner.model.cpu().eval(), preparation, dataclasses.asdict(settings))

@@ -44,13 +44,18 @@ def orthonormal(columns: Tensor) -> Tensor:
 class Anatomy:
     """The anatomical fields at P points of the template.
 
-    bone: b (P, 3). normal: n (P, 3) unit. thickness: d (P, 1) >= 0. skin_weight: k (P, 1) in [0, 1].
+    bone: b (P, 3). normal: n (P, 3) unit. thickness: d (P, 1) >= 0. skin_logit: (P, 1), what k is the sigmoid of.
     """
 
     bone: Tensor
     normal: Tensor
     thickness: Tensor
-    skin_weight: Tensor
+    skin_logit: Tensor
+
+    @property
+    def skin_weight(self) -> Tensor:
+        """k (P, 1) in [0, 1]."""
+        return torch.sigmoid(self.skin_logit)
 
     @property
     def neutral(self) -> Tensor:
@@ -119,7 +124,7 @@ class FaceModel(nn.Module):
             bone=position + raw["bone"],
             normal=torch.nn.functional.normalize(outwards + raw["normal"], dim=1),
             thickness=torch.nn.functional.softplus(raw["thickness"] - 3.0),  # 5 mm at the start
-            skin_weight=torch.sigmoid(raw["skin_weight"] - 2.0),
+            skin_logit=raw["skin_weight"] - 2.0,
         )
 
     def expressions(self, template: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class Preparation:
 
     template: (V, I) network input in units of MILLIMETRES about centre (3,). still: (V,) bool, where the jaw never
     moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_origin (3,) with mirror_normal (3,).
-    notes: sentences on what was wrong with the bones and set right.
+    notes: sentences that the user is told, such as what was wrong with the bones and set right.
     """
 
     centre: np.ndarray

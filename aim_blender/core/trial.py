@@ -13,10 +13,11 @@ from .captures import Capture
 from .demo_actor import make_demo_actor
 from .devices import choose_device
 from .errors import InputError
+from .graphed_step import STEPS_BEFORE
 from .learning import Learner, LearningSettings
 from .preparation import prepare
 
-WARM_UP = 2  # steps that are not timed: a GPU compiles in the first, and captures its graph
+WARM_UP = STEPS_BEFORE + 1  # steps that are not timed: in these a GPU loads its kernels and captures its graph
 MOST_STEPS = 30
 LONGEST_S = 2.0
 

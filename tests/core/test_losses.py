@@ -27,9 +27,9 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def fields() -> tuple[torch.Tensor, ...]:
-    """b, n, d and k of some points, to be differentiated."""
+    """b, n, d and the logit of k of some points, to be differentiated."""
     normal = torch.nn.functional.normalize(random(POINTS, 3, seed=1), dim=1)
-    parts = (random(POINTS, 3, seed=2), normal, random(POINTS, 1, seed=3).abs() + 0.1, random(POINTS, 1).sigmoid())
+    parts = (random(POINTS, 3, seed=2), normal, random(POINTS, 1, seed=3).abs() + 0.1, random(POINTS, 1))
     return tuple(part.clone().requires_grad_() for part in parts)
 
 
@@ -133,7 +133,17 @@ def test_symmetry_loss_is_nothing_for_mirror_images():
 def test_jaw_share_loss_trusts_as_told():
     anatomy = Anatomy(*fields())
     share, trust = random(POINTS, seed=10).sigmoid(), random(POINTS, seed=11).sigmoid()
-    wanted = np.abs(anatomy.skin_weight[:, 0].detach().numpy() - share.numpy()) * trust.numpy()
-    assert jaw_share_loss(anatomy, share, trust).item() == pytest.approx(wanted.mean())
+    found, told = anatomy.skin_weight[:, 0].detach().numpy(), share.numpy()
+    apart = told * np.log(told / found) + (1 - told) * np.log((1 - told) / (1 - found))
+    assert jaw_share_loss(anatomy, share, trust).item() == pytest.approx((apart * trust.numpy()).mean())
     assert jaw_share_loss(anatomy, share, torch.zeros(POINTS)).item() == 0.0
+    assert jaw_share_loss(anatomy, torch.as_tensor(found), trust).item() == pytest.approx(0.0, abs=1e-12)
     assert gradcheck(lambda *parts: jaw_share_loss(Anatomy(*parts), share, trust), fields())
+
+
+@pytest.mark.parametrize("logit", [-40.0, 0.0, 40.0])
+def test_jaw_share_loss_pulls_however_flat_the_sigmoid(logit):
+    anatomy = Anatomy(*fields()[:3], torch.full((POINTS, 1), logit, requires_grad=True))
+    jaw_share_loss(anatomy, torch.full((POINTS,), 0.3), torch.ones(POINTS)).backward()
+    wanted = (torch.sigmoid(torch.tensor(logit)) - 0.3) / POINTS
+    assert torch.allclose(anatomy.skin_logit.grad, wanted.expand(POINTS, 1))
