@@ -14,7 +14,7 @@ import numpy as np
 
 from .anatomy_fit import AnatomyFit, fit_template, measure_bones
 from .captures import BONE_NAMES, Bone, read_bones, read_capture
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .face_landmarks import LANDMARK_NAMES, frame_of_landmarks, landmarks_in_frame
 from .face_profile import HeadFrame, find_head_frame, outward_sign
 from .meshes import MESH_SUFFIXES, list_mesh_files, read_mesh, write_mesh
@@ -185,8 +185,8 @@ def _remarks(fitted: AnatomyFit) -> list[str]:
 def _read_object(path: Path, what: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as JSON: {reason(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold one JSON object with {what}")
     return content

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 
 NEAR_MM = 1.0  # what lies nearer to the camera than this is not seen
 RIGID_TOLERANCE = 1e-3
@@ -140,9 +140,8 @@ def read_cameras(path: Path) -> list[Camera]:
             raise ValueError("two cameras have one name")
         if not cameras:
             raise ValueError("it has no camera")
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path} cannot be read as a camera: {what}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as a camera: {reason(error)}") from error
     return cameras
 
 

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from .capture_checks import check_shapes
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .meshes import list_mesh_files, read_mesh
 from .topology import Topology
 
@@ -107,8 +106,10 @@ def _read_trusted(path: Path, count: int) -> np.ndarray | None:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return _checked_trusted(archive["trusted"], count)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is no trusted region, `trusted` with a weight for every vertex: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} is no trusted region, `trusted` with a weight for every vertex: {reason(error)}"
+        ) from error
 
 
 def _checked_trusted(weights: np.ndarray, count: int) -> np.ndarray:
@@ -157,8 +158,8 @@ def _read_archive(path: Path) -> Capture:
             raise ValueError(f"of the bones it has only the {present[0]}; skull and mandible belong together")
         bones = {bone: _stored_bone(data[f"{bone}_vertices"], data[f"{bone}_triangles"]) for bone in present}
         trusted = _checked_trusted(data["trusted"], vertices.shape[1]) if "trusted" in data else None
-    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is not a capture that Blender wrote, or it is damaged: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} is not a capture that Blender wrote, or it is damaged: {reason(error)}") from error
     check_shapes(names, vertices, [topology] * len(names))
     jaw_points = data["jaw_points"].astype(np.float64) if "jaw_points" in data else None
     if jaw_points is not None and (jaw_points.shape[::2] != (len(names), 3) or not np.isfinite(jaw_points).all()):

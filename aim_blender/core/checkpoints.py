@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from .errors import UNREADABLE
 from .whole_files import written_whole
 
 
@@ -52,7 +53,7 @@ def restore_training(
             if any(metadata.get(name) != value for name, value in origin.items()):
                 return None
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, KeyError):
+    except (SafetensorError, *UNREADABLE):
         return None
     wanted = model.state_dict()
     stored = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 
 Key = tuple[str, tuple[str, ...]]  # the side, and the words in order of the alphabet
 
@@ -78,8 +78,8 @@ def read_pairs(path: Path) -> dict[str, str]:
     """Pairs from a JSON file: {"source expression": "target expression"}. Raises InputError if it is no such file."""
     try:
         pairs = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as JSON: {reason(error)}") from error
     if not isinstance(pairs, dict) or not all(isinstance(name, str) for name in pairs.values()):
         raise InputError(f'{path} must hold one object of pairs, such as {{"smile": "mouthSmile"}}')
     return pairs

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
-import zipfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,16 @@ from .actor import Actor, jaw_movements
 from .anatomy import Hinge
 from .constraints import Constraints
 from .correspondence import Correspondence
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .takes import Take
 from .topology import Topology
 from .whole_files import written_whole
 
 VERSION = 1
 RIGID_TOLERANCE = 1e-4
+LARGEST = 1e9  # of any number in a file; beyond it millimetres are no face's, and their squares overflow
+# What arrays are of that are not of floating point.
+KINDS = {"corners": "i", "sizes": "i", "frames": "i", "constraints.points": "i", "constraints.on_mandible": "b"}
 
 ACTOR_ARRAYS = (
     "template",
@@ -148,10 +149,12 @@ def load_take(path: Path) -> Take:
     )
     _require(path, len(arrays["modes"]) > 0, "it has no points")
     _require(path, frames > 0, "it has no frames")
+    numbers = arrays["frames"].astype(np.int64)
+    _require(path, bool((np.diff(numbers) > 0).all()), "its frame numbers do not grow from frame to frame")
     for name in ("jaw", "head"):
         _check_rigid(path, name, arrays[name])
     fps: Any = header.get("fps")
-    good = isinstance(fps, int | float) and not isinstance(fps, bool) and math.isfinite(fps) and fps > 0
+    good = isinstance(fps, int | float) and not isinstance(fps, bool) and 0 < fps < LARGEST
     _require(path, good, "it has no frame rate")
     return Take(
         names=names,
@@ -185,7 +188,7 @@ def load_correspondence(path: Path) -> Correspondence:
     weights, corners = arrays["weights"], arrays["corners"]
     shares = weights.min() >= 0 and np.abs(weights.sum(1) - 1).max() < RIGID_TOLERANCE
     _require(path, bool(shares), "its weights are no shares of a triangle's corners")
-    _require(path, corners.dtype.kind == "i" and corners.min() >= 0, "a corner names a point that does not exist")
+    _require(path, bool(corners.min() >= 0), "a corner names a point that does not exist")
     return Correspondence(
         source_digest=str(header.get("source", "")),
         target_digest=str(header.get("target", "")),
@@ -247,8 +250,8 @@ def _describe_archive(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name].shape for name in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
     if "key_weights" in arrays:
         kind = "bake"
     elif "vertices" in arrays:
@@ -273,8 +276,8 @@ def _read_header(path: Path) -> dict[str, Any]:
             header = json.loads((file.metadata() or {})["aim"])
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not an actor or take file, or it is damaged: {error}") from error
+    except (SafetensorError, *UNREADABLE) as error:
+        raise InputError(f"{path} is not an actor or take file, or it is damaged: {reason(error)}") from error
     _require(path, isinstance(header, dict), "its header is not an object")
     version = header.get("version")
     if isinstance(version, int) and version > VERSION:
@@ -296,8 +299,8 @@ def _load(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     try:
         with safe_open(path, framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+    except (SafetensorError, *UNREADABLE) as error:
+        raise InputError(f"{path} is damaged: {reason(error)}") from error
     return arrays, header
 
 
@@ -329,7 +332,7 @@ def _topology(path: Path, arrays: dict[str, np.ndarray], points: int) -> Topolog
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int | None, ...]]) -> None:
-    """Every named array is there, finite, and of its shape; None stands for any length."""
+    """Every named array is there, of its shape and kind, and of finite numbers; None stands for any length."""
     for name in shapes:
         _require(path, name in arrays, f"it has no {name}")
     for name, shape in shapes.items():
@@ -339,7 +342,11 @@ def _check(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[in
         )
         wanted = ", ".join("any" if want is None else str(want) for want in shape)
         _require(path, fits, f"its {name} has the shape {array.shape}, not ({wanted})")
+        kind = KINDS.get(name, "f")
+        known = array.dtype.kind == kind and (array.dtype.itemsize >= 4 or kind == "b")
+        _require(path, known, f"its {name} is of the type {array.dtype}, which is not meant for it")
         _require(path, bool(np.isfinite(array).all()), f"its {name} holds values that are not numbers")
+        _require(path, bool((np.abs(array) <= LARGEST).all()), f"its {name} holds numbers beyond {LARGEST:g}")
 
 
 def _check_rigid(path: Path, name: str, motion: np.ndarray) -> None:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .actor import Actor
+from .errors import UNREADABLE
 from .fitting_settings import FittingSettings
 from .whole_files import written_whole
 
@@ -42,7 +43,7 @@ def load_factor(path: Path, actor: Actor, settings: FittingSettings) -> Factor |
             arrays = tuple(file.get_tensor(name) for name in ("modes", "eigenvalues", "factor"))
         if header.get("checksum") != _checksum(*arrays):
             return None
-    except (OSError, SafetensorError, KeyError, ValueError, AttributeError):
+    except (SafetensorError, *UNREADABLE):
         return None
     return arrays[0], arrays[1], arrays[2]
 

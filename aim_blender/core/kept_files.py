@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +47,8 @@ def read_places(path: Path, source_count: int, target_count: int) -> tuple[np.nd
             raise ValueError("its corners are not vertices of the source")
     except FileNotFoundError as error:
         raise InputError(f"there is no correspondence {path} yet; retarget to this target first") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise InputError(
-            f"{path} is damaged, or not of these two meshes: {error}; remove it and retarget again"
+            f"{path} is damaged, or not of these two meshes: {reason(error)}; remove it and retarget again"
         ) from error
     return arrays[0], arrays[1], arrays[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .ply import read_ply
 from .topology import Topology
 
@@ -44,8 +44,8 @@ def read_mesh(path: Path) -> tuple[np.ndarray, Topology]:
             topology = Topology(corners, sizes, len(vertices))
         else:
             raise InputError(f"its format is not one of {', '.join(MESH_SUFFIXES)}")
-    except (OSError, ValueError, IndexError, KeyError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a mesh: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as a mesh: {reason(error)}") from error
     return vertices, topology
 
 

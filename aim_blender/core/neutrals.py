@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .files import load_actor
 from .meshes import MESH_SUFFIXES, read_mesh
 from .topology import Topology
@@ -42,8 +41,8 @@ def read_landmarks(path: Path) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as landmarks: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as landmarks: {reason(error)}") from error
     sides: list[Any] = [found.get(side) if isinstance(found, dict) else None for side in ("source", "target")]
     good = all(
         isinstance(side, dict) and all(isinstance(v, int) and not isinstance(v, bool) for v in side.values())
@@ -64,7 +63,7 @@ def _read_archive(path: Path) -> tuple[np.ndarray, Topology]:
             if vertices.ndim != 2 or vertices.shape[1] != 3:
                 raise ValueError(f"its vertices have the shape {vertices.shape}; (points, 3) is needed")
             return vertices, Topology(archive["corners"], archive["sizes"], len(vertices))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(
-            f"{path} is not a mesh, an actor or an .npz with vertices, corners and sizes: {error}"
+            f"{path} is not a mesh, an actor or an .npz with vertices, corners and sizes: {reason(error)}"
         ) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .capture_checks import check_finite, check_follow, edge_lengths
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .meshes import MESH_SUFFIXES, list_mesh_files, list_stl_files, read_mesh
 from .stl import StlOrder
 from .topology import Topology, same_surface
@@ -232,8 +232,8 @@ def _read_archive(path: Path) -> Performance:
                 raise ValueError("its fps must be one number, the frames a second")
             if not 0 < fps < np.inf:
                 raise ValueError(f"it has {fps:g} frames a second; it must have more than 0")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as a performance: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as a performance: {reason(error)}") from error
     return Performance(vertices, frames.astype(np.int32), float(fps), topology, str(path), confidence)
 
 

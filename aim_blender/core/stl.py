@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .topology import Topology
 
 TORN = 1e-3  # of the mesh's size: corners of one vertex that lie further apart are not of one vertex
@@ -28,8 +28,8 @@ def read_stl(path: Path) -> np.ndarray:
         if len(corners) == 0 or len(corners) % 3 or corners.shape[1] != 3:
             raise ValueError("it is neither a binary nor a text STL file, or breaks off")
         return corners.reshape(-1, 3, 3)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a mesh: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as a mesh: {reason(error)}") from error
 
 
 class StlOrder:

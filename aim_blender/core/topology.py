@@ -29,17 +29,21 @@ class Topology:
     vertex_count: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "corners", np.ascontiguousarray(self.corners, dtype=np.int32))
-        object.__setattr__(self, "sizes", np.ascontiguousarray(self.sizes, dtype=np.int32))
-        if self.corners.ndim != 1 or self.sizes.ndim != 1 or int(self.sizes.sum()) != len(self.corners):
+        corners, sizes = np.asarray(self.corners), np.asarray(self.sizes)
+        if any(array.size and array.dtype.kind not in "iu" for array in (corners, sizes)):
+            raise InputError("the face list is damaged: it holds other things than whole numbers")
+        corners, sizes = corners.astype(np.int64), sizes.astype(np.int64)  # checked before they are narrowed
+        if corners.ndim != 1 or sizes.ndim != 1 or int(sizes.sum()) != len(corners):
             raise InputError("the face list is damaged: its face sizes do not add up to its number of corners")
-        if len(self.sizes) == 0 or self.sizes.min() < 3:
+        if len(sizes) == 0 or sizes.min() < 3:
             raise InputError("the mesh has no faces, or faces with fewer than 3 corners; a face mesh is needed")
-        if self.corners.min() < 0 or self.corners.max() >= self.vertex_count:
-            wrong = self.corners.min() if self.corners.min() < 0 else self.corners.max()
+        if corners.min() < 0 or corners.max() >= self.vertex_count:
+            wrong = corners.min() if corners.min() < 0 else corners.max()
             raise InputError(
                 f"the face list is damaged: it names vertex {wrong} of a mesh with {self.vertex_count} vertices"
             )
+        object.__setattr__(self, "corners", corners.astype(np.int32))
+        object.__setattr__(self, "sizes", sizes.astype(np.int32))
 
     @classmethod
     def from_padded(cls, faces: np.ndarray, vertex_count: int) -> Topology:

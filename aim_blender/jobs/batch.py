@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import Cancelled, InputError
+from ..core.errors import UNREADABLE, Cancelled, InputError
 from ..core.kept_files import kept_correspondence
 from ..core.whole_files import PART_SUFFIX
 from .batch_table import Shot, Target, part_of, read_table
@@ -199,7 +199,7 @@ def _kept_correspondence(source: str, target: str) -> Path:
         topology = json.loads(header["__metadata__"]["aim"])["topology"]
     except FileNotFoundError:
         topology = "none"  # which is said where all files are looked for
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{source} is not an actor file, or it is damaged") from error
     return kept_correspondence(Path(target), str(topology))
 

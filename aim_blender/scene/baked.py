@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import bpy
 import mathutils
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import UNREADABLE, InputError, reason
 from ..core.key_reduction import keys_needed
 from ..core.topology import Topology
 from . import actor_meshes, actors, meshes, rigging, versions
@@ -71,8 +70,10 @@ class BakedTake:
             )
         except FileNotFoundError:
             raise InputError(f"the baked take {path} is gone; fit the performance again") from None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"the baked take {path} is damaged ({error}); fit the performance again") from error
+        except UNREADABLE as error:
+            raise InputError(
+                f"the baked take {path} is damaged ({reason(error)}); fit the performance again"
+            ) from error
         frames, keys, vertices = len(baked.frames), len(baked.key_names), len(neutral)
         shapes = {
             "keys": (baked.keys, (keys, vertices, 3)),

@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 
 from ..core.cameras import Camera, blender_camera, save_cameras
-from ..core.errors import InputError
+from ..core.errors import UNREADABLE, InputError, reason
 from ..jobs.folder import write_atomically
 from . import actors, meshes
 from .performances import scene_in_context
@@ -117,9 +117,8 @@ def points_of_file(path: Path, camera: str) -> Seen:
                     if place is not None:
                         x, y = place
                         seen.setdefault(int(entry["frame"]), {})[str(name)] = (float(x), float(y), float(share))
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path} cannot be read as points of images: {what}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as points of images: {reason(error)}") from error
     if not seen:
         raise InputError(f"{path} has no points of the camera {camera!r}; name the camera object as the file does")
     return seen

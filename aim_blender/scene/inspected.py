@@ -7,7 +7,6 @@ millimetres, a legend as its children.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import UNREADABLE, InputError
 from . import actors, legends, meshes, painting, placing, vertex_groups
 
 SUFFIX = ".anatomy.npz"
@@ -61,7 +60,7 @@ def load(path: Path) -> dict[str, np.ndarray]:
         for name in ARRAYS[2:]:
             if len(arrays[name]) != count or not np.isfinite(arrays[name]).all():
                 raise ValueError(name)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} is missing or damaged; remove it and show the anatomy again") from error
     return arrays
 

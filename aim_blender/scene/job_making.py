@@ -16,7 +16,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import UNREADABLE, InputError
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
 from . import actors, folders, meshes, tracing
@@ -234,6 +234,6 @@ def read_delivery(path: Path) -> dict[str, Any]:
             raise ValueError(delivery["kind"])
         if delivery["kind"] in PLACED and np.shape(delivery["frame"]) != (4, 4):
             raise ValueError("frame")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path / DELIVERY} is missing or damaged; start the job again") from error
     return delivery
