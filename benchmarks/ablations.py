@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The paper's ablations on real faces: activations (Table 2), losses (Table 3), widths (Fig. 18), and spaces.
 
-python benchmarks/ablations.py [--seed 3] [--iterations 800] [--only activations losses widths spaces]
+python benchmarks/ablations.py [--seed 3] [--iterations 600] [--only activations losses widths spaces] [--resume]
 
 Each variant learns the actor and fits 100 unseen frames: once with what the networks alone know, which is what the
-paper measures, and once with the residual that makes the actor exact. The picture goes to docs/pictures/ablations.png.
+paper measures, and once with the residual that makes the actor exact. What each has measured is kept at once, beside
+the captures; with --resume it is not measured again. The picture goes to docs/pictures/ablations.png.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +27,7 @@ from aim_blender.core.networks import ACTIVATIONS
 from aim_blender.core.performances import read_performance
 from aim_blender.core.preparation import SPACES
 from aim_blender.core.rigid import angle_degrees
+from aim_blender.core.whole_files import written_whole
 
 # Variant: (settings, the paper's mean error in mm on its own data; its supplementary, Tables 2 and 3)
 STUDIES: dict[str, dict[str, tuple[dict[str, Any], float | None]]] = {
@@ -44,14 +49,17 @@ STUDIES: dict[str, dict[str, tuple[dict[str, Any], float | None]]] = {
 def main() -> None:
     found = parser(__doc__)
     found.add_argument("--seed", type=int, default=3)
-    found.add_argument("--iterations", type=int, default=800)
+    found.add_argument("--iterations", type=int, default=600)
     found.add_argument("--only", nargs="+", choices=tuple(STUDIES), default=tuple(STUDIES))
+    found.add_argument("--resume", action="store_true", help="go on after what an earlier run of this code measured")
     arguments = found.parse_args()
+    kept = arguments.work / f"ablations_{arguments.seed}_{arguments.iterations}.json"
+    # by settings: several studies share the default
+    measured: dict[str, list[Any]] = json.loads(kept.read_text()) if arguments.resume and kept.exists() else {}
     capture, truth = capture_of(arguments, arguments.seed)
     path = make(arguments, "performance", f"performance_{arguments.seed}_plain", "--seed", str(arguments.seed))
     performance = read_performance(path)
     wanted = performance.vertices
-    measured: dict[str, list[Any]] = {}  # by settings: several studies share the default
     rows = []
     for study in arguments.only:
         for variant, (changes, paper) in STUDIES[study].items():
@@ -70,7 +78,9 @@ def main() -> None:
                     float(np.abs(actor.skin_weight[:, 0] - truth["skin_weight"]).mean()),
                     float(actor.figures["learning_s"]),
                 ]
+                keep(measured, kept)
             rows.append([study, variant, *measured[repr(settings)], "" if paper is None else paper])
+            print(rows[-1], file=sys.stderr)
     print_table(
         f"Ablations, actor {arguments.seed}, {arguments.iterations} iterations, 100 unseen frames (mm)",
         [
@@ -88,6 +98,12 @@ def main() -> None:
         rows,
     )
     draw(rows)
+
+
+def keep(measured: dict[str, list[Any]], path: Path) -> None:
+    """Write what was measured so far."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(measured, indent=1))
 
 
 def implicit(actor: Actor) -> Actor:

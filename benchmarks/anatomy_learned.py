@@ -6,6 +6,7 @@ python benchmarks/anatomy_learned.py [--actors demo 3 11] [--regions everywhere 
 Each actor is learned with constraints everywhere that a bone lies under the skin, and from the proposed trusted region.
 """
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from aim_blender.core.demo_actor import make_demo_actor
 from aim_blender.core.face_landmarks import suggest_landmarks
 from aim_blender.core.inspection import inspect_actor
 from aim_blender.core.learning import LearningSettings, learn_actor
+from aim_blender.core.rigid import angle_degrees
 from aim_blender.core.trusted_region import propose_trusted
 
 LARGEST_DEPTH_MM = 25.0  # where the nearest bone is farther under the skin there is none: neck, ears
@@ -31,32 +33,35 @@ def main() -> None:
     arguments = found.parse_args()
     rows = []
     for name in arguments.actors:
-        capture = demo_capture() if name == "demo" else capture_of(arguments, int(name))[0]
+        capture, truth = demo_capture() if name == "demo" else capture_of(arguments, int(name))
         for region in arguments.regions:
             weights = np.ones(len(capture.neutral))
             if region == "proposed":
                 triangles = capture.topology.triangles()
                 weights = propose_trusted(capture.neutral, triangles, suggest_landmarks(capture.neutral, triangles))
             actor = learn_actor(replace(capture, trusted=weights), LearningSettings(iterations=arguments.iterations))
-            rows.append([name, region, *measured(capture, actor)])
+            rows.append([name, region, *measured(capture, truth, actor)])
+            print(rows[-1], file=sys.stderr)
     columns = ["actor", "constraints", "points", "from them mm", "normals °", "bone off, constrained mm"]
     columns += ["elsewhere over bone mm", "least thickness mm", "folded", "implicit mean mm", "worst mm"]
+    columns += ["k mean error", "jaw_open °"]
     print_table(f"Learned dense anatomy, {arguments.iterations} iterations", columns, rows)
 
 
-def demo_capture() -> Capture:
-    """The demo actor with its own bones."""
+def demo_capture() -> tuple[Capture, dict[str, np.ndarray]]:
+    """The demo actor with its own bones, and its truth as capture_of has it."""
     demo = make_demo_actor()
     bones = {
         "skull": Bone(demo.skull_vertices, demo.skull_triangles),
         "mandible": Bone(demo.mandible_vertices, demo.mandible_triangles),
     }
-    return Capture(tuple(demo.names), demo.shapes, demo.topology, bones)
+    truth = {"jaw": demo.jaw[1:], "skin_weight": demo.skin_weight}
+    return Capture(tuple(demo.names), demo.shapes, demo.topology, bones), truth
 
 
-def measured(capture: Capture, actor: Actor) -> list[object]:
+def measured(capture: Capture, truth: dict[str, np.ndarray], actor: Actor) -> list[object]:
     """How far the learned bone lies from the constraints, and from the bones' surface under constrained and other
-    points."""
+    points; what the learned shapes, k and jaw are off."""
     surface = trimesh.util.concatenate(
         [trimesh.Trimesh(bone.vertices, bone.triangles, process=False) for bone in capture.bones.values()]
     )
@@ -79,6 +84,8 @@ def measured(capture: Capture, actor: Actor) -> list[object]:
         f"{figures['folded_faces']} of {figures['faces']}",
         figures["error_mean_mm"],
         figures["error_worst_mm"],
+        float(np.abs(actor.skin_weight[:, 0] - truth["skin_weight"]).mean()),
+        f"{angle_degrees(actor.jaw)[0]:.1f} of {angle_degrees(truth['jaw'])[0]:.1f}",
     ]
 
 

@@ -7,6 +7,7 @@ import argparse
 import datetime
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,9 +67,10 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    commit = ""
+    if shutil.which("git"):
+        asked = ["git", "describe", "--always", "--dirty"]
+        commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     day = datetime.datetime.now(tz=datetime.UTC).date()
     print(f"## {title}\n")
     print(f"commit {commit or 'unknown'}, {device} ({platform.machine()}), torch {torch.__version__}, {day}\n")
