@@ -306,13 +306,38 @@ def test_names_that_are_no_names_are_refused(made, written, path, kind, names):
     refused(kind, path)
 
 
-@pytest.mark.parametrize("header", ["[]", "3", "null", '"actor"', "{}", '{"version": 1}', '{"version": 1, "kind": []}'])
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_array_of_another_type_is_refused(written, path, kind, name):
+    for wrong in (np.float16, np.uint8, np.complex64):
+        rewrite(written[kind], path, lambda arrays, header, w=wrong: arrays.update({name: arrays[name].astype(w)}))
+        refused(kind, path)
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_numbers_beyond_any_face_are_refused(written, path, kind):
+    name = {"actor": "implicit_expressions", "take": "coefficients"}[kind]
+    rewrite(written[kind], path, lambda arrays, header: arrays[name].ravel().put(-1, 1e20))
+    assert f"its {name} holds numbers beyond 1e+09" in refused(kind, path)
+
+
+@pytest.mark.parametrize("change", [lambda frames: frames[::-1], lambda frames: frames * 0])
+def test_frame_numbers_that_do_not_grow_are_refused(written, path, change):
+    rewrite(written["take"], path, lambda arrays, header: arrays.update(frames=change(arrays["frames"])))
+    assert "frame numbers do not grow" in refused("take", path)
+
+
+DEEP = "[" * 100000 + "]" * 100000
+
+
+@pytest.mark.parametrize(
+    "header", ["[]", "3", "null", '"actor"', "{}", '{"version": 1}', '{"version": 1, "kind": []}', DEEP], ids=len
+)
 def test_other_headers_are_refused(path, header):
     save_file({"a": np.zeros(3)}, path, {"aim": header})
     refused("actor", path)
 
 
-@pytest.mark.parametrize("fps", [None, 0, -24, "24", True, float("inf"), float("nan")])
+@pytest.mark.parametrize("fps", [None, 0, -24, "24", True, 1e300, float("inf"), float("nan")])
 def test_take_without_a_frame_rate_is_refused(written, path, fps):
     rewrite(written["take"], path, lambda arrays, header: header.update(fps=fps))
     assert "it has no frame rate" in refused("take", path)

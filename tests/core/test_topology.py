@@ -94,10 +94,12 @@ def test_other_faces_are_another_surface():
         (CORNERS[:-1], SIZES, 8, "do not add up"),
         (CORNERS, SIZES, 7, "names vertex 7"),
         (np.where(CORNERS == 5, -2, CORNERS), SIZES, 8, "names vertex -2"),
+        (np.where(CORNERS == 5, 5 + 2**32, CORNERS), SIZES, 8, "names vertex 4294967301"),
+        (CORNERS + 0.0, SIZES, 8, "whole numbers"),
         ([0, 1], [2], 8, "fewer than 3 corners"),
         ([], [], 8, "no faces"),
         (CORNERS.reshape(2, 6), SIZES, 8, "do not add up"),
     ],
 )
 def test_damaged_face_lists_are_refused(corners, sizes, count, part):
-    assert part in refused(np.array(corners, dtype=int), np.array(sizes, dtype=int), count)
+    assert part in refused(np.array(corners), np.array(sizes), count)
