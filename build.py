@@ -5,9 +5,10 @@
     python build.py                            write dist/aim_blender-VERSION.zip, built and validated by Blender's own
                                                extension command line
     python build.py check                      check the code without running it: ruff and mypy
-    python build.py test [pytest arguments]    the same, then every test, and the zip installed and tested
-    python build.py test --blenders 4.2 5.0    the tests of Blender's side, in each of these Blenders: 4.2, 4.5, 5.0,
-                                               and with Python 3.13 5.2
+    python build.py test [pytest arguments]    the same, then every test, the zip installed and tested, and the first
+                                               tests of Blender's side in the oldest and the newest Blender
+    python build.py test --blenders 4.2 5.0    all tests of Blender's side, in each of these Blenders: 4.2, 4.5, 5.0
+                                               (tied to Python 3.11) and 5.2 (to Python 3.13)
     python build.py test --window TOOL         the tests of tests/window alone, in a real Blender's window that TOOL
                                                opens: see tests/window/launching.py
     python build.py repository [--out FOLDER]  a repository from which Blender installs and updates the extension, by
@@ -34,9 +35,11 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -71,10 +74,11 @@ class Environment:
     requirements: tuple[str, ...]
     probe: str  # a statement that works once the environment is complete
     advice: str = ""  # what to do when it does not
+    version: str = PYTHON  # of its Python
 
     @property
     def folder(self) -> Path:
-        return ENVIRONMENTS / f"{self.name}-py{PYTHON}"
+        return ENVIRONMENTS / f"{self.name}-py{self.version}"
 
     @property
     def python(self) -> Path:
@@ -86,7 +90,7 @@ class Environment:
 
     def wanted_stamp(self) -> str:
         """The hash of everything that the environment depends on."""
-        digest = hashlib.sha256(f"{PYTHON} {sys.platform}\n".encode())
+        digest = hashlib.sha256(f"{self.version} {sys.platform}\n".encode())
         for name in self.requirements:
             digest.update((ROOT / "requirements" / name).read_bytes())
         return digest.hexdigest()
@@ -98,9 +102,7 @@ class Environment:
             return False
 
 
-WORKER = Environment(
-    "worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, safetensors"
-)
+WORKER = Environment("worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, safetensors")
 BLENDER = Environment(
     "blender",
     ("blender.txt", "tests.txt"),
@@ -109,13 +111,15 @@ BLENDER = Environment(
     "libxkbcommon0 libsm6 libice6 libgl1",
 )
 CHECK = Environment("check", ("check.txt",), "import mypy")
-# The Blenders that the tests can run in, the Python each is tied to, and its environment. BLENDER is one of them.
+# The Blenders that the tests can run in. BLENDER is the last one of the Python that runs this file.
 BLENDERS = {
-    "4.2": ("3.11", replace(BLENDER, name="blender-4.2", requirements=("blender-4.2.txt", "tests.txt"))),
-    "4.5": ("3.11", BLENDER),
-    "5.0": ("3.11", replace(BLENDER, name="blender-5.0", requirements=("blender-5.0.txt", "tests.txt"))),
-    "5.2": ("3.13", BLENDER),
+    "4.2": replace(BLENDER, name="blender-4.2", requirements=("blender-4.2.txt", "tests.txt"), version="3.11"),
+    "4.5": replace(BLENDER, version="3.11"),
+    "5.0": replace(BLENDER, name="blender-5.0", requirements=("blender-5.0.txt", "tests.txt"), version="3.11"),
+    "5.2": replace(BLENDER, version="3.13"),
 }
+# What every run also tests in the oldest and the newest: what Blender's versions differ in, in about a minute each.
+FIRST_TESTS = ("test_registration.py", "test_baked.py", "test_exporting.py", "test_scripts.py")
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -167,28 +171,54 @@ def make_environments(*environments: Environment) -> None:
 
 
 def make_environment(environment: Environment) -> None:
+    """Make it, or finish or update the one that is there; one that then does not work is made anew, once."""
     folder = environment.folder.relative_to(ROOT)
     started = time.monotonic()
-    if not works(environment.python, "import pip"):
-        say(f"Making {folder}")
-        if environment.folder.exists():
-            shutil.rmtree(environment.folder)  # an environment whose Python is gone cannot be mended
-        done = subprocess.run([sys.executable, "-m", "venv", str(environment.folder)], env=clean_environment())
-        if done.returncode:
-            raise BuildError(
-                f"{folder} could not be made: this Python has no working venv module; "
-                f"on Debian: apt-get install python{PYTHON}-venv"
-            )
-    environment.stamp.unlink(missing_ok=True)
+    mended = works(environment.python, "import pip._internal.cli.main")
+    if mended:
+        environment.stamp.unlink(missing_ok=True)
+    else:
+        make_empty_environment(environment)
     files = [part for name in environment.requirements for part in ("-r", str(ROOT / "requirements" / name))]
     say(f"Installing requirements/{' and '.join(environment.requirements)} into {folder}")
     command = [str(environment.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--quiet"]
     if subprocess.run(command + files, env=clean_environment()).returncode:
-        raise BuildError(f"pip could not install the requirements of {folder}; its own words are above.")
-    if not works(environment.python, environment.probe, show=True):
+        raise BuildError(
+            f"pip could not install the requirements of {folder}, its own words are above; where it reached no package "
+            "index, connect to one and run this again: what is already installed is kept."
+        )
+    if not works(environment.python, environment.probe, show=not mended):
+        if mended:
+            shutil.rmtree(environment.folder)  # something in it was damaged
+            make_environment(environment)
+            return
         raise BuildError(f"{folder} was installed but `{environment.probe}` fails. {environment.advice}".strip())
     environment.stamp.write_text(environment.wanted_stamp() + "\n")
     say(f"{folder} is ready after {time.monotonic() - started:.0f} s")
+
+
+def make_empty_environment(environment: Environment) -> None:
+    folder = environment.folder.relative_to(ROOT)
+    say(f"Making {folder}")
+    if environment.folder.exists():
+        shutil.rmtree(environment.folder)  # its Python is gone, or its making was interrupted
+    python = find_python(environment.version)
+    if python is None:
+        raise BuildError(
+            f"{folder} could not be made: no Python {environment.version} with a working venv module was found; "
+            f"on Debian: apt-get install python{environment.version}-venv"
+        )
+    if subprocess.run([str(python), "-m", "venv", str(environment.folder)], env=clean_environment()).returncode:
+        raise BuildError(f"{folder} could not be made: what Python's venv module says is above.")
+
+
+def find_python(version: str) -> Path | None:
+    """A Python of that version which can make environments: this one, one on the search path, or one of pyenv's."""
+    named = shutil.which(f"python{version}")
+    candidates = [Path(sys.executable), *([Path(named)] if named else [])]
+    candidates += sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python"))
+    probe = f"import ensurepip, sys, venv; assert sys.version_info[:2] == ({version.replace('.', ', ')})"
+    return next((python for python in candidates if works(python, probe)), None)
 
 
 def works(python: Path, statement: str, show: bool = False) -> bool:
@@ -198,7 +228,11 @@ def works(python: Path, statement: str, show: bool = False) -> bool:
     quiet = None if show else subprocess.DEVNULL
     with tempfile.TemporaryDirectory(prefix="aim-profile-") as profile:
         variables = clean_environment(BLENDER_USER_RESOURCES=profile)
-        return subprocess.run([str(python), "-c", statement], env=variables, stdout=quiet, stderr=quiet).returncode == 0
+        try:
+            done = subprocess.run([str(python), "-c", statement], env=variables, stdout=quiet, stderr=quiet)
+        except OSError:  # a file that cannot be started, such as an interrupted copy
+            return False
+        return done.returncode == 0
 
 
 # ---------------------------------------------------------------------------------------------------- template bones
@@ -429,35 +463,95 @@ def run_tests(arguments: list[str]) -> int:
         return run_window_tests(tool, arguments)
     blenders, arguments = chosen_blenders(arguments)
     storeys = chosen_storeys(arguments)
-    steps: list[Step] = []
     everything = not blenders and not any(is_test_path(argument) for argument in arguments)
-    make_environments(WORKER, BLENDER, *blenders.values(), *([CHECK] if everything else []))
+    others = other_blenders() if everything else {}
+    make_environments(WORKER, BLENDER, *blenders.values(), *others.values(), *([CHECK] if everything else []))
     template_bones_if_possible()
-    if everything:
-        steps.extend(run_checks())
-    if "core" in storeys and not blenders:
-        steps.append(run_pytest("core", WORKER, storeys["core"]))
-    blenders = blenders or {"": BLENDER}
-    for version, environment in blenders.items():
-        if "blender" in storeys:
-            steps.append(run_pytest("blender", environment, storeys["blender"], version))
+    jobs: list[Job] = []  # the longest first
+    built: list[Step] = []
+    zip_variable: dict[str, str] = {}
     if "package" in storeys:
+        built.append(Step("zip built and validated"))
         started = time.monotonic()
-        built = Step("zip built and validated")
         try:
-            zip_file = build_zip()
-            built.passed = True
+            zip_variable = {"AIM_EXTENSION_ZIP": str(build_zip())}
+            built[0].passed = True
         except BuildError as error:
             say(str(error))
-        built.seconds = time.monotonic() - started
-        steps.append(built)
-        if built.passed:
-            for version, environment in blenders.items():
-                zip_variable = {"AIM_EXTENSION_ZIP": str(zip_file)}
-                steps.append(run_pytest("package", environment, storeys["package"], version, **zip_variable))
+        built[0].seconds = time.monotonic() - started
+    for version, environment in (blenders or {"": BLENDER}).items():
+        if "blender" in storeys:
+            jobs.append(pytest_job("blender", environment, storeys["blender"], version))
+        if zip_variable:
+            jobs.append(pytest_job("package", environment, storeys["package"], version, **zip_variable))
+    if "core" in storeys and not blenders:
+        jobs.insert(1, pytest_job("core", WORKER, storeys["core"]))
+    for version, environment in others.items():
+        first = [*arguments, *(str(ROOT / "tests" / "blender" / name) for name in FIRST_TESTS)]
+        jobs.append(pytest_job("blender", environment, first, version))
+    if everything:
+        jobs.append(("the code checks", run_checks))
+    steps = run_beside_each_other(jobs)
     if "window" in storeys:
         say("\n=== tests/window is left out: it needs a program that opens Blender's window, --window TOOL")
-    return summarise(steps)
+    return summarise([*built, *steps])
+
+
+Output = IO[bytes] | None  # where a step's words go; None: on the screen as they come
+Job = tuple[str, "Callable[[Output], list[Step]]"]  # what is done, and doing it
+
+
+def pytest_job(storey: str, environment: Environment, arguments: list[str], blender: str = "", **variables: str) -> Job:
+    """run_pytest with these arguments, to be done later."""
+    return (
+        named(storey, blender),
+        lambda output: [run_pytest(storey, environment, arguments, blender, output, **variables)],
+    )
+
+
+def named(storey: str, blender: str) -> str:
+    return f"tests/{storey}" + (f" in {blender}" if blender else "")
+
+
+def run_beside_each_other(jobs: list[Job]) -> list[Step]:
+    """Do the jobs, as many at a time as there are processors, and show what each said once it has ended.
+
+    Most tests wait for processes that compute on one processor; each gets one thread, so that they leave the others
+    theirs. One job alone is shown as it goes.
+    """
+    if len(jobs) == 1:
+        return jobs[0][1](None)
+    lanes = min(len(jobs), os.cpu_count() or 1)
+    names = ", ".join(name for name, _ in jobs)
+    say(f"\nOf {names}, {lanes} run at a time; what each says is shown when it has ended.")
+
+    def captured(job: Callable[[Output], list[Step]]) -> tuple[list[Step], bytes]:
+        with tempfile.TemporaryFile() as output:
+            steps = job(output)
+            output.seek(0)
+            return steps, output.read()
+
+    steps: dict[str, list[Step]] = {}
+    with ThreadPoolExecutor(lanes) as pool:
+        running = {pool.submit(captured, job): name for name, job in jobs}
+        for ended in as_completed(running):
+            steps[running[ended]], words = ended.result()
+            say(words.decode(errors="replace").rstrip())
+    return [step for name, _ in jobs for step in steps[name]]
+
+
+def other_blenders() -> dict[str, Environment]:
+    """The oldest and the newest Blender, as far as they are not BLENDER and their Python is on this machine."""
+    chosen = {}
+    for version in (min(BLENDERS), max(BLENDERS)):
+        environment = BLENDERS[version]
+        if environment == BLENDER:
+            continue
+        if environment.is_current() or find_python(environment.version):
+            chosen[version] = environment
+        else:
+            say(f"Blender {version} is left out: it needs Python {environment.version}, which is not here.")
+    return chosen
 
 
 def run_window_tests(tool: Path, arguments: list[str]) -> int:
@@ -468,7 +562,7 @@ def run_window_tests(tool: Path, arguments: list[str]) -> int:
     chosen = (
         arguments if any(is_test_path(each) for each in arguments) else [*arguments, str(ROOT / "tests" / "window")]
     )
-    return summarise([run_pytest("window", WORKER, chosen, **variables)])
+    return summarise([run_pytest("window", WORKER, chosen, "", None, **variables)])
 
 
 def chosen_window(arguments: list[str]) -> tuple[Path | None, list[str]]:
@@ -486,7 +580,7 @@ def chosen_window(arguments: list[str]) -> tuple[Path | None, list[str]]:
 def chosen_blenders(arguments: list[str]) -> tuple[dict[str, Environment], list[str]]:
     """The environments of the versions behind --blenders, none without it, and the other arguments.
 
-    Raises BuildError for a version that is not known, or that another Python is needed for.
+    Raises BuildError for a version that is not known.
     """
     if "--blenders" not in arguments:
         return {}, arguments
@@ -499,18 +593,16 @@ def chosen_blenders(arguments: list[str]) -> tuple[dict[str, Environment], list[
     for version in versions:
         if version not in BLENDERS:
             raise BuildError(f"Blender {version} is none that the tests know; there are {known}.")
-        python, chosen[version] = BLENDERS[version]
-        if python != PYTHON:
-            raise BuildError(f"Blender {version} needs Python {python}, and this is Python {PYTHON}.")
+        chosen[version] = BLENDERS[version]
     return chosen, arguments[:at] + arguments[at + 1 + len(versions) :]
 
 
-def run_checks() -> list[Step]:
+def run_checks(output: Output = None) -> list[Step]:
     """Everything that is known about the code without running it."""
     return [
-        run_step("ruff check", [CHECK.python, "-m", "ruff", "check", "."]),
-        run_step("ruff format", [CHECK.python, "-m", "ruff", "format", "--check", "."]),
-        *run_type_checks(),
+        run_step("ruff check", [CHECK.python, "-m", "ruff", "check", "."], output),
+        run_step("ruff format", [CHECK.python, "-m", "ruff", "format", "--check", "."], output),
+        *run_type_checks(output),
     ]
 
 
@@ -538,14 +630,27 @@ def chosen_storeys(arguments: list[str]) -> dict[str, list[str]]:
     return storeys
 
 
-def run_step(name: str, command: list[object], folder: Path = ROOT, **variables: str) -> Step:
-    say(f"\n=== {name}")
+def run_step(name: str, command: list[object], output: Output, folder: Path = ROOT, **variables: str) -> Step:
+    heading = f"\n=== {name}"
+    if output is None:
+        say(heading)
+    else:
+        output.write(f"{heading}\n".encode())
+        output.flush()
+        variables["OMP_NUM_THREADS"] = "1"
     started = time.monotonic()
-    done = subprocess.run([str(part) for part in command], cwd=folder, env=clean_environment(**variables))
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env=clean_environment(**variables),
+        stdin=None if output is None else subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+    )
     return Step(name, done.returncode == 0, time.monotonic() - started)
 
 
-def run_type_checks() -> list[Step]:
+def run_type_checks(output: Output) -> list[Step]:
     """mypy, twice: the core and the jobs where torch is, Blender's side where the description of bpy is.
 
     The extension imports itself relatively, as a package below `bl_ext`, so mypy is shown a staged copy as a package.
@@ -567,25 +672,26 @@ def run_type_checks() -> list[Step]:
             command += ["-p", f"aim_extension.{package}"]
         for module in modules:
             command += ["-m", f"aim_extension.{module}"]
-        steps.append(run_step(name, command, folder=shown))
+        steps.append(run_step(name, command, output, folder=shown))
     command = [CHECK.python, "-m", "mypy", "--config-file", ROOT / "pyproject.toml"]
-    steps.append(run_step("mypy, build.py", [*command, "--cache-dir", ROOT / ".mypy_cache" / "build", "build.py"]))
+    command += ["--cache-dir", ROOT / ".mypy_cache" / "build", "build.py"]
+    steps.append(run_step("mypy, build.py", command, output))
     return steps
 
 
 def run_pytest(
-    storey: str, environment: Environment, arguments: list[str], blender: str = "", **variables: str
+    storey: str, environment: Environment, arguments: list[str], blender: str, output: Output, **variables: str
 ) -> Step:
     """One storey's tests, with a Blender profile of their own, and the counts that pytest reports.
 
     blender: the version, for the summary, where it was chosen.
     """
-    name = f"tests/{storey}" + (f" in {blender}" if blender else "")
     with tempfile.TemporaryDirectory(prefix="aim-tests-") as folder:
         report = Path(folder, "report.xml")
         profile = str(Path(folder, "profile"))
         command: list[object] = [environment.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
-        step = run_step(name, [*command, *arguments], ROOT, BLENDER_USER_RESOURCES=profile, **variables)
+        command += arguments
+        step = run_step(named(storey, blender), command, output, ROOT, BLENDER_USER_RESOURCES=profile, **variables)
         suite = ElementTree.parse(report).getroot().find("testsuite") if report.exists() else None
         if suite is not None:
             number = {what: int(suite.get(what, 0)) for what in ("tests", "failures", "errors", "skipped")}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,17 +88,16 @@ def test_a_failing_step_fails_the_whole_and_the_counts_are_the_last_line(capsys:
     assert capsys.readouterr().out.splitlines()[-1] == "4 passed, 2 failed, 1 skipped"
 
 
-def test_blenders_are_chosen_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "PYTHON", "3.11")
-    chosen, rest = build.chosen_blenders(["-x", "--blenders", "4.2", "5.0", "tests/blender"])
-    assert list(chosen) == ["4.2", "5.0"]
-    assert len({environment.folder for environment in (*chosen.values(), build.BLENDER)}) == 3
+def test_blenders_are_chosen_by_version() -> None:
+    chosen, rest = build.chosen_blenders(["-x", "--blenders", *build.BLENDERS, "tests/blender"])
+    assert chosen == build.BLENDERS
+    assert len({environment.folder for environment in chosen.values()}) == 4
+    assert build.BLENDER in chosen.values()
     assert rest == ["-x", "tests/blender"]
     assert build.chosen_blenders(["-k", "word"]) == ({}, ["-k", "word"])
     for arguments, words in (
         (["--blenders"], "needs versions behind it"),
         (["--blenders", "3.6"], "Blender 3.6 is none that the tests know"),
-        (["--blenders", "5.2"], "needs Python 3.13"),
     ):
         with pytest.raises(build.BuildError, match=words):
             build.chosen_blenders(arguments)
@@ -111,3 +111,41 @@ def test_a_window_is_opened_by_a_program(tmp_path: Path) -> None:
     for arguments in (["--window"], ["--window", str(tmp_path / "none")]):
         with pytest.raises(build.BuildError, match="needs a program behind it"):
             build.chosen_window(arguments)
+
+
+def test_what_runs_at_a_time_is_shown_in_one_piece(capfd: pytest.CaptureFixture[str]) -> None:
+    def job(number: int) -> build.Job:
+        words = f"import sys, time; print({number}); time.sleep(0.2); sys.exit('{number} ends' * {number} or 0)"
+        command: list[object] = [sys.executable, "-c", words]
+        return f"step {number}", lambda output: [build.run_step(f"step {number}", command, output)]
+
+    steps = build.run_beside_each_other([job(number) for number in range(3)])
+    assert [(step.name, step.passed) for step in steps] == [("step 0", True), ("step 1", False), ("step 2", False)]
+    shown = capfd.readouterr().out
+    for words in ("step 0\n0\n", "step 1\n1\n1 ends\n", "step 2\n2\n2 ends2 ends\n"):
+        assert f"\n=== {words}" in shown
+    assert build.run_beside_each_other([job(0)])[0].passed
+    assert capfd.readouterr().out == "\n=== step 0\n0\n"
+
+
+def test_a_damaged_environment_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a package index: one whose making was interrupted, and one that does not work although it is finished."""
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "ENVIRONMENTS", tmp_path / ".env")
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "none.txt").touch()
+    environment = build.Environment("small", ("none.txt",), "import pip, wave")
+    environment.python.parent.mkdir(parents=True)
+    environment.python.touch()  # as far as an interrupted venv may have come
+    build.make_environments(environment)
+    assert environment.is_current()
+
+    (damaged,) = environment.folder.glob("[lL]ib/**/site-packages")
+    (damaged / "sitecustomize.py").write_text("import sys\nsys.modules['wave'] = None\n")
+    environment.stamp.unlink()
+    build.make_environments(environment)
+    assert environment.is_current()
+    assert not (damaged / "sitecustomize.py").exists()
+
+    with pytest.raises(build.BuildError, match=r"no Python 3\.2 with a working venv module was found"):
+        build.make_environments(replace(environment, version="3.2"))
