@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from ..aim_blender.scene import actors, anatomy_jobs, inspected, tracing
-from .parts import AimPanel, draw_job, is_learned, read_figures
+from .parts import AimPanel, OfActor, draw_job, is_learned, read_figures, settings_column
 from .text import draw_text
 
 SHOWN_ICONS: dict[str, Any] = {
@@ -86,14 +86,10 @@ class AIM_PT_anatomy(AimPanel, bpy.types.Panel):
             draw_text(layout, note, "ERROR")
 
 
-class AIM_PT_landmarks(AimPanel, bpy.types.Panel):
+class AIM_PT_landmarks(OfActor, bpy.types.Panel):
     bl_label = "Landmarks"
     bl_parent_id = "AIM_PT_anatomy"
     bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return actors.active_actor(context.scene) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, actor = self.layout, actors.active_actor(context.scene)
@@ -106,21 +102,15 @@ class AIM_PT_landmarks(AimPanel, bpy.types.Panel):
         column.operator("aim.landmark_remove", text="", icon="REMOVE")
         column.prop(context.scene.aim, "show_landmarks", text="", icon="HIDE_OFF")
         layout.operator("aim.landmarks_suggest", icon="VIEWZOOM")
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = settings_column(layout)
         column.prop(actor, "upper_teeth")
         column.prop(actor, "lower_teeth")
 
 
-class AIM_PT_depths(AimPanel, bpy.types.Panel):
+class AIM_PT_depths(OfActor, bpy.types.Panel):
     bl_label = "Tissue Depths in mm"
     bl_parent_id = "AIM_PT_anatomy"
     bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return actors.active_actor(context.scene) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, actor = self.layout, actors.active_actor(context.scene)
@@ -132,14 +122,10 @@ class AIM_PT_depths(AimPanel, bpy.types.Panel):
         layout.operator("aim.depths_reset", icon="LOOP_BACK")
 
 
-class AIM_PT_trusted(AimPanel, bpy.types.Panel):
+class AIM_PT_trusted(OfActor, bpy.types.Panel):
     bl_label = "Trusted Region"
     bl_parent_id = "AIM_PT_anatomy"
     bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return actors.active_actor(context.scene) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, actor = self.layout, actors.active_actor(context.scene)
@@ -153,14 +139,10 @@ class AIM_PT_trusted(AimPanel, bpy.types.Panel):
         row.operator("aim.trusted_paint", icon="BRUSH_DATA", text="Paint")
 
 
-class AIM_PT_inside(AimPanel, bpy.types.Panel):
+class AIM_PT_inside(OfActor, bpy.types.Panel):
     bl_label = "What Was Learned"
     bl_parent_id = "AIM_PT_anatomy"
     bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return actors.active_actor(context.scene) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, actor = self.layout, actors.active_actor(context.scene)

@@ -8,6 +8,8 @@ from typing import Any
 import bpy
 
 from ..aim_blender.scene import actors
+from .parts import AimPanel, draw_main_button, settings_column
+from .preset_menus import WithPresets
 from .text import draw_text
 
 
@@ -25,13 +27,11 @@ class AIM_UL_rig_pairs(bpy.types.UIList):
             row.prop(item, "target", text="")
 
 
-class AIM_PT_bake(bpy.types.Panel):
+class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
     bl_label = "Bake"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "AIM"
     bl_parent_id = "AIM_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
+    presets_of = "bake"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.aim
@@ -41,9 +41,7 @@ class AIM_PT_bake(bpy.types.Panel):
         if 0 <= state.active_take < len(state.takes):
             draw_text(layout, state.takes[state.active_take].name, "ACTION")
         chosen = state.baking
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = settings_column(layout)
         column.prop(chosen, "kind")
         column.prop(chosen, "use_range")
         if chosen.use_range:
@@ -60,16 +58,11 @@ class AIM_PT_bake(bpy.types.Panel):
         if chosen.kind == "KEYS":
             column.prop(state, "tolerance_mm", text="Tolerance (mm)")
             column.prop(chosen, "reduce_keys_mm", text="Reduce (mm)")
-        row = layout.row()
-        row.scale_y = 1.3
-        row.operator("aim.take_bake", icon="ACTION")
+        draw_main_button(layout, "aim.take_bake", "ACTION")
 
 
-class AIM_PT_rig(bpy.types.Panel):
+class AIM_PT_rig(AimPanel, bpy.types.Panel):
     bl_label = "Onto a Rig"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "AIM"
     bl_parent_id = "AIM_PT_bake"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -80,9 +73,7 @@ class AIM_PT_rig(bpy.types.Panel):
             return
         if rig.mesh is None:
             draw_text(layout, "pick the mesh of your character, with shape keys", "INFO")
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = settings_column(layout)
         column.prop(rig, "mesh")
         column.prop(rig, "armature")
         if actors.is_there(rig.armature):
@@ -94,9 +85,7 @@ class AIM_PT_rig(bpy.types.Panel):
         layout.template_list("AIM_UL_rig_pairs", "", rig, "pairs", rig, "active_pair", rows=3)
         layout.operator("aim.rig_pairs_find", icon="FILE_REFRESH")
         layout.prop(rig, "new_action")
-        row = layout.row()
-        row.scale_y = 1.3
-        row.operator("aim.bake_to_rig", icon="ARMATURE_DATA")
+        draw_main_button(layout, "aim.bake_to_rig", "ARMATURE_DATA")
 
 
 CLASSES = (AIM_UL_rig_pairs, AIM_PT_bake, AIM_PT_rig)

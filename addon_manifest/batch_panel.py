@@ -10,6 +10,7 @@ import bpy
 from ..aim_blender.jobs.batch import FAILED
 from ..aim_blender.jobs.progress import duration
 from ..aim_blender.scene import batch, jobs, versions
+from .parts import AimPanel, draw_main_button, settings_column
 from .text import draw_problem, draw_text
 
 
@@ -29,11 +30,8 @@ class AIM_UL_batch(bpy.types.UIList):
         row.label(text=f"for {count}", icon=icon)
 
 
-class AIM_PT_batch(bpy.types.Panel):
+class AIM_PT_batch(AimPanel, bpy.types.Panel):
     bl_label = "Batch"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "AIM"
     bl_parent_id = "AIM_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -49,9 +47,7 @@ class AIM_PT_batch(bpy.types.Panel):
         column.separator()
         column.operator("aim.batch_import", text="", icon="IMPORT")
         column.operator("aim.batch_export", text="", icon="EXPORT")
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = settings_column(layout)
         if 0 <= state.active_shot < len(state.shots):
             shot = state.shots[state.active_shot]
             for name in ("actor", "performance", "take", "targets"):
@@ -62,9 +58,7 @@ class AIM_PT_batch(bpy.types.Panel):
         column.prop(state, "reduce_keys_mm", text="Reduce (mm)")
         column.prop(state, "fps")
         layout.row(align=True).prop(state, "write")
-        row = layout.row()
-        row.scale_y = 1.3
-        row.operator("aim.batch_retarget", icon="RENDER_ANIMATION")
+        draw_main_button(layout, "aim.batch_retarget", "RENDER_ANIMATION")
         run = jobs.RUNS.get(batch.KEY)
         if isinstance(run, batch.BatchRun):
             _draw_run(layout, run)

@@ -7,13 +7,27 @@ from typing import Any
 
 import bpy
 
-from ..aim_blender.scene import actors, jobs, results
+from ..aim_blender.scene import actors, jobs, meshes, results, thumbnails
 from ..aim_blender.scene.environment import ENVIRONMENT
 from ..ops import base
-from . import anatomy_panels, fitting_panels
-from .parts import AimPanel, doing, draw_job, draw_rows, is_learned, read_figures
+from . import anatomy_panels, fitting_panels, retarget_panels
+from .parts import (
+    AimPanel,
+    OfActor,
+    doing,
+    draw_job,
+    draw_main_button,
+    draw_name,
+    draw_rows,
+    is_learned,
+    read_figures,
+    settings_column,
+)
 from .preferences import draw_environment
+from .preset_menus import WithPresets
 from .text import draw_problem, draw_text
+
+THUMBNAIL_SCALE = 5.0  # how many lines of text the chosen shape's picture is high
 
 
 class AIM_UL_actors(bpy.types.UIList):
@@ -24,7 +38,7 @@ class AIM_UL_actors(bpy.types.UIList):
     ) -> None:
         run = jobs.of(item)
         row = layout.row(align=True)
-        row.prop(item, "name", text="", emboss=False, icon="USER")
+        draw_name(row, item, "USER", thumbnails.icon(item))
         if run is not None and run.waiting:
             row.label(text="", icon="SORTTIME")
         elif run is not None and run.active:
@@ -51,9 +65,9 @@ class AIM_UL_shapes(bpy.types.UIList):
         active_property: Any,
         index: int,
     ) -> None:
-        lost = not actors.is_there(item.object)
+        lost = not meshes.is_there(item.object)
         row = layout.row(align=True)
-        row.prop(item, "name", text="", emboss=False, icon="ERROR" if lost else "SHAPEKEY_DATA")
+        draw_name(row, item, "ERROR" if lost else "SHAPEKEY_DATA", 0 if lost else thumbnails.icon(data, item))
         row.operator("aim.shape_remove", text="", icon="X", emboss=False).index = index
 
 
@@ -110,9 +124,7 @@ class AIM_PT_actor(AimPanel, bpy.types.Panel):
         column.operator("aim.actor_add", text="", icon="ADD")
         column.operator("aim.character_add", text="", icon="USER")
         column.operator("aim.actor_remove", text="", icon="REMOVE")
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = settings_column(layout)
         column.prop(actor, "neutral")
         column.prop(actor, "millimetres_per_unit", text="mm per Unit")
         column.prop(actor, "skull", icon="BONE_DATA")
@@ -120,14 +132,10 @@ class AIM_PT_actor(AimPanel, bpy.types.Panel):
         column.prop(actor, "jaw")
 
 
-class AIM_PT_shapes(AimPanel, bpy.types.Panel):
+class AIM_PT_shapes(OfActor, bpy.types.Panel):
     bl_label = "Shapes"
     bl_parent_id = "AIM_PT_actor"
     bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return actors.active_actor(context.scene) is not None
 
     def draw_header(self, context: bpy.types.Context) -> None:
         self.layout.label(text=str(len(actors.active_actor(context.scene).shapes)))
@@ -137,6 +145,10 @@ class AIM_PT_shapes(AimPanel, bpy.types.Panel):
         row = self.layout.row()
         row.template_list("AIM_UL_shapes", "", actor, "shapes", actor, "active_shape", rows=4)
         row.column(align=True).prop(context.scene.aim, "show_shape", text="", icon="HIDE_OFF")
+        if 0 <= actor.active_shape < len(actor.shapes):
+            picture = thumbnails.icon(actor, actor.shapes[actor.active_shape])
+            if picture:
+                self.layout.template_icon(picture, scale=THUMBNAIL_SCALE)
 
 
 class AIM_PT_learn(AimPanel, bpy.types.Panel):
@@ -148,9 +160,7 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
         if actor is None:
             draw_text(layout, "make an actor first", "INFO")
             return
-        row = layout.row()
-        row.scale_y = 1.3
-        row.operator("aim.actor_learn", icon="MODIFIER", text="Learn Again" if is_learned(actor) else "Learn")
+        draw_main_button(layout, "aim.actor_learn", "MODIFIER", "Learn Again" if is_learned(actor) else "Learn")
         draw_job(layout, actor, "learn")
         if is_learned(actor):
             figures = read_figures(actor.figures)
@@ -189,15 +199,14 @@ class AIM_PT_jaw(AimPanel, bpy.types.Panel):
             )
 
 
-class AIM_PT_learn_settings(AimPanel, bpy.types.Panel):
+class AIM_PT_learn_settings(WithPresets, AimPanel, bpy.types.Panel):
     bl_label = "Settings"
     bl_parent_id = "AIM_PT_learn"
     bl_options = {"DEFAULT_CLOSED"}
+    presets_of = "learn"
 
     def draw(self, context: bpy.types.Context) -> None:
-        column = self.layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = settings_column(self.layout)
         column.prop(context.scene.aim, "iterations")
         column.prop(context.scene.aim, "hidden")
         chosen = base.preferences(context)
@@ -208,9 +217,10 @@ class AIM_PT_learn_settings(AimPanel, bpy.types.Panel):
             draw_environment(column, chosen.interpreter)
 
 
-class AIM_PT_performance(AimPanel, bpy.types.Panel):
+class AIM_PT_performance(WithPresets, AimPanel, bpy.types.Panel):
     bl_label = "Performance"
     bl_parent_id = "AIM_PT_main"
+    presets_of = "fit"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.aim
@@ -220,16 +230,14 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
         if actor is None and not len(state.takes):
             return
         layout.row().prop(state, "performance_kind", expand=True)
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = settings_column(layout)
         fitting_panels.draw_source(column, context)
         column.prop(state, "solver")
+        if state.performance_kind in ("OBJECT", "FOLDER"):
+            column.prop(state.sources, "largest_weight")
         column.prop(state, "tolerance_mm", text="Tolerance (mm)")
         layout.prop(state, "beside")
-        row = layout.row()
-        row.scale_y = 1.3
-        row.operator("aim.performance_fit", icon="MOD_ARMATURE")
+        draw_main_button(layout, "aim.performance_fit", "MOD_ARMATURE")
         if actor is not None:
             draw_job(layout, actor, "fit")
         if len(state.takes) > 0:
@@ -244,10 +252,11 @@ class AIM_PT_performance(AimPanel, bpy.types.Panel):
                 fitting_panels.draw_quality(layout, take)
 
 
-class AIM_PT_retarget(AimPanel, bpy.types.Panel):
+class AIM_PT_retarget(WithPresets, AimPanel, bpy.types.Panel):
     bl_label = "Retarget"
     bl_parent_id = "AIM_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
+    presets_of = "retarget"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.aim
@@ -262,16 +271,13 @@ class AIM_PT_retarget(AimPanel, bpy.types.Panel):
             draw_text(layout, f"{take.name} of {actor.name}", "ACTION")
         if not any(is_learned(other) for other in state.actors if other != actor):
             draw_text(layout, "no other actor is learned yet that could perform it", "INFO")
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
+        column = settings_column(layout)
         column.prop_search(state, "retarget_target", state, "actors", icon="USER")
         column.prop(state, "retarget_strength", slider=True)
         column.prop(state, "retarget_jaw_strength", slider=True)
         column.prop(state, "retarget_head")
-        row = layout.row()
-        row.scale_y = 1.3
-        row.operator("aim.performance_retarget", icon="COMMUNITY")
+        retarget_panels.draw_preview(layout)
+        draw_main_button(layout, "aim.performance_retarget", "COMMUNITY")
         layout.operator("aim.correspondence_show", icon="TEXTURE")
         draw_job(layout, actor, "retarget")
 

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from ..aim_blender.jobs.progress import duration
-from ..aim_blender.scene import jobs, versions
+from ..aim_blender.scene import actors, jobs, versions
 from .text import draw_problem, draw_text
 
 DOING = {
@@ -30,6 +30,37 @@ class AimPanel:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "AIM"
+
+
+class OfActor(AimPanel):
+    """A panel that is there while there is an actor."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return actors.active_actor(context.scene) is not None
+
+
+def settings_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    """A column of settings as Blender lays them out: names to the left, and nothing to animate."""
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    return column
+
+
+def draw_name(layout: bpy.types.UILayout, item: Any, icon: Any, picture: int) -> None:
+    """The name of an item of a list, to be edited there, with its picture or, while there is none, an icon."""
+    if picture:
+        layout.prop(item, "name", text="", emboss=False, icon_value=picture)
+    else:
+        layout.prop(item, "name", text="", emboss=False, icon=icon)
+
+
+def draw_main_button(layout: bpy.types.UILayout, operator: str, icon: Any, text: str | None = None) -> None:
+    """The button that a panel is there for."""
+    row = layout.row()
+    row.scale_y = 1.3
+    row.operator(operator, icon=icon, **({} if text is None else {"text": text}))
 
 
 def doing(run: jobs.Run) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .. import ops
-from ..aim_blender.scene import errors, jobs, live
+from ..aim_blender.scene import errors, jobs, live, thumbnails
 from ..ops.results import deliver
 from . import (
     baking_panel,
@@ -20,6 +20,7 @@ from . import (
     overlays,
     panels,
     preferences,
+    preset_menus,
     properties,
     retarget_panels,
     retarget_properties,
@@ -35,6 +36,7 @@ CLASSES: tuple[type[Any], ...] = (
     *properties.CLASSES,
     *preferences.CLASSES,
     *ops.CLASSES,
+    *preset_menus.CLASSES,
     *panels.CLASSES,
     *retarget_panels.CLASSES,
     *baking_panel.CLASSES,
@@ -54,12 +56,14 @@ def register() -> None:
         live.register()
         errors.register()
         overlays.register()
+        thumbnails.register()
         shape_preview.register()
         status_bar.register()
         command_line.register()
     except BaseException:
         status_bar.unregister()
         shape_preview.unregister()
+        thumbnails.unregister()
         overlays.unregister()
         errors.unregister()
         live.unregister()
@@ -74,6 +78,7 @@ def unregister() -> None:
     command_line.unregister()
     status_bar.unregister()
     shape_preview.unregister()
+    thumbnails.unregister()
     overlays.unregister()
     errors.unregister()
     live.unregister()

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.core.normals import vertex_normals
-from ..aim_blender.scene import actor_meshes, actors, meshes, versions
+from ..aim_blender.scene import actors, meshes, thumbnails, versions
 
 SKIN = np.array([0.55, 0.62, 0.75])
 LIGHT = np.array([-0.35, -0.8, 0.5])  # where the light comes from, in the scene's axes
@@ -30,11 +30,10 @@ def preview(actor: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         return None
     shape = actor.shapes[actor.active_shape]
     try:
-        local = actor_meshes.shape_points(shape)
+        points = thumbnails.turned_points(shape)
         triangles = meshes.read_topology(meshes.mesh_of(shape.object), shape.name).triangles()
     except InputError:
         return None
-    points = local @ meshes.matrix_array(shape.object.matrix_world)[:3, :3].T
     points -= (points.min(0) + points.max(0)) / 2
     points /= np.ptp(points, axis=0).max().clip(1e-12)
     towards = LIGHT / np.linalg.norm(LIGHT)

@@ -14,6 +14,7 @@ from . import (
     landmarks,
     learning,
     live,
+    presets,
     results,
     retarget_lists,
     retargeting,
@@ -35,6 +36,7 @@ CLASSES = (
     *baking.CLASSES,
     *batch.CLASSES,
     *jobs.CLASSES,
+    *presets.CLASSES,
     *results.CLASSES,
     *environment.CLASSES,
 )

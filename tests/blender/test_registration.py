@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import bpy
+import bpy.utils.previews as previews
 import headless
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,7 @@ def traces() -> dict[str, object]:
     owners = (bpy.types.Scene, bpy.types.Object, bpy.types.WindowManager, bpy.types.Mesh, bpy.types.Armature)
     return {
         "handlers": handlers,
+        "pictures": len(previews._uuid_open),
         "classes": {name for name in dir(bpy.types) if name.lower().startswith("aim")},
         "operators": set(dir(bpy.ops.aim)) - set(dir(bpy.ops)),
         "properties": {owner.__name__: len(owner.bl_rna.properties) for owner in owners},
@@ -35,6 +37,12 @@ def test_a_hundred_times(scene):
     package = sys.modules[headless.load_extension()]
     jobs = headless.extension_module("aim_blender.scene.jobs")
     on = traces()
+    thumbnails = headless.extension_module("aim_blender.scene.thumbnails")
+    bpy.ops.aim.demo_actor_add()
+    thumbnails.icon(scene.aim.actors[0])
+    while thumbnails._pictures is None:
+        thumbnails.work()
+    assert traces()["pictures"] == on["pictures"] + 1
     package.unregister()
     off = traces()
     assert not off["classes"]
@@ -50,7 +58,7 @@ def test_a_hundred_times(scene):
             assert not bpy.app.timers.is_registered(jobs._tick)
     package.register()
     assert traces() == on
-    assert len(bpy.context.scene.aim.actors) == 0
+    assert len(bpy.context.scene.aim.actors[0].shapes) == 19  # what a file holds stays
 
 
 def test_blender_imports_nothing_foreign():
