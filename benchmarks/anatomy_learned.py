@@ -4,6 +4,7 @@
 python benchmarks/anatomy_learned.py [--actors demo 3 11] [--regions everywhere proposed] [--iterations N]
 
 Each actor is learned with constraints everywhere that a bone lies under the skin, and from the proposed trusted region.
+`elsewhere` is the same points for all regions: those over bone that have no constraint even where all are trusted.
 """
 
 import sys
@@ -19,6 +20,7 @@ from aim_blender.core.demo_actor import make_demo_actor
 from aim_blender.core.face_landmarks import suggest_landmarks
 from aim_blender.core.inspection import inspect_actor
 from aim_blender.core.learning import LearningSettings, learn_actor
+from aim_blender.core.preparation import prepare
 from aim_blender.core.rigid import angle_degrees
 from aim_blender.core.trusted_region import propose_trusted
 
@@ -34,13 +36,15 @@ def main() -> None:
     rows = []
     for name in arguments.actors:
         capture, truth = demo_capture() if name == "demo" else capture_of(arguments, int(name))
+        known = np.zeros(len(capture.neutral), dtype=bool)
+        known[prepare(capture).constraints.points] = True
         for region in arguments.regions:
             weights = np.ones(len(capture.neutral))
             if region == "proposed":
                 triangles = capture.topology.triangles()
                 weights = propose_trusted(capture.neutral, triangles, suggest_landmarks(capture.neutral, triangles))
             actor = learn_actor(replace(capture, trusted=weights), LearningSettings(iterations=arguments.iterations))
-            rows.append([name, region, *measured(capture, truth, actor)])
+            rows.append([name, region, *measured(capture, truth, actor, known)])
             print(rows[-1], file=sys.stderr)
     columns = ["actor", "constraints", "points", "from them mm", "normals °", "bone off, constrained mm"]
     columns += ["elsewhere over bone mm", "least thickness mm", "folded", "implicit mean mm", "worst mm"]
@@ -59,16 +63,14 @@ def demo_capture() -> tuple[Capture, dict[str, np.ndarray]]:
     return Capture(tuple(demo.names), demo.shapes, demo.topology, bones), truth
 
 
-def measured(capture: Capture, truth: dict[str, np.ndarray], actor: Actor) -> list[object]:
+def measured(capture: Capture, truth: dict[str, np.ndarray], actor: Actor, known: np.ndarray) -> list[object]:
     """How far the learned bone lies from the constraints, and from the bones' surface under constrained and other
-    points; what the learned shapes, k and jaw are off."""
+    points (known: (V,) bool, those that could be constrained); what the learned shapes, k and jaw are off."""
     surface = trimesh.util.concatenate(
         [trimesh.Trimesh(bone.vertices, bone.triangles, process=False) for bone in capture.bones.values()]
     )
     off = trimesh.proximity.closest_point(surface, actor.bone)[1]
     depth = trimesh.proximity.closest_point(surface, capture.neutral)[1]
-    known = np.zeros(len(off), dtype=bool)
-    known[actor.constraints.points] = True
     others = ~known & (depth < LARGEST_DEPTH_MM)
     at = actor.constraints.points
     apart = np.linalg.norm(actor.bone[at] - actor.constraints.bone, axis=1)
@@ -78,7 +80,7 @@ def measured(capture: Capture, truth: dict[str, np.ndarray], actor: Actor) -> li
         f"{len(at)} ({len(at) / len(off):.1%})",
         float(apart.mean()),
         float(turned.mean()),
-        float(off[known].mean()),
+        float(off[at].mean()),
         float(off[others].mean()),
         figures["thickness_least_mm"],
         f"{figures['folded_faces']} of {figures['faces']}",

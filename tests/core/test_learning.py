@@ -217,7 +217,7 @@ def test_cancelled_and_resumed_is_as_if_never_stopped(capture, uninterrupted, st
 
 def test_cancelled_many_times(capture, uninterrupted, tmp_path, monkeypatch):
     monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
-    for step in range(7, SETTINGS.iterations, 7):
+    for step in range(13, SETTINGS.iterations, 13):
         cancelled_at(capture, SETTINGS, step, tmp_path)
     assert same(learn_actor(capture, SETTINGS, checkpoint_folder=tmp_path), uninterrupted)
 
@@ -289,15 +289,16 @@ def checkpoint(capture, tmp_path, monkeypatch):
     return tmp_path / "learning.safetensors"
 
 
-def restored(capture, settings, path) -> bool:
-    learner = Learner(capture, settings, prepare(capture))
+def restored(capture, settings, path, preparation=None) -> bool:
+    learner = Learner(capture, settings, preparation or prepare(capture))
     found = learner.restore(path)
     assert (learner.iteration > 0) is found
     return found
 
 
 def test_checkpoint_of_other_settings_is_not_used(capture, checkpoint):
-    assert restored(capture, SETTINGS, checkpoint)
+    preparation = prepare(capture)
+    assert restored(capture, SETTINGS, checkpoint, preparation)
     changes = (
         {"seed": 1},
         {"hidden": 16},
@@ -307,7 +308,7 @@ def test_checkpoint_of_other_settings_is_not_used(capture, checkpoint):
         {"weights": LossWeights(symmetry=0.5)},
     )
     for change in changes:
-        assert not restored(capture, dataclasses.replace(SETTINGS, **change), checkpoint), change
+        assert not restored(capture, dataclasses.replace(SETTINGS, **change), checkpoint, preparation), change
 
 
 def test_checkpoint_of_another_capture_is_not_used(capture, checkpoint):
