@@ -9,6 +9,7 @@ import bpy
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, errors, live, markers
+from ..aim_blender.scene.live_fitting import LiveFit
 from .parts import AimPanel, draw_job, read_figures
 from .text import draw_text
 
@@ -138,14 +139,14 @@ class AIM_PT_live(AimPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, now = self.layout, live.CURRENT
+        layout, now = self.layout, live.CURRENT if isinstance(live.CURRENT, LiveFit) else None
         layout.operator(
             "aim.live_fit", text="Stop Live Fit" if now is not None else "Live Fit", icon="PAUSE" if now else "PLAY"
         )
         if now is not None:
             draw_text(layout, f"{now.shown} follows {now.source}", "CHECKMARK")
             draw_text(layout, now.message, "ERROR" if now.problem else "INFO")
-        elif live.LATEST_PROBLEM:
+        elif live.LATEST_PROBLEM and live.LATEST_KIND is LiveFit:
             draw_text(layout, live.LATEST_PROBLEM, "ERROR")
         else:
             draw_text(layout, "fits again whenever the object changes, or a handle is dragged", "INFO")

@@ -8,7 +8,9 @@ from typing import Any
 import bpy
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, retarget_lists
+from ..aim_blender.scene import actors, live, retarget_lists
+from ..aim_blender.scene.live_retargeting import LiveRetarget
+from .text import draw_text
 
 
 def _target(context: bpy.types.Context) -> Any | None:
@@ -47,6 +49,21 @@ class AIM_UL_regions(bpy.types.UIList):
         else:
             row.prop(item, "name", text="")
         row.prop(item, "strength", text="")
+
+
+def draw_preview(layout: bpy.types.UILayout) -> None:
+    """The switch of the preview, and how it goes."""
+    now = live.CURRENT if isinstance(live.CURRENT, LiveRetarget) else None
+    layout.operator(
+        "aim.retarget_preview",
+        text="Stop Preview" if now is not None else "Preview",
+        icon="PAUSE" if now is not None else "PLAY",
+        depress=now is not None,
+    )
+    if now is not None:
+        draw_text(layout, now.message, "ERROR" if now.problem else "INFO")
+    elif live.LATEST_PROBLEM and live.LATEST_KIND is LiveRetarget:
+        draw_text(layout, live.LATEST_PROBLEM, "ERROR")
 
 
 class _BelowRetarget:

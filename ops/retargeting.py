@@ -9,8 +9,9 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, characters, jobs, retarget_lists
+from ..aim_blender.scene import actors, characters, jobs, live, retarget_lists
 from ..aim_blender.scene.job_making import prepare_retargeting
+from ..aim_blender.scene.live_retargeting import LiveRetarget
 from .base import AimOperator, may_start_job, require_actor, worker_interpreter
 from .results import deliver
 
@@ -62,23 +63,21 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
         take = actors.take_of(context.scene, actor, self.take)
         if take is None:
             raise InputError(f"{actor.name!r} has no take called {self.take!r}")
-        choices: dict[str, Any] = {
-            "strength": self._chosen("strength", state.retarget_strength),
-            "jaw_strength": self._chosen("jaw_strength", state.retarget_jaw_strength),
-            "head": "on" if self._chosen("head", state.retarget_head) else "off",
-        }
+        choices = retarget_lists.scene_choices(state)
+        choices["strength"] = self._chosen("strength", choices["strength"])
+        choices["jaw_strength"] = self._chosen("jaw_strength", choices["jaw_strength"])
+        choices["head"] = "on" if self._chosen("head", state.retarget_head) else "off"
         target = retarget_lists.picked_target(context.scene, actor, self.target)
         tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
         interpreter = worker_interpreter(context)
         beside = self._chosen("beside", state.beside)
         steps, correspondence = characters.correspondence_steps(actor, target)
-        pairs = retarget_lists.chosen_pairs(state.retarget)
-        if pairs is not None:
-            choices["pairs"] = pairs
         regions = retarget_lists.region_strength(state.retarget, target)
         choices |= correspondence
         folder = prepare_retargeting(actor, take, target, choices, tolerance, beside, steps, regions)
         run = jobs.Run(actor.identifier, "retarget", interpreter, deliver)
+        if isinstance(live.CURRENT, LiveRetarget):  # the result comes to where it stands
+            live.end()
         run.start(folder)
         jobs.begin(run)
         if run.active:

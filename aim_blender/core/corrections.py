@@ -84,7 +84,7 @@ def corrected(take: Take, actor: Actor, number: int, correction: Correction, ble
 
 
 def correct_bake(path: Path, out: Path, take: Take, number: int, key: np.ndarray, blend: int) -> str:
-    """Write a bake.npz of the take with a further corrective key (V, 3) mm, and return its name.
+    """Write a bake.npz with a further corrective key (V, 3) mm, and return its name. take: as it was before.
 
     Raises InputError if the file is damaged, or has other frames than the take.
     """

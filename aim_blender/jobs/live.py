@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The worker that stays up and fits one frame after the other, while an artist moves things: see live_messages.py."""
+"""The worker that stays up and answers for one frame after the other, while an artist changes things: see
+live_messages.py."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -14,30 +14,24 @@ from ..core.errors import InputError
 from .folder import STATUS_DONE, STATUS_INPUT
 from .live_messages import MessageError, read_message, write_message
 from .sentences import sentence_for
-from .worker import plain
 
 if TYPE_CHECKING:
-    from ..core.live import LiveFit
-
-Request = tuple[dict[str, Any], bytes]
+    from .live_answers import LiveAnswers, Request
 
 
 def run_live(arguments: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> int:
     """Answer requests until they end, and return the exit status. arguments: actor, and optionally modes, device."""
     path = Path(arguments["actor"])
     try:
-        from ..core.files import load_actor
-        from ..core.fitting_cache import cache_beside
-        from ..core.fitting_settings import FittingSettings
-        from ..core.live import LiveFit
+        from .live_answers import LiveAnswers
 
         start = time.perf_counter()
         chosen = {name: arguments[name] for name in ("modes", "device") if arguments.get(name) is not None}
-        fit = LiveFit(load_actor(path), FittingSettings(**chosen), cache_beside(path))
+        able = LiveAnswers(path, chosen)
     except Exception as error:
         write_message(answers, {"error": sentence_for(error, path.parent)})
         return STATUS_INPUT
-    ready = {"ready": True, "points": len(fit.actor.neutral), "expressions": list(fit.actor.names)}
+    ready = {"ready": True, "points": len(able.actor.neutral), "expressions": list(able.actor.names)}
     write_message(answers, {**ready, "setup_s": time.perf_counter() - start})
     waiting: queue.Queue[Request | Exception | None] = queue.Queue()
     threading.Thread(target=_read_all, args=(requests, waiting), name="requests", daemon=True).start()
@@ -46,7 +40,7 @@ def run_live(arguments: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -
             if isinstance(request, Exception):
                 write_message(answers, {"error": str(request)})
                 return STATUS_INPUT
-            write_message(answers, *_answer(fit, *request))
+            write_message(answers, *_answer(able, *request, answers))
     except BrokenPipeError:
         pass  # nobody listens any more
     return STATUS_DONE
@@ -78,29 +72,15 @@ def _newest(waiting: queue.Queue[Request | Exception | None], answers: BinaryIO)
     return request
 
 
-def _answer(fit: LiveFit, header: dict[str, Any], payload: bytes) -> Request:
+def _answer(able: LiveAnswers, header: dict[str, Any], payload: bytes, answers: BinaryIO) -> Request:
     start = time.perf_counter()
     name = {"id": header.get("id")}
+
+    def report(record: dict[str, Any]) -> None:
+        write_message(answers, {**name, "message": record.get("message", "")})
+
     try:
-        frame = _fitted(fit, header, payload)
-    except (InputError, ValueError, TypeError, KeyError) as error:
-        return {**name, "error": str(error)}, b""
-    figures = {"mean_mm": frame.mean_mm, "worst_mm": frame.worst_mm, "weights": frame.weights}
-    motion = {"jaw": frame.jaw, "head": frame.head, "seconds": time.perf_counter() - start}
-    return {**name, **plain({**figures, **motion})}, frame.vertices.astype("<f4").tobytes()
-
-
-def _fitted(fit: LiveFit, header: dict[str, Any], payload: bytes) -> Any:
-    import numpy as np
-
-    kinds: dict[str, Callable[..., Any]] = {"mesh": fit.mesh, "handles": fit.handles}
-    kind = header.get("kind")
-    if kind not in kinds:
-        raise InputError(f"a request is of the kind {kind!r}; it must be {' or '.join(kinds)}")
-    if len(payload) % 12:
-        raise InputError(f"a request brings {len(payload)} bytes; 12 for each position are needed")
-    positions = np.frombuffer(payload, "<f4").reshape(-1, 3)
-    more = {"head": header["head"]} if "head" in header else {}
-    if kind == "mesh":
-        return fit.mesh(positions, **more)
-    return fit.handles(np.asarray(header["vertices"], dtype=np.int64), positions, **more)
+        found, sent = able.answer(header, payload, report)
+    except (InputError, ValueError, TypeError, KeyError, OSError) as error:
+        return {**name, "error": sentence_for(error, able.path.parent)}, b""
+    return {**name, **found, "seconds": time.perf_counter() - start}, sent

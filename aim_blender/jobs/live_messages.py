@@ -3,17 +3,29 @@
 output. Standard library only: both sides use it.
 
 A message is two little-endian uint32, the length of a JSON object and of what follows it, the JSON object in UTF-8, and
-bytes: positions as little-endian float32, x y z of point after point, in mm.
+bytes: little-endian float32, for positions x y z of point after point, in mm.
 
     worker   {"ready": true, "points": V, "expressions": [names], "setup_s": 0.2}        once, first
     Blender  {"id": 7, "kind": "mesh", "head": "free"}                                   + V positions
     Blender  {"id": 8, "kind": "handles", "vertices": [12, 40], "head": "still"}         + as many positions
-    worker   {"id": 7, "mean_mm", "worst_mm", "weights": [N], "jaw": [4][4], "head": [4][4], "seconds"}   + V positions
+    Blender  {"id": 9, "kind": "correct", "take": file, "frame": 24, "vertices": [12]}   + as many positions
+    Blender  {"id": 10, "kind": "keep", "take": file, "frame": 24, "blend": 4, "out": file,
+              "bake": file, "bake_out": file}
+    Blender  {"id": 11, "kind": "retarget", "take": file, "source": file, "frame": 24, "choices": {...},
+              "correspondence": file, "correspond": {...}}                               + V strengths, or nothing
+    worker   {"id": 7, "mean_mm", "worst_mm", "weights": [N], "jaw": [4][4], "head": [4][4], "frame", "seconds"}
+                                                                                         + V positions
+    worker   {"id": 10, "key": name}               + V offsets of the corrective key
+    worker   {"id": 11, "message": "what it does"} its answer takes long and comes later
     worker   {"id": 7, "skipped": true}            a later request was there already when its turn came
     worker   {"id": 7, "error": "one sentence"}    it goes on with the next
     worker   {"error": "one sentence"}             instead of ready, or of an answer to what is no message; it ends
 
-head is free or still; a position that is not a number leaves its point out. The worker ends when its input does.
+head is free or still; a position that is not a number leaves its point out. `correct` pulls a take's frame by handles;
+`keep` writes a take in which a frame is as the latest answer has it, and fades over `blend` frames, and the same bake
+with a further key. `retarget` shows the frame of a source's take on this actor; choices as the task `retarget` takes
+them, correspond the arguments of the task `correspond` if that is to be made first. The worker ends when its input
+does.
 """
 
 from __future__ import annotations

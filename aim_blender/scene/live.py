@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Live fitting: what is shown of a target, or pulled by handles, is fitted again whenever it changes.
+"""What follows the scene while an artist works: a face that is computed again whenever something changes.
 
 One at a time. A worker stays up; handlers note that something changed, and a timer reads it, sends it, and shows the
-answer on an object of its own. One request is under way at most, so that what is shown is never more than one fit old.
+answer on an object of its own. One request is under way at most, so that what is shown is never more than one old.
+Subclasses of Live say what is asked: live_fitting.py, live_correcting.py, live_retargeting.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import atexit
 import statistics
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,70 +20,69 @@ import bpy
 import numpy as np
 
 from ..core.errors import InputError
-from ..core.topology import Topology
 from ..jobs.live_worker import LiveWorker
 from ..jobs.sentences import sentence_for
 from ..jobs.supervisor import JobFailed
-from . import actors, folders, jobs, markers, meshes, placing
-from .job_making import learned_file
-from .performances import evaluated_mesh, scene_in_context
+from . import folders, jobs, live_objects, meshes
+from .performances import scene_in_context
 
-OWNER = "aim_live"
 WAITING_S, IDLE_S = 0.004, 0.02
-KINDS = ("OBJECT", "POINTS")
 REMEMBERED = 25  # latencies, of which the median is told
+LONGEST_WAIT_S = 60.0
 
 
 class Live:
-    """Live fitting of one actor to an object, or to a collection of handles."""
+    """A face that follows the scene. shown: the name of the object that shows it. covered: names of objects that would
+    be seen through it, and are hidden meanwhile. scale: millimetres in a Blender unit of the actor whose face it is."""
 
-    def __init__(self, context: bpy.types.Context, actor: Any, interpreter: Path, device: str) -> None:
-        """Raises InputError if there is nothing to follow, JobFailed if the worker cannot be started."""
-        state = context.scene.aim
-        self.kind = state.performance_kind
-        if self.kind not in KINDS:
-            raise InputError("live fitting follows an object or points of the scene; choose one of them as the source")
-        file = learned_file(actor)
-        if not actors.is_there(actor.neutral):
-            raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
-        self.scene, self.actor, self.actor_name = context.scene.name, actor.identifier, actor.name
-        self.scale = actor.millimetres_per_unit
-        self.topology: Topology = meshes.read_topology(meshes.mesh_of(actor.neutral), actor.neutral.name)
-        rest = meshes.read_positions(actor.neutral.data).astype(np.float64)
-        to_frame = meshes.matrix_array(actor.neutral.matrix_world)
-        neutral_frame = meshes.rigid_part(to_frame)
-        rest = meshes.transform(np.linalg.inv(neutral_frame) @ to_frame, rest)
-        self.hidden = ""
-        if self.kind == "OBJECT":
-            item = state.performance_object
-            if not actors.is_there(item):
-                raise InputError("no performance is picked; pick the object whose mesh is to be followed")
-            self.source = item.name
-            _, matrix = evaluated_mesh(item, self.topology, item.name, actor.name)
-            self.frame = meshes.rigid_part(matrix)
-            place = placing.beside(context, self.frame, rest)
-        else:
-            markers.points_of(state.sources.points)
-            self.source = state.sources.points.name
-            self.frame = place = neutral_frame
-            if actor.neutral.visible_get():  # it would be seen through the result
-                self.hidden = actor.neutral.name
-        self.worker = LiveWorker(interpreter, file, device)
-        self.shown = _live_object(context, actor, rest, place).name
-        if self.hidden:
-            actor.neutral.hide_set(True)
+    title = "live fitting"
+
+    def __init__(self, scene: str, shown: str, covered: list[str], scale: float, worker: LiveWorker) -> None:
+        self.scene, self.shown, self.covered, self.scale, self.worker = scene, shown, covered, scale, worker
         self.changed = True
         self.problem = ""
-        self.mean_mm = self.worst_mm = self.worker_s = 0.0
+        self.doing = ""
+        self.figures: dict[str, Any] = {}  # of the latest answer
+        self.worker_s = 0.0
         self.fits = 0
         self._number = 0
         self._asked_at: float | None = None
-        self._latest = b""
+        self._latest: bytes | None = None
         self._latencies: deque[float] = deque(maxlen=REMEMBERED)
+        self.cover(True)
+
+    # What subclasses say.
+
+    def request(self, scene: bpy.types.Scene) -> tuple[dict[str, Any], np.ndarray]:
+        """What is to be asked now: a header and numbers. Raises InputError if that cannot be told."""
+        raise NotImplementedError
+
+    def succeeded(self) -> str:
+        """How it goes, in one sentence, once something is shown."""
+        raise NotImplementedError
+
+    def taken(self, header: dict[str, Any], vertices: np.ndarray) -> None:
+        """Called when an answer is shown: its header and vertices (V, 3) in mm."""
+
+    def poll(self, scene: bpy.types.Scene) -> None:
+        """Called every time before something is asked, to look for changes that no handler tells."""
+
+    def noted(self, graph: bpy.types.Depsgraph) -> None:
+        """Called by the handlers: something of the scene changed."""
+        self.changed = True
+
+    def successor(self, scene: bpy.types.Scene) -> Callable[[], Live] | None:
+        """What is to begin in its place, None while it can go on."""
+        return None
+
+    def leave(self) -> None:
+        """Called when it ends, after the worker has."""
+
+    # What is common.
 
     @property
     def latency_ms(self) -> float:
-        """Milliseconds from reading what changed to having shown its fit; the median of the latest."""
+        """Milliseconds from reading what changed to having shown the answer; the median of the latest."""
         return 1000.0 * statistics.median(self._latencies) if self._latencies else 0.0
 
     @property
@@ -89,9 +90,11 @@ class Live:
         """How it goes, in one sentence."""
         if self.problem:
             return self.problem
-        if not self.fits:
-            return "waiting for the first fit" if self.worker.ready else "starting the worker"
-        return f"within {self.mean_mm:.3f} mm, {self.worst_mm:.2f} mm at worst; {self.latency_ms:.0f} ms a fit"
+        if not self.worker.ready:
+            return "starting the worker"
+        if self.doing:
+            return self.doing
+        return self.succeeded() if self.fits else "waiting for the first answer"
 
     @property
     def waiting(self) -> bool:
@@ -99,64 +102,88 @@ class Live:
         return self._asked_at is not None or not self.worker.ready
 
     def advance(self) -> None:
-        """Show the answer that came, and ask for the next fit if something changed.
+        """Show the answer that came, and ask again if something changed.
 
         Raises InputError or JobFailed if it cannot go on.
         """
         for header, payload in self.worker.received():
             if header.get("id") == self._number:
                 self._take(header, payload)
+        scene = bpy.data.scenes.get(self.scene)
+        if scene is None:
+            raise InputError(f"the scene of {self.title} is gone")
+        self.poll(scene)
         if self.changed and not self.waiting:
             self.changed = False
-            self._ask()
+            self._ask(scene)
+
+    def settle(self) -> None:
+        """Wait until what is shown is of now. Raises InputError if it cannot be, or takes too long, JobFailed."""
+        until = time.monotonic() + LONGEST_WAIT_S
+        self.changed = True
+        while self.changed or self.waiting:
+            self.advance()
+            if self.problem:
+                raise InputError(self.problem)
+            if time.monotonic() > until:
+                raise InputError(f"the worker of {self.title} does not answer; switch it off and on again")
+            time.sleep(WAITING_S / 2)
+
+    def answer_to(self, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Ask for something else than a face, and wait for the answer. Raises InputError, JobFailed."""
+        self._number += 1
+        self.worker.send({"id": self._number, **header}, b"")
+        until = time.monotonic() + LONGEST_WAIT_S
+        while time.monotonic() < until:
+            for found, payload in self.worker.received():
+                if found.get("id") == self._number and "message" not in found:
+                    if "error" in found:
+                        raise InputError(str(found["error"]))
+                    return found, payload
+            time.sleep(WAITING_S / 2)
+        raise InputError(f"the worker of {self.title} does not answer; switch it off and on again")
+
+    def forget(self) -> None:
+        """Ask again even for what was shown already: an undo may have changed the object that shows it."""
+        self._latest = None
+        self.changed = True
+        self.cover(True)
+
+    def cover(self, hide: bool) -> None:
+        """Hide what would be seen through the face, or show it again."""
+        for name in self.covered:
+            item = bpy.data.objects.get(name)
+            if item is not None and item.name in bpy.context.view_layer.objects:
+                item.hide_set(hide)
 
     def stop(self) -> None:
-        """End the worker and show the neutral again."""
+        """End the worker and leave the scene as it was."""
         self.worker.stop()
-        item = bpy.data.objects.get(self.hidden) if self.hidden else None
-        if item is not None and item.name in bpy.context.view_layer.objects:
-            item.hide_set(False)
+        self.cover(False)
+        self.leave()
 
-    def _ask(self) -> None:
+    def _ask(self, scene: bpy.types.Scene) -> None:
         start = time.perf_counter()
-        scene, found = bpy.data.scenes.get(self.scene), actors.find_actor(self.actor)
-        if scene is None or found is None:
-            raise InputError("the actor of live fitting is gone")
         try:
             with scene_in_context(scene):
-                header, positions = self._mesh(scene) if self.kind == "OBJECT" else self._handles(found[1])
+                header, numbers = self.request(scene)
         except InputError as error:  # the artist may go on and mend it
             self.problem = str(error)
             return
-        payload = positions.astype("<f4").tobytes()
+        payload = numbers.astype("<f4").tobytes()
         content = str(header).encode() + payload
         if content == self._latest:
+            self.problem = ""
             return
         self._latest = content
         self._number += 1
         self.worker.send({"id": self._number, **header}, payload)
         self._asked_at = start
 
-    def _mesh(self, scene: bpy.types.Scene) -> tuple[dict[str, Any], np.ndarray]:
-        item = scene.objects.get(self.source)
-        if item is None:
-            raise InputError(f"{self.source!r} was removed; undo, or switch live fitting off")
-        if item.mode == "EDIT":
-            raise InputError(f"{item.name!r} is in Edit Mode; its fit comes when you leave it")
-        positions, matrix = evaluated_mesh(item, self.topology, item.name, self.actor_name)
-        placed = meshes.transform(np.linalg.inv(self.frame) @ matrix, positions.astype(np.float64))
-        return {"kind": "mesh", "head": "free"}, placed * self.scale
-
-    def _handles(self, actor: Any) -> tuple[dict[str, Any], np.ndarray]:
-        items = markers.points_of(bpy.data.collections.get(self.source))
-        vertices = [markers.vertex_of(item) for item in items]
-        if min(vertices) < 0:
-            unbound = items[vertices.index(min(vertices))].name
-            raise InputError(f"{unbound!r} belongs to no vertex yet; bind it to one, for live fitting needs to know")
-        placed = markers.places(items, actor.neutral, self.scale)
-        return {"kind": "handles", "vertices": vertices, "head": "still"}, placed
-
     def _take(self, header: dict[str, Any], payload: bytes) -> None:
+        self.doing = str(header.get("message", ""))
+        if self.doing:
+            return
         asked, self._asked_at = self._asked_at, None
         if "error" in header:
             self.problem = str(header["error"])
@@ -165,30 +192,40 @@ class Live:
             return
         item = bpy.data.objects.get(self.shown)
         if item is None or not isinstance(item.data, bpy.types.Mesh):
-            raise InputError("the object of live fitting was removed; switch it on again to get another")
+            raise InputError(f"the object of {self.title} was removed; switch it on again to get another")
         if item.mode == "EDIT":
-            self.problem = f"{item.name!r} is in Edit Mode; leave it to see the fit"
+            self.problem = f"{item.name!r} is in Edit Mode; leave it to see the face"
             return
-        meshes.write_positions(item.data, np.frombuffer(payload, "<f4").reshape(-1, 3) / self.scale)
+        vertices = np.frombuffer(payload, "<f4").reshape(-1, 3)
+        if len(vertices) != len(item.data.vertices):
+            raise InputError(f"the mesh of {item.name!r} was changed; switch {self.title} on again to get another")
+        meshes.write_positions(item.data, vertices / self.scale)
         item.data.update_tag()
         self.problem = ""
-        self.mean_mm, self.worst_mm = float(header["mean_mm"]), float(header["worst_mm"])
+        self.figures = header
         self.worker_s = float(header.get("seconds", 0.0))
         self.fits += 1
         if asked is not None:
             self._latencies.append(time.perf_counter() - asked)
+        self.taken(header, vertices)
 
 
 CURRENT: Live | None = None
 LATEST_PROBLEM = ""
+LATEST_KIND: type[Live] | None = None  # of what had the latest problem
 
 
-def begin(context: bpy.types.Context, actor: Any, interpreter: Path, device: str) -> Live:
-    """Start live fitting of an actor; another ends. Raises InputError, JobFailed."""
+def start_worker(interpreter: Path, file: Path, device: str) -> LiveWorker:
+    """A worker for the actor in a file. Raises JobFailed."""
+    return LiveWorker(interpreter, file, device)
+
+
+def begin(make: Callable[[], Live]) -> Live:
+    """Start what `make` makes; another ends before. Raises InputError, JobFailed."""
     global CURRENT, LATEST_PROBLEM
     end()
     LATEST_PROBLEM = ""
-    CURRENT = Live(context, actor, interpreter, device)
+    CURRENT = make()
     bpy.app.handlers.depsgraph_update_post.append(_note)
     bpy.app.handlers.frame_change_post.append(_note)
     if not bpy.app.background:
@@ -197,8 +234,8 @@ def begin(context: bpy.types.Context, actor: Any, interpreter: Path, device: str
 
 
 def end(problem: str = "") -> None:
-    """Stop live fitting, if it is on; the worker is gone when this returns. problem: why, for the panel."""
-    global CURRENT, LATEST_PROBLEM
+    """Stop what follows, if anything does; the worker is gone when this returns. problem: why, for the panel."""
+    global CURRENT, LATEST_PROBLEM, LATEST_KIND
     ended, CURRENT = CURRENT, None
     for handlers in (bpy.app.handlers.depsgraph_update_post, bpy.app.handlers.frame_change_post):
         if _note in handlers:
@@ -206,7 +243,7 @@ def end(problem: str = "") -> None:
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     if ended is not None:
-        LATEST_PROBLEM = problem
+        LATEST_PROBLEM, LATEST_KIND = problem, type(ended)
         ended.stop()
 
 
@@ -215,6 +252,10 @@ def advance() -> None:
     if CURRENT is None:
         return
     try:
+        scene = bpy.data.scenes.get(CURRENT.scene)
+        successor = CURRENT.successor(scene) if scene is not None else None
+        if successor is not None:
+            begin(successor)
         CURRENT.advance()
     except (InputError, JobFailed) as error:
         end(str(error))
@@ -233,9 +274,16 @@ def _tick() -> float | None:
 
 
 @bpy.app.handlers.persistent
-def _note(*_: Any) -> None:
+def _note(_: bpy.types.Scene, graph: bpy.types.Depsgraph) -> None:
     if CURRENT is not None:
-        CURRENT.changed = True
+        CURRENT.noted(graph)
+
+
+@bpy.app.handlers.persistent
+def _after_undo(*_: Any) -> None:
+    live_objects.after_undo(CURRENT.shown if CURRENT is not None else "")
+    if CURRENT is not None:
+        CURRENT.forget()
 
 
 @bpy.app.handlers.persistent
@@ -243,37 +291,43 @@ def _before_load(*_: Any) -> None:
     end()
 
 
+@bpy.app.handlers.persistent
+def _before_save(*_: Any) -> None:
+    if CURRENT is not None:
+        CURRENT.cover(False)  # else the file would be opened with hidden faces
+
+
+@bpy.app.handlers.persistent
+def _after_save(*_: Any) -> None:
+    if CURRENT is not None:
+        CURRENT.cover(True)
+
+
+def _at_exit() -> None:
+    if CURRENT is not None:  # Blender's data may be gone by now
+        CURRENT.worker.stop()
+
+
+HANDLERS = {
+    "load_pre": _before_load,
+    "save_pre": _before_save,
+    "save_post": _after_save,
+    "undo_post": _after_undo,
+    "redo_post": _after_undo,
+}
+
+
 def register() -> None:
-    """Watch for files that are opened."""
-    bpy.app.handlers.load_pre.append(_before_load)
-    atexit.register(end)
+    """Watch for files that are opened and saved, and for undo."""
+    for name, handler in HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
+    atexit.register(_at_exit)
 
 
 def unregister() -> None:
     """Stop and leave nothing behind."""
     end()
-    atexit.unregister(end)
-    if _before_load in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.remove(_before_load)
-
-
-def _live_object(context: bpy.types.Context, actor: Any, rest: np.ndarray, place: np.ndarray) -> bpy.types.Object:
-    """The actor's object of live fitting: the one of before if it still has the actor's faces, else a new one."""
-    neutral = meshes.mesh_of(actor.neutral)
-    corners = meshes.read_corners(neutral)
-    for item in context.scene.objects:
-        if item.get(OWNER) != actor.identifier or not isinstance(item.data, bpy.types.Mesh):
-            continue
-        if np.array_equal(meshes.read_corners(item.data), corners):
-            item.matrix_world = meshes.matrix_of(place)
-            return item
-    name = f"{actor.name} Live"
-    topology = meshes.read_topology(neutral, actor.neutral.name)
-    mesh = meshes.make_mesh(name, rest, topology.corners, topology.sizes)
-    for material in neutral.materials:
-        mesh.materials.append(material)
-    item = bpy.data.objects.new(name, mesh)
-    item[OWNER] = actor.identifier
-    context.scene.collection.objects.link(item)
-    item.matrix_world = meshes.matrix_of(place)
-    return item
+    atexit.unregister(_at_exit)
+    for name, handler in HANDLERS.items():
+        if handler in getattr(bpy.app.handlers, name):
+            getattr(bpy.app.handlers, name).remove(handler)

@@ -54,6 +54,17 @@ def chosen_pairs(state: Any) -> dict[str, str] | None:
     return {pair.name: pair.target for pair in state.pairs if pair.target} if len(state.pairs) else None
 
 
+def scene_choices(state: Any) -> dict[str, Any]:
+    """What the scene's settings say of a retarget, as the task `retarget` takes it; of regions see region_strength."""
+    choices: dict[str, Any] = {
+        "strength": round(state.retarget_strength, 6),  # without float32's tail
+        "jaw_strength": round(state.retarget_jaw_strength, 6),
+        "head": "on" if state.retarget_head else "off",
+    }
+    pairs = chosen_pairs(state.retarget)
+    return choices if pairs is None else {**choices, "pairs": pairs}
+
+
 def region_strength(state: Any, target: Any) -> np.ndarray | None:
     """(V,) how strongly the expressions show at each vertex of the target's neutral; None while no region is listed.
 

@@ -161,3 +161,114 @@ def test_what_cannot_be_followed_is_said(live, target):
         live.advance()
         time.sleep(0.01)
     assert "was removed" in live.LATEST_PROBLEM
+
+
+# -- the preview of a retarget ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def preview(take, worker):
+    """The preview's module, in the file with a take of the first actor."""
+    module = headless.extension_module("aim_blender.scene.live")
+    bpy.context.scene.aim.retarget_target = "Other"
+    yield module
+    module.end()
+
+
+def offsets_shown(live) -> np.ndarray:
+    """(V, 3) what is shown, from where it stands."""
+    item = bpy.data.objects[live.CURRENT.shown]
+    return shown(item) - np.array(item.matrix_world.translation)
+
+
+def test_a_preview_shows_what_retargeting_makes(preview, take, tmp_path):
+    state, scene = bpy.context.scene.aim, bpy.context.scene
+    state.retarget_strength, state.retarget_jaw_strength, state.retarget_head = 0.9, 0.7, False
+    state.beside = False
+    neutral = state.actors[1].neutral
+    neutral.vertex_groups.new(name="left").add([v.index for v in neutral.data.vertices if v.co.x > 0], 1.0, "REPLACE")
+    scene.frame_set(4)
+    before = set(bpy.data.objects)
+    assert bpy.ops.aim.retarget_preview() == {"FINISHED"}
+    process = preview.CURRENT.worker.process_id
+    wait_for_fit(preview)
+    assert not neutral.visible_get()
+    frames = {4: offsets_shown(preview)}
+    for number, change in (
+        (2, lambda: scene.frame_set(2)),
+        (4.5, lambda: (scene.frame_set(4), setattr(state, "retarget_strength", 0.5))),
+    ):
+        fits = preview.CURRENT.fits
+        change()
+        wait_for_fit(preview, fits)
+        frames[number] = offsets_shown(preview)
+    fits = preview.CURRENT.fits
+    bpy.ops.aim.retarget_region_add()
+    state.retarget.regions[0].strength = 0.0
+    wait_for_fit(preview, fits)
+    half = frames[4.5]
+    moved = np.linalg.norm(offsets_shown(preview) - half, axis=1)
+    left = np.array([v.co.x > 0 for v in neutral.data.vertices])
+    assert moved[left].max() > 1e-4 > 10 * moved[~left].max()
+    scene.frame_set(60)
+    wait_for_fit(preview, preview.CURRENT.fits)
+    assert "wide at frame 6, the nearest to 60" in preview.CURRENT.message
+    bpy.ops.aim.retarget_region_remove()
+    state.retarget_strength = 0.9
+
+    # Nothing of it is saved, and nothing stays.
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "copy.blend"), copy=True)
+    with bpy.data.libraries.load(str(tmp_path / "copy.blend")) as (saved, _):
+        assert len(saved.objects) > 5
+        assert not any("Preview" in name for name in [*saved.objects, *saved.meshes])
+    assert not neutral.visible_get()
+    bpy.ops.aim.performance_retarget(tolerance_mm=0.01)
+    assert preview.CURRENT is None
+    assert is_gone(process)
+    assert neutral.visible_get()
+    made = set(state.takes[state.active_take].collection.objects)
+    assert set(bpy.data.objects) - before == made
+    assert not any("Preview" in mesh.name for mesh in bpy.data.meshes)
+    skin = next(item for item in made if item.type == "MESH" and item.data.shape_keys)
+    for number in (2, 4):
+        scene.frame_set(number)
+        assert np.abs(shown(skin) - np.array(skin.parent.location) - frames[number]).max() < 3e-5
+
+
+def test_a_preview_follows_the_target_and_survives_undo(preview, take, learned_once):
+    state = bpy.context.scene.aim
+    bpy.ops.aim.retarget_preview()
+    wait_for_fit(preview)
+    bpy.data.objects.remove(bpy.data.objects[preview.CURRENT.shown])  # as an undo to before it does
+    headless.extension_module("aim_blender.scene.live")._after_undo()
+    wait_for_fit(preview, preview.CURRENT.fits)
+    assert np.abs(offsets_shown(preview)).max() > 0.1
+    for shape in state.actors[0].shapes:
+        bpy.ops.aim.retarget_pairs_find()
+        state.retarget.pairs[shape.name].target = ""
+    state.retarget.pairs[0].target = "nothing"
+    until = time.monotonic() + 20
+    while not preview.CURRENT.problem and time.monotonic() < until:
+        preview.advance()
+        time.sleep(0.002)
+    assert "nothing" in preview.CURRENT.message
+    bpy.ops.aim.retarget_pairs_clear()
+    fits = preview.CURRENT.fits
+    wait_for_fit(preview, fits)
+    first, process = preview.CURRENT, preview.CURRENT.worker.process_id
+    third = state.actors.add()
+    third.identifier, third.name = "third", "Third"
+    third.neutral, third.file_path = state.actors[1].neutral, state.actors[1].file_path
+    state.retarget_target = "Third"
+    preview.advance()
+    assert preview.CURRENT is not first
+    assert is_gone(process)
+    wait_for_fit(preview)
+    assert [item.name for item in bpy.data.objects if "Preview" in item.name] == ["Third Preview"]
+    preview.CURRENT.worker._process.kill()
+    until = time.monotonic() + 20
+    while preview.CURRENT is not None and time.monotonic() < until:
+        preview.advance()
+        time.sleep(0.01)
+    assert "ended with status" in preview.LATEST_PROBLEM
+    assert not any("Preview" in item.name for item in bpy.data.objects)
