@@ -5,6 +5,9 @@ Weights per point move over between whole shapes, jaw included: s_j = s0 + sum_i
 the same w on the target's s'_i. What the target then shows is fitted by the target's own model, so that its jaw T' and
 its weights are what they would be if it had performed, in its own range. Where the two meshes differ, the source is
 first carried along a correspondence onto the target's.
+
+Where not all of the source's shapes have a partner, those that have one show what they can of the others, and the jaw
+is carried in the range of the two: what it does beyond the paired shapes, only the target's jaw does.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from .expression_names import pair_expressions
 from .fitting_session import FittingSession
 from .fitting_settings import FittingSettings
 from .jaw import compose_jaw, decompose_jaw
+from .jaw_range import JawRange
 from .rigid import angle_degrees, rigid_registration
 from .takes import Take
 from .topology import Topology, same_surface
@@ -83,9 +87,10 @@ def retarget_take(
     """The performance of a take of the source as a take of the target.
 
     correspondence: of the source's mesh to the target's; needed where they are not of one topology, and else not used.
-    What unpaired shapes do is left out. cache: a file for what the next fit of the target can use again.
-    Its error_mm stays that of the source's fit: on the target there is nothing to compare with. Raises InputError if
-    the take is not the source's, the meshes differ and the correspondence is not theirs, or no expressions pair.
+    Of what unpaired shapes do, the paired ones show what they can, and the jaw moves. cache: a file for what the next
+    fit of the target can use again. Its error_mm stays that of the source's fit: on the target there is nothing to
+    compare with. Raises InputError if the take is not the source's, the meshes differ and the correspondence is not
+    theirs, or no expressions pair.
     """
     settings = settings or RetargetSettings()
     report = report or (lambda _: None)
@@ -136,9 +141,17 @@ class Retargeting:
         to_index = np.array([target.names.index(name) for name in self.pairs.values()])  # (P,)
         order = np.argsort(to_index)  # so that a target all of whose shapes pair is the performer
         self._from, self._to = from_index[order], to_index[order]
-        self._weights = _WholeWeights(take, source, target, self._from, self._to, settings.settling)
         performer = _with_expressions(target, self._to)
         self._shown = torch.as_tensor(_offsets(performer)).float()
+        self._range: JawRange | None = None
+        jaw = take.jaw
+        if len(self.pairs) < len(source.names) and source.hinge is not None and target.hinge is not None:
+            self._range = JawRange(source, target, self._from, self._to)
+            self._poses = decompose_jaw(take.jaw, source.hinge)
+            self._poses_within = self._range.within_pairs(self._poses)
+            jaw = compose_jaw(self._poses_within, source.hinge)
+        seen = dataclasses.replace(take, jaw=jaw)
+        self._weights = _WholeWeights(seen, source, self._from, self._shown, settings.settling)
         fitting = FittingSettings(modes=take.modes.shape[1], outlier_mm=0.0, head="still")
         # The target's own fits would find another factor in their file, if it were not for all its shapes.
         self.session = FittingSession(performer, fitting, cache if len(self._to) == len(target.names) else None)
@@ -151,10 +164,12 @@ class Retargeting:
 
     def carried(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), in a part of the take."""
-        weights = self._weights.of(part)[:, :, self._from]
+        weights = self._weights.of(part)
         frames = self.target.neutral + expression_offsets(self._weights.modes, weights, self._shown).numpy()
-        jaw = self.session.jaw(frames)
+        jaw = self.session.jaw(frames) if self._range is None else self._range.carried(self._poses_within[part])
         found = self.session.solve(frames, jaw)
+        if self._range is not None:
+            jaw = self._range.carried(self._poses[part])
         carried = np.zeros((len(frames), self.modes.shape[1], len(self.target.names)), dtype=np.float32)
         carried[:, :, self._to] = found.coefficients.cpu().numpy()
         return carried, jaw
@@ -233,21 +248,20 @@ def read_regions(path: Path) -> np.ndarray:
 
 
 class _WholeWeights:
-    """Coefficients a (f, M, N) of weights of the source's whole shapes, settled where these leave them undetermined.
+    """Coefficients a (f, M, P) of weights of the source's whole paired shapes, settled where these leave them
+    undetermined.
 
-    With δ_i = s_i - s0, they minimise over w
+    paired: (P,) which these are. shown: (V, P, 3) δ' of the target. With δ_i = s_i - s0, they minimise over w
         sum_c |sum_i w_i(c) δ_i(c) - x(c)|^2 + settling sum_ci |δ'_i(c)|^2 |w_i(c) - u_i|^2
     with x the take's frame without its head, and u_i the weight of shape i over the whole face: what shows on
     the source stays, and what would show on the target alone comes to rest.
     """
 
-    def __init__(
-        self, take: Take, source: Actor, target: Actor, from_index: np.ndarray, to_index: np.ndarray, settling: float
-    ) -> None:
+    def __init__(self, take: Take, source: Actor, paired: np.ndarray, shown: Tensor, settling: float) -> None:
         self.take, self.source = take, source
         self.modes = modes = torch.as_tensor(take.modes)  # (V, M)
-        count, names = take.coefficients.shape[1:]
-        self.fields = torch.as_tensor(_offsets(source)).float()  # (V, N, 3) δ
+        count, names = modes.shape[1], len(paired)
+        self.fields = torch.as_tensor(_offsets(source)[:, paired]).float()  # (V, P, 3) δ
         self.expressions = torch.as_tensor(source.expressions).float()  # (V, N, 3)
         matrix = agreement_matrix(modes, self.fields)
         diagonal = matrix.view(count * names, -1).diagonal()
@@ -258,28 +272,27 @@ class _WholeWeights:
         self.rest: Tensor | None = None
         if settling == 0:
             return
-        target_energy = torch.zeros(len(modes), names)  # (V, N)
-        target_energy[:, from_index] = torch.as_tensor(_offsets(target)[:, to_index]).float().square().sum(-1)
+        target_energy = shown.square().sum(-1)  # (V, P)
         rest = torch.stack([(modes.T @ (target_energy[:, i, None] * modes)).double() for i in range(names)])
-        rest *= settling  # (N, M, M)
+        rest *= settling  # (P, M, M)
         flat = torch.linalg.lstsq(modes.double(), torch.ones(len(modes), 1, dtype=torch.float64)).solution  # (M, 1): 1
-        self.rest = rest @ flat[:, 0]  # (N, M)
+        self.rest = rest @ flat[:, 0]  # (P, M)
         importance = self.fields.square().sum(-1)
-        share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, N): of a weight's mean
+        share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, P): of a weight's mean
         # u is linear in the right side, so that one solution a frame is enough.
         means = torch.einsum("mi,ij->mij", share.double(), torch.eye(names, dtype=torch.float64))
-        self.overall = torch.cholesky_solve(means.view(count * names, names), self.factor)  # (M N, N)
+        self.overall = torch.cholesky_solve(means.view(count * names, names), self.factor)  # (M P, P)
         for i in range(names):
             matrix[:, i, :, i] += rest[i]
         self.factor = torch.linalg.cholesky(matrix.view(count * names, -1))
 
     def of(self, part: slice) -> Tensor:
-        """The coefficients (f, M, N) float32 in a part of the take."""
+        """The coefficients (f, M, P) float32 in a part of the take."""
         seen = seen_by_modes(self.modes, self.fields, self._seen_offsets(part)).double()
         count, names, frames = seen.shape
         right = seen.reshape(-1, frames)
         if self.rest is not None:
-            overall = self.overall.T @ right  # (N, f) u
+            overall = self.overall.T @ right  # (P, f) u
             right = right + torch.einsum("im,if->mif", self.rest, overall).reshape(-1, frames)
         solution = torch.cholesky_solve(right, self.factor) if self.inverse is None else self.inverse @ right
         return solution.view(count, names, frames).permute(2, 0, 1).float().contiguous()
