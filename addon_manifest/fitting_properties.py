@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import CollectionProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import CollectionProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 
 def _is_camera(_: object, item: bpy.types.Object) -> bool:
@@ -54,6 +54,15 @@ class AimSources(bpy.types.PropertyGroup):
     active_view: IntProperty()
     landmarks: CollectionProperty(type=AimImageLandmark)
     active_landmark: IntProperty()
+    largest_weight: FloatProperty(
+        name="Largest Weight",
+        description="Of whole meshes: keep the weights of every point between 1 minus this and this; 1.5 is -0.5 to "
+        "1.5. 0 sets no bounds, which comes nearest to the performance",
+        default=0.0,
+        min=0.0,
+        max=100.0,
+        soft_max=3.0,
+    )
 
 
 CLASSES = (AimView, AimImageLandmark, AimSources)

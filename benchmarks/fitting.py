@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Closed-form fit on real faces: accuracy, jaw, head and speed, beside one weight per shape for the whole face; what
-damaged performances, points and images leave of it; set-up, one frame at a time, and memory.
+damaged performances, points and images leave of it; the jaw beside a regression; what bounds on the weights cost;
+set-up, one frame at a time, and memory.
 
-python benchmarks/fitting.py [--seed 3] [--modes 120] [--only whole,damaged,points,images,ready,long]
+python benchmarks/fitting.py [--seed 3] [--other 11] [--modes 120] [--only whole,jaw,bounds,damaged,points,images,...]
 """
 
 import argparse
@@ -15,10 +16,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from common import ROOT, learned, make, parser, print_table
 
+from aim_blender.core import fitting_session
 from aim_blender.core.actor import Actor
 from aim_blender.core.baking import bounded_weights
 from aim_blender.core.cameras import blender_camera
@@ -28,9 +31,12 @@ from aim_blender.core.fitting_image_points import fit_image_points
 from aim_blender.core.fitting_points import PointFittingSettings, fit_points
 from aim_blender.core.fitting_session import FittingSession
 from aim_blender.core.image_points import ImagePoints, LandmarkMap
+from aim_blender.core.jaw import compose_jaw, decompose_jaw
+from aim_blender.core.jaw_of_frame import JawOfFrame, spread_points
 from aim_blender.core.live import LiveFit
 from aim_blender.core.performances import Performance, read_performance
 from aim_blender.core.points import PointPerformance
+from aim_blender.core.retargeting import retarget_take
 from aim_blender.core.rigid import angle_degrees, apply_motion, rigid_registration
 
 SPARSE_POINTS = 150
@@ -46,6 +52,8 @@ CASES = {
 def main() -> None:
     tables = {
         "whole": whole,
+        "jaw": jaw_of_frames,
+        "bounds": bounds,
         "damaged": damaged,
         "points": points_in_space,
         "images": images,
@@ -54,6 +62,7 @@ def main() -> None:
     }
     found = parser(__doc__)
     found.add_argument("--seed", type=int, default=3)
+    found.add_argument("--other", type=int, default=11, help="the actor that is retargeted to")
     found.add_argument("--modes", type=int, default=FittingSettings.modes)
     found.add_argument("--only", default=",".join(tables), help="which tables, with commas between")
     arguments = found.parse_args()
@@ -108,6 +117,107 @@ def whole(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
             "jaw correlation",
             "jaw error °",
             "head ° / mm",
+            "frames/s",
+            "set-up s",
+        ],
+        rows,
+    )
+
+
+class RegressedJaw:
+    """What the jaw of a frame used to be read by: a ridge regression on the actor's shapes, from the points over the
+    mandible (the idea of Zoss et al. 2019)."""
+
+    def __init__(self, actor: Actor) -> None:
+        assert actor.hinge is not None
+        self.hinge, self.points = actor.hinge, actor.constraints.points[actor.constraints.on_mandible]
+        shapes = actor.shapes()[:, self.points]
+        self.neutral, offsets = shapes[0], (shapes[1:] - shapes[0]).reshape(len(actor.names), -1)
+        agreement = offsets @ offsets.T
+        agreement += 1e-3 * np.trace(agreement) / len(agreement) * np.eye(len(agreement))
+        self.poses_of = offsets.T @ np.linalg.solve(agreement, decompose_jaw(actor.jaw, self.hinge))
+
+    def predict(self, vertices: np.ndarray) -> np.ndarray:
+        moved = (vertices[:, self.points] - self.neutral).reshape(len(vertices), -1)
+        return compose_jaw(moved @ self.poses_of, self.hinge)
+
+
+def jaw_of_frames(arguments: argparse.Namespace, _: Actor, __: Path) -> None:
+    """The jaw against the truth, and what becomes of fit and retarget, both ways between two actors."""
+    rows: list[list[object]] = []
+    ways = {"Gauss-Newton": JawOfFrame, "ridge regression": RegressedJaw}
+    for seed, other in ((arguments.seed, arguments.other), (arguments.other, arguments.seed)):
+        source, target = learned(arguments, seed)[1], learned(arguments, other)[1]
+        plain = make(arguments, "performance", f"performance_{seed}_plain", "--seed", str(seed))
+        aimed = make(arguments, "performance", f"performance_{other}_plain", "--seed", str(other))
+        name, options = f"performance_{seed}_plain_frames_400_step_9", ("--frames", "400", "--step", "9")
+        shot = make(arguments, "performance", name, "--seed", str(seed), *options)
+        for way, kind in ways.items():
+            with mock.patch.object(fitting_session, "JawOfFrame", kind):
+                take = fit_performance(source, read_performance(plain), FittingSettings(modes=arguments.modes))
+                carried = evaluate_take(target, retarget_take(take, source, target))["vertices"]
+            with np.load(aimed) as archive:
+                off = np.linalg.norm(carried - archive["vertices"], axis=-1)
+            with np.load(shot) as archive:
+                start = time.perf_counter()
+                mine = angle_degrees(kind(source).predict(archive["vertices"].astype(np.float64)))
+                seconds = time.perf_counter() - start
+                true = angle_degrees(archive["jaw"])
+            slope, correlation = float(np.polyfit(true, mine, 1)[0]), float(np.corrcoef(true, mine)[0, 1])
+            wrong = np.abs(mine - true)
+            speed = 1000 * seconds / len(true), take.figures["frames_per_second"]
+            errors = float(wrong.mean()), float(wrong.max()), take.figures["mean_mm"], float(off.mean())
+            rows.append([f"{seed}, {way}", slope, correlation, *errors, *speed])
+    print_table(
+        "The jaw of 400 frames against the truth; fit of 100 frames and their retarget to the other actor (mm)",
+        ["actor", "slope", "correlation", "mean °", "worst °", "fit", "retarget", "ms a frame", "frames/s of the fit"],
+        rows,
+    )
+
+
+def bounds(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
+    """What it costs to keep the weights of all points within bounds, and what a retarget has of it."""
+    target = learned(arguments, arguments.other)[1]
+    seeds = arguments.seed, arguments.other
+    paths = [make(arguments, "performance", f"performance_{seed}_plain", "--seed", str(seed)) for seed in seeds]
+    performance = read_performance(paths[0])
+    with np.load(paths[1]) as archive:
+        truth = archive["vertices"]
+    rows: list[list[object]] = []
+    for largest in (0.0, 3.0, 2.0, 1.5, 1.0):
+        settings = FittingSettings(modes=arguments.modes, largest_weight=largest)
+        take = fit_performance(actor, performance, settings)
+        span = [np.inf, -np.inf]
+        for frame in take.coefficients:
+            weights = take.modes @ frame
+            span = [min(span[0], float(weights.min())), max(span[1], float(weights.max()))]
+        carried = retarget_take(take, actor, target)
+        off = np.linalg.norm(evaluate_take(target, carried)["vertices"] - truth, axis=-1)
+        # The weights of e_i as they are, on the target's jaw.
+        bare = dataclasses.replace(carried, modes=take.modes, coefficients=take.coefficients)
+        bare_off = np.linalg.norm(evaluate_take(target, bare)["vertices"] - truth, axis=-1)
+        rows.append(
+            [
+                f"{1 - largest:g} to {largest:g}" if largest else "none",
+                f"{span[0]:.2f} to {span[1]:.2f}",
+                *(take.figures[name] for name in ("mean_mm", "p99_mm", "worst_mm")),
+                *(float(value) for value in (off.mean(), off.max(), bare_off.mean(), bare_off.max())),
+                take.figures["frames_per_second"],
+                take.figures["setup_s"],
+            ]
+        )
+    print_table(
+        f"Bounds on the weights, actor {arguments.seed}, retargeted to {arguments.other} (mm)",
+        [
+            "bounds",
+            "weights",
+            "fit",
+            "99 %",
+            "worst",
+            "retarget",
+            "worst",
+            "weights as they are",
+            "worst",
             "frames/s",
             "set-up s",
         ],
@@ -218,7 +328,11 @@ def images(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
     random = np.random.default_rng(0)
     rows = []
     for count, used in ((5000, cameras[:1]), (5000, cameras), (68, cameras[:1]), (68, cameras)):
-        chosen = random.permutation(facing)[:count] if count > 1000 else spread_over(neutral[facing], count, facing)
+        chosen = (
+            random.permutation(facing)[:count]
+            if count > 1000
+            else facing[spread_points(neutral[facing], np.ones(len(facing)), count)]
+        )
         pixels = np.stack([camera.project(truth[:, chosen]) for camera in used], axis=1)
         pixels += random.normal(scale=0.3, size=pixels.shape)
         names = tuple(map(str, chosen))
@@ -257,15 +371,6 @@ def images(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
     )
 
 
-def spread_over(places: np.ndarray, count: int, numbers: np.ndarray) -> np.ndarray:
-    """`count` of the numbers (P,) whose places (P, 3) lie far from each other."""
-    chosen, distance = [0], np.full(len(places), np.inf)
-    for _ in range(count - 1):
-        distance = np.minimum(distance, np.linalg.norm(places - places[chosen[-1]], axis=1))
-        chosen.append(int(distance.argmax()))
-    return numbers[chosen]
-
-
 def ready(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
     """The set-up of a first and a second fit, and how long one frame takes after it."""
     name = f"performance_{arguments.seed}_plain"
@@ -279,7 +384,7 @@ def ready(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
             FittingSession(actor, settings, cache)
             seconds.append(time.perf_counter() - start)
         live, size = LiveFit(actor, settings, cache), cache.stat().st_size / 1e6
-    handles = spread_over(actor.neutral, 30, np.arange(len(actor.neutral)))
+    handles = spread_points(actor.neutral, np.ones(len(actor.neutral)), 30)
     milliseconds = {}
     for label, one in {
         "mesh, head free": lambda frame: live.mesh(frame),
@@ -331,11 +436,7 @@ def sparse(arguments: argparse.Namespace, actor: Actor) -> list[object]:
     neutral = actor.neutral
     moved = np.sqrt((actor.expressions**2).sum(-1).mean(1))
     wanted = np.minimum(moved / moved.mean(), 3.0) ** 0.5  # markers are put where a face moves
-    chosen, distance = [int(wanted.argmax())], np.full(len(neutral), np.inf)
-    for _ in range(SPARSE_POINTS - 1):
-        distance = np.minimum(distance, np.linalg.norm(neutral - neutral[chosen[-1]], axis=1))
-        chosen.append(int((distance * wanted).argmax()))
-    vertices = np.array(chosen)
+    vertices = spread_points(neutral, wanted, SPARSE_POINTS)
     positions = truth["vertices"][:, vertices].astype(float)
     names = tuple(str(vertex) for vertex in vertices)
     frames = np.arange(len(positions), dtype=np.int32)

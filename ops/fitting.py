@@ -54,6 +54,24 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         description="How many smooth functions the weights of a shape are made of; 0 leaves it to the method",
         min=0,
     )
+    largest_weight: FloatProperty(
+        name="Largest Weight",
+        description="Keep every point's weights between 1 minus this and this; 0 sets no bounds. Left out, the scene's "
+        "setting counts",
+        min=0.0,
+        max=100.0,
+    )
+    ridge: FloatProperty(
+        name="Ridge",
+        description="What a weight of 1 costs, as a distance in mm: more keeps weights nearer to 0; 0 leaves it to the "
+        "method",
+        min=0.0,
+    )
+    smoothness: FloatProperty(
+        name="Smoothness",
+        description="What a weight costs that changes across the face, in mm; 0 leaves it to the method",
+        min=0.0,
+    )
     beside: BoolProperty(
         name="Beside the Performance",
         description="Place the result beside the performance, where nothing of AIM's stands; else exactly on it. Left "
@@ -79,7 +97,11 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         learned_file(actor)
         source = self._source(context)
         solver = self.solver if self.properties.is_property_set("solver") else context.scene.aim.solver
-        choices = {"device": worker_device(context), "solver": solver, **({"modes": self.modes} if self.modes else {})}
+        bounded = self.properties.is_property_set("largest_weight")
+        largest = self.largest_weight if bounded else context.scene.aim.sources.largest_weight
+        choices = {"device": worker_device(context), "solver": solver, "largest_weight": round(largest, 6)}
+        asked = {name: getattr(self, name) for name in ("modes", "ridge", "smoothness")}
+        choices |= {name: round(value, 6) for name, value in asked.items() if value}
         tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32
         run = jobs.Run(actor.identifier, "fit", worker_interpreter(context), deliver)
         beside = self.beside if self.properties.is_property_set("beside") else context.scene.aim.beside

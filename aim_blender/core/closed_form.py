@@ -13,9 +13,9 @@ from torch import Tensor
 DETAIL_MM = 30.0  # a weight that goes up and down within this length costs `smoothness`
 CLOSE_ENOUGH = 1e-4  # of the right side: where conjugate gradients end
 MOST_ITERATIONS = 60
-BOUNDED_POINTS = 3000  # at which bounds are kept; between them weights are smooth
-BOUND_MM = 0.3  # what a weight of 1 beyond its bounds costs at every point, in each round
-BOUND_ROUNDS = 40
+BOUNDED_POINTS = 1500  # at which bounds are kept; between them weights are smooth
+BOUND_MM = 0.5  # what a weight of 1 beyond its bounds costs at every point, in each round
+BOUND_ROUNDS = 30
 BOUND_TOLERANCE = 0.02  # of a weight: where the rounds end
 RELAXATION = 1.7
 
@@ -168,11 +168,11 @@ class WeightBounds:
             if doubt is not None:
                 whole = whole + self.form.seen(self.form.offsets(some) * doubt[..., None]).to(whole.dtype)
             some = self.form.shaped(self.inverse @ whole, found)
-            relaxed = RELAXATION * self._weights(some) + (1.0 - RELAXATION) * wanted + push
+            weights = self._weights(some)
+            relaxed = RELAXATION * weights + (1.0 - RELAXATION) * wanted + push
             before, wanted = wanted, relaxed.clamp(self.least, self.most)
             push = relaxed - wanted
-            change = (wanted - before).abs().amax((0, 2)) + self._beyond(self._weights(some))
-            if bool((change <= BOUND_TOLERANCE).all()):
+            if float((wanted - before).abs().max() + self._beyond(weights).max()) <= BOUND_TOLERANCE:
                 break
         found = found.clone()
         found[rows] = some

@@ -23,7 +23,7 @@ from .errors import InputError
 from .fitting_settings import check_choices
 from .image_points import ImagePoints, LandmarkMap, bind_landmarks
 from .jaw import compose_jaw, decompose_jaw
-from .jaw_of_frame import JawRange, motion_columns
+from .jaw_of_frame import PlausibleJaw, motion_columns
 from .modes import laplacian_modes
 from .points import Binding
 from .takes import Take
@@ -57,7 +57,7 @@ class ImageFittingSettings:
     head: str = "auto"
 
     def __post_init__(self) -> None:
-        check_choices(self.modes, self.head, self.temporal)
+        check_choices(self)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class ImageSolver:
         self.hinge = actor.hinge
         if self.hinge is not None:
             self.jaw_poses = decompose_jaw(actor.jaw, self.hinge)  # (N, 6)
-            self.jaw_range = JawRange(actor)
+            self.plausible_jaw = PlausibleJaw(actor)
         self.neutral = binding.of(actor.neutral)  # (P, 3)
         self.moved = binding.of_fields(moved)  # (P, N, 3) jaw included
         self.expressions = binding.of_fields(actor.expressions)
@@ -133,7 +133,7 @@ class ImageSolver:
         head, face = self._face(view)
         jaw = np.eye(4)
         if self.hinge is not None:
-            jaw = compose_jaw(self.jaw_range.within(face @ self.jaw_poses), self.hinge)
+            jaw = compose_jaw(self.plausible_jaw.within(face @ self.jaw_poses), self.hinge)
         return self._detail(view, head, jaw, face)
 
     def _face(self, view: View) -> tuple[np.ndarray, np.ndarray]:

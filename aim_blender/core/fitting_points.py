@@ -50,7 +50,7 @@ class PointFittingSettings:
     head: str = "auto"
 
     def __post_init__(self) -> None:
-        check_choices(self.modes, self.head, self.temporal)
+        check_choices(self)
 
 
 class PointSolver:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from .errors import InputError
 
@@ -48,7 +49,7 @@ class FittingSettings:
     def __post_init__(self) -> None:
         if self.solver not in SOLVERS:
             raise InputError(f"there is no solver called {self.solver!r}; it must be {' or '.join(SOLVERS)}")
-        check_choices(self.modes, self.head, self.temporal)
+        check_choices(self)
         if self.iterations < 0:
             raise InputError(f"iterations is {self.iterations}; it must be 0 or more, and 0 leaves it to the method")
         if not (self.largest_weight == 0 or 1 <= self.largest_weight <= 100):
@@ -61,11 +62,30 @@ class FittingSettings:
             )
 
 
-def check_choices(modes: int, head: str, temporal: float) -> None:
-    """Raise InputError unless these, which every kind of fit has, can be used."""
-    if head not in HEADS:
-        raise InputError(f"head is {head!r}; it must be one of {', '.join(HEADS)}")
-    if not 1 <= modes <= 2000:
-        raise InputError(f"modes is {modes}; it must be between 1 and 2000")
-    if not (temporal == 0 or 2 <= temporal <= 1000):
-        raise InputError(f"temporal is {temporal:g}; it must be 0, or from 2 to 1000 frames")
+class Choices(Protocol):
+    """What every kind of fit can choose."""
+
+    @property
+    def modes(self) -> int: ...
+    @property
+    def ridge(self) -> float: ...
+    @property
+    def smoothness(self) -> float: ...
+    @property
+    def head(self) -> str: ...
+    @property
+    def temporal(self) -> float: ...
+
+
+def check_choices(chosen: Choices) -> None:
+    """Raise InputError unless these can be used."""
+    if chosen.head not in HEADS:
+        raise InputError(f"head is {chosen.head!r}; it must be one of {', '.join(HEADS)}")
+    if not 1 <= chosen.modes <= 2000:
+        raise InputError(f"modes is {chosen.modes}; it must be between 1 and 2000")
+    if not 1e-4 <= chosen.ridge <= 1e4:
+        raise InputError(f"ridge is {chosen.ridge:g}; it must be a distance between 0.0001 and 10000 mm")
+    if not 0 <= chosen.smoothness <= 1e4:
+        raise InputError(f"smoothness is {chosen.smoothness:g}; it must be a distance between 0 and 10000 mm")
+    if not (chosen.temporal == 0 or 2 <= chosen.temporal <= 1000):
+        raise InputError(f"temporal is {chosen.temporal:g}; it must be 0, or from 2 to 1000 frames")

@@ -47,7 +47,7 @@ class JawOfPoints:
         spread = envelope(self.hinge)
         self.prior = RIDGE_MM**2 * np.eye(len(poses) + 6)
         self.prior[len(poses) :, len(poses) :] = ENVELOPE_MM**2 * spread.T @ spread
-        self.range = JawRange(actor)
+        self.plausible = PlausibleJaw(actor)
 
     def predict(self, positions: np.ndarray) -> np.ndarray:
         """T_j (F, 4, 4) of positions (F, P, 3) in mm without head motion; points that are not numbers are left out.
@@ -58,7 +58,7 @@ class JawOfPoints:
             return np.tile(np.eye(4), (len(positions), 1, 1))
         length = max(1, CHUNK_BYTES // (8 * self.expressions.size * 4))
         poses = [self._poses(positions[first : first + length]) for first in range(0, len(positions), length)]
-        return compose_jaw(self.range.within(np.concatenate(poses)), self.hinge)
+        return compose_jaw(self.plausible.within(np.concatenate(poses)), self.hinge)
 
     def _poses(self, positions: np.ndarray) -> np.ndarray:
         """(f, 6) as compose_jaw takes them."""
@@ -101,7 +101,7 @@ class JawOfFrame(JawOfPoints):
         return super().predict(positions[:, self.points])
 
 
-class JawRange:
+class PlausibleJaw:
     """What poses of the jaw are plausible for an actor that has one: those of its shapes, and somewhat further."""
 
     def __init__(self, actor: Actor) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all fits do alike with what they find of the frames: fill in the missing, smooth over time, sum up the errors."""
+"""What all fits do alike with what they find of the frames: fill in the missing, smooth over time, sum up errors."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ table. The columns:
     write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
     start end     the frames that are wanted; step: every how many; first: the number the first one gets
     fps           frames a second of what is written, converted from the performance's own
-    solver modes temporal head device iterations seed camera landmarks     how to fit, as for `fit`
+    solver modes ridge smoothness largest_weight temporal head device iterations seed camera landmarks     how to fit,
+                  as for `fit`
     strength jaw_strength head_motion pairs regions correspondence         how to retarget, as for `retarget`
     tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
 """
@@ -40,7 +41,20 @@ from .tasks import ACTOR_SUFFIX, TAKE_SUFFIX
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = ("solver", "modes", "temporal", "head", "device", "iterations", "seed", "camera", "landmarks")
+FIT = (
+    "solver",
+    "modes",
+    "ridge",
+    "smoothness",
+    "largest_weight",
+    "temporal",
+    "head",
+    "device",
+    "iterations",
+    "seed",
+    "camera",
+    "landmarks",
+)
 TIMING = ("start", "end", "step", "first", "fps")
 RETARGET = ("strength", "jaw_strength", "head_motion", "pairs", "regions", "correspondence")
 
@@ -65,6 +79,9 @@ COLUMNS = {
     "first": WHOLE,
     "fps": NUMBER,
     "modes": COUNT,
+    "ridge": NUMBER,
+    "smoothness": NUMBER,
+    "largest_weight": NUMBER,
     "temporal": NUMBER,
     "iterations": COUNT,
     "seed": WHOLE,

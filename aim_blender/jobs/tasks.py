@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ..core.actor import Actor
     from ..core.captures import Capture
     from ..core.correspondence import Correspondence
-    from ..core.retargeting import RetargetSettings
     from ..core.performances import Performance
+    from ..core.retargeting import RetargetSettings
     from ..core.takes import Take
 
 Report = Callable[[dict[str, Any]], None]
@@ -48,8 +48,17 @@ LEARNING_CHOICES = (
     "seed",
     "threads",
 )
-FITTING_CHOICES = ("solver", "modes", "temporal", "head", "device", "iterations", "warm_start", "seed")
-POINT_FITTING_CHOICES = ("modes", "temporal", "head")
+POINT_FITTING_CHOICES = ("modes", "ridge", "smoothness", "temporal", "head")
+FITTING_CHOICES = (
+    *POINT_FITTING_CHOICES,
+    "solver",
+    "largest_weight",
+    "outlier_mm",
+    "device",
+    "iterations",
+    "warm_start",
+    "seed",
+)
 TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/retiming.py
 RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions", "correspondence")
 
@@ -106,10 +115,10 @@ def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figur
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, performance, out, and optionally the choices of FITTING_CHOICES and the frames start to end.
 
-    Points (.json, .csv) take modes, temporal and head, and are fitted whole. With camera, a JSON file, they are points
-    in its images, and landmarks says where they belong on the mesh. Beside the take `X.take.safetensors` it writes
-    pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is known; X.sheet.png, frames of
-    the performance and the take. Beside the actor it keeps what its next fit can use again.
+    Points (.json, .csv) take those of POINT_FITTING_CHOICES, and are fitted whole. With camera, a JSON file, they are
+    points in its images, and landmarks says where they belong on the mesh. Beside the take `X.take.safetensors` it
+    writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is known; X.sheet.png,
+    frames of the performance and the take. Beside the actor it keeps what its next fit can use again.
     """
     optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks")
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)

@@ -122,6 +122,21 @@ def _add_fit(verbs: Any) -> None:
     )
     parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
     parser.add_argument(
+        "--ridge", type=float, metavar="MM", help="what a weight of 1 costs: more keeps weights nearer to 0"
+    )
+    parser.add_argument(
+        "--smoothness", type=float, metavar="MM", help="what a weight costs that changes across the face"
+    )
+    parser.add_argument(
+        "--largest-weight",
+        type=float,
+        metavar="X",
+        help="keep all weights between 1 - X and X, such as 1.5 (default: 0, no bounds)",
+    )
+    parser.add_argument(
+        "--outlier-mm", type=float, metavar="MM", help="a point further off than this loses its say (0: none does)"
+    )
+    parser.add_argument(
         "--temporal", type=float, metavar="FRAMES", help="halve what goes to and fro within so many frames (default: 0)"
     )
     parser.add_argument("--camera", type=_path, metavar="FILE.json", help="of the images that the points are in")

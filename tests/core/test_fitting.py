@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import lsq_linear
 
 from aim_blender.core import closed_form, fitting
 from aim_blender.core.closed_form import ClosedForm, expression_offsets, prior_of_modes
@@ -126,6 +127,46 @@ def test_known_weights_are_found_again(problem):
     assert torch.allclose(solver.solve(solver.offsets(coefficients)), coefficients, atol=1e-5)
 
 
+def bounded_twin(matrix: np.ndarray, right: np.ndarray, trust: np.ndarray, costs: np.ndarray, modes: np.ndarray):
+    """Coefficients (M, N) of one frame by SciPy's bounded least squares over the weights of all points: with as many
+    modes as points, coefficients follow from weights, and the bounds are those of the unknowns."""
+    to_coefficients = np.kron(np.linalg.inv(modes), np.eye(NAMES))  # (V N, V N)
+    say = np.repeat(np.sqrt(trust), 3)
+    rows = np.concatenate([matrix @ to_coefficients * say[:, None], np.sqrt(costs)[:, None] * to_coefficients])
+    wanted = np.concatenate([right.reshape(-1) * say, np.zeros(len(costs))])
+    found = lsq_linear(rows, wanted, bounds=(-0.5, 1.5), method="bvls", tol=1e-14)
+    return (to_coefficients @ found.x).reshape(-1, NAMES), found.x
+
+
+@pytest.mark.parametrize("believed", ["all", "some"])
+def test_bounded_weights_are_those_of_bounded_least_squares(monkeypatch, believed):
+    for name, value in (("BOUND_TOLERANCE", 1e-11), ("BOUND_ROUNDS", 20000), ("CLOSE_ENOUGH", 1e-12)):
+        monkeypatch.setattr(closed_form, name, value)
+    count = 10
+    random_ = np.random.default_rng(4)
+    modes = np.linalg.qr(random_.normal(size=(count, count)))[0] * np.sqrt(count)
+    expressions, residual = random_.normal(size=(count, NAMES, 3)), 2.0 * random_.normal(size=(FRAMES, count, 3))
+    residual[0] *= 0.01  # a frame that keeps within the bounds by itself
+    costs, trust = np.full(count, 0.01), random_.choice([0.2, 1.0], (FRAMES, count))
+    form = ClosedForm(*map(torch.as_tensor, (expressions, modes, costs)), bounds=(-0.5, 1.5))
+    say = None if believed == "all" else torch.as_tensor(trust)
+    found = form.solve(torch.as_tensor(residual), say)
+    assert torch.allclose(
+        found[0],
+        ClosedForm(form.expressions, form.modes, torch.as_tensor(costs)).solve(
+            torch.as_tensor(residual[:1]), None if say is None else say[:1]
+        )[0],
+        atol=1e-9,
+    )
+    matrix = np.einsum("vm,vnx->vxmn", modes, expressions).reshape(3 * count, -1)
+    for frame in range(FRAMES):
+        frame_trust = np.ones(count) if say is None else trust[frame]
+        prior_costs = np.repeat(count * costs, NAMES)
+        wanted, weights = bounded_twin(matrix, residual[frame], frame_trust, prior_costs, modes)
+        assert np.allclose(found[frame], wanted, atol=1e-6)
+        assert (np.isclose(weights, -0.5) | np.isclose(weights, 1.5)).any() == (frame > 0)
+
+
 def test_a_stronger_prior_gives_smaller_weights(problem):
     residual = random(1, POINTS, 3)
     expressions, modes, costs = problem
@@ -191,6 +232,19 @@ def test_a_fit_is_the_same_every_time(demo_learned, demo_frames, demo_take):
         assert np.array_equal(getattr(again, name), getattr(demo_take, name))
 
 
+def test_weights_of_a_performance_keep_within_bounds(demo_learned, demo_frames, demo_take):
+    def weights(take) -> np.ndarray:
+        return np.einsum("vm,fmn->fvn", take.modes, take.coefficients)
+
+    settings = FittingSettings(modes=20, largest_weight=1.0, device="cpu")
+    bounded = fit_performance(demo_learned, demo_frames, settings)
+    least, most = weights(bounded).min(), weights(bounded).max()
+    assert weights(demo_take).min() < -0.3
+    assert least > -0.1
+    assert most < 1.1
+    assert demo_take.figures["mean_mm"] < bounded.figures["mean_mm"] < 0.5
+
+
 def test_more_modes_than_points_are_cut_down(tiny):
     actor, performance = tiny
     take = fit_performance(actor, performance, FittingSettings(modes=500, device="cpu", head="still"))
@@ -229,6 +283,9 @@ def tiny(tmp_path_factory):
         ({"head": "loose"}, "'loose'; it must be one of auto, free, still"),
         ({"modes": 0}, "modes is 0; it must be between 1 and 2000"),
         ({"modes": 2001}, "modes is 2001"),
+        ({"ridge": 0.0}, "ridge is 0; it must be a distance between"),
+        ({"smoothness": float("nan")}, "smoothness is nan; it must be a distance between"),
+        ({"largest_weight": 0.5}, "largest_weight is 0.5; it must be from 1 to 100, or 0"),
     ],
 )
 def test_wrong_settings(choices, part):

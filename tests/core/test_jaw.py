@@ -19,7 +19,8 @@ from aim_blender.core.jaw import (
     measured_jaw,
     rest_jaw,
 )
-from aim_blender.core.jaw_of_frame import JawOfFrame
+from aim_blender.core.jaw_of_frame import JawOfFrame, JawOfPoints, PlausibleJaw, motion_columns
+from aim_blender.core.points import Binding
 from aim_blender.core.preparation import prepare
 from tests.core.geometry import degrees_between, moved, random_motions, rigid
 
@@ -226,10 +227,40 @@ def test_frames_that_are_shapes_have_the_jaw_of_the_shapes(demo, demo_learned):
 
 def test_jaw_of_frames_follows_the_truth(demo_learned, demo_shot):
     still = np.einsum("fyx,fvy->fvx", demo_shot.head[:, :3, :3], demo_shot.vertices - demo_shot.head[:, None, :3, 3])
-    hinge = demo_learned.hinge
-    found, true = (
-        opening(decompose_jaw(jaw, hinge), hinge) for jaw in (JawOfFrame(demo_learned).predict(still), demo_shot.jaw)
-    )
+    hinge, jaw = demo_learned.hinge, JawOfFrame(demo_learned)
+    thrown, lost = still.copy(), still.copy()
+    thrown[:, jaw.points[::10]] += 30.0
+    lost[:, jaw.points[::3]] = np.nan
+    true = opening(decompose_jaw(demo_shot.jaw, hinge), hinge)
     assert np.ptp(true) > 6
-    assert np.corrcoef(found, true)[0, 1] > 0.95
-    assert np.abs(found - true).mean() < 2.0
+    for frames in (still, thrown, lost):
+        found = opening(decompose_jaw(jaw.predict(frames), hinge), hinge)
+        assert np.corrcoef(found, true)[0, 1] > 0.99
+        assert np.abs(found - true).mean() < 1.0
+
+
+def test_the_jaw_stays_in_a_plausible_range(demo_learned):
+    """Whatever the points do: far off, none, or a chin drawn where no jaw goes."""
+    hinge, plausible = demo_learned.hinge, PlausibleJaw(demo_learned)
+    own = decompose_jaw(demo_learned.jaw, hinge)
+    np.testing.assert_allclose(plausible.within(own), own, atol=1e-12)
+    chin = np.argsort(-demo_learned.skin_weight[:, 0])[:20]
+    drawn = np.tile(demo_learned.neutral[chin], (5, 1, 1))
+    for frame, by in enumerate([(0, 0, -400.0), (0, 0, 400.0), (300.0, 0, 0), (0, -500.0, 0)], 1):
+        drawn[frame] += by
+    jaw = JawOfPoints(demo_learned, Binding.at(chin))
+    poses = decompose_jaw(jaw.predict(drawn), hinge)
+    np.testing.assert_allclose(plausible.within(poses), poses, atol=1e-9)
+    widest = opening(own, hinge).max()
+    assert opening(poses, hinge).max() < 1.25 * widest + 1.1
+    assert degrees_between(jaw.predict(np.full_like(drawn[:1], np.nan)), np.eye(4)).max() < 1e-9
+
+
+def test_columns_of_a_motion_are_its_derivative():
+    arm, step = np.array([[30.0, -20.0, 50.0]]), 1e-6
+    for axis, column in enumerate(motion_columns(arm)[0].T):
+        pose = np.zeros(6)
+        pose[axis] = step
+        motion = compose_jaw(pose, Hinge(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 1.0, 0])))
+        moved = motion[:3, :3] @ arm[0] + motion[:3, 3]
+        np.testing.assert_allclose((moved - arm[0]) / step, column, atol=1e-3)
