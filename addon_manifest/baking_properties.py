@@ -86,7 +86,7 @@ class AimRig(bpy.types.PropertyGroup):
         default=True,
     )
     pairs: CollectionProperty(type=AimPair)
-    active_pair: IntProperty()
+    active_pair: IntProperty(name="Chosen", description="The expression that is chosen in the list")
 
 
 CLASSES = (AimBaking, AimRig)

@@ -31,7 +31,7 @@ class AimBatch(bpy.types.PropertyGroup):
     """The batch of a scene."""
 
     shots: CollectionProperty(type=AimBatchShot)
-    active_shot: IntProperty()
+    active_shot: IntProperty(name="Chosen", description="The shot that is chosen in the list")
     folder: StringProperty(
         name="Folder", description="Where the results go, each shot into a folder of its own", subtype="DIR_PATH"
     )

@@ -50,10 +50,18 @@ class AimSources(bpy.types.PropertyGroup):
         name="Points",
         description="The collection of empties, or other objects, whose places are points of the face",
     )
+    blend: IntProperty(
+        name="Fade",
+        description="Over how many frames a corrected frame's change comes and goes; 0 changes this frame alone",
+        default=3,
+        min=0,
+        soft_max=24,
+        max=1000,
+    )
     views: CollectionProperty(type=AimView)
-    active_view: IntProperty()
+    active_view: IntProperty(name="Chosen", description="The camera that is chosen in the list")
     landmarks: CollectionProperty(type=AimImageLandmark)
-    active_landmark: IntProperty()
+    active_landmark: IntProperty(name="Chosen", description="The point that is chosen in the list")
     largest_weight: FloatProperty(
         name="Largest Weight",
         description="Of whole meshes: keep the weights of every point between 1 minus this and this; 1.5 is -0.5 to "

@@ -73,7 +73,7 @@ class AimActor(bpy.types.PropertyGroup):
         type=bpy.types.Object, poll=_is_mesh, name="Neutral", description="The mesh of the face at rest"
     )
     shapes: CollectionProperty(type=AimShape)
-    active_shape: IntProperty()
+    active_shape: IntProperty(name="Chosen", description="The shape that is chosen in the list")
     skull: PointerProperty(
         type=bpy.types.Object,
         poll=_is_mesh,
@@ -106,9 +106,9 @@ class AimActor(bpy.types.PropertyGroup):
         description="Optional: a mesh of the lower teeth at rest; the mandible is fitted to them",
     )
     landmarks: CollectionProperty(type=AimLandmark)
-    active_landmark: IntProperty()
+    active_landmark: IntProperty(name="Chosen", description="The point that is chosen in the list")
     depths: CollectionProperty(type=AimDepth)
-    active_depth: IntProperty()
+    active_depth: IntProperty(name="Chosen", description="The depth that is chosen in the list")
     anatomy_figures: StringProperty(options={"HIDDEN"})
     millimetres_per_unit: FloatProperty(
         name="Millimetres per Unit",
@@ -132,8 +132,8 @@ class AimTake(bpy.types.PropertyGroup):
     file_path: StringProperty(name="Take", description="The file of the fitted take", subtype="FILE_PATH")
     bake_path: StringProperty(options={"HIDDEN"})
     figures: StringProperty(options={"HIDDEN"})
-    frame_start: IntProperty()
-    frame_end: IntProperty()
+    frame_start: IntProperty(name="Start", description="The take's first frame")
+    frame_end: IntProperty(name="End", description="The take's last frame")
     error_view: StringProperty(options={"HIDDEN"})
     error_largest: FloatProperty(options={"HIDDEN"})
     collection: PointerProperty(type=bpy.types.Collection)
@@ -143,9 +143,9 @@ class AimScene(bpy.types.PropertyGroup):
     """Everything that AIM remembers in a scene."""
 
     actors: CollectionProperty(type=AimActor)
-    active_actor: IntProperty()
+    active_actor: IntProperty(name="Chosen", description="The actor that is chosen in the list")
     takes: CollectionProperty(type=AimTake)
-    active_take: IntProperty()
+    active_take: IntProperty(name="Chosen", description="The take that is chosen in the list")
     retarget: PointerProperty(type=AimRetarget)
     baking: PointerProperty(type=AimBaking)
     rig: PointerProperty(type=AimRig)

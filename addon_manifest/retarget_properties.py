@@ -34,9 +34,9 @@ class AimRetarget(bpy.types.PropertyGroup):
     """The lists of retargeting. Empty ones count as not there: expressions pair by name, regions are alike."""
 
     pairs: CollectionProperty(type=AimPair)
-    active_pair: IntProperty()
+    active_pair: IntProperty(name="Chosen", description="The expression that is chosen in the list")
     regions: CollectionProperty(type=AimRegion)
-    active_region: IntProperty()
+    active_region: IntProperty(name="Chosen", description="The region that is chosen in the list")
 
 
 CLASSES = (AimPair, AimRegion, AimRetarget)

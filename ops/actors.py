@@ -7,7 +7,7 @@ import bpy
 from bpy.props import FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.scene import actor_meshes, actors, demo, jobs
-from .base import AimOperator, require_actor
+from .base import AimOperator, in_object_mode, is_idle, refused, require_actor
 
 # To see three faces and what the side bar covers, seen from where one fills the view.
 ROW_DISTANCE = 1.75
@@ -33,12 +33,10 @@ class AIM_OT_actor_add(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
+        if not in_object_mode(cls, context):
             return False
         if context.active_object is None or context.active_object.type != "MESH":
-            cls.poll_message_set("Select the meshes of one face and click the neutral last")
-            return False
+            return refused(cls, "Select the meshes of one face and click the neutral last")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -61,13 +59,8 @@ class AIM_OT_actor_remove(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
         if actor is None:
-            cls.poll_message_set("There is no actor to remove")
-            return False
-        run = jobs.of(actor)
-        if run is not None and run.active:
-            cls.poll_message_set("A job of this actor is running; wait for it or cancel it")
-            return False
-        return True
+            return refused(cls, "There is no actor to remove")
+        return is_idle(cls, actor)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)
@@ -90,8 +83,7 @@ class AIM_OT_shape_remove(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
         if actor is None or len(actor.shapes) < 2:
-            cls.poll_message_set("An actor keeps at least one shape beside its neutral")
-            return False
+            return refused(cls, "An actor keeps at least one shape beside its neutral")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -111,8 +103,7 @@ class AIM_OT_take_remove(AimOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not 0 <= context.scene.aim.active_take < len(context.scene.aim.takes):
-            cls.poll_message_set("There is no take to remove")
-            return False
+            return refused(cls, "There is no take to remove")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -132,10 +123,7 @@ class AIM_OT_demo_actor_add(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
-        return True
+        return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = demo.add_demo_actor(context)

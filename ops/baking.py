@@ -10,7 +10,7 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import baking_jobs, jobs, naming, rig_baking
-from .base import AimOperator, worker_interpreter
+from .base import AimOperator, has_take, in_object_mode, worker_interpreter
 from .results import deliver
 
 KINDS = (
@@ -48,13 +48,7 @@ class AIM_OT_take_bake(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not len(context.scene.aim.takes):
-            cls.poll_message_set("Fit a performance first")
-            return False
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
-        return True
+        return has_take(cls, context) and in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         state = context.scene.aim
@@ -104,10 +98,7 @@ class AIM_OT_rig_pairs_find(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not len(context.scene.aim.takes):
-            cls.poll_message_set("Fit a performance first")
-            return False
-        return True
+        return has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         take, actor = rig_baking.take_and_actor(context.scene, self.take)
@@ -136,10 +127,7 @@ class AIM_OT_bake_to_rig(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not len(context.scene.aim.takes):
-            cls.poll_message_set("Fit a performance first")
-            return False
-        return True
+        return has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         take, actor = rig_baking.take_and_actor(context.scene, self.take)

@@ -89,14 +89,33 @@ def require_actor(context: bpy.types.Context) -> Any:
     return actor
 
 
+def refused(operator: type[Any], sentence: str) -> bool:
+    """False, for a poll to return; Blender shows the sentence at the grey button."""
+    operator.poll_message_set(sentence)
+    return False
+
+
+def has_take(operator: type[Any], context: bpy.types.Context) -> bool:
+    """Whether the scene has a take; if not, Blender shows what to do."""
+    return len(context.scene.aim.takes) > 0 or refused(operator, "Fit a performance first")
+
+
+def in_object_mode(operator: type[Any], context: bpy.types.Context) -> bool:
+    """Whether nothing is being edited; if not, Blender shows what to do."""
+    return context.mode == "OBJECT" or refused(operator, "Return to Object Mode first")
+
+
 def may_start_job(operator: type[Any], context: bpy.types.Context) -> bool:
     """Whether the active actor can start a job; if not, Blender shows why."""
     actor = actors.active_actor(context.scene)
     if actor is None:
-        operator.poll_message_set("Make an actor first")
-        return False
+        return refused(operator, "Make an actor first")
+    return is_idle(operator, actor)
+
+
+def is_idle(operator: type[Any], actor: Any) -> bool:
+    """Whether no job of the actor is running; if one is, Blender says so."""
     run = jobs.of(actor)
     if run is not None and run.active:
-        operator.poll_message_set("A job of this actor is running; wait for it or cancel it")
-        return False
+        return refused(operator, "A job of this actor is running; wait for it or cancel it")
     return True

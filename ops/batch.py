@@ -10,7 +10,7 @@ from bpy.props import StringProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import batch, jobs
-from .base import AimOperator, worker_interpreter
+from .base import AimOperator, refused, worker_interpreter
 
 
 class AIM_OT_batch_retarget(AimOperator, bpy.types.Operator):
@@ -78,7 +78,7 @@ class AIM_OT_batch_cancel(AimOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         run = jobs.RUNS.get(batch.KEY)
-        return run is not None and run.active
+        return (run is not None and run.active) or refused(cls, "No batch is running")
 
     def run(self, context: bpy.types.Context) -> set[str]:
         run = jobs.RUNS.get(batch.KEY)
@@ -124,7 +124,7 @@ class AIM_OT_batch_import(AimOperator, bpy.types.Operator):
     bl_description = "Add the shots of a .csv, .json or .toml table to the list"
     bl_options = {"REGISTER", "UNDO"}
 
-    filepath: StringProperty(subtype="FILE_PATH")
+    filepath: StringProperty(name="File", description="The table of shots: .csv, .json or .toml", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.csv;*.json;*.toml", options={"HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -143,7 +143,9 @@ class AIM_OT_batch_export(AimOperator, bpy.types.Operator):
     bl_description = "Write the list as a .json table for scripts, render farms and other scenes"
     bl_options = {"REGISTER"}
 
-    filepath: StringProperty(subtype="FILE_PATH", default="shots.json")
+    filepath: StringProperty(
+        name="File", description="Where the table of shots goes, as .json", subtype="FILE_PATH", default="shots.json"
+    )
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

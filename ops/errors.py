@@ -10,14 +10,13 @@ from bpy.props import EnumProperty, IntProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, errors, jobs, pictures
-from .base import AimOperator, worker_interpreter
+from .base import AimOperator, in_object_mode, is_idle, refused, worker_interpreter
 from .results import deliver
 
 
 def _has_take(operator: type[Any], context: bpy.types.Context) -> bool:
     if not 0 <= context.scene.aim.active_take < len(context.scene.aim.takes):
-        operator.poll_message_set("Fit a performance first")
-        return False
+        return refused(operator, "Fit a performance first")
     return True
 
 
@@ -74,17 +73,10 @@ class AIM_OT_error_show(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not _has_take(cls, context):
-            return False
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
+        if not (_has_take(cls, context) and in_object_mode(cls, context)):
             return False
         found = actors.find_actor(_take(context).actor)
-        run = jobs.of(found[1]) if found is not None else None
-        if run is not None and run.active:
-            cls.poll_message_set("A job of this actor is running; wait for it or cancel it")
-            return False
-        return True
+        return found is None or is_idle(cls, found[1])
 
     def run(self, context: bpy.types.Context) -> set[str]:
         take = _take(context)

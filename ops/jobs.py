@@ -8,7 +8,7 @@ import bpy
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.jobs.folder import JobFolder
 from ..aim_blender.scene import actors, folders, jobs
-from .base import AimOperator, may_start_job, require_actor, worker_interpreter
+from .base import AimOperator, may_start_job, refused, require_actor, worker_interpreter
 from .results import deliver
 
 
@@ -23,8 +23,7 @@ class AIM_OT_job_cancel(AimOperator, bpy.types.Operator):
         actor = actors.active_actor(context.scene)
         run = jobs.of(actor) if actor is not None else None
         if run is None or run.status.ended:
-            cls.poll_message_set("No job of this actor is running")
-            return False
+            return refused(cls, "No job of this actor is running")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -47,8 +46,7 @@ class AIM_OT_job_start_now(AimOperator, bpy.types.Operator):
         actor = actors.active_actor(context.scene)
         run = jobs.of(actor) if actor is not None else None
         if run is None or not run.waiting:
-            cls.poll_message_set("No job of this actor waits")
-            return False
+            return refused(cls, "No job of this actor waits")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -71,8 +69,7 @@ class AIM_OT_job_resume(AimOperator, bpy.types.Operator):
         if not may_start_job(cls, context):
             return False
         if not actors.active_actor(context.scene).job_folder:
-            cls.poll_message_set("This actor has no job to resume")
-            return False
+            return refused(cls, "This actor has no job to resume")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:

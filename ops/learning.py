@@ -11,7 +11,7 @@ from bpy.props import EnumProperty, IntProperty
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs, pictures, results
 from ..aim_blender.scene.job_making import prepare_learning
-from .base import AimOperator, may_start_job, require_actor, worker_device, worker_interpreter
+from .base import AimOperator, may_start_job, refused, require_actor, worker_device, worker_interpreter
 from .results import deliver
 
 
@@ -95,8 +95,7 @@ class AIM_OT_learning_curve_show(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
         if actor is None or not actor.file_path:
-            cls.poll_message_set("Learn the actor first")
-            return False
+            return refused(cls, "Learn the actor first")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:

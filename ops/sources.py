@@ -7,8 +7,9 @@ import bpy
 from bpy.props import IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import image_points, jobs, markers
-from .base import AimOperator, require_actor
+from ..aim_blender.scene import image_points, jobs, live, markers
+from ..aim_blender.scene.live_correcting import LiveCorrection
+from .base import AimOperator, refused, require_actor
 from .picking import VertexPicker, has_neutral
 
 VERTEX = "The vertex of the neutral; left out, it is clicked, or the one selected in Edit Mode is taken"
@@ -72,7 +73,8 @@ class AIM_OT_handle_add(VertexPicker, bpy.types.Operator):
     bl_label = "Add Handle"
     bl_description = (
         "Add an empty at a vertex of the neutral: one that is selected in Edit Mode, or clicked. Dragged, it pulls the "
-        "face along while live fitting is on; animated, it is a point that a performance is fitted to"
+        "face along while live fitting is on; animated, it is a point that a performance is fitted to. While frames of "
+        "a take are corrected, it is clicked on its face and pulls that"
     )
     bl_options = {"REGISTER", "UNDO"}
 
@@ -86,13 +88,27 @@ class AIM_OT_handle_add(VertexPicker, bpy.types.Operator):
         """What is clicked."""
         return "handle"
 
+    def face(self, context: bpy.types.Context) -> bpy.types.Object:
+        """The neutral, or the face of the frame that is corrected."""
+        now = live.CURRENT
+        shown = context.scene.objects.get(now.shown) if isinstance(now, LiveCorrection) else None
+        return shown or super().face(context)
+
     def run(self, context: bpy.types.Context) -> set[str]:
-        actor = require_actor(context)
-        vertex = self.picked(actor)
-        if context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
-        item = markers.add_handle(context.scene, actor, vertex)
-        context.scene.aim.performance_kind = "POINTS"
+        now = live.CURRENT
+        if isinstance(now, LiveCorrection):
+            if self.vertex < 0:
+                raise InputError("no vertex is given; click on the face where the handle is to be")
+            now.settle()
+            item, vertex = now.add_handle(self.vertex), self.vertex
+        else:
+            actor = require_actor(context)
+            vertex = self.picked(actor)
+            if context.mode != "OBJECT":
+                bpy.ops.object.mode_set(mode="OBJECT")
+            item = markers.add_handle(context.scene, actor, vertex)
+            context.scene.aim.performance_kind = "POINTS"
+        context.view_layer.update()
         for other in context.view_layer.objects:
             other.select_set(other == item)
         if item.name in context.view_layer.objects:
@@ -137,7 +153,8 @@ class AIM_OT_view_remove(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return 0 <= context.scene.aim.sources.active_view < len(context.scene.aim.sources.views)
+        sources = context.scene.aim.sources
+        return 0 <= sources.active_view < len(sources.views) or refused(cls, "There is no view to remove")
 
     def run(self, context: bpy.types.Context) -> set[str]:
         sources = context.scene.aim.sources
@@ -216,7 +233,8 @@ class AIM_OT_image_landmark_remove(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return 0 <= context.scene.aim.sources.active_landmark < len(context.scene.aim.sources.landmarks)
+        sources = context.scene.aim.sources
+        return 0 <= sources.active_landmark < len(sources.landmarks) or refused(cls, "There is no point to remove")
 
     def run(self, context: bpy.types.Context) -> set[str]:
         sources = context.scene.aim.sources
