@@ -13,22 +13,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "window"))
 
 import driving
-from driving import Play, evaluated, job, key, move, region, scene, skin
+from driving import Play, evaluated, job, key, scene, skin
 
 PLAYED_S = 4.0
-
-
-def past_splash() -> Play:
-    place = region("WINDOW")
-    yield from move(place.x + 100, place.y + 100)
-    yield from driving.click("beside the splash screen")
 
 
 def look_for_tab(zip_file: str, folder: str, worker: str) -> Play:
     """Where the tab AIM is, which somebody sees and a script does not."""
     driving.install(zip_file, worker)
     yield 1.0
-    yield from past_splash()
+    yield from driving.past_splash()
     return {"tab": (yield from driving.open_side_bar())}
 
 
@@ -45,7 +39,7 @@ def first_result(zip_file: str, folder: str, worker: str, tab: list[float]) -> P
         searching += time.monotonic() - begun
         yield from driving.click(operator)
 
-    yield from past_splash()
+    yield from driving.past_splash()
     yield from driving.open_side_bar(tab)
     yield from press("aim.demo_actor_add")
     yield lambda: len(scene().aim.actors) == 1

@@ -16,6 +16,7 @@ from .topology import Topology
 SHUFFLED_MEDIAN_DEVIATION = 0.5
 TORN_LENGTH_FACTOR = 8.0
 TORN_SHARE = 0.005
+FLAT = 0.01  # the spread across a mesh, in that along it, below which it has no sides
 
 
 def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologies: Sequence[Topology]) -> None:
@@ -26,7 +27,7 @@ def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologie
     topologies: the N+1 face lists; shapes that share one may share the same instance.
 
     Raises InputError naming the first mesh at fault: fewer than 2 shapes, another vertex count, another face list,
-    a coordinate that is not a number, another scale, or a shuffled vertex order.
+    a coordinate that is not a number, another scale, a shuffled vertex order, or a mirror image.
     """
     if len(names) < 2:
         found = f"only {names[0]!r} was given" if names else "none was given"
@@ -46,6 +47,7 @@ def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologie
         raise InputError(f"{names[0]!r} has no size: its vertices lie on one point; the neutral must be a face mesh")
     for name, points in zip(names[1:], vertices[1:], strict=True):
         _check_edge_lengths(name, edge_lengths(points, edges), names[0], neutral_lengths)
+        _check_not_mirrored(name, points, names[0], vertices[0])
 
 
 def check_same_face_list(name: str, topology: Topology, expected_name: str, expected: Topology) -> None:
@@ -96,12 +98,27 @@ def check_follow(
     neutral_lengths = edge_lengths(neutral, edges)
     for name, points in zip(names, frames, strict=True):
         _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, neutral_lengths, torn_share)
+    for name, points in list(zip(names, frames, strict=True))[:1]:  # a recording is mirrored as a whole
+        _check_not_mirrored(name, points, neutral_name, neutral)
 
 
 def edge_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """(E,) float64 lengths of the edges (E, 2) between points (V, 3)."""
     points = np.asarray(points, dtype=np.float64)
-    return np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
+    apart = points[edges[:, 0]] - points[edges[:, 1]]
+    return np.sqrt(np.einsum("ec,ec->e", apart, apart))
+
+
+def _check_not_mirrored(name: str, points: np.ndarray, neutral_name: str, neutral: np.ndarray) -> None:
+    """Raise InputError if points (V, 3) are the neutral's (V, 3) in a mirror, however they are turned."""
+    known = np.isfinite(points).all(1)
+    if known.mean() < 0.5:
+        return  # a small patch may bulge inwards as well as outwards
+    here, there = np.asarray(points)[known].astype(np.float64), np.asarray(neutral)[known].astype(np.float64)
+    left, spread, right = np.linalg.svd((here - here.mean(0)).T @ (there - there.mean(0)))
+    flat = spread[2] < FLAT * spread[0]  # what has no depth is its own mirror image
+    if not flat and np.linalg.det(left @ right) < 0:
+        raise InputError(f"{name!r} is the mirror image of {neutral_name!r}; mirror it back, or apply its scale")
 
 
 def _check_edge_lengths(
@@ -125,9 +142,10 @@ def _check_edge_lengths(
             f"{name!r} is {scale:.4g} times the size of {neutral_name!r}; "
             "all meshes of an actor must have one scale and one unit"
         )
-    deviation = float(np.median(np.abs(ratios - 1)))
+    changed = np.abs(ratios - 1)
     torn = float(np.mean(lengths > neutral_lengths + TORN_LENGTH_FACTOR * typical))
-    if deviation > SHUFFLED_MEDIAN_DEVIATION or torn > torn_share:
+    if np.mean(changed > SHUFFLED_MEDIAN_DEVIATION) > 0.5 or torn > torn_share:
+        deviation = float(np.median(changed))
         raise InputError(
             f"{name!r} does not fit {neutral_name!r} vertex by vertex: {torn:.1%} of its edges are torn and "
             f"the typical edge changes by {deviation:.0%}, so its vertex order is shuffled; "

@@ -79,8 +79,10 @@ class Topology:
         following = np.arange(1, len(self.corners) + 1)
         last = self.starts + self.sizes - 1
         following[last] = self.starts
-        pairs = np.sort(np.stack([self.corners, self.corners[following]], axis=1), axis=1)
-        return np.unique(pairs, axis=0)
+        ends = self.corners.astype(np.int64), self.corners[following].astype(np.int64)
+        # As one number each, which is sorted many times faster than a pair.
+        pairs = np.unique(np.minimum(*ends) * self.vertex_count + np.maximum(*ends))
+        return np.stack(np.divmod(pairs, self.vertex_count), axis=1).astype(np.int32)
 
 
 def same_surface(first: Topology, second: Topology) -> bool:

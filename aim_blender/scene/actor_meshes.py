@@ -19,6 +19,7 @@ import numpy as np
 from ..core.capture_checks import check_finite, check_shapes
 from ..core.errors import InputError
 from ..core.topology import Topology
+from ..core.units import size_of, unit_of_head
 from . import meshes
 from .naming import listed, natural_order
 from .vertex_groups import read_vertex_group
@@ -26,9 +27,6 @@ from .vertex_groups import read_vertex_group
 SKULL_NAME = re.compile(r"skull|cranium", re.IGNORECASE)
 MANDIBLE_NAME = re.compile(r"mandible|jaw_?bone", re.IGNORECASE)
 
-HEAD_MILLIMETRES = (150.0, 700.0)  # a head, with or without its neck, along its longest side
-TYPICAL_HEAD_MILLIMETRES = 300.0
-COMMON_UNITS = {"metres": 1000.0, "centimetres": 10.0, "millimetres": 1.0, "inches": 25.4, "feet": 304.8}
 OFFSET_TO_MENTION_MILLIMETRES = 2.0
 NEARER_SHARE = 1e-3  # of the head's size, by which ignoring a location must bring a shape nearer to be right
 
@@ -183,9 +181,11 @@ def read_meshes(
             size = size_of(unmoved)
             scale = millimetres_per_unit or guess_millimetres_per_unit(size, 1000.0)[0]
             continue
-        # The typical vertex of a face hardly moves in an expression, so the median tells which reading is meant.
-        distances = [float(np.median(np.linalg.norm(each - placed[0], axis=1))) for each in (unmoved, moved)]
-        stands_aside = distances[1] - distances[0] > NEARER_SHARE * size
+        stands_aside = False
+        if source.object != neutral:
+            # The typical vertex of a face hardly moves in an expression, so the median tells which reading is meant.
+            distances = [float(np.median(np.linalg.norm(each - placed[0], axis=1))) for each in (unmoved, moved)]
+            stands_aside = distances[1] - distances[0] > NEARER_SHARE * size
         placed.append(unmoved if stands_aside else moved)
         if stands_aside:
             aside.append(label)
@@ -308,24 +308,17 @@ def guess_millimetres_per_unit(size: float, scene_millimetres: float) -> tuple[f
 
     scene_millimetres: what the scene's units say. Returns the guess and a note, empty if the scene's units fit.
     """
-    lowest, highest = HEAD_MILLIMETRES
-    if lowest <= size * scene_millimetres <= highest:
-        return scene_millimetres, ""
-    fitting = [(name, unit) for name, unit in COMMON_UNITS.items() if lowest <= size * unit <= highest]
-    if not fitting:
+    found = unit_of_head(size, scene_millimetres)
+    if found is None:
         return scene_millimetres, (
             f"the neutral measures {size * scene_millimetres:.4g} mm in the scene's units, which is no head's size; "
             "set Millimetres per Unit"
         )
-    name, unit = min(fitting, key=lambda each: abs(np.log(size * each[1] / TYPICAL_HEAD_MILLIMETRES)))
-    return unit, f"the meshes seem to be in {name} (the neutral then measures {size * unit:.0f} mm)"
+    name, unit = found
+    return unit, f"the meshes seem to be in {name} (the neutral then measures {size * unit:.0f} mm)" if name else ""
 
 
 def scene_millimetres_per_unit(scene: bpy.types.Scene) -> float:
     """What the scene's unit settings say: millimetres in a Blender unit."""
     settings = scene.unit_settings
     return 1000.0 if settings.system == "NONE" else 1000.0 * settings.scale_length
-
-
-def size_of(points: np.ndarray) -> float:
-    return float(np.ptp(points, axis=0).max())

@@ -8,10 +8,11 @@ all that is needed to bring the result into a scene later, even in another sessi
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+import threading
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import bpy
 import numpy as np
@@ -29,8 +30,10 @@ TAKE_SUFFIX = ".take.safetensors"
 DELIVERY = "delivery.json"
 KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors")
 PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
-READING_STRETCH_S = 0.04
+READING_STRETCH_S = 0.02  # and one frame more: together below what is felt
+THREAD_STRETCH_S = 0.005
 
+T = TypeVar("T")
 # What a preparation yields while it works: what it does, and the share that is done.
 Preparation = Generator[tuple[str, float], None, JobFolder]
 
@@ -107,8 +110,11 @@ def prepare_fitting(
             reader.close()
         frame = reader.frame
     path = folders.new_job_folder(actor_name, "fit")
+    still = False
     if reader is not None:
-        given = reader.save_for_fit(path)
+        given, still = yield from _meanwhile(
+            "writing the performance", lambda: (reader.save_for_fit(path), reader.is_still)
+        )
     take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
     delivery = {
         "kind": "fit",
@@ -119,7 +125,7 @@ def prepare_fitting(
         "frame": frame.tolist(),
         "millimetres_per_unit": scale,
         "beside": beside and not source.images,  # what cameras see has its place
-        "still": reader is not None and reader.is_still,
+        "still": still,
     }
     write_delivery(path, delivery)
     steps = [
@@ -143,6 +149,30 @@ def prepare_fitting(
         },
     ]
     return JobFolder.create(path, f"fit {take_name}", steps)
+
+
+def _meanwhile(message: str, work: Callable[[], T]) -> Generator[tuple[str, float], None, T]:
+    """Do what touches nothing of Blender's in a thread, while the window goes on. Returns what it returns."""
+    done: list[T] = []
+    failed: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            done.append(work())
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=attempt, name=message)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(THREAD_STRETCH_S)
+            yield message, 1.0
+    finally:
+        thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]
 
 
 def _reader(

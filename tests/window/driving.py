@@ -186,6 +186,13 @@ def press(operator: str) -> Play:
     yield from click(operator)
 
 
+def past_splash() -> Play:
+    """Click beside the splash screen."""
+    place = region("WINDOW")
+    yield from move(place.x + 100, place.y + 100)
+    yield from click("beside the splash screen")
+
+
 def open_side_bar(tab: list[float] | None = None) -> Play:
     """Press N over the 3D view, then the tab AIM. Returns where the tab is, or takes it from where it was before."""
     yield from key("n")

@@ -31,9 +31,7 @@ def begin(zip_file: str, folder: str, worker: str) -> Play:
     driving.install(zip_file, worker)
     bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder, "shot.blend")))
     yield 0.5
-    place = region("WINDOW")
-    yield from move(place.x + 100, place.y + 100)
-    yield from driving.click("beside the splash")
+    yield from driving.past_splash()
     yield from driving.open_side_bar()
 
 
