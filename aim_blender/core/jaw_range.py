@@ -24,7 +24,7 @@ class JawRange:
         assert target.hinge is not None
         self.source, self.target = source.hinge, target.hinge
         own, other = decompose_jaw(source.jaw, self.source), decompose_jaw(target.jaw, self.target)  # (N, 6), (N', 6)
-        self.axes = hinge_axes(self.source).T @ hinge_axes(self.target)  # (3, 3) turns rows from the one hinge to the other
+        self.axes = hinge_axes(self.source).T @ hinge_axes(self.target)  # (3, 3) turns rows from one hinge to the other
         self.turn, self.slide = (
             _ratio(own[:, part] @ self.axes, other[:, part], from_index, to_index, least)
             for part, least in ((slice(3), LEAST_TURN), (slice(3, 6), LEAST_SLIDE_MM))
