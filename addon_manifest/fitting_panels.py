@@ -9,6 +9,7 @@ import bpy
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, errors, live, markers
+from ..aim_blender.scene.live_correcting import LiveCorrection
 from ..aim_blender.scene.live_fitting import LiveFit
 from .parts import AimPanel, draw_job, read_figures
 from .text import draw_text
@@ -60,6 +61,18 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
         sub.prop(state, "frame_start")
         sub.prop(state, "frame_end")
         sub.prop(state, "frame_step")
+
+
+def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: Any) -> None:
+    """How it is fitted, as far as there is a choice for this kind of performance, and where the result stands."""
+    kind = state.performance_kind
+    of_points = kind == "FOLDER" and state.performance_folder.lower().endswith(errors.POINT_SUFFIXES)
+    if kind in ("OBJECT", "FOLDER") and not of_points:
+        column.prop(state, "solver")
+        column.prop(state.sources, "largest_weight")
+    column.prop(state, "tolerance_mm", text="Tolerance (mm)")
+    if kind != "IMAGES":  # what cameras see has its place
+        layout.prop(state, "beside", text=f"Beside the {'Performance' if kind == 'OBJECT' else 'Neutral'}")
 
 
 def _draw_points(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -146,10 +159,42 @@ class AIM_PT_live(AimPanel, bpy.types.Panel):
         if now is not None:
             draw_text(layout, f"{now.shown} follows {now.source}", "CHECKMARK")
             draw_text(layout, now.message, "ERROR" if now.problem else "INFO")
+            _draw_keeping(layout, context)
         elif live.LATEST_PROBLEM and live.LATEST_KIND is LiveFit:
             draw_text(layout, live.LATEST_PROBLEM, "ERROR")
         else:
             draw_text(layout, "fits again whenever the object changes, or a handle is dragged", "INFO")
 
 
-CLASSES = (AIM_UL_views, AIM_UL_image_landmarks, AIM_PT_live)
+class AIM_PT_correct(AimPanel, bpy.types.Panel):
+    bl_label = "Corrections"
+    bl_parent_id = "AIM_PT_performance"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.aim
+        now = live.CURRENT if isinstance(live.CURRENT, LiveCorrection) else None
+        layout.operator(
+            "aim.frame_correct",
+            text="Stop Correcting" if now is not None else "Correct Frames",
+            icon="PAUSE" if now else "PLAY",
+        )
+        if now is not None:
+            draw_text(layout, now.message, "ERROR" if now.problem else "INFO")
+            layout.operator("aim.handle_add", icon="EMPTY_AXIS")
+            _draw_keeping(layout, context)
+        elif live.LATEST_PROBLEM and live.LATEST_KIND is LiveCorrection:
+            draw_text(layout, live.LATEST_PROBLEM, "ERROR")
+        elif 0 <= state.active_take < len(state.takes):
+            draw_text(layout, f"pull single frames of {state.takes[state.active_take].name} by handles", "INFO")
+        else:
+            draw_text(layout, "fit a performance first; its frames can be pulled by handles", "INFO")
+
+
+def _draw_keeping(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    row = layout.row(align=True)
+    row.operator("aim.frame_keep", text=f"Keep Frame {context.scene.frame_current}", icon="KEY_HLT")
+    row.prop(context.scene.aim.sources, "blend")
+
+
+CLASSES = (AIM_UL_views, AIM_UL_image_landmarks, AIM_PT_live, AIM_PT_correct)

@@ -232,11 +232,7 @@ class AIM_PT_performance(WithPresets, AimPanel, bpy.types.Panel):
         layout.row().prop(state, "performance_kind", expand=True)
         column = settings_column(layout)
         fitting_panels.draw_source(column, context)
-        column.prop(state, "solver")
-        if state.performance_kind in ("OBJECT", "FOLDER"):
-            column.prop(state.sources, "largest_weight")
-        column.prop(state, "tolerance_mm", text="Tolerance (mm)")
-        layout.prop(state, "beside")
+        fitting_panels.draw_method(column, layout, state)
         draw_main_button(layout, "aim.performance_fit", "MOD_ARMATURE")
         if actor is not None:
             draw_job(layout, actor, "fit")

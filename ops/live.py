@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What follows the scene, on and off: live fitting, and the preview of a retarget."""
+"""What follows the scene, on and off: live fitting, correcting frames, and the preview of a retarget."""
 
 from __future__ import annotations
 
 import bpy
+from bpy.props import IntProperty
 
+from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs, live
-from ..aim_blender.scene.live_fitting import LiveFit
+from ..aim_blender.scene.live_correcting import LiveCorrection, keep_frame
+from ..aim_blender.scene.live_fitting import KINDS, LiveFit
 from ..aim_blender.scene.live_retargeting import LiveRetarget
-from .base import AimOperator, require_actor, worker_device, worker_interpreter
+from .base import AimOperator, in_object_mode, refused, require_actor, worker_device, worker_interpreter
 
 
 class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
@@ -26,9 +29,10 @@ class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
             return True
         actor = actors.active_actor(context.scene)
         if actor is None or not actor.file_path:
-            cls.poll_message_set("Learn the actor first")
-            return False
-        return _in_object_mode(cls, context)
+            return refused(cls, "Learn the actor first")
+        if context.scene.aim.performance_kind not in KINDS:
+            return refused(cls, "Live fitting follows an object or points; choose one of them as the source")
+        return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         if isinstance(live.CURRENT, LiveFit):
@@ -57,12 +61,10 @@ class AIM_OT_retarget_preview(AimOperator, bpy.types.Operator):
             return True
         actor = actors.active_actor(context.scene)
         if actor is None or actors.take_of(context.scene, actor) is None:
-            cls.poll_message_set("Fit a performance of this actor first")
-            return False
+            return refused(cls, "Fit a performance of this actor first")
         if not any(other.file_path for other in context.scene.aim.actors if other != actor):
-            cls.poll_message_set("Learn another actor, who is to perform it")
-            return False
-        return _in_object_mode(cls, context)
+            return refused(cls, "Learn another actor, who is to perform it")
+        return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         if isinstance(live.CURRENT, LiveRetarget):
@@ -76,12 +78,73 @@ class AIM_OT_retarget_preview(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _in_object_mode(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Whether Blender is in Object Mode; if not, it shows why that matters."""
-    if context.mode != "OBJECT":
-        operator.poll_message_set("Return to Object Mode first")
-        return False
-    return True
+class AIM_OT_frame_correct(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.frame_correct"
+    bl_label = "Correct Frames"
+    bl_description = (
+        "Pull the take's face in the present frame by handles. Add Handle puts one where you click on it; another "
+        "frame takes the handles along. Nothing changes until a frame is kept"
+    )
+    bl_options = {"REGISTER"}  # nothing to undo: it leaves nothing
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if isinstance(live.CURRENT, LiveCorrection):
+            return True
+        state = context.scene.aim
+        if not 0 <= state.active_take < len(state.takes):
+            return refused(cls, "Fit a performance first, and choose its take")
+        return in_object_mode(cls, context)
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        if isinstance(live.CURRENT, LiveCorrection):
+            live.end()
+            jobs.redraw()
+            return {"FINISHED"}
+        state, interpreter = context.scene.aim, worker_interpreter(context)
+        take = state.takes[state.active_take]
+        live.begin(lambda: LiveCorrection(context, take, interpreter, worker_device(context)))
+        jobs.redraw()
+        self.tell(f"correcting {take.name}; add handles, drag them, and keep the frame")
+        return {"FINISHED"}
 
 
-CLASSES = (AIM_OT_live_fit, AIM_OT_retarget_preview)
+class AIM_OT_frame_keep(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.frame_keep"
+    bl_label = "Keep Frame"
+    bl_description = (
+        "Make what is shown the present frame of the take: as a keyed shape key of its result, and in a new take file "
+        "for retargeting and baking. The earlier file stays"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    blend: IntProperty(
+        name="Fade",
+        description="Over how many frames the change comes and goes; left out, the scene's setting counts",
+        min=0,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        now = live.CURRENT
+        if not isinstance(now, (LiveCorrection, LiveFit)):
+            return refused(cls, "Correct frames, or fit live, first")
+        if isinstance(now, LiveFit):
+            found = actors.find_actor(now.actor)
+            if found is None or actors.take_of(context.scene, found[1]) is None:
+                return refused(cls, "Fit a performance of this actor first, whose frame it can be")
+        elif not now.handles():
+            return refused(cls, "Add a handle and drag it first")
+        return in_object_mode(cls, context)
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        now = live.CURRENT
+        if not isinstance(now, (LiveCorrection, LiveFit)):
+            raise InputError("nothing is shown that could be kept; correct frames, or fit live, first")
+        blend = self.blend if self.properties.is_property_set("blend") else context.scene.aim.sources.blend
+        self.tell(keep_frame(context, now, blend))
+        jobs.redraw()
+        return {"FINISHED"}
+
+
+CLASSES = (AIM_OT_live_fit, AIM_OT_retarget_preview, AIM_OT_frame_correct, AIM_OT_frame_keep)

@@ -23,13 +23,17 @@ class VertexPicker(AimOperator):
         """What is clicked, for the line at the top of the 3D view."""
         raise NotImplementedError
 
+    def face(self, context: bpy.types.Context) -> bpy.types.Object:
+        """The object that is clicked on."""
+        return actors.active_actor(context.scene).neutral
+
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Called by Blender when the button is pressed: wait for a click, if no vertex is known."""
-        actor = actors.active_actor(context.scene)
-        selected = landmarks.selected_vertex(actor.neutral)
+        face = self.face(context)
+        selected = landmarks.selected_vertex(face)
         if self.vertex >= 0 or selected is not None or context.area is None or context.area.type != "VIEW_3D":
             return self.execute(context)
-        self._pointer = landmarks.Pointer(actor.neutral)
+        self._pointer = landmarks.Pointer(face)
         context.window.cursor_modal_set("CROSSHAIR")
         context.area.header_text_set(f"Click where the {self.what(context)} lies; Esc to leave it")
         context.window_manager.modal_handler_add(cast(bpy.types.Operator, self))

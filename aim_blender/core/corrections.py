@@ -17,7 +17,7 @@ from .evaluation import check_belongs, stabilized_frames
 from .files import save_arrays
 from .jaw import compose_jaw, decompose_jaw
 from .rigid import angle_degrees
-from .takes import Take
+from .takes import Take, fading
 
 SAME_JAW_DEGREES = 0.01  # less is how files keep it
 
@@ -31,12 +31,6 @@ class Correction:
     more: np.ndarray
     modes: np.ndarray
     jaw: np.ndarray
-
-
-def fading(frames: np.ndarray, number: int, blend: int) -> np.ndarray:
-    """(F,) in [0, 1] how much of a change frames (F,) take: all at this number, nothing `blend` + 1 frames away."""
-    near = 1.0 - np.abs(frames.astype(np.float64) - number) / (blend + 1)
-    return 0.5 - 0.5 * np.cos(np.pi * near.clip(min=0.0))
 
 
 def index_of(take: Take, number: int) -> int:

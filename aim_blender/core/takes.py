@@ -32,6 +32,12 @@ class Take:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
+def fading(frames: np.ndarray, number: int, blend: int) -> np.ndarray:
+    """(F,) in [0, 1] how much of a change frames (F,) take: all at this number, nothing `blend` + 1 frames away."""
+    near = 1.0 - np.abs(frames.astype(np.float64) - number) / (blend + 1)
+    return 0.5 - 0.5 * np.cos(np.pi * near.clip(min=0.0))
+
+
 def worst_frames(frames: np.ndarray, error_mm: np.ndarray, count: int = 5) -> list[dict[str, Any]]:
     """The frames whose worst point is furthest off, the worst first. frames: (F,). error_mm: (F, 2) mean and worst."""
     order = np.argsort(-error_mm[:, 1], kind="stable")[:count]

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Live fitting with a real worker: it follows, says what is wrong, and leaves no process behind."""
 
+import json
 import os
+import shutil
+import subprocess
 import time
+from pathlib import Path
 
 import bpy
 import headless
 import numpy as np
 import pytest
-from scenes import add_mesh, face, shown
+from scenes import TAKE_FRAMES, add_mesh, face, shown
 
 
 @pytest.fixture
@@ -272,3 +276,126 @@ def test_a_preview_follows_the_target_and_survives_undo(preview, take, learned_o
         time.sleep(0.01)
     assert "ended with status" in preview.LATEST_PROBLEM
     assert not any("Preview" in item.name for item in bpy.data.objects)
+
+
+# -- correcting frames of a take --------------------------------------------------------------------------------------
+
+
+def skin_of(take) -> bpy.types.Object:
+    return next(item for item in take.collection.objects if item.type == "MESH" and item.data.shape_keys)
+
+
+def own_copy(take, folder) -> None:
+    """Let the take's files be copies, so that other tests find no more than there was."""
+    shutil.copytree(Path(take.file_path).parent, folder / "take")
+    take.file_path = str(folder / "take" / Path(take.file_path).name)
+    take.bake_path = str(folder / "take" / Path(take.bake_path).name)
+
+
+def evaluated_take(worker, scene, take, out) -> np.ndarray:
+    """(F, V, 3) mm the frames of a take's file."""
+    command = [
+        worker,
+        "-m",
+        "aim_blender",
+        "evaluate",
+        scene.aim.actors[0].file_path,
+        take.file_path,
+        "--out",
+        str(out),
+    ]
+    subprocess.run(command, cwd=headless.ROOT, check=True, capture_output=True)
+    with np.load(out, allow_pickle=False) as archive:
+        return archive["vertices"].astype(np.float64)
+
+
+def test_a_corrected_frame_is_kept(preview, take, worker, tmp_path):
+    scene, skin = bpy.context.scene, skin_of(take)
+    own_copy(take, tmp_path)
+    first_file, first_bytes = take.file_path, Path(take.file_path).read_bytes()
+    scene.frame_set(3)
+    before = {}
+    for frame in range(1, TAKE_FRAMES + 1):
+        scene.frame_set(frame)
+        before[frame] = shown(skin)
+    scene.frame_set(3)
+    objects = set(bpy.data.objects)
+    with pytest.raises(RuntimeError, match="poll"):
+        bpy.ops.aim.frame_keep()
+    bpy.ops.aim.frame_correct()
+    wait_for_fit(preview)
+    now = preview.CURRENT
+    assert not skin.visible_get()
+    assert np.abs(shown(bpy.data.objects[now.shown]) - before[3]).max() < 1.2e-4  # the bake's tolerance
+    actor = scene.aim.actors[0]
+    opening = np.array([v.co for v in actor.shapes[0].object.data.vertices]) - [
+        v.co for v in actor.neutral.data.vertices
+    ]
+    chin = int(np.linalg.norm(opening, axis=1).argmax())
+    pull = 0.3 * opening[chin]
+    bpy.ops.aim.handle_add(vertex=chin)
+    handle = bpy.context.object
+    assert np.allclose(handle.location, shown(bpy.data.objects[now.shown])[chin], atol=1e-6)
+    handle.location = np.array(handle.location) + pull
+    bpy.context.view_layer.update()
+    wait_for_fit(preview, now.fits)
+    pulled = shown(bpy.data.objects[now.shown])
+    change = pulled[chin] - before[3][chin]
+    assert np.linalg.norm(change - pull) < 0.3 * np.linalg.norm(pull)
+    scene.frame_set(5)  # another frame takes the handle along, and nothing is changed yet
+    fits = now.fits
+    now.settle()
+    assert now.fits > fits
+    now_shown = shown(bpy.data.objects[now.shown])
+    assert np.abs(now_shown - before[5]).max() < 1.2e-4
+    assert np.allclose(handle.location, now_shown[chin], atol=1e-5)
+    scene.frame_set(3)
+    now.settle()
+    handle.location = np.array(handle.location) + pull
+    bpy.context.view_layer.update()
+    assert bpy.ops.aim.frame_keep(blend=1) == {"FINISHED"}
+    assert Path(first_file).read_bytes() == first_bytes
+    assert take.file_path != first_file
+    assert "frame 3 was corrected, fading over 1 frames" in json.loads(take.figures)["fit_notes"]
+    now.settle()
+    assert np.abs(shown(bpy.data.objects[now.shown]) - pulled).max() < 1e-5  # of the new take
+    bpy.ops.aim.frame_correct()
+    assert preview.CURRENT is None
+    assert skin.visible_get()
+    assert set(bpy.data.objects) == objects
+
+    # The result shows it in its frame, half of it in the two about it, and nothing elsewhere. So does the take's file.
+    frames = evaluated_take(worker, scene, take, tmp_path / "frames.npz") / 1000
+    rig = np.array(skin.parent.matrix_world)
+    for frame in range(1, TAKE_FRAMES + 1):
+        scene.frame_set(frame)
+        share = {2: 0.5, 3: 1.0, 4: 0.5}.get(frame, 0.0)
+        off = np.linalg.norm((shown(skin) - before[frame])[chin] - share * change)
+        assert off <= (0.1 * np.linalg.norm(change) if share else 1e-7)
+        placed = frames[frame - 1] @ rig[:3, :3].T + rig[:3, 3]
+        assert np.abs(shown(skin) - placed).max() < 5e-4
+    assert skin.data.shape_keys.key_blocks[-1].name == "frame_3"
+    with np.load(take.bake_path) as archive:
+        assert str(archive["key_names"][-1]) == "frame_3"
+        assert archive["key_weights"][:, -1] == pytest.approx([0, 0.5, 1, 0.5, 0, 0])
+
+
+def test_a_live_fit_is_kept_in_a_take(preview, take, tmp_path):
+    scene, skin = bpy.context.scene, skin_of(take)
+    own_copy(take, tmp_path)
+    scene.aim.performance_kind, scene.aim.performance_object = "OBJECT", scene.aim.actors[0].shapes[1].object
+    bpy.ops.aim.live_fit()
+    wait_for_fit(preview)
+    scene.frame_set(99)
+    with pytest.raises(RuntimeError, match="The take has no frame 99"):
+        bpy.ops.aim.frame_keep()
+    scene.frame_set(2)
+    scene_before = shown(skin)
+    bpy.ops.aim.frame_keep(blend=0)
+    # It is what the live fit shows, with the head as it was performed.
+    kept, fitted = shown(skin), shown(bpy.data.objects[preview.CURRENT.shown])
+    left, _, right = np.linalg.svd((kept - kept.mean(0)).T @ (fitted - fitted.mean(0)))
+    turned = (fitted - fitted.mean(0)) @ (left @ right).T
+    assert np.abs(kept - kept.mean(0) - turned).max() < 2e-4
+    assert np.abs(scene_before - kept).max() > 2e-3
+    assert Path(take.file_path).name.endswith(".2.take.safetensors")

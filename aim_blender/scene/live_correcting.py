@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Correcting a take frame by frame: handles pull the present frame of its result, and what they make of it is kept.
+
+The take's files stay as they are: a kept frame is in a new take file, and on the result it is a shape key of its own
+that is keyed at this frame, and fades before and after.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.takes import fading
+from . import actors, errors, folders, live, live_objects, markers, meshes
+from .job_making import TAKE_SUFFIX, learned_file
+from .live_fitting import LiveFit
+
+
+class LiveCorrection(live.Live):
+    """The present frame of a take, as handles on its face shape it. The result is hidden meanwhile."""
+
+    title = "correcting"
+
+    def __init__(self, context: bpy.types.Context, take: Any, interpreter: Path, device: str) -> None:
+        """Raises InputError if the take, its actor or its result is gone, JobFailed."""
+        found = actors.find_actor(take.actor)
+        if found is None or not meshes.is_there(found[1].neutral):
+            raise InputError(f"the actor of {take.name!r} is gone; undo its removal, or fit it again")
+        actor = found[1]
+        file = learned_file(actor)
+        take_file(take)
+        skin = errors.skin_of(take, len(actor.neutral.data.vertices))
+        rig = skin.parent or skin
+        self.place = meshes.rigid_part(meshes.matrix_array(rig.matrix_world))
+        self.take_name, self.actor = take.name, actor.identifier
+        self._at: tuple[int, str] | None = None  # the frame and take file that the handles are placed on
+        self._asked = (0, "")
+        self._latest_vertices = np.zeros((0, 3), dtype=np.float32)
+        _, rest = live_objects.rest_of(actor.neutral)
+        worker = live.start_worker(interpreter, file, device)
+        shown = live_objects.temporary_face(context.scene, actor, f"{take.name} Frame", rest, self.place).name
+        super().__init__(context.scene.name, shown, [skin.name], actor.millimetres_per_unit, worker)
+
+    def succeeded(self) -> str:
+        count = len(self.handles())
+        if not count:
+            return f"frame {self._asked[0]} of {self.take_name}; add handles where it is to be pulled"
+        return (
+            f"frame {self._asked[0]}, {count} handles within {self.figures['mean_mm']:.2f} mm; {self.latency_ms:.0f} ms"
+        )
+
+    @property
+    def number(self) -> int:
+        """The frame that is shown."""
+        return self._asked[0]
+
+    def take(self) -> Any:
+        """The take that is corrected. Raises InputError if it is gone."""
+        scene = bpy.data.scenes.get(self.scene)
+        found = scene.aim.takes.get(self.take_name) if scene is not None else None
+        if found is None:
+            raise InputError(f"the take {self.take_name!r} is gone; undo, or stop correcting it")
+        return found
+
+    def handles(self) -> list[bpy.types.Object]:
+        """The handles on the face, by name."""
+        found = [item for item in bpy.data.objects if item.get(live_objects.OWNER) == self.shown and item.users_scene]
+        return sorted(found, key=lambda item: item.name)
+
+    def add_handle(self, vertex: int) -> bpy.types.Object:
+        """An empty at a vertex of the face as it is shown. Raises InputError if there is none, or it has one."""
+        if not 0 <= vertex < len(self._latest_vertices):
+            raise InputError(f"the face has no vertex {vertex}; it has {len(self._latest_vertices)}")
+        if any(item[markers.VERTEX] == vertex for item in self.handles()):
+            raise InputError(f"vertex {vertex} has a handle already; move that one")
+        item = bpy.data.objects.new(f"{self.take_name} Handle", None)
+        item[markers.VERTEX], item[live_objects.OWNER] = vertex, self.shown
+        live_objects.make_temporary(item)
+        item.empty_display_type, item.show_in_front = "SPHERE", True
+        size = np.ptp(self._latest_vertices, axis=0).max() / self.scale
+        item.empty_display_size = markers.HANDLE_SIZE * float(size)
+        bpy.data.scenes[self.scene].collection.objects.link(item)
+        item.location = self._in_scene(vertex)
+        return item
+
+    def request(self, scene: bpy.types.Scene) -> tuple[dict[str, Any], np.ndarray]:
+        file, handles = str(take_file(self.take())), self.handles()
+        self._asked = scene.frame_current, file
+        header = {"kind": "correct", "take": file, "frame": scene.frame_current, "vertices": []}
+        if self._at != self._asked or not handles:  # first as it is, to put the handles on it
+            return header, np.zeros((0, 3))
+        graph = bpy.context.evaluated_depsgraph_get()
+        places = np.array([item.evaluated_get(graph).matrix_world.translation for item in handles])
+        vertices = [markers.vertex_of(item) for item in handles]
+        return {**header, "vertices": vertices}, meshes.transform(np.linalg.inv(self.place), places) * self.scale
+
+    def taken(self, header: dict[str, Any], vertices: np.ndarray) -> None:
+        self._latest_vertices = vertices.copy()
+        if self._at != self._asked:
+            self._at = self._asked
+            for item in self.handles():
+                item.location = self._in_scene(item[markers.VERTEX])
+            self.changed = True
+
+    def forget(self) -> None:
+        if self.shown not in bpy.data.objects:
+            live.end(f"undone to before {self.take_name} was being corrected")
+            return
+        super().forget()
+
+    def leave(self) -> None:
+        live_objects.remove_temporary()
+
+    def _in_scene(self, vertex: int) -> np.ndarray:
+        return meshes.transform(self.place, self._latest_vertices[vertex].astype(np.float64) / self.scale)
+
+
+def take_file(take: Any) -> Path:
+    """The take's file. Raises InputError if it is gone."""
+    file = folders.found_again(take.file_path)
+    if not file.is_file():
+        raise InputError(f"the take {file} is gone; put it back or fit {take.name!r} again")
+    return file
+
+
+def keep_frame(context: bpy.types.Context, now: LiveCorrection | LiveFit, blend: int) -> str:
+    """Keep the face that is shown as the present frame of the take. Returns what to tell.
+
+    Of a live fit it goes to the take of its actor that is chosen. Raises InputError if there is none or it is no frame
+    of the take, JobFailed.
+    """
+    scene = context.scene
+    found = actors.find_actor(now.actor)
+    if found is None:
+        raise InputError(f"the actor of {now.title} is gone; undo, or switch it off")
+    actor = found[1]
+    take = now.take() if isinstance(now, LiveCorrection) else actors.take_of(scene, actor)
+    if take is None:
+        raise InputError(f"{actor.name!r} has no take that a frame could be kept in; fit a performance first")
+    now.settle()
+    file, number = take_file(take), scene.frame_current
+    skin = errors.skin_of(take, len(actor.neutral.data.vertices))
+    out = _free(file)
+    header = {"kind": "keep", "take": str(file), "out": str(out), "frame": number, "blend": blend}
+    bake = folders.found_again(take.bake_path) if take.bake_path else None
+    if bake is None or not bake.is_file():
+        raise InputError(f"{take.name!r} is no result of shape keys; bake it as keys first, and correct that")
+    kept_bake = out.with_name(out.name.removesuffix(TAKE_SUFFIX) + ".bake.npz")
+    answer, payload = now.answer_to({**header, "bake": str(bake), "bake_out": str(kept_bake)})
+    offsets = np.frombuffer(payload, "<f4").reshape(-1, 3) / now.scale
+    name = _add_key(skin, str(answer["key"]), offsets, number, blend)
+    take.file_path, take.bake_path = str(out), str(kept_bake)
+    figures = json.loads(take.figures or "{}")
+    faded = f", fading over {blend} frames" if blend else ""
+    notes = [*(figures.get("fit_notes") or []), f"frame {number} was corrected{faded}"]
+    take.figures = json.dumps({**figures, "fit_notes": notes})
+    now.forget()
+    return f"kept frame {number} of {take.name} as the shape key {name}{faded}"
+
+
+def _add_key(skin: bpy.types.Object, name: str, offsets: np.ndarray, number: int, blend: int) -> str:
+    """Add a shape key of offsets (V, 3) in Blender units that is keyed about a frame. Returns its name."""
+    key = skin.shape_key_add(name=name, from_mix=False)
+    rest = meshes.read_key_positions(skin.data.shape_keys.reference_key)
+    meshes.write_key_positions(key, rest + offsets)
+    frames = np.arange(number - blend - 1, number + blend + 2)
+    for frame, value in zip(frames.tolist(), fading(frames, number, blend).tolist(), strict=True):
+        key.value = value
+        key.keyframe_insert("value", frame=frame, group="Correctives")
+    key.value = 1.0  # as the curve has it in the present frame, which is not evaluated again
+    return str(key.name)
+
+
+def _free(file: Path) -> Path:
+    """A name beside the take's file that no file has: its own, with a number."""
+    stem = file.name.removesuffix(TAKE_SUFFIX)
+    first, _, number = stem.rpartition(".")
+    stem = first if first and number.isdecimal() else stem
+    found = (file.with_name(f"{stem}.{each}{TAKE_SUFFIX}") for each in itertools.count(2))
+    return next(path for path in found if not path.exists())
