@@ -13,8 +13,11 @@ from .capture_checks import check_shapes
 from .errors import UNREADABLE, InputError, reason
 from .meshes import list_mesh_files, read_mesh
 from .topology import Topology
+from .units import size_of, unit_of_head
 
 BONE_NAMES = ("skull", "mandible")
+ANY_UNIT = (0.05, 7000.0)  # a head's size, or part of a head's, in metres or millimetres
+LEAST_JAW_POINTS = 3  # without which its motion is not known
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Capture:
     names: N+1 shape names, the neutral first. vertices: (N+1, V, 3) float64 in mm. bones: skull and mandible, or none.
     jaw_points: (N+1, J, 3) points that move rigidly with the mandible, such as the lower teeth, in the same shapes;
     None where there are none. trusted: (V,) weights in [0, 1] of the trusted region, where somebody painted one.
+    unit_factor: by what the lengths of the files were multiplied to be in mm.
     """
 
     names: tuple[str, ...]
@@ -40,6 +44,7 @@ class Capture:
     bones: dict[str, Bone]
     jaw_points: np.ndarray | None = None
     trusted: np.ndarray | None = None
+    unit_factor: float = 1.0
 
     @property
     def digest(self) -> str:
@@ -62,12 +67,27 @@ def read_capture(path: Path, bones: Path | None = None) -> Capture:
     `jaw/` holds one mesh of the lower teeth, or of anything else fixed to the mandible, for every shape, named like it.
     trusted.npz holds `trusted` (V,), the weights of the trusted region on the neutral.
     The neutral is the mesh whose name contains `neutral`, or the first by name. `bones` names another folder with
-    skull and mandible. Raises InputError if the meshes do not belong together.
+    skull and mandible. Meshes of a folder whose size says metres, centimetres, inches or feet are scaled to mm, and all
+    that belongs to them. Raises InputError if the meshes do not belong together.
     """
     capture = _read_archive(path) if path.suffix.lower() == ".npz" else _read_folder(path)
     if bones is not None:
         capture = replace(capture, bones=read_bones(bones))
-    return capture
+    size = size_of(capture.neutral)
+    found = unit_of_head(size, 1.0) if path.is_dir() else None
+    if found is None and not ANY_UNIT[0] < size < ANY_UNIT[1]:
+        raise InputError(f"{path} holds meshes that measure {size:.4g}, no head's size in any unit; scale them to mm")
+    return capture if found is None or found[1] == 1.0 else _scaled(capture, found[1])
+
+
+def _scaled(capture: Capture, factor: float) -> Capture:
+    return replace(
+        capture,
+        vertices=capture.vertices * factor,
+        bones={name: Bone(bone.vertices * factor, bone.triangles) for name, bone in capture.bones.items()},
+        jaw_points=None if capture.jaw_points is None else capture.jaw_points * factor,
+        unit_factor=factor,
+    )
 
 
 def read_bones(folder: Path) -> dict[str, Bone]:
@@ -158,12 +178,14 @@ def _read_archive(path: Path) -> Capture:
             raise ValueError(f"of the bones it has only the {present[0]}; skull and mandible belong together")
         bones = {bone: _stored_bone(data[f"{bone}_vertices"], data[f"{bone}_triangles"]) for bone in present}
         trusted = _checked_trusted(data["trusted"], vertices.shape[1]) if "trusted" in data else None
+        jaw_points = data["jaw_points"].astype(np.float64) if "jaw_points" in data else None
     except UNREADABLE as error:
         raise InputError(f"{path} is not a capture that Blender wrote, or it is damaged: {reason(error)}") from error
     check_shapes(names, vertices, [topology] * len(names))
-    jaw_points = data["jaw_points"].astype(np.float64) if "jaw_points" in data else None
-    if jaw_points is not None and (jaw_points.shape[::2] != (len(names), 3) or not np.isfinite(jaw_points).all()):
-        raise InputError(f"{path} is damaged: its jaw_points have the shape {jaw_points.shape}; write it again")
+    if jaw_points is not None:
+        shape = jaw_points.shape
+        if shape[::2] != (len(names), 3) or shape[1] < LEAST_JAW_POINTS or not np.isfinite(jaw_points).all():
+            raise InputError(f"{path} is damaged: its jaw_points have the shape {shape}; write it again")
     return Capture(names, vertices, topology, bones, jaw_points, trusted)
 
 

@@ -90,6 +90,8 @@ class LearningSettings:
         for name, least in (("iterations", 1), ("batch_points", 16), ("hidden", 4), ("depth", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if not 0 < self.frequency < np.inf:
+            raise InputError(f"the frequency is {self.frequency:g}; it must be more than 0, for example 20")
 
     @property
     def active_weights(self) -> LossWeights:

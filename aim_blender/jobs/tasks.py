@@ -98,7 +98,8 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     with writing(out):
         save_actor(actor, out)
         save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
-    return {"out": str(out), "curve": str(picture), **actor.figures, **fitted, "jaw": jaw_movements(actor), **notes}
+    found = {**actor.figures, "unit_factor": capture.unit_factor, **fitted, "jaw": jaw_movements(actor), **notes}
+    return {"out": str(out), "curve": str(picture), **found}
 
 
 def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figures]:

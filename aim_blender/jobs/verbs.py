@@ -88,7 +88,7 @@ def _add_learn(verbs: Any) -> None:
     parser.add_argument(
         "--without", type=_names, metavar="LIST", help="leave out any of anatomy,thickness,skinning,symmetry"
     )
-    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--seed", type=_seed, metavar="N")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
 
 
@@ -115,7 +115,7 @@ def _add_fit(verbs: Any) -> None:
         const=False,
         help="let the neural solver begin at rest instead of at the closed form",
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="of the neural solver")
+    parser.add_argument("--seed", type=_seed, metavar="N", help="of the neural solver")
     parser.add_argument("--resume", action="store_true", help="let the neural solver go on from the checkpoint")
     parser.add_argument(
         "--head", choices=("auto", "free", "still"), help="whether the head moves (default: auto looks whether it does)"
@@ -298,6 +298,12 @@ def _path(text: str) -> str:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 to 2^63 - 1")
     return int(text)
 
 

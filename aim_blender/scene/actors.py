@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.units import size_of
 from .actor_meshes import (
     ActorMeshes,
     ShapeSource,
@@ -20,7 +21,6 @@ from .actor_meshes import (
     read_jaw,
     read_meshes,
     scene_millimetres_per_unit,
-    size_of,
 )
 from .meshes import is_there
 from .naming import unique_name

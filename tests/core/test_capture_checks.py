@@ -77,6 +77,19 @@ def test_shuffled_vertices(share):
     assert "'smile'" in sentence and "shuffled" in sentence
 
 
+def test_a_mirror_image_is_named_and_what_is_flat_has_none():
+    """However it is turned."""
+    points, topology = grid()
+    turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
+    points = np.vstack([points, points.mean(0) + np.array([0, 40, 0])])
+    topology = Topology(topology.corners, topology.sizes, len(points))
+    check_shapes(["neutral", "smile"], [points, stretched(points) @ turn.T], [topology] * 2)
+    sentence = refused(["neutral", "smile"], [points, stretched(points) * [-1, 1, 1] @ turn.T], [topology] * 2)
+    assert "'smile' is the mirror image of 'neutral'" in sentence
+    flat = points * [1, 0, 1]
+    check_shapes(["neutral", "smile"], [flat, flat * [-1, 1, 1]], [topology] * 2)
+
+
 def test_other_unit_is_not_called_shuffled():
     points, topology = grid()
     sentence = refused(["neutral", "smile"], [points, points / 1000], [topology] * 2)

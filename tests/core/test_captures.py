@@ -138,6 +138,25 @@ def test_jaw_is_read_shape_by_shape(tmp_path):
     assert f"{folder / 'jaw'} has no mesh called 03_frown" in refused(folder)
 
 
+@pytest.mark.parametrize("factor", [1000, 10, 25.4])
+def test_another_unit_is_told_by_the_size_and_counts_for_all(tmp_path, factor):
+    head = SHAPES * 1.7
+    folder = write_folder(tmp_path / "capture", vertices=head / factor)
+    for name in ("bones", "jaw"):
+        write_folder(folder / name, ("01_neutral", "02_smile", "03_frown", "04_pout"), head / factor)
+    for bone in ("skull", "mandible"):
+        write_mesh(folder / "bones" / f"{bone}.obj", head[1] / factor, TOPOLOGY)
+    capture = read_capture(folder)
+    assert capture.unit_factor == factor
+    for found in (capture.vertices, capture.jaw_points):
+        assert np.abs(found - head).max() < 1e-3
+    assert np.abs(capture.bones["mandible"].vertices - head[1]).max() < 1e-3
+
+
+def test_what_is_no_head_in_any_unit_is_refused(tmp_path):
+    assert "no head's size" in refused(write_folder(tmp_path / "capture", vertices=SHAPES * 1e5))
+
+
 # -- from Blender -----------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +224,8 @@ BONES = {
         {**BONES, "skull_vertices": np.full((3, 3), np.nan)},
         {"jaw_points": np.zeros((4, 5))},
         {"jaw_points": np.zeros((3, 5, 3))},
+        {"jaw_points": np.zeros((4, 0, 3))},
+        {"jaw_points": np.array("x")},
     ],
     ids=lambda changes: "-".join(changes),
 )
