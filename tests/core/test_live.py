@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import EVERY
 
 from aim_blender.core.errors import InputError
 from aim_blender.core.evaluation import evaluate_take
@@ -19,6 +20,10 @@ from aim_blender.core.fitting_cache import cache_beside, load_factor
 from aim_blender.core.fitting_session import FittingSession
 from aim_blender.core.fitting_settings import FittingSettings
 from aim_blender.core.live import LiveFit
+from aim_blender.core.live_correction import LiveCorrection
+from aim_blender.core.live_retargeting import LiveRetarget
+from aim_blender.core.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.takes import fading
 from aim_blender.jobs.live_messages import MessageError, read_message, write_message
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +75,48 @@ def test_wrong_requests_are_refused(live, demo_learned):
         live.handles(np.array([], dtype=int), np.zeros((0, 3)))
     with pytest.raises(InputError, match="'loose'; it must be free or still"):
         live.mesh(neutral, head="loose")
+
+
+def test_a_retargeted_frame_is_as_in_a_whole_retarget(demo_learned, demo_take):
+    live = LiveRetarget(demo_take, demo_learned, demo_learned)
+    strong = np.linspace(0, 1, len(demo_learned.neutral))
+    for settings in (RetargetSettings(), RetargetSettings(0.7, 0.5, head=False, region_strength=strong)):
+        wanted = evaluate_take(demo_learned, retarget_take(demo_take, demo_learned, demo_learned, settings))["vertices"]
+        for index in (3, 7):
+            found = live.frame(int(demo_take.frames[index]) + 1, settings)  # the nearest that there is
+            assert found.frame == demo_take.frames[index]
+            assert np.abs(found.vertices - wanted[index]).max() < 1e-2
+    assert live.ready_for(RetargetSettings(strength=0.1))
+    few = RetargetSettings(pairs={"smile": "smile"})
+    assert not live.ready_for(few)
+    assert np.abs(live.frame(1, few).vertices - wanted[0]).max() > 0
+
+
+def test_handles_correct_a_frame_of_a_take(live, demo_learned, demo_take):
+    correction, number = LiveCorrection(live, demo_take), int(demo_take.frames[4])
+    before = evaluate_take(demo_learned, demo_take)["vertices"]
+    rest = correction.frame(number, np.zeros(0, dtype=int), np.zeros((0, 3)))
+    assert np.abs(rest.vertices - before[4]).max() < 1e-4
+    smile = demo_learned.shapes()[1 + demo_learned.names.index("smile")] - demo_learned.neutral
+    corner = int(np.linalg.norm(smile, axis=1).argmax())
+    pulled = before[4, [corner]] + 0.5 * smile[corner] @ demo_take.head[4, :3, :3].T
+    shaped = correction.frame(number, np.array([corner]), pulled.astype(np.float64))
+    assert np.linalg.norm(shaped.vertices[corner] - pulled) < 0.2 * np.linalg.norm(pulled - before[4, corner])
+    kept, key = correction.kept(shaped, blend=EVERY)
+    after = evaluate_take(demo_learned, kept)["vertices"]
+    assert np.abs(after[4] - shaped.vertices).max() < 1e-3
+    assert kept.modes.shape == demo_take.modes.shape  # the fit's own, so that nothing grows
+    assert kept.settings["corrections"] == [{"frame": number, "blend": EVERY}]
+    share = fading(demo_take.frames, number, EVERY)
+    moved = np.linalg.norm(after - before, axis=-1).max(1)
+    assert np.array_equal(moved > 0, share > 0)
+    assert 0 < share[3] < 0.1
+    assert moved[3] < 0.2 * moved[4]
+    assert np.linalg.norm(key[corner]) == pytest.approx(
+        np.linalg.norm(shaped.vertices[corner] - before[4, corner]), rel=0.1
+    )
+    with pytest.raises(InputError, match=f"has no frame {number + 1}"):
+        correction.frame(number + 1, np.zeros(0, dtype=int), np.zeros((0, 3)))
 
 
 # -- what is kept beside the actor ------------------------------------------------------------------------------------
@@ -138,21 +185,29 @@ def test_worker_answers_until_its_input_ends(demo_learned, demo_frames, live, tm
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    ready, _ = read_message(worker.stdout)
+
+    def answered():
+        while "message" in (found := read_message(worker.stdout))[0]:
+            pass
+        return found
+
+    ready, _ = answered()
     assert ready["points"] == 8760
     assert ready["expressions"] == list(demo_learned.names)
     frame = demo_frames.vertices[5]
     write_message(worker.stdin, {"id": 1, "kind": "mesh"}, frame.astype("<f4").tobytes())
-    header, payload = read_message(worker.stdout)
+    header, payload = answered()
     assert header["id"] == 1
     found = np.frombuffer(payload, "<f4").reshape(-1, 3)
     assert np.abs(found - live.mesh(frame).vertices).max() < 2e-3
     write_message(worker.stdin, {"id": 2, "kind": "mesh"}, frame[:7].astype("<f4").tobytes())
-    assert "has 7 vertices" in read_message(worker.stdout)[0]["error"]
+    assert "has 7 vertices" in answered()[0]["error"]
+    write_message(worker.stdin, {"id": 2, "kind": "keep", "take": "gone", "frame": 1, "blend": 0, "out": "x"})
+    assert "gone" in answered()[0]["error"]
     for number in range(3, 9):
         handle = frame[40:41] + number
         write_message(worker.stdin, {"id": number, "kind": "handles", "vertices": [40]}, handle.astype("<f4").tobytes())
-    answers = [read_message(worker.stdout)[0] for _ in range(6)]
+    answers = [answered()[0] for _ in range(6)]
     assert [answer["id"] for answer in answers] == [*range(3, 9)]
     assert "mean_mm" in answers[-1]
     assert all("mean_mm" in answer or answer["skipped"] for answer in answers)
