@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from .actor import Actor
 from .fitting_neural import fit_neural
@@ -25,7 +26,9 @@ from .timeline import Timeline
 
 Report = Callable[[dict], None]
 
-CHUNK_BYTES = 512 * 2**20  # of working memory for frames solved at once
+CHUNK_BYTES = 512 * 2**20  # of working memory for frames solved at once, on the CPU
+GPU_SHARE = 0.25  # of a GPU's free memory, likewise
+MOST_FRAMES, MOST_FRAMES_ON_GPU = 64, 256  # at once: more gain nothing, and wait in the CPU's memory
 SAMPLED_FRAMES = 32  # by which is told whether the head moves
 
 
@@ -55,7 +58,7 @@ def fit_performance(
     setup_seconds = time.perf_counter() - start
 
     start = time.perf_counter()
-    chunks = Chunks(performance, presence, len(actor.names))
+    chunks = Chunks(performance, presence, len(actor.names), session.device)
     moving = settings.head == "free" or (
         settings.head == "auto"
         and any(
@@ -121,11 +124,14 @@ class Chunks:
     """A performance's frames in mm, as many at once as fit into memory: their numbers in it (f,), vertices (f, V, 3)
     float64, and how much each point counts (f, V), None if all count fully. Missing frames are passed over."""
 
-    def __init__(self, performance: Performance, presence: Presence, names: int) -> None:
+    def __init__(self, performance: Performance, presence: Presence, names: int, device: torch.device) -> None:
         self.performance = performance
         self.missing = presence.missing
         per_frame = performance.vertices.shape[1] * (names * 2 + 12) * 4
-        self.length = int(np.clip(CHUNK_BYTES // per_frame, 1, 64))
+        room, most = CHUNK_BYTES, MOST_FRAMES
+        if device.type == "cuda":
+            room, most = int(GPU_SHARE * torch.cuda.mem_get_info(device)[0]), MOST_FRAMES_ON_GPU
+        self.length = int(np.clip(room // per_frame, 1, most))
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
         total = len(self.missing)

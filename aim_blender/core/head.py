@@ -10,6 +10,7 @@ from .rigid import angle_degrees, apply_motion, rigid_registration
 
 QUIET_MM = 0.15  # a point that no expression moves by more than this says all it can about the head
 LEAST_POINTS = 20  # of the still skin, to find the head by
+MOST_POINTS = 2000  # likewise: more say nothing new, and cost
 
 
 def stillness(actor: Actor) -> np.ndarray:
@@ -27,7 +28,8 @@ def estimate_head(
     (V,) the actor's stillness, if it is known.
     """
     quiet = stillness(actor) if quiet is None else quiet
-    chosen = quiet > np.quantile(quiet, 0.5)
+    still = np.flatnonzero(quiet > np.quantile(quiet, 0.5))
+    chosen = still[:: -(-len(still) // MOST_POINTS)]
     weight = quiet[chosen]
     if trust is not None:
         seen = weight * trust[:, chosen]

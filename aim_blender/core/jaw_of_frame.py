@@ -20,12 +20,12 @@ from .actor import Actor
 from .jaw import compose_jaw, decompose_jaw, envelope, hinge_axes
 from .points import Binding
 
-POINTS = 120  # of a whole mesh that are looked at
+POINTS = 80  # of a whole mesh that are looked at
 RIDGE_MM = 0.2  # what a weight of 1 of a shape costs at every point
 ENVELOPE_MM = 1.0  # what a departure from the shapes' jaws by a standard deviation of the envelope costs likewise
 ROBUST_MM = 2.0  # a point this far off keeps half of its say
-PLAIN_ROUNDS, ROUNDS = 2, 6  # at first all points count fully: a jaw that opens wide moves them far
-CHUNK_BYTES = 64 * 2**20
+PLAIN_ROUNDS, ROUNDS = 2, 5  # at first all points count fully: a jaw that opens wide moves them far
+CHUNK_BYTES = 4 * 2**20  # what a processor keeps at hand
 # How far a performance may leave what the actor's jaw does in the shapes: opening in shares of the widest, and all in
 # degrees (opening, yaw, roll) and mm (aside, up, forward).
 WIDER = 0.25
