@@ -516,8 +516,7 @@ def named(storey: str, blender: str) -> str:
 def run_beside_each_other(jobs: list[Job]) -> list[Step]:
     """Do the jobs, as many at a time as there are processors, and show what each said once it has ended.
 
-    Most tests wait for processes that compute on one processor; each gets one thread, so that they leave the others
-    theirs. One job alone is shown as it goes.
+    Most tests wait for processes that compute on one processor. One job alone is shown as it goes.
     """
     if len(jobs) == 1:
         return jobs[0][1](None)
@@ -637,7 +636,6 @@ def run_step(name: str, command: list[object], output: Output, folder: Path = RO
     else:
         output.write(f"{heading}\n".encode())
         output.flush()
-        variables["OMP_NUM_THREADS"] = "1"
     started = time.monotonic()
     done = subprocess.run(
         [str(part) for part in command],
@@ -684,6 +682,8 @@ def run_pytest(
 ) -> Step:
     """One storey's tests, with a Blender profile of their own, and the counts that pytest reports.
 
+    They compute little and wait much: with one thread each, other work on the machine hardly delays them.
+
     blender: the version, for the summary, where it was chosen.
     """
     with tempfile.TemporaryDirectory(prefix="aim-tests-") as folder:
@@ -691,7 +691,8 @@ def run_pytest(
         profile = str(Path(folder, "profile"))
         command: list[object] = [environment.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
         command += arguments
-        step = run_step(named(storey, blender), command, output, ROOT, BLENDER_USER_RESOURCES=profile, **variables)
+        variables |= {"BLENDER_USER_RESOURCES": profile, "OMP_NUM_THREADS": "1"}
+        step = run_step(named(storey, blender), command, output, ROOT, **variables)
         suite = ElementTree.parse(report).getroot().find("testsuite") if report.exists() else None
         if suite is not None:
             number = {what: int(suite.get(what, 0)) for what in ("tests", "failures", "errors", "skipped")}

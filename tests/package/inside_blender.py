@@ -7,6 +7,7 @@ Each function installs the zip as a user would, does one thing, and returns what
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
 import subprocess
@@ -109,6 +110,7 @@ def pipeline(zip_file: str, worker: str, folder: str, iterations: int, hidden: i
     bpy.ops.aim.demo_actor_add()
     before = fingerprint(scene)
     bpy.ops.aim.environment_check()
+    environment = importlib.import_module(f"{MODULE}.aim_blender.scene.environment").ENVIRONMENT
     bpy.ops.aim.actor_learn(iterations=iterations, hidden=hidden)
     first, last = scene.frame_start, min(scene.frame_end, scene.frame_start + 23)
     tolerance_mm = 0.5
@@ -151,6 +153,7 @@ def pipeline(zip_file: str, worker: str, folder: str, iterations: int, hidden: i
         "vertex_groups": sorted(group.name for group in result.vertex_groups),
         "actor_file": actor.file_path,
         "take_file": take.file_path,
+        "environment": [environment.state, environment.text],
         "fit_figures": json.loads(take.figures),
         "heavy": [name for name in HEAVY if name in sys.modules],
     }

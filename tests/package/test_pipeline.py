@@ -10,6 +10,10 @@ from conftest import Inside
 
 def test_from_meshes_to_keyframes(inside: Inside, worker_python: Path, tmp_path: Path) -> None:
     found = inside("pipeline", worker=str(worker_python), folder=str(tmp_path), iterations=60, hidden=32)
+    # The environment was tried: which torch, and how fast it learns.
+    state, text = found["environment"]
+    assert state == "ready"
+    assert "torch" in text and "ms a step" in text
     # What Blender shows is what was fitted, at every frame.
     assert found["frames"] == 24
     assert found["largest_mm"] <= found["tolerance_mm"]
