@@ -79,11 +79,6 @@ LIP_BELOW_NOSE_MM = 18.0  # the nose's underside ends above
 DEEPEST_MM = 32.0  # how deep the profile may lie between two landmarks
 
 
-def mirrored_name(name: str) -> str:
-    """The landmark on the other side; of one in the middle, itself."""
-    return name[:-1] + {"L": "R", "R": "L"}[name[-1]] if name.endswith((".L", ".R")) else name
-
-
 def suggest_landmarks(neutral: np.ndarray, triangles: np.ndarray) -> dict[str, int]:
     """Vertices at the landmarks of LANDMARK_NAMES: as many as the mesh has, a mask has none beside its ears.
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from .actor import Actor
-from .errors import InputError
-from .performances import DEFAULT_FPS
+from .errors import UNREADABLE, InputError, reason
+from .performances import DEFAULT_FPS, checked_fps, checked_frames
 from .points import Binding
-from .whole_files import written_whole
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,8 @@ def read_image_points(path: Path) -> ImagePoints:
     """
     try:
         points = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json(path)
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path} cannot be read as points of images: {what}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as points of images: {reason(error)}") from error
     if points.positions.size == 0:
         raise InputError(f"{path} has no frames or no points; at least one of each is needed")
     return points
@@ -77,23 +75,11 @@ def read_landmark_map(path: Path) -> LandmarkMap:
         if not isinstance(data, dict):
             raise ValueError("it is not an object of landmarks by name")
         places = {str(name): _place(name, place) for name, place in data.items()}
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path} cannot be read as landmarks: {what}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as landmarks: {reason(error)}") from error
     if not places:
         raise InputError(f"{path} names no landmarks; at least one is needed")
     return LandmarkMap(places, str(path))
-
-
-def save_landmark_map(landmarks: LandmarkMap, path: Path) -> None:
-    """Write landmarks as read_landmark_map reads them, one a line. Raises OSError."""
-    entries = {
-        name: place if isinstance(place, int) else {"face": place[0], "weights": list(place[1])}
-        for name, place in landmarks.places.items()
-    }
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items())
-    with written_whole(path) as temporary:
-        temporary.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
 
 
 def bind_landmarks(actor: Actor, names: tuple[str, ...], landmarks: LandmarkMap) -> tuple[np.ndarray, Binding]:
@@ -201,8 +187,6 @@ def _gathered(rows: list[Any], names: tuple[str, ...], numbers: list[int], fps: 
         confidence[place] = trust
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise ValueError("a confidence is not between 0 and 1")
-    if not 0 < fps < np.inf:
-        raise ValueError(f"it has {fps:g} frames a second; it must have more than 0")
     frame_of, camera_of = np.array(images, dtype=np.int64).reshape(-1, 2).T
     return ImagePoints(
         names,
@@ -211,7 +195,7 @@ def _gathered(rows: list[Any], names: tuple[str, ...], numbers: list[int], fps: 
         confidence,
         frame_of,
         camera_of,
-        np.array(frames, dtype=np.int32),
-        fps,
+        checked_frames(np.array(frames, dtype=np.int64)),
+        checked_fps(fps),
         str(path),
     )

@@ -18,6 +18,7 @@ from .stl import StlOrder
 from .topology import Topology, same_surface
 
 DEFAULT_FPS = 24.0
+LARGEST_FRAME = 10**9
 IN_MEMORY_BYTES = 256 * 2**20  # a larger performance stays in its file, or goes to a temporary one
 CHECKED_AT_ONCE = 64  # frames
 LEAST_SHARE = 0.01  # of the mesh's points; a frame with fewer is missing
@@ -80,6 +81,22 @@ def read_performance(path: Path, topology: Topology | None = None) -> Performanc
     if len(performance.vertices) == 0:
         raise InputError(f"{path} has no frames; a performance needs at least one")
     return performance
+
+
+def checked_frames(frames: np.ndarray) -> np.ndarray:
+    """(F,) int32 of frame numbers. Raises ValueError unless they are whole numbers that grow from frame to frame."""
+    if len(frames) and (frames.dtype.kind not in "iu" or (np.diff(frames.astype(np.int64)) <= 0).any()):
+        raise ValueError("its frame numbers must be whole numbers that grow from frame to frame")
+    if len(frames) and np.abs(frames.astype(np.int64)).max() > LARGEST_FRAME:
+        raise ValueError(f"its frame numbers are beyond {LARGEST_FRAME}")
+    return frames.astype(np.int32)
+
+
+def checked_fps(fps: float) -> float:
+    """Frames a second. Raises ValueError unless it is a number that recordings have."""
+    if not 1e-3 < fps < 1e6:
+        raise ValueError(f"it has {fps:g} frames a second; it must have more than 0, for example {DEFAULT_FPS:g}")
+    return fps
 
 
 def check_performance(performance: Performance, neutral: np.ndarray, topology: Topology) -> Presence:
@@ -226,15 +243,12 @@ def _read_archive(path: Path) -> Performance:
             confidence = _stored_confidence(archive, vertices.shape[:2])
             if frames.ndim != 1 or len(frames) != len(vertices):
                 raise ValueError(f"it numbers {frames.size} frames but has {len(vertices)}")
-            if frames.dtype.kind not in "iu" or (np.diff(frames.astype(np.int64)) <= 0).any():
-                raise ValueError("its frame numbers must be whole numbers that grow from frame to frame")
             if fps.ndim or fps.dtype.kind not in "iuf":
                 raise ValueError("its fps must be one number, the frames a second")
-            if not 0 < fps < np.inf:
-                raise ValueError(f"it has {fps:g} frames a second; it must have more than 0")
+            numbers, rate = checked_frames(frames), checked_fps(float(fps))
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as a performance: {reason(error)}") from error
-    return Performance(vertices, frames.astype(np.int32), float(fps), topology, str(path), confidence)
+    return Performance(vertices, numbers, rate, topology, str(path), confidence)
 
 
 def _stored_vertices(path: Path, archive: np.lib.npyio.NpzFile) -> np.ndarray:
@@ -301,7 +315,7 @@ def _read_mdd(path: Path) -> Performance:
     times = np.frombuffer(data, ">f4", samples)
     vertices = _frames_of(path, 8 + 4 * samples, ">f4", samples, points)
     step = float(np.median(np.diff(times))) if samples > 1 else 0.0
-    fps = 1.0 / step if 0 < step < np.inf else DEFAULT_FPS
+    fps = 1.0 / step if 1e-6 < step < 1e3 else DEFAULT_FPS
     return Performance(vertices, np.arange(1, samples + 1, dtype=np.int32), fps, None, str(path))
 
 

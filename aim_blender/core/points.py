@@ -14,7 +14,7 @@ import trimesh
 
 from .actor import Actor
 from .errors import UNREADABLE, InputError, reason
-from .performances import DEFAULT_FPS
+from .performances import DEFAULT_FPS, checked_fps, checked_frames
 
 POINT_SUFFIXES = (".json", ".csv")
 NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
@@ -126,9 +126,9 @@ def _read_json(path: Path) -> PointPerformance:
         tuple(str(point["name"]) for point in points),
         positions,
         _checked(confidence),
-        np.array([int(point.get("vertex", -1)) for point in points], dtype=np.int64),
-        np.array([int(frame["frame"]) for frame in frames], dtype=np.int32),
-        float(data.get("fps", DEFAULT_FPS)),
+        np.array([_vertex(point.get("vertex")) for point in points], dtype=np.int64),
+        checked_frames(np.array([int(frame["frame"]) for frame in frames], dtype=np.int64)),
+        checked_fps(float(data.get("fps", DEFAULT_FPS))),
         str(path),
     )
 
@@ -149,10 +149,24 @@ def _read_csv(path: Path) -> PointPerformance:
         if row.get("confidence"):
             confidence[at] = float(row["confidence"])
         if row.get("vertex"):
-            vertices[at[1]] = int(row["vertex"])
+            vertices[at[1]] = _vertex(row["vertex"])
     return PointPerformance(
-        names, positions, _checked(confidence), vertices, np.array(frames, dtype=np.int32), DEFAULT_FPS, str(path)
+        names,
+        positions,
+        _checked(confidence),
+        vertices,
+        checked_frames(np.array(frames, dtype=np.int64)),
+        DEFAULT_FPS,
+        str(path),
     )
+
+
+def _vertex(value: Any) -> int:
+    """The vertex a point is bound to, -1 for none."""
+    vertex = -1 if value is None else int(value)
+    if vertex < -1:
+        raise ValueError(f"a point is on vertex {vertex}; vertices count from 0")
+    return vertex
 
 
 def _position(values: Any) -> list[float]:

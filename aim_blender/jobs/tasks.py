@@ -164,6 +164,8 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
     from ..core.fitting_points import PointFittingSettings, fit_points
     from ..core.points import read_points
 
+    if arguments.get("solver") == "neural":
+        raise InputError(f"{source} holds points, which only the closed form fits; leave out the solver")
     chosen = _chosen(arguments, POINT_FITTING_CHOICES)
     if not arguments.get("camera"):
         if arguments.get("landmarks"):

@@ -34,3 +34,8 @@ def degrees_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     sine = np.sqrt((skew**2).sum((-1, -2)) / 8)
     cosine = (np.trace(difference, axis1=-2, axis2=-1) - 1) / 2
     return np.degrees(np.arctan2(sine, cosine))
+
+
+def mirrored_name(name: str) -> str:
+    """The landmark on the other side; of one in the middle, itself."""
+    return name[:-1] + {"L": "R", "R": "L"}[name[-1]] if name.endswith((".L", ".R")) else name

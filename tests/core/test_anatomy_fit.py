@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from geometry import moved, rigid
+from geometry import mirrored_name, moved, rigid
 from scipy.spatial import cKDTree
 
 from aim_blender.core import template_bones
@@ -20,7 +20,6 @@ from aim_blender.core.bone_checks import outwardness
 from aim_blender.core.captures import BONE_NAMES, Bone, read_bones
 from aim_blender.core.demo_actor import DemoActor
 from aim_blender.core.errors import InputError
-from aim_blender.core.face_landmarks import mirrored_name
 from aim_blender.core.meshes import write_mesh
 from aim_blender.core.skin_depth import Skin
 from aim_blender.core.tissue_depths import TISSUE_DEPTHS, depths_of_landmarks

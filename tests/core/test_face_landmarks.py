@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from geometry import moved, rigid
+from geometry import mirrored_name, moved, rigid
 
 from aim_blender.core.demo_actor import DemoActor
 from aim_blender.core.errors import InputError
@@ -13,7 +13,6 @@ from aim_blender.core.face_landmarks import (
     LANDMARK_NAMES,
     frame_of_landmarks,
     landmarks_in_frame,
-    mirrored_name,
     suggest_landmarks,
 )
 from aim_blender.core.face_profile import HeadFrame, find_head_frame

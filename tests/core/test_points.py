@@ -152,6 +152,9 @@ def test_csv_and_json_hold_the_same(points, tmp_path):
         assert found.names == some.names
 
 
+FRAME = '{"frame": 1, "positions": [[0, 0, 0]]}'
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -160,7 +163,12 @@ def test_csv_and_json_hold_the_same(points, tmp_path):
         ("a.json", '{"points": [], "frames": []}', "no frames or no points"),
         ("a.json", '{"points": [{"name": "a"}], "frames": [{"frame": 1, "positions": []}]}', "0 positions for 1"),
         ("a.json", '{"points": [{"name": "a"}]}', "'frames' is missing"),
+        ("a.json", f'{{"points": [{{"name": "a"}}], "frames": [{FRAME}, {FRAME}]}}', "grow from frame to frame"),
+        ("a.json", f'{{"points": [{{"name": "a", "vertex": -7}}], "frames": [{FRAME}]}}', "vertex -7"),
+        ("a.json", f'{{"points": [{{"name": "a"}}], "frames": [{FRAME}], "fps": NaN}}', "nan frames a second"),
+        ("a.json", "[" * 100000, "nested too deep"),
         ("a.csv", "frame,name,x,y\n1,a,0,0\n", "'z' is missing"),
+        ("a.csv", "frame,name,x,y,z\n99999999999,a,0,0,0\n", "beyond 1000000000"),
         ("a.csv", "frame,name,x,y,z\n1,a,0,0,high\n", "could not convert"),
         ("a.csv", "frame,name,x,y,z,confidence\n1,a,0,0,0,7\n", "confidence is not between 0 and 1"),
         ("a.csv", "", "no frames or no points"),
