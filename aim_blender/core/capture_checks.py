@@ -29,6 +29,18 @@ def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologie
     Raises InputError naming the first mesh at fault: fewer than 2 shapes, another vertex count, another face list,
     a coordinate that is not a number, another scale, a shuffled vertex order, or a mirror image.
     """
+    check_registered(names, vertices, topologies)
+    edges = topologies[0].edges()
+    neutral_lengths = edge_lengths(vertices[0], edges)
+    if not np.median(neutral_lengths) > 0:
+        raise InputError(f"{names[0]!r} has no size: its vertices lie on one point; the neutral must be a face mesh")
+    for name, points in zip(names[1:], vertices[1:], strict=True):
+        _check_edge_lengths(name, edge_lengths(points, edges), names[0], neutral_lengths)
+        _check_not_mirrored(name, points, names[0], vertices[0])
+
+
+def check_registered(names: Sequence[str], vertices: Sequence[np.ndarray], topologies: Sequence[Topology]) -> None:
+    """The part of check_shapes that does not compare lengths: names, vertex counts, face lists and numbers."""
     if len(names) < 2:
         found = f"only {names[0]!r} was given" if names else "none was given"
         raise InputError(
@@ -41,13 +53,6 @@ def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologie
     for name, points, topology in zip(names, vertices, topologies, strict=True):
         check_same_face_list(name, topology, names[0], topologies[0])
         check_finite(name, points)
-    edges = topologies[0].edges()
-    neutral_lengths = edge_lengths(vertices[0], edges)
-    if not np.median(neutral_lengths) > 0:
-        raise InputError(f"{names[0]!r} has no size: its vertices lie on one point; the neutral must be a face mesh")
-    for name, points in zip(names[1:], vertices[1:], strict=True):
-        _check_edge_lengths(name, edge_lengths(points, edges), names[0], neutral_lengths)
-        _check_not_mirrored(name, points, names[0], vertices[0])
 
 
 def check_same_face_list(name: str, topology: Topology, expected_name: str, expected: Topology) -> None:

@@ -10,6 +10,7 @@ location means nothing, or give each mesh its own origin, where the location put
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,11 +143,14 @@ def _sources_from_shape_keys(item: bpy.types.Object) -> tuple[list[ShapeSource],
 
 
 def read_meshes(
-    sources: list[ShapeSource], bones: dict[str, bpy.types.Object], millimetres_per_unit: float | None = None
+    sources: list[ShapeSource],
+    bones: dict[str, bpy.types.Object],
+    millimetres_per_unit: float | None = None,
+    check: Callable[[list[str], list[np.ndarray], list[Topology]], None] = check_shapes,
 ) -> ActorMeshes:
     """Read and check all shapes and bones of an actor.
 
-    millimetres_per_unit: only for the notes; guessed while None.
+    millimetres_per_unit: only for the notes; guessed while None. check: how much is checked of the shapes.
     Raises InputError naming the object at fault.
     """
     if len(sources) < 2:
@@ -192,7 +196,7 @@ def read_meshes(
         offset = np.linalg.norm(np.median(placed[-1] - placed[0], axis=0)) * scale
         if offset > OFFSET_TO_MENTION_MILLIMETRES:
             shifted.append(f"{label} by {offset:.1f} mm")
-    check_shapes(labels, placed, topologies)
+    check(labels, placed, topologies)
     notes = []
     if aside:
         stand = "stand" if len(aside) > 1 else "stands"

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..core.capture_checks import check_registered
 from ..core.errors import InputError
 from ..core.units import size_of
 from .actor_meshes import (
@@ -83,7 +84,10 @@ def _record(scene: bpy.types.Scene, name: str, neutral: bpy.types.Object, millim
 
 
 def read_actor(actor: Any) -> ActorMeshes:
-    """Read and check the meshes of a recorded actor. Raises InputError naming what was lost or is wrong."""
+    """Read the meshes of a recorded actor. Raises InputError naming what was lost or is wrong.
+
+    That the shapes are of one face was checked when they were recorded; whoever learns from them checks it again.
+    """
     if not is_there(actor.neutral):
         raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
     sources = [ShapeSource("neutral", actor.neutral)]
@@ -92,7 +96,7 @@ def read_actor(actor: Any) -> ActorMeshes:
             raise InputError(f"the mesh of {shape.name!r} was deleted; undo, or remove it from the actor's shapes")
         sources.append(ShapeSource(shape.name, shape.object, shape.shape_key))
     bones = _bones_of(actor)
-    found = read_meshes(sources, bones, actor.millimetres_per_unit)
+    found = read_meshes(sources, bones, actor.millimetres_per_unit, check_registered)
     found.names = ["neutral", *(shape.name for shape in actor.shapes)]
     repeated = next((name for index, name in enumerate(found.names) if name in found.names[:index]), None)
     if repeated is not None:
