@@ -10,7 +10,7 @@ from bpy_extras import view3d_utils
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, landmarks
-from .base import AimOperator
+from .base import AimOperator, refused
 
 
 class VertexPicker(AimOperator):
@@ -77,9 +77,10 @@ class VertexPicker(AimOperator):
 def has_neutral(operator: type[Any], context: bpy.types.Context) -> bool:
     """Whether the active actor has a neutral; if not, Blender shows why."""
     actor = actors.active_actor(context.scene)
-    if actor is None or not actors.is_there(actor.neutral):
-        operator.poll_message_set("Make an actor first")
-        return False
+    if actor is None:
+        return refused(operator, "Make an actor first")
+    if not actors.is_there(actor.neutral):
+        return refused(operator, "The actor's neutral was deleted; undo, or pick another")
     return True
 
 

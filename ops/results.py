@@ -13,6 +13,7 @@ from ..aim_blender.jobs.supervisor import JobFailed
 from ..aim_blender.scene import actors, results
 from ..aim_blender.scene.jobs import Run
 from ..aim_blender.scene.performances import scene_in_context
+from . import base
 from .base import AimOperator
 
 
@@ -36,12 +37,14 @@ def deliver(run: Run) -> None:
     found = actors.find_actor(run.actor)
     if found is None or run.folder is None:
         raise InputError("the actor of the job is gone; undo its removal, or make it again")
+    base.latest_problem = ""
     try:
         with scene_in_context(found[0]):
             # True: as if a user called it, so that it makes an undo step.
             bpy.ops.aim.result_write("EXEC_DEFAULT", True, folder=str(run.folder.path))
     except RuntimeError as error:
-        raise JobFailed(str(error).removeprefix("Error: ").strip()) from error
+        # The operator's own sentence: Blender puts a word before it, in the interface's language.
+        raise JobFailed(base.latest_problem or str(error).strip()) from error
 
 
 CLASSES = (AIM_OT_result_write,)

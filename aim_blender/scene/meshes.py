@@ -23,8 +23,15 @@ def mesh_of(item: bpy.types.Object) -> bpy.types.Mesh:
     return item.data
 
 
+def check_not_edited(mesh: bpy.types.Mesh) -> None:
+    """Raise InputError while the mesh is in Edit Mode, in which Blender gives none of its attributes out."""
+    if mesh.is_editmode:
+        raise InputError(f"the mesh {mesh.name!r} is being edited; return to Object Mode first")
+
+
 def read_positions(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(V, 3) float32 positions in the mesh's own space and unit."""
+    """(V, 3) float32 positions in the mesh's own space and unit. Raises InputError in Edit Mode."""
+    check_not_edited(mesh)
     positions = np.empty((len(mesh.vertices), 3), dtype=np.float32)
     if len(positions):
         # Through the attribute: two orders of magnitude faster than mesh.vertices.
@@ -52,7 +59,8 @@ def write_key_positions(key: bpy.types.ShapeKey, positions: np.ndarray) -> None:
 
 
 def read_corners(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(L,) int32 vertex of every face corner."""
+    """(L,) int32 vertex of every face corner. Raises InputError in Edit Mode."""
+    check_not_edited(mesh)
     corners = np.empty(len(mesh.loops), dtype=np.int32)
     if len(corners):
         mesh.attributes[".corner_vert"].data.foreach_get("value", corners)

@@ -7,7 +7,7 @@ until another file is opened: a mesh that is changed keeps its picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import bpy
@@ -26,7 +26,7 @@ PAUSE_S = 0.02
 _pictures: Any = None  # Blender's collection of previews, made when it is needed
 _wanted: list[str] = []  # identifiers of actors
 _tried: set[str] = set()  # keys that need not be tried again, whether a picture came of them or not
-_work: Iterator[None] | None = None
+_work: Generator[None, None, bool] | None = None
 _at_work_for = ""  # the identifier of the actor
 
 
@@ -55,17 +55,21 @@ def work() -> float | None:
         _work = _drawn_one_by_one(_at_work_for)
     try:
         next(_work)
-    except StopIteration:
+    except StopIteration as end:
         _work, _at_work_for = None, ""
-        _redraw()
+        if end.value:
+            _redraw()
     return PAUSE_S
 
 
-def _drawn_one_by_one(identifier: str) -> Iterator[None]:
-    """Make the pictures of an actor that are not there yet; undo may take it away between any two steps."""
+def _drawn_one_by_one(identifier: str) -> Generator[None, None, bool]:
+    """Make the pictures of an actor that are not there yet; undo may take it away between any two steps.
+
+    Returns whether it was done: what is being edited is for later.
+    """
     found = actors.find_actor(identifier)
-    if found is None:
-        return
+    if found is None or _is_edited(found[1]):
+        return False
     keys = [_key(found[1]), *(_key(found[1], shape) for shape in found[1].shapes)]
     try:
         neutral_source = actor_meshes.ShapeSource("neutral", found[1].neutral)
@@ -73,11 +77,11 @@ def _drawn_one_by_one(identifier: str) -> Iterator[None]:
         neutral = turned_points(neutral_source)
     except (InputError, AttributeError):
         _tried.update(keys)
-        return
+        return True
     triangles = topology.triangles()
     if len(triangles) > MOST_TRIANGLES or len(neutral) == 0:
         _tried.update(keys)
-        return
+        return True
     yield
     # Where the face is: what moves in any shape.
     moving = np.zeros(len(neutral))
@@ -100,6 +104,12 @@ def _drawn_one_by_one(identifier: str) -> Iterator[None]:
             points, share = motion
         _keep(key, _picture(_from_front(points), triangles, share, offset, factor))
         yield
+    return True
+
+
+def _is_edited(actor: Any) -> bool:
+    items = [actor.neutral, *(shape.object for shape in actor.shapes)]
+    return any(item is not None and isinstance(item.data, bpy.types.Mesh) and item.data.is_editmode for item in items)
 
 
 def _motion(identifier: str, number: int, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

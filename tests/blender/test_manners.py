@@ -168,6 +168,25 @@ def test_scaled_and_turned_objects_are_the_same_face(scene):
     assert np.abs(moved / factor - plain).max() < 1e-3
 
 
+def test_a_neutral_that_is_being_edited(scene):
+    """Its mesh cannot be read then: said by what a button starts, and borne by what is drawn."""
+    add_capture()
+    bpy.ops.aim.actor_add(name="Actor")
+    actor = scene.aim.actors[0]
+    thumbnails = headless.extension_module("aim_blender.scene.thumbnails")
+    bpy.ops.object.mode_set(mode="EDIT")
+    thumbnails.icon(actor)
+    while thumbnails.work() is not None:
+        pass
+    assert headless.extension_module("addon_manifest.shape_preview").preview(actor) is None
+    assert "is being edited; return to Object Mode" in problem(bpy.ops.aim.actor_learn, **FEW)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert thumbnails.icon(actor) == 0
+    while thumbnails.work() is not None:
+        pass
+    assert len(thumbnails._pictures) == 5
+
+
 def test_modifiers_on_source_meshes_do_not_get_into_the_capture(scene):
     items = add_capture()
     for item in items:
