@@ -18,7 +18,6 @@ import make_pictures as common
 FOLDER = Path(os.environ["AIM_FOLDER"])
 MAIN = "AIM_PT_main"
 GUIDE_ITERATIONS = 300  # few: the guide shows the panel, not how close the method comes
-DRAWN_S = 1.5  # how long the window takes to be drawn anew
 SECTIONS = {
     "first_steps": ("AIM_PT_actor", "AIM_PT_anatomy", "AIM_PT_learn", "AIM_PT_performance"),
     "actor": ("AIM_PT_actor", "AIM_PT_shapes"),
@@ -53,8 +52,8 @@ def show_only(names: tuple[str, ...]) -> None:
 def photograph(name: str, then: object) -> None:
     """The whole window in name.png and the side bar's place in name.json; then go on."""
     show_only(SECTIONS[name])
-    common.soon(DRAWN_S, common.open_tab)
-    common.soon(2 * DRAWN_S, lambda: _take(name, then))
+    common.soon(common.DRAWN_S, common.open_tab)
+    common.soon(2 * common.DRAWN_S, lambda: _take(name, then))
 
 
 def _take(name: str, then: object) -> None:
@@ -74,7 +73,7 @@ def begin() -> None:
         bpy.data.objects.remove(item)
     show_only(SECTIONS["first_steps"])
     common.dress_view()
-    common.soon(DRAWN_S, lambda: photograph("first_steps", add_actor))
+    common.soon(common.DRAWN_S, lambda: photograph("first_steps", add_actor))
 
 
 def add_actor() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Photograph a real Blender's window for the README and the guide: while the demo actor is learned, fitted and so on.
 
-    python docs/make_pictures.py TOOL --worker PYTHON [learning] [fitted] [guide]
+    python docs/make_pictures.py TOOL --worker PYTHON [first_run] [learning] [fitted] [guide]
 
 TOOL is a program that opens Blender's window on a screen of its own, runs a script in it and photographs it when the
 script makes the file named by $SHOT_READY, or after so many seconds: `TOOL ui SCRIPT.py OUT.png SECONDS`. PYTHON is the
@@ -14,17 +14,19 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("learning", "fitted", "guide")
-SECONDS = {"learning": 240, "fitted": 560, "guide": 560}
+NAMES = ("first_run", "learning", "fitted", "guide")
+SECONDS = {"first_run": 120, "learning": 400, "fitted": 800, "guide": 800}
 ITERATIONS = 1000
 LEARNED_SHARE = 0.45  # how far learning has come in its picture
 SCALE = 1.1  # of the interface, so that the pictures can be read when they are shrunk
 CLOSER = 0.62  # than Blender's own view of what is selected
 WIDTH = 1280
+DRAWN_S = 1.5  # how long the window takes to be drawn anew
 MARGIN = 12  # in pixels, as those below
 TABS = 30
 MOST_COLOURS_OF_GROUND = 8
@@ -57,6 +59,8 @@ def main() -> None:
                 "AIM_WORKER": str(chosen.worker.absolute()),
                 "BLENDER_USER_RESOURCES": str(Path(folder, "blender")),
             }
+            if name == "first_run":
+                subprocess.run([sys.executable, ROOT / "build.py"], check=True)
             command = [chosen.tool, "ui", Path(__file__).resolve(), photograph, str(SECONDS[name])]
             subprocess.run(command, cwd=ROOT, env=variables, check=True)
             if name == "guide":
@@ -102,11 +106,32 @@ def save_sections(folder: Path, out: Path) -> None:
 # -- inside Blender ---------------------------------------------------------------------------------------------------
 
 
+def first_run() -> Generator[Any, None, None]:
+    """The zip installed where no Python has PyTorch, and the mouse on the button that sets one up."""
+    import bpy
+    import driving
+
+    bpy.context.preferences.view.ui_scale = SCALE
+    zip_file = max((ROOT / "dist").glob("aim_blender-*.zip"), key=lambda file: file.stat().st_mtime)
+    driving.install(str(zip_file), "")
+    yield 1.0
+    yield from driving.past_splash()
+    yield from driving.open_side_bar()
+    yield from driving.find("aim.environment_install")
+    yield 2 * DRAWN_S
+
+
 def inside_blender() -> None:
     """Prepare the window, and do what the picture shows."""
     import bpy
 
     sys.stdout.reconfigure(line_buffering=True)
+    if os.environ["AIM_PICTURE"] == "first_run":
+        sys.path.insert(0, str(ROOT / "tests" / "window"))
+        import driving
+
+        driving.play(first_run(), lambda found: print(found["error"] if found else "photographed"))
+        return
     sys.path.insert(0, str(ROOT / "scripts"))
     import headless
 

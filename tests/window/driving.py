@@ -38,14 +38,18 @@ presses: list[tuple[float, str]] = []  # every click and key: the second of the 
 
 def answer(plays: dict[str, Callable[..., Play]]) -> None:
     """Play what launching.py asked for, and write what it returns, or why it failed, to where it waits for it."""
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     asked = json.loads(os.environ["AIM_WINDOW"])
-    playing = plays[asked["play"]](**asked["arguments"])
+    play(plays[asked["play"]](**asked["arguments"]), lambda found: write(Path(asked["answer"]), found))
+
+
+def play(playing: Play, tell: Callable[[Any], None]) -> None:
+    """Play it from the event loop, tell what it returns or {"error": why it failed}, and let the window be closed."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     awaited: Step = 1.0
     since = time.monotonic()
 
     def end(found: Any) -> None:
-        write(Path(asked["answer"]), found)
+        tell(found)
         Path(os.environ["SHOT_READY"]).touch()
 
     def advance() -> float | None:
