@@ -5,6 +5,7 @@ python benchmarks/learning.py [--seeds 3 11] [--iterations N]
 """
 
 import resource
+import sys
 import time
 
 import numpy as np
@@ -44,6 +45,7 @@ def main() -> None:
                 resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
             ]
         )
+        print(rows[-1], file=sys.stderr)
     print_table(
         f"Learning, {arguments.iterations} iterations, 11,248 points, 20 shapes",
         [
