@@ -180,9 +180,10 @@ def bounds(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
     target = learned(arguments, arguments.other)[1]
     seeds = arguments.seed, arguments.other
     paths = [make(arguments, "performance", f"performance_{seed}_plain", "--seed", str(seed)) for seed in seeds]
-    performance = read_performance(paths[0])
+    whole_shot = read_performance(paths[0])
+    performance = dataclasses.replace(whole_shot, vertices=whole_shot.vertices[::2], frames=whole_shot.frames[::2])
     with np.load(paths[1]) as archive:
-        truth = archive["vertices"]
+        truth = archive["vertices"][::2]
     rows: list[list[object]] = []
     for largest in (0.0, 3.0, 2.0, 1.5, 1.0):
         settings = FittingSettings(modes=arguments.modes, largest_weight=largest)
@@ -207,7 +208,7 @@ def bounds(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
             ]
         )
     print_table(
-        f"Bounds on the weights, actor {arguments.seed}, retargeted to {arguments.other} (mm)",
+        f"Bounds on the weights, actor {arguments.seed}, {len(truth)} frames, retargeted to {arguments.other} (mm)",
         [
             "bounds",
             "weights",

@@ -4,7 +4,8 @@
 python benchmarks/side_by_side.py [--source 3] [--target 11] [--only METHOD ...]
 
 Every method is given the same 100 frames, which the actor's 20 meshes do not contain; then the same frames with 0.1 mm
-of scanner noise; and the other actor. The page goes to docs/side_by_side.md, the picture to docs/pictures.
+of scanner noise; and the other actor. What is measured of a method is kept, so that --only measures some of them again;
+once all are known the page goes to docs/side_by_side.md, the picture to docs/pictures.
 """
 
 from __future__ import annotations
@@ -201,25 +202,34 @@ def main() -> None:
     clean = read_performance(path[arguments.source])
     with np.load(path[arguments.target]) as archive:
         truth = archive["vertices"]
-    rows, errors = [], {}
+    kept = arguments.work / f"side_by_side_{arguments.source}_{arguments.target}"
+    kept.mkdir(exist_ok=True)
+    shown = spread_frames(clean.vertices, ROWS)
     for name in arguments.only:
         print(name, file=sys.stderr, flush=True)
         method = METHODS[name][0]
         fit = method(stage, clean)
         off = np.linalg.norm(fit.vertices - clean.vertices, axis=-1)
-        errors[name] = (fit.vertices, off)
         carried = np.linalg.norm(fit.retarget() - truth, axis=-1)
-        rows.append(
-            [
-                name,
-                *(float(value) for value in (off.mean(), np.quantile(off, 0.99), off.max())),
-                float(carried.mean()),
-                float(np.quantile(carried, 0.99)),
-                trembling(method(stage, noisy).vertices - fit.vertices),
-                fit.seconds / len(off),
-                fit.setup_s,
-            ]
-        )
+        row = [
+            *(float(value) for value in (off.mean(), np.quantile(off, 0.99), off.max())),
+            float(carried.mean()),
+            float(np.quantile(carried, 0.99)),
+            trembling(method(stage, noisy).vertices - fit.vertices),
+            fit.seconds / len(off),
+            fit.setup_s,
+        ]
+        print(row, file=sys.stderr, flush=True)
+        np.savez(kept / f"{name}.npz", row=row, vertices=fit.vertices[shown], off=off[shown])
+    rows: list[list[object]] = []
+    errors = {}
+    for name in METHODS:
+        if not (kept / f"{name}.npz").exists():
+            print(f"{name!r} is not measured yet; the page is written when it is", file=sys.stderr)
+            return
+        with np.load(kept / f"{name}.npz") as archive:
+            rows.append([name, *archive["row"].tolist()])
+            errors[name] = archive["vertices"], archive["off"]
     rows.append(["(the noise itself)", *[""] * 5, trembling(noisy.vertices - clean.vertices), "", ""])
     title = f"Actor {arguments.source}, {len(truth)} frames, and their retarget to actor {arguments.target} (mm)"
     columns = [
@@ -237,7 +247,7 @@ def main() -> None:
     with contextlib.redirect_stdout(printed):
         print_table(title, columns, rows)
     print(printed.getvalue())
-    draw(clean.vertices, stage.source, errors)
+    draw(clean.vertices[shown], stage.source, errors)
     PAGE.write_text(page(printed.getvalue()), encoding="utf-8")
 
 
@@ -272,7 +282,8 @@ How each was set:
 - **Neural**: the paper's networks (`--solver neural`) with {FittingSettings().modes} features and all defaults; begun
   at rest, or at the closed form. Its seconds are part of the set-up: even from rest the head is taken from it.
 - **Closed form**: the default, {FittingSettings().modes} modes. Its weights are a point's own and not bounded, as those
-  of the networks. They are settled when they are retargeted, and the jaw is carried into the target's range.
+  of the networks; bounds (`--largest-weight`) fit and retarget a little less closely. The weights are settled when they
+  are retargeted, and the target's own model reads its jaw back.
 
 One frame follows another only after 1.3 seconds in these 100 frames, so nothing is smoothed over time. The
 settings of the neural fit, the closed form and the retargeting were chosen on performances of these two actors, these
@@ -284,7 +295,7 @@ frames among them.
 
 
 def draw(target: np.ndarray, actor: Actor, errors: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
-    """A row for each of a few frames: the target (F, V, 3), and each method's result coloured by its error in mm."""
+    """A row for each frame of the target (F, V, 3): it, and each method's result, coloured by its error in mm."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -292,7 +303,6 @@ def draw(target: np.ndarray, actor: Actor, errors: dict[str, tuple[np.ndarray, n
     from PIL import Image
 
     heat = colors.LinearSegmentedColormap.from_list("error", HEAT)
-    chosen = spread_frames(target, ROWS)
     triangles = actor.topology.triangles()
     moved = np.linalg.norm(offsets(actor), axis=-1).max(0)
     box = bounds(turned(actor.neutral[moved > 5.0]))
@@ -302,12 +312,12 @@ def draw(target: np.ndarray, actor: Actor, errors: dict[str, tuple[np.ndarray, n
     )
     figure.subplots_adjust(left=0.01, right=0.99, top=0.955, bottom=0.065, wspace=0.02, hspace=0.08)
     skin = np.array([0.93, 0.74, 0.64])
-    for row, frame in enumerate(chosen):
-        axes[row][0].imshow(rendered(target[frame], triangles, np.tile(skin, (target.shape[1], 1)), box))
+    for row in range(len(target)):
+        axes[row][0].imshow(rendered(target[row], triangles, np.tile(skin, (target.shape[1], 1)), box))
         for column, (vertices, off) in enumerate(errors.values(), start=1):
-            colour = heat(np.clip(off[frame] / LARGEST_MM, 0.0, 1.0))[:, :3]
-            axes[row][column].imshow(rendered(vertices[frame], triangles, colour, box))
-            label = f"{off[frame].mean():.3f} mm, worst {off[frame].max():.2f}"
+            colour = heat(np.clip(off[row] / LARGEST_MM, 0.0, 1.0))[:, :3]
+            axes[row][column].imshow(rendered(vertices[row], triangles, colour, box))
+            label = f"{off[row].mean():.3f} mm, worst {off[row].max():.2f}"
             axes[row][column].text(
                 0.5, -0.01, label, transform=axes[row][column].transAxes, ha="center", va="top", fontsize=8
             )
