@@ -102,7 +102,7 @@ class Environment:
             return False
 
 
-WORKER = Environment("worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, safetensors")
+WORKER = Environment("worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, roma, safetensors")
 BLENDER = Environment(
     "blender",
     ("blender.txt", "tests.txt"),

@@ -42,7 +42,7 @@ def main() -> None:
         ["enable, ms (median of 5)", statistics.median(each["enable_ms"] for each in enabled), "< 100"],
         ["switch off and on, ms (median of 100)", statistics.median(each["again_ms"] for each in enabled), ""],
         ["memory grown over the last 80 of 100 times, KiB", max(each["grown_kib"] for each in enabled), "0"],
-        ["torch, scipy, trimesh, safetensors imported", ", ".join(enabled[0]["foreign"]) or "none", "none"],
+        ["torch, scipy, trimesh, roma, safetensors imported", ", ".join(enabled[0]["foreign"]) or "none", "none"],
     ]
     if arguments.real_blender is not None:
         out = ROOT / ".env" / "benchmarks" / "redraw.json"  # inside the checkout, which the tool shows to Blender

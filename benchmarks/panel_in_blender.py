@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import headless
 
-FOREIGN = ("torch", "scipy", "trimesh", "safetensors")
+FOREIGN = ("torch", "scipy", "trimesh", "roma", "safetensors")
 SHAPES, TAKES = 50, 10
 TIMES = 100
 REDRAWS = 50

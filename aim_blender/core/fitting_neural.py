@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import roma
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +31,7 @@ from .devices import choose_device
 from .errors import Cancelled
 from .fitting_session import error_figures
 from .fitting_settings import FittingSettings
-from .model import linear_blend_skinning, orthonormal, rigid_motion
+from .model import linear_blend_skinning, rigid_motion
 from .networks import NetworkStack
 from .performances import Performance
 from .rigid import recentred
@@ -113,7 +114,7 @@ class NeuralFit(nn.Module):
         found = self.code_networks(self.codes[frames])
         turn, slide = found["motion"].view(-1, 2, 3, 3).split((2, 1), dim=-1)
         rest = torch.eye(3, dtype=turn.dtype, device=turn.device)[:, :2]
-        rotation = orthonormal(rest + TURN * self.moves * turn)  # continuous 6D
+        rotation = roma.special_gramschmidt(rest + TURN * self.moves * turn)  # continuous 6D
         motion = rigid_motion(rotation, SLIDE_MM * (self.moves * slide)[..., 0])
         return found["weights"].view(-1, self.count, self.names), motion @ self.first[frames]
 

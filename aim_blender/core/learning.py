@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import roma
 import torch
 from torch import Tensor
 
@@ -35,7 +36,6 @@ from .losses import (
 from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
 from .networks import Activation
 from .preparation import SPACES, Preparation, Space, prepare
-from .rigid import angle_degrees
 from .schedule import PHASES, WINDOW, Schedule
 
 Report = Callable[[dict], None]
@@ -285,7 +285,7 @@ class Learner:
 
     def jaw_open_degrees(self) -> float:
         """The largest angle by which the jaw turns in any shape, at present."""
-        return float(angle_degrees(self.model.jaw().detach().cpu().double().numpy()).max())
+        return float(torch.rad2deg(roma.rotmat_geodesic_distance(*_pairs(self.model.jaw().detach()))).max())
 
     def _set_learning_rates(self) -> None:
         rate = self.settings.learning_rate * self.schedule.rate * (JOINT_RATE if self.phase == "joint" else 1.0)
@@ -315,6 +315,12 @@ class Learner:
         self.window_sum.fill_(schedule.pop("window_sum"))
         self.schedule.restore(schedule)
         return True
+
+
+def _pairs(jaw: Tensor) -> tuple[Tensor, Tensor]:
+    """The rotations (N, 3, 3) of jaw motions, and as many that stay at rest."""
+    rotation = jaw[:, :3, :3]
+    return rotation, torch.eye(3, device=jaw.device).expand_as(rotation)
 
 
 def total_loss(losses: dict[str, Tensor]) -> Tensor:

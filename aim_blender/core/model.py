@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import roma
 import torch
 from torch import Tensor, nn
 
@@ -25,19 +26,7 @@ def linear_blend_skinning(points: Tensor, motion: Tensor, skin_weight: Tensor) -
 
 def rigid_motion(rotation: Tensor, translation: Tensor) -> Tensor:
     """Homogeneous matrices (..., 4, 4) of rotations (..., 3, 3) and translations (..., 3)."""
-    motion = rotation.new_zeros(*rotation.shape[:-2], 4, 4)
-    motion[..., :3, :3] = rotation
-    motion[..., :3, 3] = translation
-    motion[..., 3, 3] = 1.0
-    return motion
-
-
-def orthonormal(columns: Tensor) -> Tensor:
-    """Rotations (..., 3, 3) whose first columns are those of (..., 3, 2) by Gram and Schmidt (continuous 6D)."""
-    first = torch.nn.functional.normalize(columns[..., 0], dim=-1)
-    second = columns[..., 1] - (first * columns[..., 1]).sum(-1, keepdim=True) * first
-    second = torch.nn.functional.normalize(second, dim=-1)
-    return torch.stack([first, second, torch.linalg.cross(first, second)], dim=-1)
+    return roma.Rigid(rotation, translation).to_homogeneous()
 
 
 @dataclass(frozen=True)
@@ -110,7 +99,7 @@ class FaceModel(nn.Module):
 
     def jaw(self) -> Tensor:
         """T_i (N, 4, 4), rigid: a rotation about the hinge's centre and a slide of it."""
-        rotation = orthonormal(self.jaw_rotation)
+        rotation = roma.special_gramschmidt(self.jaw_rotation)
         return rigid_motion(rotation, self.hinge_centre - rotation @ self.hinge_centre + self.jaw_slide)
 
     def anatomy(self, template: Tensor, plain: bool = False) -> Anatomy:

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import InputError
 from .sentences import one_line
 
 OLDEST_PYTHON = (3, 11)
 PACKAGES = (
     "torch",
+    "roma",
     "safetensors",
     "trimesh",
     "embreex",
@@ -63,7 +65,7 @@ sys.stdout.write("\\n{MARK}" + json.dumps(found) + "\\n")
 """
 
 
-class InterpreterError(Exception):
+class InterpreterError(InputError):
     """No interpreter can do the work. Its text is the one sentence shown to the user."""
 
 

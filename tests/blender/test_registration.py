@@ -12,7 +12,7 @@ import headless
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOREIGN = ("torch", "scipy", "trimesh", "safetensors")
+FOREIGN = ("torch", "scipy", "trimesh", "roma", "safetensors")
 
 
 def traces() -> dict[str, object]:

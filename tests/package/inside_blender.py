@@ -19,7 +19,7 @@ import bpy
 import numpy as np
 
 MODULE = "bl_ext.user_default.aim_blender"
-HEAVY = ("torch", "scipy", "trimesh", "safetensors", "robust_laplacian", "matplotlib")
+HEAVY = ("torch", "scipy", "trimesh", "roma", "safetensors", "robust_laplacian", "matplotlib")
 
 
 def install(zip_file: str) -> None:

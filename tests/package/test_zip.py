@@ -84,7 +84,7 @@ def test_every_import_within_the_extension_is_in_the_zip(contents: dict[str, byt
 
 def test_blenders_side_imports_no_heavy_package(contents: dict[str, bytes]) -> None:
     """Nothing that Blender's process runs imports them at any place, not only at its top."""
-    heavy = {"torch", "scipy", "trimesh", "safetensors", "robust_laplacian"}
+    heavy = {"torch", "scipy", "trimesh", "roma", "safetensors", "robust_laplacian"}
     for name, text in contents.items():
         if name.startswith(("ops/", "addon_manifest/", "aim_blender/scene/")) or name == "__init__.py":
             for node in ast.walk(ast.parse(text)):
