@@ -352,8 +352,9 @@ def _check(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[in
 def _check_rigid(path: Path, name: str, motion: np.ndarray) -> None:
     rotation = motion[:, :3, :3]
     orthogonal = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max(initial=0.0) < RIGID_TOLERANCE
-    proper = bool((np.linalg.det(rotation) > 0).all()) and bool((motion[:, 3] == (0, 0, 0, 1)).all())
-    _require(path, orthogonal and proper, f"its {name} holds a matrix that is not a rigid motion")
+    proper = bool((np.linalg.det(rotation) > 0).all())
+    affine = np.abs(motion[:, 3] - (0, 0, 0, 1)).max(initial=0.0) < RIGID_TOLERANCE
+    _require(path, orthogonal and proper and affine, f"its {name} holds a matrix that is not a rigid motion")
 
 
 def _require(path: Path, good: bool, problem: str) -> None:

@@ -38,6 +38,7 @@ def smoothed_motion(motion: np.ndarray, frames: np.ndarray, length: float, pivot
     mean = smoothed(recentred(motion, pivot), frames, length)
     u, _, vt = np.linalg.svd(mean[:, :3, :3])  # the rotation nearest to the mean of some
     mean[:, :3, :3] = u @ vt
+    mean[:, 3] = 0, 0, 0, 1  # to the last digit
     return recentred(mean, -pivot)
 
 

@@ -162,6 +162,7 @@ def test_temporal_smoothing_takes_noise_away(demo, demo_learned):
 
     def error_and_jitter(**changed: float) -> tuple[float, float]:
         take = fit_performance(demo_learned, performance, dataclasses.replace(SETTINGS, **changed))
+        assert (take.head[:, 3] == (0, 0, 0, 1)).all()  # exactly, as its file is read
         off = evaluate_take(demo_learned, take)["vertices"] - clean
         return np.linalg.norm(off, axis=-1).mean(), np.linalg.norm(np.diff(off, n=2, axis=0), axis=-1).mean()
 
