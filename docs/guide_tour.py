@@ -26,7 +26,7 @@ SECTIONS = {
     "learning": ("AIM_PT_actor", "AIM_PT_learn"),
     "learned": ("AIM_PT_learn", "AIM_PT_jaw", "AIM_PT_learn_settings"),
     "fitting": ("AIM_PT_performance",),
-    "fitted_take": ("AIM_PT_performance",),
+    "fitted_take": ("AIM_PT_performance", "AIM_PT_live", "AIM_PT_correct"),
     "retargeting": ("AIM_PT_retarget", "AIM_PT_retarget_pairs", "AIM_PT_retarget_regions"),
     "baking": ("AIM_PT_bake", "AIM_PT_rig"),
     "batch": ("AIM_PT_batch",),
@@ -34,8 +34,9 @@ SECTIONS = {
 
 
 def panel_classes() -> list[type]:
-    registry = headless.extension_module("addon_manifest.registry")
-    return [each for each in registry.CLASSES if issubclass(each, bpy.types.Panel)]
+    """The sections of the tab AIM; the menus of presets are panels too, and stay."""
+    sections = headless.extension_module("addon_manifest.parts").AimPanel
+    return [each for each in headless.extension_module("addon_manifest.registry").CLASSES if issubclass(each, sections)]
 
 
 def show_only(names: tuple[str, ...]) -> None:

@@ -141,26 +141,24 @@ def inside_blender() -> None:
     bpy.context.preferences.view.show_splash = False
     bpy.context.preferences.view.ui_scale = SCALE
     bpy.context.preferences.system.use_region_overlap = False  # the side bar stands beside the faces, not on them
-    # One after the other, each from the event loop: Blender lays the window out anew in between.
-    soon(1.0, lambda: close_area("PROPERTIES"))
-    soon(1.5, lambda: close_area("OUTLINER"))
+    first = begin
     if os.environ["AIM_PICTURE"] == "guide":
         sys.path.insert(0, str(Path(__file__).parent))
         import guide_tour
 
-        soon(2.5, guide_tour.begin)
-    else:
-        soon(2.5, begin)
+        first = guide_tour.begin
+    soon(1.0, lambda: close_area("PROPERTIES", lambda: close_area("OUTLINER", first)))
 
 
-def close_area(kind: str) -> None:
-    """Give the room of an area to the 3D view."""
+def close_area(kind: str, then: Callable[[], None]) -> None:
+    """Give the room of an area to the 3D view, and go on when Blender has laid the window out anew."""
     import bpy
 
     window = bpy.context.window_manager.windows[0]
     area = next(area for area in window.screen.areas if area.type == kind)
     with bpy.context.temp_override(window=window, area=area, region=area.regions[0]):
         bpy.ops.screen.area_close()
+    soon(DRAWN_S, then)
 
 
 def begin() -> None:
