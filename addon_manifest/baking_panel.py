@@ -39,7 +39,7 @@ class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
             draw_text(layout, "fit a performance first", "INFO")
             return
         if 0 <= state.active_take < len(state.takes):
-            draw_text(layout, state.takes[state.active_take].name, "ACTION")
+            layout.label(text=state.takes[state.active_take].name, icon="ACTION")
         chosen = state.baking
         column = settings_column(layout)
         column.prop(chosen, "kind")

@@ -14,8 +14,6 @@ from ..aim_blender.scene.live_fitting import LiveFit
 from .parts import AimPanel, draw_job, read_figures
 from .text import draw_text
 
-PICTURE_ICONS: dict[str, Any] = {"ERROR": "GRAPH", "JAW": "CON_FOLLOWPATH", "SHEET": "IMAGE_DATA"}
-
 
 class AIM_UL_views(bpy.types.UIList):
     """The cameras whose images show points."""
@@ -132,8 +130,9 @@ def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
         for frame, millimetres in worst:
             grid.operator("aim.frame_jump", text=f"{frame}: {millimetres:.2f}").frame = frame
     row = layout.row(align=True)
-    for which, (name, _) in errors.PICTURES.items():
-        row.operator("aim.take_picture_show", text=name.title(), icon=PICTURE_ICONS[which]).picture = which
+    row.label(text="Pictures")
+    for which in errors.PICTURES:
+        row.operator("aim.take_picture_show", text=which.title()).picture = which
     row = layout.row(align=True)
     row.label(text="Error")
     for view, text in (("FRAME", "Frame"), ("WORST", "Worst"), ("NONE", "Off")):

@@ -264,7 +264,7 @@ class AIM_PT_retarget(WithPresets, AimPanel, bpy.types.Panel):
         if take is None:
             draw_text(layout, f"fit a performance of {actor.name} first", "INFO")
         else:
-            draw_text(layout, f"{take.name} of {actor.name}", "ACTION")
+            layout.label(text=f"{take.name} of {actor.name}", icon="ACTION")
         if not any(is_learned(other) for other in state.actors if other != actor):
             draw_text(layout, "no other actor is learned yet that could perform it", "INFO")
         column = settings_column(layout)

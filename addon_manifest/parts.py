@@ -56,11 +56,11 @@ def draw_name(layout: bpy.types.UILayout, item: Any, icon: Any, picture: int) ->
         layout.prop(item, "name", text="", emboss=False, icon=icon)
 
 
-def draw_main_button(layout: bpy.types.UILayout, operator: str, icon: Any, text: str | None = None) -> None:
-    """The button that a panel is there for."""
+def draw_main_button(layout: bpy.types.UILayout, operator: str, icon: Any, text: Any = None) -> None:
+    """The button that a panel is there for; without a text it has the operator's."""
     row = layout.row()
     row.scale_y = 1.3
-    row.operator(operator, icon=icon, **({} if text is None else {"text": text}))
+    row.operator(operator, icon=icon, text=text)
 
 
 def doing(run: jobs.Run) -> str:

@@ -24,7 +24,7 @@ class _OfPresets(AimOperator):
 
     kind: EnumProperty(name="For", description="For what the preset is", items=KINDS)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self: Any, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for the name where none is given, as when it is called from the search."""
         if self.name:
             return self.execute(context)

@@ -58,9 +58,10 @@ def draw(
     place = np.floor(corners[..., :2]).astype(np.int64).clip(0, np.array(size) - 1)
     behind = ~front & (picture[place[..., 1] * size[0] + place[..., 0], 3] == 0.0).any(1)
     _fill(picture, corners[behind], INSIDE * own[behind], size)
-    mean: np.ndarray = sum(
-        picture.reshape(height, finer, width, finer, 4)[:, k // finer, :, k % finer] for k in range(finer**2)
-    )
+    parts = picture.reshape(height, finer, width, finer, 4)
+    mean = np.zeros((height, width, 4))
+    for part in np.ndindex(finer, finer):
+        mean += parts[:, part[0], :, part[1]]
     mean[..., :3] /= mean[..., 3:].clip(1.0)
     mean[..., 3] /= finer**2
     return mean.clip(0.0, 1.0)

@@ -19,7 +19,7 @@ from . import folders
 # For what there are presets, and the settings they hold: paths from the scene's `aim`.
 SETTINGS = {
     "learn": ("iterations", "hidden"),
-    "fit": ("solver", "tolerance_mm", "beside"),
+    "fit": ("solver", "tolerance_mm", "beside", "sources.largest_weight"),
     "retarget": ("retarget_strength", "retarget_jaw_strength", "retarget_head"),
     "bake": ("baking.kind", "baking.step", "baking.convert_rate", "baking.reduce_keys_mm", "tolerance_mm"),
 }
@@ -30,7 +30,7 @@ SHIPPED: dict[str, dict[str, dict[str, Any]]] = {
         "As in the Paper": {"iterations": 10000, "hidden": 256},
     },
     "fit": {
-        "Default": {"solver": "closed-form", "tolerance_mm": 0.1, "beside": True},
+        "Default": {"solver": "closed-form", "tolerance_mm": 0.1, "beside": True, "sources.largest_weight": 0.0},
         "Fewer Correctives": {"solver": "closed-form", "tolerance_mm": 0.5},
         "The Paper's Networks": {"solver": "neural", "tolerance_mm": 0.1},
     },
