@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Live fitting in Blender: milliseconds from a change in the scene until its fit is on the object that shows it.
+"""What follows the scene in Blender: milliseconds from a change until the face it leads to is on the object that shows
+it; of live fits, of previews of a retarget, and of corrections of a take's frame.
 
 python benchmarks/live_fitting.py [--frames 40]
 
-Reading from Blender, the worker's fit, both ways through the pipe and writing are in it; drawing is not. Needs no data:
-it takes the demo actor. Runs in the worker's environment and starts Blender's, which build.py makes beside it.
+Reading from Blender, the worker's part, both ways through the pipe and writing are in it; drawing is not. Needs no
+data: it takes the demo actor. Runs in the worker's environment and starts Blender's, which build.py makes beside it.
 """
 
 import json
@@ -29,9 +30,9 @@ def main() -> None:
             [str(python), str(script), str(out), str(arguments.frames)], check=True, stdout=subprocess.DEVNULL
         )
         measured = json.loads(out.read_text())
-    columns = ["target", "points", "ready after s", "median ms", "90 % ms", "worst ms", "worker's part ms"]
+    columns = ["what", "points", "ready after s", "median ms", "90 % ms", "worst ms", "worker's part ms"]
     columns += ["reading a frame ms", "mean off mm"]
-    title = f"Live fitting, demo actor, {arguments.frames} changes, Blender {measured['version']}"
+    title = f"Live faces, demo actor, {arguments.frames} changes, Blender {measured['version']}"
     print_table(title, columns, measured["rows"])
 
 

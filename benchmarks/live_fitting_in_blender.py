@@ -27,7 +27,8 @@ def main(out: Path, frames: int) -> None:
     bpy.ops.aim.demo_actor_add()
     scene, actor = bpy.context.scene, bpy.context.scene.aim.actors[0]
     bpy.ops.aim.actor_learn(iterations=100, hidden=32)
-    rows = [measured("a whole mesh", len(actor.neutral.data.vertices), frames, scene.frame_set)]
+    points = len(actor.neutral.data.vertices)
+    rows = [measured("fit of a whole mesh", points, frames, scene.frame_set)]
     rest = np.array([vertex.co for vertex in actor.neutral.data.vertices])
     opened = actor.neutral.data.shape_keys.key_blocks["jaw_open"]
     moved = np.array([point.co for point in opened.data]) - rest
@@ -43,17 +44,69 @@ def main(out: Path, frames: int) -> None:
                 item.location = (rest[vertex] + step / frames * moved[vertex]).tolist()
             bpy.context.view_layer.update()
 
-        rows.append(measured(f"{count} handles", count, frames, drag))
+        rows.append(measured(f"fit of {count} handles", count, frames, drag))
+    performed, scene.aim.performance_kind = scene.aim.performance_object, "OBJECT"
+    bpy.ops.aim.performance_fit(object_name=performed.name, frame_start=1, frame_end=frames + 1, tolerance_mm=1.0)
+    bpy.ops.aim.demo_actor_add()
+    bpy.ops.aim.actor_learn(iterations=100, hidden=32)
+    others = [(scene.aim.actors[1].name, points)]
+    character = coarser(actor.neutral)
+    bpy.ops.aim.character_add(source=actor.name, name="Coarse")
+    others.append(("Coarse", len(character.data.vertices)))
+    scene.aim.active_actor = 0
+
+    def strengthen(step: int) -> None:
+        scene.aim.retarget_strength = 1.0 - 0.5 * step / frames
+
+    for name, count in others:
+        scene.aim.retarget_target = name
+        faces = "the same faces" if count == points else "other faces"
+        rows.append(measured(f"preview, {faces}, another frame", count, frames, scene.frame_set, "retarget_preview"))
+        rows.append(measured(f"preview, {faces}, strength", count, frames, strengthen, "retarget_preview"))
+
+    def pull(step: int) -> None:
+        handle = live_module().CURRENT.handles()[0]
+        handle.location.z -= 0.0002
+        bpy.context.view_layer.update()
+
+    def add_handle() -> None:
+        bpy.ops.aim.handle_add(vertex=int(np.argmax(np.linalg.norm(moved, axis=1))))
+
+    scene.aim.active_take = 0
+    rows.append(measured("correction, 1 handle", 1, frames, pull, "frame_correct", add_handle))
     out.write_text(json.dumps({"rows": rows, "version": bpy.app.version_string}))
 
 
-def measured(name: str, points: int, frames: int, change) -> list[object]:
-    """A row of the table; change(step): change the scene."""
-    live = headless.extension_module("aim_blender.scene.live")
+def coarser(neutral) -> bpy.types.Object:
+    """A copy of the neutral with fewer, other faces; selected."""
+    item = neutral.copy()
+    item.data = neutral.data.copy()
+    item.shape_key_clear()
+    bpy.context.scene.collection.objects.link(item)
+    item.location.x += 3.0
+    item.modifiers.new("Decimate", "DECIMATE").ratio = 0.5
+    for other in bpy.context.view_layer.objects:
+        other.select_set(other == item)
+    bpy.context.view_layer.objects.active = item
+    bpy.ops.object.modifier_apply(modifier="Decimate")
+    return item
+
+
+def live_module():
+    return headless.extension_module("aim_blender.scene.live")
+
+
+def measured(name: str, points: int, frames: int, change, operator: str = "live_fit", prepare=None) -> list[object]:
+    """A row of the table; change(step): change the scene. operator: switches it on and off."""
+    live, switch = live_module(), getattr(bpy.ops.aim, operator)
+    bpy.context.scene.frame_set(1)
     start = time.perf_counter()
-    bpy.ops.aim.live_fit()
+    switch()
     wait_for(live, 0)
     ready = time.perf_counter() - start
+    if prepare is not None:
+        prepare()
+    live.CURRENT.settle()
     taken, worker, reading = [], [], []
     now = live.CURRENT
     for step in range(2, frames + 2):  # the first frame is shown already
@@ -65,8 +118,9 @@ def measured(name: str, points: int, frames: int, change) -> list[object]:
         wait_for(live, fits)
         taken.append(time.perf_counter() - start)
         worker.append(now.worker_s)
-    bpy.ops.aim.live_fit()
+    switch()
     milliseconds = 1000 * np.array(taken)
+    off = now.figures.get("mean_mm")
     return [
         name,
         points,
@@ -76,7 +130,7 @@ def measured(name: str, points: int, frames: int, change) -> list[object]:
         float(milliseconds.max()),
         float(1000 * np.median(worker)),
         float(1000 * np.median(reading)),
-        now.mean_mm,
+        "" if off is None else float(off),
     ]
 
 

@@ -45,8 +45,16 @@ def test_a_character_from_its_neutral(take, worker, tmp_path):
     kept.unlink()
     with pytest.raises(RuntimeError, match="There is no correspondence"):
         bpy.ops.aim.correspondence_show(target="Hero")
-    bpy.ops.aim.performance_retarget(target="Hero")
+    # Its preview makes it already, and shows what comes.
+    state.retarget_target = "Hero"
+    bpy.context.scene.frame_set(TAKE_FRAMES)
+    bpy.ops.aim.retarget_preview()
+    live = headless.extension_module("aim_blender.scene.live")
+    live.CURRENT.settle()
     assert kept.is_file()
+    previewed = shown(bpy.data.objects[live.CURRENT.shown])
+    bpy.ops.aim.performance_retarget(target="Hero")
+    assert live.CURRENT is None
     made = state.takes[1]
     assert json.loads(made.figures)["retarget_across_topologies"] is True
     skin = next(each for each in made.collection.objects if each.type == "MESH" and each.data.shape_keys)
@@ -54,6 +62,7 @@ def test_a_character_from_its_neutral(take, worker, tmp_path):
     opened = np.degrees(skin.parent.pose.bones["jaw"].rotation_euler.x)
     assert opened == pytest.approx(TEETH_DEGREES[0], abs=1.0)
     moved = shown(skin)
+    assert np.abs(moved - previewed).max() < 1.2e-4  # the bake's tolerance
     chin = moved[:, 2] < np.quantile(moved[:, 2], 0.1)
     bpy.context.scene.frame_set(1)
     assert np.linalg.norm(moved - shown(skin), axis=1)[chin].mean() > 0.004
