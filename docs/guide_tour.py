@@ -17,7 +17,6 @@ import make_pictures as common
 
 FOLDER = Path(os.environ["AIM_FOLDER"])
 MAIN = "AIM_PT_main"
-GUIDE_ITERATIONS = 300  # few: the guide shows the panel, not how close the method comes
 SECTIONS = {
     "first_steps": ("AIM_PT_actor", "AIM_PT_anatomy", "AIM_PT_learn", "AIM_PT_performance"),
     "actor": ("AIM_PT_actor", "AIM_PT_shapes"),
@@ -81,7 +80,7 @@ def add_actor() -> None:
     bpy.ops.aim.demo_actor_add()
     scene = bpy.context.scene
     scene.frame_end = scene.aim.frame_end
-    scene.aim.iterations = GUIDE_ITERATIONS
+    scene.aim.iterations = common.ITERATIONS
     scene.aim.show_shape = True
     common.dress_view()
     photograph("actor", trace)

@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("first_run", "learning", "fitted", "guide")
 SECONDS = {"first_run": 120, "learning": 400, "fitted": 800, "guide": 800}
-ITERATIONS = 1000
+ITERATIONS = 300  # few: the pictures show the panel, not how close the method comes
 LEARNED_SHARE = 0.45  # how far learning has come in its picture
 SCALE = 1.1  # of the interface, so that the pictures can be read when they are shrunk
 CLOSER = 0.62  # than Blender's own view of what is selected
