@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from .actor import Actor, jaw_movements
+from .actor import Actor
 from .anatomy import Hinge
 from .constraints import Constraints
 from .correspondence import Correspondence
@@ -205,72 +206,17 @@ def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
             np.savez(file, **arrays)
 
 
-def describe_file(path: Path) -> dict[str, Any]:
-    """What a file is and holds, as JSON values. Raises InputError if it is none of ours."""
-    if path.suffix.lower() == ".npz":
-        return _describe_archive(path)
-    header = _read_header(path)
-    if header.get("kind") == "actor":
-        actor = load_actor(path)
-        return {
-            "kind": "actor",
-            "points": len(actor.bone),
-            "faces": len(actor.topology.sizes),
-            "expressions": list(actor.names),
-            "bones": actor.hinge is not None,
-            "constrained_points": len(actor.constraints),
-            "topology": actor.topology.digest,
-            "jaw": jaw_movements(actor),
-            **actor.figures,
-        }
-    if header.get("kind") == "correspondence":
-        correspondence = load_correspondence(path)
-        return {
-            "kind": "correspondence",
-            "points": len(correspondence.corners),
-            "source": correspondence.source_digest,
-            "target": correspondence.target_digest,
-            **correspondence.figures,
-        }
-    take = load_take(path)
-    return {
-        "kind": "take",
-        "frames": len(take.frames),
-        "first_frame": int(take.frames[0]) if len(take.frames) else 0,
-        "fps": take.fps,
-        "points": len(take.modes),
-        "modes": take.modes.shape[1],
-        "expressions": list(take.names),
-        "topology": take.topology_digest,
-        **take.figures,
-    }
-
-
-def _describe_archive(path: Path) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name].shape for name in archive.files}
-    except UNREADABLE as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    if "key_weights" in arrays:
-        kind = "bake"
-    elif "vertices" in arrays:
-        kind = "capture" if "names" in arrays and "frames" not in arrays else "performance"
-    else:
-        raise InputError(f"{path} is neither a capture nor a performance nor a bake; it holds {', '.join(arrays)}")
-    return {"kind": kind, **{name: list(shape) for name, shape in arrays.items()}}
-
-
 def _save(path: Path, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
     text = json.dumps({"version": VERSION, "units": "mm", **header}, allow_nan=False)
     try:
         with written_whole(path) as temporary:
             save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary, {"aim": text})
     except SafetensorError as error:
-        raise OSError(f"{path} cannot be written: {error}") from error
+        raise OSError(errno.EIO, f"it cannot be written: {error}", str(path)) from error
 
 
-def _read_header(path: Path) -> dict[str, Any]:
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of one of our files, which says its kind. Raises InputError if it is none."""
     try:
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {})["aim"])
@@ -293,7 +239,7 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 
 def _load(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    header = _read_header(path)
+    header = read_header(path)
     if header["kind"] != kind:
         raise InputError(f"{path} is {ARTICLES[header['kind']]} file; {ARTICLES[kind]} file is needed")
     try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .capture_checks import check_finite, check_follow, edge_lengths
 from .errors import UNREADABLE, InputError, reason
+from .mesh_caches import CACHE_SUFFIXES
 from .meshes import MESH_SUFFIXES, list_mesh_files, list_stl_files, read_mesh
 from .stl import StlOrder
 from .topology import Topology, same_surface
@@ -74,7 +75,7 @@ def read_performance(path: Path, topology: Topology | None = None) -> Performanc
         performance = _read_folder(path, topology)
     elif suffix == ".npz":
         performance = _read_archive(path)
-    elif suffix in (".pc2", ".mdd"):
+    elif suffix in CACHE_SUFFIXES:
         performance = _read_pc2(path) if suffix == ".pc2" else _read_mdd(path)
     else:
         raise InputError(f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd file")

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from .actor import Actor
 from .errors import InputError
+from .performances import LARGEST_FRAME
 from .rigid import recentred
 from .takes import Take
 
@@ -31,6 +32,8 @@ class Timing:
     def __post_init__(self) -> None:
         if self.step < 1:
             raise InputError(f"the step is {self.step}; it must be 1 or more")
+        if self.first is not None and abs(self.first) > LARGEST_FRAME:
+            raise InputError(f"the first frame is {self.first}; no frame's number is beyond {LARGEST_FRAME}")
         if self.fps is not None and not 1.0 <= self.fps <= 1000.0:
             raise InputError(f"the frame rate is {self.fps:g}; it must be from 1 to 1000 frames a second")
         if self.start is not None and self.end is not None and self.end < self.start:

@@ -107,7 +107,7 @@ def _prepare_checkpoint(folder: Path, arguments: dict[str, Any], resume: bool) -
 
 
 def _holds_checkpoint(folder: Path) -> bool:
-    return folder.is_dir() and any(file.name != ARGUMENTS_NOTE for file in folder.iterdir())
+    return os.path.isdir(folder) and any(file.name != ARGUMENTS_NOTE for file in folder.iterdir())
 
 
 def _drop_empty_checkpoint(folder: Path | None) -> None:
@@ -146,7 +146,7 @@ def _own_output() -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C lets the task save its checkpoint at its next report, the second ends it at once."""
+    """The first Ctrl-C or SIGTERM lets the task save its checkpoint at its next report, the second ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
@@ -157,8 +157,9 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.set()
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    before = {name: signal.signal(name, on_interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)

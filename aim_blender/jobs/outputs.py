@@ -6,11 +6,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import InputError
 from .sentences import is_disk_full
+
+LONGEST_NAME = 200  # bytes; file systems take 255, and what is beside an output or not yet complete has longer names
 
 
 def output_path(text: str, suffix: str) -> Path:
@@ -21,7 +24,7 @@ def output_path(text: str, suffix: str) -> Path:
     path = Path(text)
     if not path.name.endswith(suffix) or path.name == suffix:
         raise InputError(f"the output {path} must have a name that ends with {suffix}")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"the output {path} is a folder; give the name of a file in it")
     _require_writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,10 +45,21 @@ def output_folder(text: str) -> Path:
 
 def _require_writable(path: Path) -> None:
     """Raises InputError if no file can be written to the path."""
+    if "\0" in str(path):
+        raise InputError("the output's name holds a zero byte, which no file's may; choose another name")
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
+        raise InputError(f"the output {path} has a name of more than {LONGEST_NAME} bytes; choose a shorter one")
     existing = next(folder for folder in path.parents if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        what = "is a file" if not existing.is_dir() else "may not be written to"
-        raise InputError(f"the output {path} cannot be made: {existing} {what}; choose another folder")
+    if not existing.is_dir():
+        raise InputError(f"the output {path} cannot be made: {existing} is a file; choose another folder")
+    try:
+        tempfile.TemporaryFile(dir=existing).close()  # the only sure way to know
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise InputError(
+            f"the output {path} cannot be made: {existing} may not be written to; choose another folder"
+        ) from error
 
 
 @contextlib.contextmanager

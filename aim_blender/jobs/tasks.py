@@ -195,7 +195,7 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     _expect("bake", arguments, required=("actor", "take", "out"), optional=("tolerance_mm", *TIMING_CHOICES))
     out = output_path(arguments["out"], ".npz")
     tolerance_mm = float(arguments.get("tolerance_mm", 0.1))
-    if not tolerance_mm > 0:
+    if not 0 < tolerance_mm < math.inf:
         raise InputError(f"the tolerance is {tolerance_mm:g} mm; it must be more than 0, for example 0.1")
     from ..core.baking import bake_take
     from ..core.evaluation import check_belongs
@@ -360,7 +360,7 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     suffix = Path(arguments["out"]).suffix.lower()
     out = output_path(arguments["out"], suffix if suffix in CACHE_SUFFIXES else ".npz")
     unit = float(arguments.get("millimetres_per_unit", 1.0))
-    if not unit > 0:
+    if not 0 < unit < math.inf:
         raise InputError(f"a unit of the cache is {unit:g} mm; it must be more than 0, for example 1000 for metres")
     from ..core.evaluation import check_belongs, evaluate_take
     from ..core.files import load_actor, load_take, save_arrays
@@ -466,13 +466,13 @@ def environment(arguments: dict[str, Any], report: Report, checkpoint: Path | No
     optional = ("requirements", "options", "trial")
     _expect("environment", arguments, required=("folder", "base", "build"), optional=optional)
     from .environment_making import make_environment
-    from .environment_plan import BUILDS, REQUIREMENTS, Plan
+    from .environment_plan import BUILDS, REQUIREMENTS, Plan, find_base_python
 
     if arguments["build"] not in BUILDS:
         raise InputError(f"there is no build {arguments['build']!r}; there are {', '.join(BUILDS)}")
     plan = Plan(
         Path(arguments["folder"]),
-        Path(arguments["base"]),
+        find_base_python(arguments["base"]),
         arguments["build"],
         Path(arguments.get("requirements") or Path(__file__).absolute().parents[2] / REQUIREMENTS),
         arguments.get("options", ""),
@@ -481,9 +481,9 @@ def environment(arguments: dict[str, Any], report: Report, checkpoint: Path | No
 
 
 def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """file: an actor, a take, a bake, a capture or a performance."""
+    """file: any file that the tasks read or write, or a folder of meshes."""
     _expect("info", arguments, required=("file",))
-    from ..core.files import describe_file
+    from ..core.describing import describe_file
 
     return describe_file(Path(arguments["file"]))
 

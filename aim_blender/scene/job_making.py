@@ -115,6 +115,8 @@ def prepare_fitting(
         given, still = yield from _meanwhile(
             "writing the performance", lambda: (reader.save_for_fit(path), reader.is_still)
         )
+    if Path(given["performance"]).suffix.lower() in (".csv", ".json"):
+        choices = {**choices, "solver": "closed-form"}  # which alone fits points
     take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
     delivery = {
         "kind": "fit",

@@ -180,6 +180,10 @@ def test_a_terminal_shows_a_bar(folder):
             ["nothing to resume", "--resume"],
         ),
         (["bake", "a", "b", "--out", "b.npz", "--tolerance", "0"], ["0 mm", "more than 0"]),
+        (["evaluate", "a", "b", "--out", "b.mdd", "--unit", "inf"], ["inf mm", "more than 0"]),
+        (["learn", "capture", "--out", "A.actor.safetensors", "--seed", "-1"], ["--seed", "-1", "0 to 2^63"]),
+        (["learn", "capture", "--out", "A." + "a" * 230 + ".actor.safetensors"], ["more than 200 bytes", "shorter"]),
+        (["fit", "a", "b", "--out", "A.\0.take.safetensors"], ["zero byte"]),
     ],
 )
 def test_wrong_command(words, parts, tmp_path):
@@ -261,7 +265,7 @@ def test_interrupted_learning_says_how_to_go_on_and_goes_on(folder, tmp_path):
         [sys.executable, "-m", "aim_blender", *words, "--resume"], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     first_line = resumed.stderr.readline()
-    resumed.send_signal(signal.SIGINT)
+    resumed.send_signal(signal.SIGTERM)
     resumed.communicate(timeout=60)
     steps = [int(re.search(r", (\d+) of", line)[1]) for line in (progress, first_line)]
     assert steps[1] > steps[0], (progress, first_line)

@@ -9,9 +9,10 @@ import pytest
 
 from aim_blender.core.correspondence import Correspondence, make_correspondence
 from aim_blender.core.demo_topology import make_head_topology
+from aim_blender.core.describing import describe_file
 from aim_blender.core.errors import InputError
 from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.files import describe_file, load_correspondence, save_actor, save_correspondence, save_take
+from aim_blender.core.files import load_correspondence, save_actor, save_correspondence, save_take
 from aim_blender.core.kept_files import kept_correspondence, read_places
 from aim_blender.core.meshes import write_mesh
 from aim_blender.core.neutrals import read_landmarks

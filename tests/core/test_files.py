@@ -13,18 +13,21 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from aim_blender.core.describing import describe_file
 from aim_blender.core.errors import InputError
 from aim_blender.core.files import (
     ACTOR_ARRAYS,
     TAKE_ARRAYS,
-    describe_file,
     load_actor,
     load_take,
     save_actor,
     save_arrays,
     save_take,
 )
-from tests.core.tiny_capture import write_capture, write_performance
+from aim_blender.core.mesh_caches import write_cache
+from aim_blender.core.meshes import write_mesh
+from aim_blender.core.topology import Topology
+from tests.core.tiny_capture import NAMES, grid, shapes, write_capture, write_performance
 
 READ = {"actor": load_actor, "take": load_take}
 WRITE = {"actor": save_actor, "take": save_take}
@@ -456,6 +459,29 @@ def test_archives_are_described(demo_bake, tmp_path):
         assert found["kind"] == kind
         json.dumps(found)
     assert found["vertices"] == [6, 225, 3]
+
+
+def test_folders_meshes_caches_and_points_are_described(tmp_path):
+    vertices, quads = grid()
+    topology = Topology.from_padded(quads, len(vertices))
+    (tmp_path / "capture").mkdir()
+    for name, points in zip(NAMES, shapes(), strict=True):
+        write_mesh(tmp_path / "capture" / f"{name}.obj", points / 1000, topology)
+    write_cache(tmp_path / "shot.mdd", shapes().astype("f4"), np.arange(5, 9), 24.0)
+    (tmp_path / "points.csv").write_text("frame,name,x,y,z\n3,chin,0,0,0\n4,chin,0,0,1\n")
+    kinds = {
+        "capture": "folder of meshes",
+        "capture/smile.obj": "mesh",
+        "shot.mdd": "performance",
+        "points.csv": "points",
+    }
+    found = {name: describe_file(tmp_path / name) for name in kinds}
+    assert {name: each["kind"] for name, each in found.items()} == kinds
+    json.dumps(found)
+    assert (len(found["capture"]["names"]), found["capture"]["millimetres_per_unit"]) == (len(NAMES), 1000.0)
+    assert (found["shot.mdd"]["frames"], found["points.csv"]["range"]) == (4, [3, 4])
+    with pytest.raises(InputError, match="holds no meshes"):
+        describe_file(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["nothing", "foreign", "one array", "pickle", "truncated", "garbage"])
