@@ -117,8 +117,9 @@ class LiveCorrection(live.Live):
     def leave(self) -> None:
         live_objects.remove_temporary()
 
-    def _in_scene(self, vertex: int) -> np.ndarray:
-        return meshes.transform(self.place, self._latest_vertices[vertex].astype(np.float64) / self.scale)
+    def _in_scene(self, vertex: int) -> list[float]:
+        place = self._latest_vertices[vertex].astype(np.float64) / self.scale
+        return list(meshes.transform(self.place, place))
 
 
 def take_file(take: Any) -> Path:

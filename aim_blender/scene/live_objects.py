@@ -60,7 +60,7 @@ def remove_temporary(keep: str = "") -> None:
         if item.get(TEMPORARY) and keep not in (item.name, item.get(OWNER)):
             mesh = item.data
             bpy.data.objects.remove(item)
-            if mesh is not None and mesh.users == 0:
+            if isinstance(mesh, bpy.types.Mesh) and mesh.users == 0:
                 bpy.data.meshes.remove(mesh)
 
 
