@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor, nn
 
@@ -111,6 +110,8 @@ class NeuralFit(nn.Module):
 
     def of_code(self, frames: Tensor | slice) -> tuple[Tensor, Tensor]:
         """a (F, M, N), and the jaw T_j and the head H_j (F, 2, 4, 4), of some frames."""
+        import roma
+
         found = self.code_networks(self.codes[frames])
         turn, slide = found["motion"].view(-1, 2, 3, 3).split((2, 1), dim=-1)
         rest = torch.eye(3, dtype=turn.dtype, device=turn.device)[:, :2]

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The anatomically constrained implicit face model (MODEL.md sections 1 and 2)."""
+"""The anatomically constrained implicit face model (MODEL.md sections 1 and 2).
+
+roma loads PyTorch's compiler, which takes a second: it is imported where it is needed, so that fits start without it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import roma
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +28,8 @@ def linear_blend_skinning(points: Tensor, motion: Tensor, skin_weight: Tensor) -
 
 def rigid_motion(rotation: Tensor, translation: Tensor) -> Tensor:
     """Homogeneous matrices (..., 4, 4) of rotations (..., 3, 3) and translations (..., 3)."""
+    import roma
+
     return roma.Rigid(rotation, translation).to_homogeneous()
 
 
@@ -99,6 +103,8 @@ class FaceModel(nn.Module):
 
     def jaw(self) -> Tensor:
         """T_i (N, 4, 4), rigid: a rotation about the hinge's centre and a slide of it."""
+        import roma
+
         rotation = roma.special_gramschmidt(self.jaw_rotation)
         return rigid_motion(rotation, self.hinge_centre - rotation @ self.hinge_centre + self.jaw_slide)
 
