@@ -10,6 +10,7 @@ from bpy.props import IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs, landmarks, tracing
+from ..aim_blender.scene.vertex_groups import check_own_mesh
 from .base import AimOperator, require_actor
 from .picking import VertexPicker, has_neutral
 
@@ -147,6 +148,7 @@ class AIM_OT_trusted_paint(AimOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)
+        check_own_mesh(actor.neutral)
         if context.mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
         group = actor.neutral.vertex_groups.get(tracing.TRUSTED_GROUP)

@@ -92,9 +92,11 @@ def trusted_weights(actor: Any) -> np.ndarray | None:
 def paint_proposal(actor: Any) -> float:
     """Write the proposed trusted region into the neutral's vertex group, which is made if there is none.
 
-    Returns the share of the points that are trusted. Raises InputError if no face is found to propose it on.
+    Returns the share of the points that are trusted. Raises InputError if no face is found to propose it on, or the
+    mesh is linked.
     """
     found = actors.read_neutral(actor)
+    vertex_groups.check_own_mesh(actor.neutral)
     triangles = found.topology.triangles()
     landmarks = {each.name: each.vertex for each in actor.landmarks if each.vertex < len(found.vertices[0])}
     if not landmarks:

@@ -97,6 +97,8 @@ def test_meshes_of_another_file(library, override):
     bpy.ops.aim.actor_add(name="Linked")
     found = capture_of(bpy.context.scene.aim.actors[0])
     assert np.abs(found["vertices"][0] - face()[0]).max() < 1e-3
+    for paint in (bpy.ops.aim.trusted_propose, bpy.ops.aim.trusted_paint):
+        assert "is linked from another file and cannot be painted here" in problem(paint)
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
     actor = bpy.context.scene.aim.actors[0]
