@@ -138,13 +138,13 @@ def fit_points(
     report({"message": "Preparing the fit", "done": 0, "total": total})
     start = time.perf_counter()
     binding = bind_points(actor, points)
-    solver = PointSolver(actor, binding, settings)
     trust = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)  # (F, P)
     missing = (trust > 0).sum(1) < LEAST_POINTS
     if missing.all():
         raise InputError(
             f"{points.source} has fewer than {LEAST_POINTS} points in every frame; more must be known at once"
         )
+    solver = PointSolver(actor, binding, settings)
     neutral = binding.of(actor.neutral)
     jaw_of_points = JawOfPoints(actor, binding)
     setup_seconds = time.perf_counter() - start
