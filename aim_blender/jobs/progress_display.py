@@ -106,7 +106,7 @@ class _Lines:
         if not record["done"] or time.monotonic() < self._next_at:
             return
         self._next_at = time.monotonic() + LINE_EVERY_S
-        parts = [record["message"] or "Working", f"{record['done']} of {record['total']}"]
+        parts = [record["message"] or "Working", f"{int(record['done'])} of {record['total']}"]
         if figures := _figures_shown(record):
             parts.append(figures)
         if record["remaining_s"] is not None:
