@@ -242,6 +242,7 @@ def _read_archive(path: Path) -> Performance:
             elif "faces" in stored:
                 topology = Topology.from_padded(archive["faces"], vertices.shape[1])
             confidence = _stored_confidence(archive, vertices.shape[:2])
+            source = str(archive["source"]) if "source" in stored else str(path)
             if frames.ndim != 1 or len(frames) != len(vertices):
                 raise ValueError(f"it numbers {frames.size} frames but has {len(vertices)}")
             if fps.ndim or fps.dtype.kind not in "iuf":
@@ -249,7 +250,7 @@ def _read_archive(path: Path) -> Performance:
             numbers, rate = checked_frames(frames), checked_fps(float(fps))
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as a performance: {reason(error)}") from error
-    return Performance(vertices, numbers, rate, topology, str(path), confidence)
+    return Performance(vertices, numbers, rate, topology, source, confidence)
 
 
 def _stored_vertices(path: Path, archive: np.lib.npyio.NpzFile) -> np.ndarray:
