@@ -14,6 +14,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from .normals import vertex_normals
+from .openings import margins
 from .surfaces import Surface, boundary_loops, slit_sides
 
 Report = Callable[[dict], None]
@@ -28,6 +29,7 @@ FACING = 0.5  # cosine of the normals below which closest points do not pull
 CLAIM_RATIO, CLAIM_MM = 2.0, 3.0
 REACH_MM = 5.0  # see Surface
 RIM_PULL = 3.0  # of the rims of slits, in units of a typical vertex's
+MARGINS_MM = 12.0  # the pass from whose reach on margins, known to some mm only, pull no longer
 LANDMARK_PULL = 10.0
 LARGEST_SLIT = 0.25  # of the head's diagonal; a wider rim is where a mesh ends
 ALIGN_SAMPLE, ALIGN_TRIM, ALIGN_TURNS = 1500, 0.7, 40
@@ -63,7 +65,7 @@ def lay(
     """
     aligned = align(source, target, pairs)
     unit = _size(target) / HEAD
-    source_slits, target_slits, rims = _matching_slits(aligned, source_triangles, target, target_triangles)
+    source_slits, target_slits, rims = _matching_slits(aligned, source_triangles, target, target_triangles, unit)
     source_sides = slit_sides(aligned, source_triangles, source_slits)
     target_sides = slit_sides(target, target_triangles, target_slits)
     for above, below in pairs[opposite]:
@@ -97,7 +99,9 @@ def lay(
         claimed = found.distance > CLAIM_RATIO * nearest + CLAIM_MM * unit
         pull = area * ((found.cosine > FACING) & (found.distance < far) & ~on_rim & ~claimed)
         wanted = places - aligned
-        for rim, rim_places in rims:
+        for rim, rim_places, exact in rims:
+            if not exact and smooth < MARGINS_MM:
+                continue
             pull[rim] = np.maximum(pull[rim], RIM_PULL * typical)
             wanted[rim] = rim_places - aligned[rim]
         if held:
@@ -195,39 +199,70 @@ def _size(points: np.ndarray) -> float:
 # -- slits ------------------------------------------------------------------------------------------------------------
 
 Slit = tuple[np.ndarray, np.ndarray]  # the vertices along its two sides
-Rim = tuple[np.ndarray, np.ndarray]  # source vertices (R,) and where they belong (R, 3)
+Rim = tuple[np.ndarray, np.ndarray, bool]  # source vertices (R,), where they belong (R, 3), and whether exactly
 
 
 def _matching_slits(
-    source: np.ndarray, source_triangles: np.ndarray, target: np.ndarray, target_triangles: np.ndarray
+    source: np.ndarray, source_triangles: np.ndarray, target: np.ndarray, target_triangles: np.ndarray, unit: float
 ) -> tuple[list[Slit], list[Slit], list[Rim]]:
-    """The openings that both surfaces have where they lie on each other: mouth and eyes, where they are open."""
+    """The openings that both surfaces have where they lie on each other: mouth and eyes, where they are open.
+
+    Where one has a rim and the other turns inwards, into a bag, both are matched where they turn inwards.
+    """
     largest = LARGEST_SLIT * np.linalg.norm(np.ptp(target, axis=0))
-    loops = [
-        [loop for loop in boundary_loops(triangles) if np.ptp(points[loop], axis=0).max() < largest]
-        for points, triangles in ((source, source_triangles), (target, target_triangles))
+    meshes = ((source, source_triangles), (target, target_triangles))
+
+    def small(points: np.ndarray, loops: list[np.ndarray]) -> list[np.ndarray]:
+        return [loop for loop in loops if np.ptp(points[loop], axis=0).max() < largest]
+
+    rims = [small(points, boundary_loops(triangles)) for points, triangles in meshes]
+    pairs = [(*pair, True) for pair in _matching_loops(source, rims[0], target, rims[1])]
+    alone = [  # middles of rims without a partner
+        points[loop].mean(0)
+        for k, (points, _) in enumerate(meshes)
+        for loop in rims[k]
+        if not any(pair[k] is loop for pair in pairs)
     ]
+    if alone:
+        inward = [small(points, margins(points, triangles, unit)) for points, triangles in meshes]
+        for mine, theirs in _matching_loops(source, inward[0], target, inward[1]):
+            width = np.linalg.norm(np.ptp(target[theirs], axis=0))
+            far = [middle for middle in alone if np.linalg.norm(target[theirs].mean(0) - middle) > 0.5 * width]
+            if len(far) < len(alone):
+                pairs.append((mine, theirs, False))
+                alone = far
     slits: tuple[list[Slit], list[Slit]] = ([], [])
-    rims: list[Rim] = []
-    if not loops[0] or not loops[1]:
-        return *slits, rims
-    middles = [np.stack([points[loop].mean(0) for loop in each]) for points, each in zip((source, target), loops)]
-    distance = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=2)
-    for i, loop in enumerate(loops[0]):
-        j = int(distance[i].argmin())
-        other = loops[1][j]
-        widths = [np.linalg.norm(np.ptp(points[each], axis=0)) for points, each in ((source, loop), (target, other))]
-        if distance[:, j].argmin() != i or distance[i, j] > 0.5 * max(widths) or not 0.4 < widths[0] / widths[1] < 2.5:
-            continue
+    laid: list[Rim] = []
+    for loop, other, exact in pairs:
         along = np.linalg.svd(target[other] - target[other].mean(0), full_matrices=False)[2][0]
         mine, theirs = _two_sides(source, loop, along), _two_sides(target, other, along)
-        for own, wanted in zip(mine, theirs):
+        for own, wanted in zip(mine, theirs, strict=True):
             share, other_share = _shares(source[own]), _shares(target[wanted])
             places = np.stack([np.interp(share, other_share, target[wanted, axis]) for axis in range(3)], axis=1)
-            rims.append((own, places))
-        for found, sides in zip(slits, (mine, theirs)):
-            found.append((sides[0][1:-1], sides[1][1:-1]))  # the corners belong to both
-    return *slits, rims
+            laid.append((own, places, exact))
+        for found_slits, sides in zip(slits, (mine, theirs), strict=True):
+            found_slits.append((sides[0][1:-1], sides[1][1:-1]))  # the corners belong to both
+    return *slits, laid
+
+
+def _matching_loops(
+    source: np.ndarray, loops: list[np.ndarray], target: np.ndarray, others: list[np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The loops of either surface that lie on each other and are about as wide."""
+    if not loops or not others:
+        return []
+    middles = [
+        np.stack([points[loop].mean(0) for loop in each]) for points, each in ((source, loops), (target, others))
+    ]
+    distance = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=2)
+    pairs = []
+    for i, loop in enumerate(loops):
+        j = int(distance[i].argmin())
+        other = others[j]
+        widths = [np.linalg.norm(np.ptp(points[each], axis=0)) for points, each in ((source, loop), (target, other))]
+        if distance[:, j].argmin() == i and distance[i, j] <= 0.5 * max(widths) and 0.4 < widths[0] / widths[1] < 2.5:
+            pairs.append((loop, other))
+    return sorted(pairs, key=lambda pair: np.linalg.norm(source[pair[0]].mean(0) - target[pair[1]].mean(0)))
 
 
 def _two_sides(points: np.ndarray, loop: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,7 @@ class Surface:
         corners = self.sides[self.triangles]
         some = np.abs(corners).argmax(1)
         self.triangle_side = corners[np.arange(len(corners)), some]
-        self._of_sample, weights = _samples(self.vertices, self.triangles)
+        self._of_sample, weights = samples(self.vertices, self.triangles)
         points = np.einsum("pk,pkx->px", weights, self.vertices[self.triangles[self._of_sample]])
         normals = _unit(np.einsum("pk,pkx->px", weights, self.normals[self.triangles[self._of_sample]]))
         self._samples = np.concatenate([points, self.reach * normals], axis=1)
@@ -149,11 +149,15 @@ def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:
     return sorted(loops, key=len, reverse=True)
 
 
-def _samples(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points spread over all triangles: of which triangle (S,), and their barycentric weights (S, 3)."""
+def samples(vertices: np.ndarray, triangles: np.ndarray, spacing: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Points spread over all triangles: of which triangle (S,), and their barycentric weights (S, 3).
+
+    spacing: how far they are apart; None as far as the ends of a typical edge.
+    """
     corners = vertices[triangles]
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
-    cuts = np.ceil(longest / max(np.median(longest), 1e-12)).clip(1, MOST_CUTS).astype(int)
+    most = MOST_CUTS if spacing is None else MOST_CUTS**2
+    cuts = np.ceil(longest / max(spacing or np.median(longest), 1e-12)).clip(1, most).astype(int)
     owners, weights = [], []
     for count in np.unique(cuts):
         lattice = np.array([(i, j, count - i - j) for i in range(count + 1) for j in range(count + 1 - i)]) / count
