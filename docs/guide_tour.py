@@ -25,7 +25,7 @@ SECTIONS = {
     "learning": ("AIM_PT_actor", "AIM_PT_learn"),
     "learned": ("AIM_PT_learn", "AIM_PT_jaw", "AIM_PT_learn_settings"),
     "fitting": ("AIM_PT_performance",),
-    "fitted_take": ("AIM_PT_performance", "AIM_PT_live", "AIM_PT_correct"),
+    "fitted_take": ("AIM_PT_performance",),
     "retargeting": ("AIM_PT_retarget", "AIM_PT_retarget_pairs", "AIM_PT_retarget_regions"),
     "baking": ("AIM_PT_bake", "AIM_PT_rig"),
     "batch": ("AIM_PT_batch",),
@@ -34,8 +34,9 @@ SECTIONS = {
 
 def panel_classes() -> list[type]:
     """The sections of the tab AIM; the menus of presets are panels too, and stay."""
-    sections = headless.extension_module("addon_manifest.parts").AimPanel
-    return [each for each in headless.extension_module("addon_manifest.registry").CLASSES if issubclass(each, sections)]
+    registered = headless.extension_module("addon_manifest.registry").CLASSES
+    panels = [each for each in registered if issubclass(each, bpy.types.Panel)]
+    return [each for each in panels if getattr(each, "bl_category", "") == "AIM"]
 
 
 def show_only(names: tuple[str, ...]) -> None:
@@ -112,10 +113,16 @@ def wait() -> None:
 def learned() -> None:
     if common.run().status.error:
         raise RuntimeError(common.run().status.error)
+    preferences().interpreter = ""  # a path that means nothing to others
     photograph("learned", lambda: photograph("fitting", fit))
 
 
+def preferences() -> bpy.types.AddonPreferences:
+    return bpy.context.preferences.addons[headless.load_extension()].preferences
+
+
 def fit() -> None:
+    preferences().interpreter = os.environ["AIM_WORKER"]
     bpy.ops.aim.performance_fit()
     common.when(lambda: not common.run().active, fitted)
 
@@ -154,4 +161,7 @@ def bake() -> None:
 
 def batch() -> None:
     bpy.ops.aim.batch_shot_add()
+    shot = bpy.context.scene.aim.batch.shots[-1]
+    for name in ("actor", "take", "targets"):
+        setattr(shot, name, bpy.path.relpath(getattr(shot, name)))
     photograph("batch", common.ready)
