@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Part of live_fitting.py, run inside Blender: OUT.json FRAMES."""
+"""Part of live_fitting.py, run inside Blender: OUT.json FRAMES PARTS."""
 
 import json
 import os
@@ -21,18 +21,18 @@ HANDLES = (8, 50)
 SLEEP_S = 0.001
 
 
-def main(out: Path, frames: int) -> None:
+def main(out: Path, frames: int, parts: list[str]) -> None:
     headless.load_extension()
     bpy.ops.wm.save_as_mainfile(filepath=str(Path(tempfile.mkdtemp(), "live.blend")))
     bpy.ops.aim.demo_actor_add()
     scene, actor = bpy.context.scene, bpy.context.scene.aim.actors[0]
     bpy.ops.aim.actor_learn(iterations=100, hidden=32)
     points = len(actor.neutral.data.vertices)
-    rows = [measured("fit of a whole mesh", points, frames, scene.frame_set)]
+    rows = [measured("fit of a whole mesh", points, frames, scene.frame_set)] if "fit" in parts else []
     rest = np.array([vertex.co for vertex in actor.neutral.data.vertices])
     opened = actor.neutral.data.shape_keys.key_blocks["jaw_open"]
     moved = np.array([point.co for point in opened.data]) - rest
-    for count in HANDLES:
+    for count in HANDLES if "fit" in parts else ():
         scene.aim.sources.points = None
         far = np.argsort(-np.linalg.norm(moved, axis=1))[: len(rest) // 2]
         for vertex in far[np.linspace(0, len(far) - 1, count).astype(int)]:
@@ -47,12 +47,16 @@ def main(out: Path, frames: int) -> None:
         rows.append(measured(f"fit of {count} handles", count, frames, drag))
     performed, scene.aim.performance_kind = scene.aim.performance_object, "OBJECT"
     bpy.ops.aim.performance_fit(object_name=performed.name, frame_start=1, frame_end=frames + 1, tolerance_mm=1.0)
-    bpy.ops.aim.demo_actor_add()
-    bpy.ops.aim.actor_learn(iterations=100, hidden=32)
-    others = [(scene.aim.actors[1].name, points)]
-    character = coarser(actor.neutral)
-    bpy.ops.aim.character_add(source=actor.name, name="Coarse")
-    others.append(("Coarse", len(character.data.vertices)))
+    others = []
+    if "preview" in parts:
+        bpy.ops.aim.demo_actor_add()
+        bpy.ops.aim.actor_learn(iterations=100, hidden=32)
+        others.append((scene.aim.actors[1].name, points))
+    if "faces" in parts:
+        first = scene.aim.actors[0]  # the list may have moved
+        character = coarser(first.neutral)
+        bpy.ops.aim.character_add(source=first.name, name="Coarse")
+        others.append(("Coarse", len(character.data.vertices)))
     scene.aim.active_actor = 0
 
     def strengthen(step: int) -> None:
@@ -73,7 +77,8 @@ def main(out: Path, frames: int) -> None:
         bpy.ops.aim.handle_add(vertex=int(np.argmax(np.linalg.norm(moved, axis=1))))
 
     scene.aim.active_take = 0
-    rows.append(measured("correction, 1 handle", 1, frames, pull, "frame_correct", add_handle))
+    if "correction" in parts:
+        rows.append(measured("correction, 1 handle", 1, frames, pull, "frame_correct", add_handle))
     out.write_text(json.dumps({"rows": rows, "version": bpy.app.version_string}))
 
 
@@ -143,4 +148,4 @@ def wait_for(live, fits: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(","))
