@@ -102,7 +102,9 @@ class Environment:
             return False
 
 
-WORKER = Environment("worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, roma, safetensors")
+WORKER = Environment(
+    "worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, roma, safetensors"
+)
 BLENDER = Environment(
     "blender",
     ("blender.txt", "tests.txt"),
