@@ -225,11 +225,11 @@ def _matching_slits(
     ]
     if alone:
         inward = [small(points, margins(points, triangles, unit)) for points, triangles in meshes]
-        for mine, theirs in _matching_loops(source, inward[0], target, inward[1]):
-            width = np.linalg.norm(np.ptp(target[theirs], axis=0))
-            far = [middle for middle in alone if np.linalg.norm(target[theirs].mean(0) - middle) > 0.5 * width]
+        for loop, other in _matching_loops(source, inward[0], target, inward[1]):
+            width = np.linalg.norm(np.ptp(target[other], axis=0))
+            far = [middle for middle in alone if np.linalg.norm(target[other].mean(0) - middle) > 0.5 * width]
             if len(far) < len(alone):
-                pairs.append((mine, theirs, False))
+                pairs.append((loop, other, False))
                 alone = far
     slits: tuple[list[Slit], list[Slit]] = ([], [])
     laid: list[Rim] = []
