@@ -17,6 +17,7 @@ import make_pictures as common
 
 FOLDER = Path(os.environ["AIM_FOLDER"])
 MAIN = "AIM_PT_main"
+THUMBNAILS_S = 10.0  # until the small pictures of all shapes that are listed have been made
 SECTIONS = {
     "first_steps": ("AIM_PT_actor", "AIM_PT_anatomy", "AIM_PT_learn", "AIM_PT_performance"),
     "actor": ("AIM_PT_actor", "AIM_PT_shapes"),
@@ -84,7 +85,8 @@ def add_actor() -> None:
     scene.aim.iterations = common.ITERATIONS
     scene.aim.show_shape = True
     common.dress_view()
-    photograph("actor", trace)
+    show_only(SECTIONS["actor"])
+    common.soon(THUMBNAILS_S, lambda: photograph("actor", trace))
 
 
 def trace() -> None:
@@ -163,5 +165,5 @@ def batch() -> None:
     bpy.ops.aim.batch_shot_add()
     shot = bpy.context.scene.aim.batch.shots[-1]
     for name in ("actor", "take", "targets"):
-        setattr(shot, name, bpy.path.relpath(getattr(shot, name)))
+        setattr(shot, name, Path(getattr(shot, name)).name)  # the folders mean nothing to others
     photograph("batch", common.ready)
