@@ -13,8 +13,8 @@ from torch import Tensor
 DETAIL_MM = 30.0  # a weight that goes up and down within this length costs `smoothness`
 CLOSE_ENOUGH = 1e-4  # of the right side: where conjugate gradients end
 MOST_ITERATIONS = 60
-BOUNDED_POINTS = 1500  # at which bounds are kept; between them weights are smooth
-BOUND_MM = 0.5  # what a weight of 1 beyond its bounds costs at every point, in each round
+BOUNDED_POINTS = 4000  # at which bounds are kept; between them weights are smooth, and go a little further
+BOUND_MM = 0.8  # what a weight of 1 beyond its bounds costs at every point, in each round
 BOUND_ROUNDS = 30
 BOUND_TOLERANCE = 0.02  # of a weight: where the rounds end
 RELAXATION = 1.7
