@@ -272,6 +272,11 @@ class AIM_PT_retarget(WithPresets, AimPanel, bpy.types.Panel):
         column.prop(state, "retarget_strength", slider=True)
         column.prop(state, "retarget_jaw_strength", slider=True)
         column.prop(state, "retarget_head")
+        row = column.row(heading="Neutral Offset")
+        row.prop(state, "retarget_from_rest", text="")
+        chosen = row.row()
+        chosen.enabled = state.retarget_from_rest
+        chosen.prop(state, "retarget_neutral_frame", text="")
         retarget_panels.draw_preview(layout)
         draw_main_button(layout, "aim.performance_retarget", "COMMUNITY")
         layout.operator("aim.correspondence_show", icon="TEXTURE")

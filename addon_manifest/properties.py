@@ -246,6 +246,14 @@ class AimScene(bpy.types.PropertyGroup):
     retarget_head: BoolProperty(
         name="Head Motion", description="Let the target's head move as the performer's did", default=True
     )
+    retarget_from_rest: BoolProperty(
+        name="Neutral Offset",
+        description="Take what the performer shows in one frame at rest off every frame, so that the target rests in "
+        "its own neutral there",
+    )
+    retarget_neutral_frame: IntProperty(
+        name="Rest Frame", description="A frame of the take in which the performer's face rests", default=1
+    )
     beside: BoolProperty(
         name="Beside the Performance",
         description="Place the result beside what it was made from, where nothing of AIM's stands; else exactly on it",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, StringProperty
+from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, characters, jobs, live, retarget_lists
@@ -35,6 +35,11 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
     )
     head: BoolProperty(
         name="Head Motion", description="Let the head move as performed; left out, the scene's setting counts"
+    )
+    neutral_frame: IntProperty(
+        name="Rest Frame",
+        description="A frame in which the performer's face rests, and whose expression is taken off every frame; left "
+        "out, the scene's setting counts",
     )
     tolerance_mm: FloatProperty(
         name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
@@ -67,6 +72,8 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
         choices["strength"] = self._chosen("strength", choices["strength"])
         choices["jaw_strength"] = self._chosen("jaw_strength", choices["jaw_strength"])
         choices["head"] = "on" if self._chosen("head", state.retarget_head) else "off"
+        if self.properties.is_property_set("neutral_frame"):
+            choices["neutral_frame"] = self.neutral_frame
         target = retarget_lists.picked_target(context.scene, actor, self.target)
         tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
         interpreter = worker_interpreter(context)

@@ -29,6 +29,9 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--strength", type=float, default=1.0, help="of the expressions (default: 1, as performed)")
     parser.add_argument("--jaw-strength", type=float, default=1.0, help="of the jaw, beside that (default: 1)")
+    parser.add_argument(
+        "--neutral-frame", type=int, help="a frame in which the performer rests (default: take none off)"
+    )
     parser.add_argument("--no-head", action="store_true", help="keep the target's head still")
     parser.add_argument(
         "--tolerance", type=float, default=0.0, help="largest error in mm (default: the .blend's setting)"
@@ -48,6 +51,7 @@ def main(arguments: list[str]) -> None:
         head=not chosen.no_head,
         tolerance_mm=chosen.tolerance,
         beside=not chosen.in_place,
+        **({} if chosen.neutral_frame is None else {"neutral_frame": chosen.neutral_frame}),
     )
     state = bpy.context.scene.aim
     take = state.takes[state.active_take]

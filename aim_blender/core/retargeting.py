@@ -51,7 +51,9 @@ class RetargetSettings:
 
     strength: of everything but the head; 0 is the target's neutral. jaw_strength: of the jaw, times strength. head:
     whether the head moves. region_strength: (V,) of the expressions at each point, times strength; the jaw is one bone
-    and keeps its own. pairs: {source expression: target expression}, None pairs by name.
+    and keeps its own. pairs: {source expression: target expression}, None pairs by name. neutral_frame: a frame of the
+    take in which the performer's face rests; what it shows there is taken off every frame, so that the target rests in
+    its own neutral (the neutral offset). None takes nothing off.
 
     settling: how much weights that the source does not determine are drawn to the shape's weight over the whole face.
     A weight is undetermined where the source's shape moves little; if the target's moves much there, it would show.
@@ -68,6 +70,7 @@ class RetargetSettings:
     head: bool = True
     region_strength: np.ndarray | None = None
     pairs: Mapping[str, str] | None = None
+    neutral_frame: int | None = None
     settling: float = 0.002
 
     def __post_init__(self) -> None:
@@ -158,6 +161,7 @@ class Retargeting:
         # The target's own fits would find another factor in their file, if it were not for all its shapes.
         self.session = FittingSession(performer, fitting, cache if len(self._to) == len(target.names) else None)
         self.modes = self.session.modes
+        self._at_rest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def prepare_for_single_frames(self) -> None:
         """Make a frame alone several times as fast, for a second now: factors are quick for many frames at once."""
@@ -184,8 +188,13 @@ class Retargeting:
         """
         take, source, target, pairs = self.take, self.source, self.target, self.pairs
         region = _checked_region(settings.region_strength, len(target.bone))
+        resting = None if settings.neutral_frame is None else self._resting(settings.neutral_frame)
+        if resting is not None:
+            coefficients = coefficients - resting[0]
         if target.hinge is not None:
             pose = decompose_jaw(jaw, target.hinge)
+            if resting is not None:
+                pose = pose - decompose_jaw(resting[1], target.hinge)
             jaw = compose_jaw(pose * settings.strength * settings.jaw_strength, target.hinge)
         frames = take.frames[part]
         head = self._head[part] if settings.head else np.tile(np.eye(4), (len(frames), 1, 1))
@@ -204,6 +213,7 @@ class Retargeting:
                 "jaw_strength": settings.jaw_strength,
                 "head": settings.head,
                 "regions": settings.region_strength is not None,
+                "neutral_frame": settings.neutral_frame,
                 "settling": settings.settling,
                 "pairs": pairs,
             },
@@ -218,6 +228,19 @@ class Retargeting:
                 "target_jaw_degrees": float(angle_degrees(jaw).max(initial=0.0)),
             },
         )
+
+    def _resting(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the target does in one frame of the take, as carried() gives it. Raises InputError if it has none."""
+        if frame not in self._at_rest:
+            frames = self.take.frames
+            index = int(np.abs(frames.astype(np.int64) - frame).argmin())
+            if frames[index] != frame:
+                raise InputError(
+                    f"the take has no frame {frame} for the neutral offset; choose one of its frames "
+                    f"{frames[0]} to {frames[-1]} in which the face rests"
+                )
+            self._at_rest[frame] = self.carried(slice(index, index + 1))
+        return self._at_rest[frame]
 
     @cached_property
     def _head(self) -> np.ndarray:

@@ -17,7 +17,7 @@ table. The columns:
     fps           frames a second of what is written, converted from the performance's own
     solver modes ridge smoothness largest_weight temporal head device iterations seed camera landmarks     how to fit,
                   as for `fit`
-    strength jaw_strength head_motion pairs regions correspondence         how to retarget, as for `retarget`
+    strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
     tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
 """
 
@@ -56,7 +56,7 @@ FIT = (
     "landmarks",
 )
 TIMING = ("start", "end", "step", "first", "fps")
-RETARGET = ("strength", "jaw_strength", "head_motion", "pairs", "regions", "correspondence")
+RETARGET = ("strength", "jaw_strength", "head_motion", "neutral_frame", "pairs", "regions", "correspondence")
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -90,6 +90,7 @@ COLUMNS = {
     "correspondence": PATH,
     "strength": NUMBER,
     "jaw_strength": NUMBER,
+    "neutral_frame": WHOLE,
     "pairs": PATH,
     "regions": PATH,
     "tolerance_mm": NUMBER,

@@ -60,7 +60,7 @@ FITTING_CHOICES = (
     "seed",
 )
 TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/retiming.py
-RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "pairs", "regions", "correspondence")
+RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "neutral_frame", "pairs", "regions", "correspondence")
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -215,8 +215,9 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
 
 
 def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """take, source, target, out, and optionally strength, jaw_strength, head (on or off), pairs (an object, or a JSON
-    file of one), regions (an .npz file with `strength` per vertex), correspondence (for actors of two topologies).
+    """take, source, target, out, and optionally strength, jaw_strength, head (on or off), neutral_frame (a frame in
+    which the performer rests), pairs (an object, or a JSON file of one), regions (an .npz file with `strength` per
+    vertex), correspondence (for actors of two topologies).
 
     Where the topologies differ and no correspondence is given, the one kept beside the target is taken, or made.
     Beside the take it writes X.jaw.png and X.sheet.png, as fit does.
@@ -264,6 +265,7 @@ def retarget_settings(arguments: dict[str, Any]) -> RetargetSettings:
         head=head == "on",
         pairs=read_pairs(Path(pairs)) if isinstance(pairs, str) else pairs,
         region_strength=read_regions(Path(regions)) if regions else None,
+        neutral_frame=arguments.get("neutral_frame"),
     )
 
 

@@ -157,6 +157,9 @@ def _add_retarget(verbs: Any) -> None:
     parser.add_argument("--jaw-strength", type=float, metavar="X", help="of the jaw, times the strength (default: 1)")
     parser.add_argument("--head", choices=("on", "off"), help="whether the head moves (default: on)")
     parser.add_argument(
+        "--neutral-frame", type=int, metavar="N", help="a frame in which the performer rests; it becomes the neutral"
+    )
+    parser.add_argument(
         "--pairs", type=_path, metavar="FILE.json", help='{"source name": "target name"} instead of pairing by name'
     )
     parser.add_argument("--regions", type=_path, metavar="FILE.npz", help="`strength` of the expressions per vertex")

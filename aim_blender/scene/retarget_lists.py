@@ -61,6 +61,8 @@ def scene_choices(state: Any) -> dict[str, Any]:
         "jaw_strength": round(state.retarget_jaw_strength, 6),
         "head": "on" if state.retarget_head else "off",
     }
+    if state.retarget_from_rest:
+        choices["neutral_frame"] = state.retarget_neutral_frame
     pairs = chosen_pairs(state.retarget)
     return choices if pairs is None else {**choices, "pairs": pairs}
 

@@ -107,11 +107,14 @@ def test_refusals(take, worker, tmp_path):
 def test_script(take, worker, tmp_path):
     blend = bpy.data.filepath
     wanted = ["--target", "Other", "--jaw-strength", "0.8", "--no-head", "--in-place"]
+    wanted += ["--neutral-frame", str(TAKE_FRAMES)]  # where the jaw is widest
     done = run_script("retarget.py", "--blend", blend, "--save", tmp_path / "other.blend", *wanted)
     assert done.returncode == 0, done.stderr
     assert "retargeted Other wide, frames 1 to 6" in done.stdout
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "other.blend"))
     assert skin().parent.location.x == pytest.approx(OTHER_AT)
+    assert jaw_degrees(TAKE_FRAMES) == pytest.approx(0, abs=0.05)
+    assert jaw_degrees(1) == pytest.approx(0.8 * TEETH_DEGREES[0] * WIDER, rel=0.1)  # shut as far as it was open
     failed = run_script("retarget.py", "--blend", blend, "--actor", "Nobody", "--target", "Other")
     assert failed.returncode == 1
     assert "there is no actor 'Nobody'; there are Actor, Other" in failed.stderr

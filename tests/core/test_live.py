@@ -80,7 +80,10 @@ def test_wrong_requests_are_refused(live, demo_learned):
 def test_a_retargeted_frame_is_as_in_a_whole_retarget(demo_learned, demo_take):
     live = LiveRetarget(demo_take, demo_learned, demo_learned)
     strong = np.linspace(0, 1, len(demo_learned.neutral))
-    for settings in (RetargetSettings(), RetargetSettings(0.7, 0.5, head=False, region_strength=strong)):
+    for settings in (
+        RetargetSettings(neutral_frame=int(demo_take.frames[2])),
+        RetargetSettings(0.7, 0.5, head=False, region_strength=strong),
+    ):
         wanted = evaluate_take(demo_learned, retarget_take(demo_take, demo_learned, demo_learned, settings))["vertices"]
         for index in (3, 7):
             found = live.frame(int(demo_take.frames[index]) + 1, settings)  # the nearest that there is

@@ -148,6 +148,24 @@ def test_strength_of_all_and_of_the_jaw(source, target, take, retargeted):
     np.testing.assert_allclose(stabilized(target, half), stabilized(target, half_of_full), atol=0.05)
 
 
+def test_the_target_rests_in_the_frame_that_is_said_to_be_neutral(source, target, take, retargeted):
+    number = int(take.frames[5])
+    offset = retarget_take(take, source, target, RetargetSettings(neutral_frame=number))
+    shown = stabilized(target, offset)
+    np.testing.assert_allclose(shown[5], target.neutral, atol=1e-3)
+    plain = stabilized(target, retargeted)
+    np.testing.assert_allclose(
+        (shown - shown[0])[:, target.skin_weight[:, 0] < 0.01],  # where the jaw has no part, one offset for all frames
+        (plain - plain[0])[:, target.skin_weight[:, 0] < 0.01],
+        atol=0.05,
+    )
+    assert np.abs(plain[5] - target.neutral).max() > 1.0  # which did not rest before
+    opened = opening(retargeted.jaw, target)
+    np.testing.assert_allclose(opening(offset.jaw, target), opened - opened[5], atol=1e-3)
+    with pytest.raises(InputError, match=f"has no frame {number + 1000} for the neutral offset"):
+        retarget_take(take, source, target, RetargetSettings(neutral_frame=number + 1000))
+
+
 def test_a_region_can_be_quietened(source, target, take):
     region = np.where(target.neutral[:, 2] > np.median(target.neutral[:, 2]), 0.0, 1.0)
     settings = RetargetSettings(region_strength=region, jaw_strength=0.0)
