@@ -101,7 +101,8 @@ def _in_units(matrices: np.ndarray, millimetres_per_unit: float) -> np.ndarray:
 class Channel:
     """An F-curve to be: values (F,) of datablock's property `path` at an index.
 
-    reach: how far the farthest point moves when the value changes by 1, in Blender units.
+    reach: how far the farthest point moves when the value changes by 1, in Blender units; only keys that are to be
+    reduced need it.
     """
 
     datablock: bpy.types.ID
@@ -151,12 +152,12 @@ def _fill_collection(
     armature.matrix_world = mathutils.Matrix(frame.tolist())
     _bind(skin, armature, baked.skin_weight)
     _add_bone_meshes(actor, baked, armature, collection)
-    channels = _motion_channels(armature, baked)
+    channels = _motion_channels(armature, baked, reduce_keys > 0)
     keys = _write_keys(skin, baked)
     for index, ((key, factor), weights) in enumerate(zip(keys, baked.key_weights.T, strict=True)):
         group = "Shapes" if index < baked.named_count else "Correctives"
         path = f'key_blocks["{bpy.utils.escape_identifier(key.name)}"].value'
-        reach = float(np.linalg.norm(baked.keys[index], axis=1).max()) * factor
+        reach = float(np.linalg.norm(baked.keys[index], axis=1).max()) * factor if reduce_keys else 0.0
         channels.append(Channel(skin.data.shape_keys, path, 0, group, weights / factor, reach))
     needed = _needed_keys(channels, armature, baked, reduce_keys) if reduce_keys else None
     writer = versions.ActionWriter(title)
@@ -235,11 +236,13 @@ def _bind(skin: bpy.types.Object, armature: bpy.types.Object, skin_weight: np.nd
             skin.vertex_groups.remove(existing)
         group = skin.vertex_groups.new(name=name)
         # One call for all vertices of a weight: most are exactly 0 or 1.
-        values, which = np.unique(weights.astype(np.float32), return_inverse=True)
-        order = np.argsort(which, kind="stable")
-        for value, vertices in zip(values, np.split(order, np.cumsum(np.bincount(which))[:-1]), strict=True):
+        values, counts = np.unique(weights.astype(np.float32), return_counts=True)
+        order = np.argsort(weights.astype(np.float32), kind="stable").tolist()
+        first = 0
+        for value, end in zip(values.tolist(), np.cumsum(counts).tolist(), strict=True):
             if value > 0:
-                group.add(vertices.tolist(), float(value), "REPLACE")
+                group.add(order[first:end], value, "REPLACE")
+            first = end
     modifier = skin.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
     modifier.use_deform_preserve_volume = False  # the model blends matrices, so must the rig
@@ -326,7 +329,7 @@ def _make_armature(
     return armature
 
 
-def _motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Channel]:
+def _motion_channels(armature: bpy.types.Object, baked: BakedTake, with_reach: bool) -> list[Channel]:
     """Of the bones: the head turns by quaternions, the jaw by angles whose X is its opening about the hinge.
 
     Three for the location and then those of the rotation, the head's first.
@@ -340,7 +343,11 @@ def _motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Chann
         property_name = "rotation_quaternion" if name == HEAD else "rotation_euler"
         values = rigging.quaternions(local) if name == HEAD else rigging.euler_angles(local)
         # A quaternion turns by twice its change.
-        lever = np.linalg.norm(_box(baked) - rest[:3, 3], axis=1).max() * (2.0 if name == HEAD else 1.0)
+        lever = (
+            np.linalg.norm(_box(baked) - rest[:3, 3], axis=1).max() * (2.0 if name == HEAD else 1.0)
+            if with_reach
+            else 0.0
+        )
         for path, columns, reach in (("location", local[:, :3, 3], 1.0), (property_name, values, lever)):
             for index, column in enumerate(columns.T):
                 found.append(Channel(armature, f'pose.bones["{name}"].{path}', index, name, column, reach))

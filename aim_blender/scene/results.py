@@ -177,11 +177,11 @@ def take_rows(first: int, last: int, figures: dict[str, Any]) -> list[tuple[str,
 
 
 def left_out(figures: dict[str, Any]) -> str:
-    """Which expressions a retargeted take does without, as a sentence; empty where there are none."""
+    """Which of the performer's expressions the target has not, as a sentence; empty where there are none."""
     names = figures.get("retarget_unpaired_source")
     if not isinstance(names, list) or not names:
         return ""
-    return f"without {naming.listed(names)}, which the target does not have"
+    return f"the target has no {naming.listed(names)}; its other shapes show what they can of it"
 
 
 def _is_number(value: Any) -> bool:
