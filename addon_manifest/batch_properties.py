@@ -6,19 +6,29 @@ from __future__ import annotations
 import bpy
 from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
+from ..aim_blender.scene import versions
+
 
 class AimBatchShot(bpy.types.PropertyGroup):
     """A row of the batch's table."""
 
     name: StringProperty(name="Shot", description="The shot's name, with which its files begin")
-    actor: StringProperty(name="Actor", description="The file of the learned actor that performed", subtype="FILE_PATH")
+    actor: StringProperty(
+        name="Actor",
+        description="The file of the learned actor that performed",
+        subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
+    )
     performance: StringProperty(
         name="Performance",
         description="What is to be fitted: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv. Leave it "
         "empty where a take is given",
         subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
     )
-    take: StringProperty(name="Take", description="A take that is fitted already", subtype="FILE_PATH")
+    take: StringProperty(
+        name="Take", description="A take that is fitted already", subtype="FILE_PATH", options=versions.RELATIVE_PATH
+    )
     targets: StringProperty(
         name="Targets",
         description="The files of the learned actors that shall perform the shot, parted by |; empty means the actor "
@@ -33,7 +43,10 @@ class AimBatch(bpy.types.PropertyGroup):
     shots: CollectionProperty(type=AimBatchShot)
     active_shot: IntProperty(name="Chosen", description="The shot that is chosen in the list")
     folder: StringProperty(
-        name="Folder", description="Where the results go, each shot into a folder of its own", subtype="DIR_PATH"
+        name="Folder",
+        description="Where the results go, each shot into a folder of its own",
+        subtype="DIR_PATH",
+        options=versions.RELATIVE_PATH,
     )
     write: EnumProperty(
         name="Write",

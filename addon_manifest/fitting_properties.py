@@ -6,6 +6,8 @@ from __future__ import annotations
 import bpy
 from bpy.props import CollectionProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from ..aim_blender.scene import versions
+
 
 def _is_camera(_: object, item: bpy.types.Object) -> bool:
     return item.type == "CAMERA"
@@ -27,6 +29,7 @@ class AimView(bpy.types.PropertyGroup):
         name="File",
         description="Instead of a clip: points of the images as .json or .csv, in pixels of the scene's resolution",
         subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
     )
 
 

@@ -14,6 +14,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..aim_blender.scene import versions
 from ..ops.fitting import SOLVERS
 from .baking_properties import AimBaking, AimRig
 from .batch_properties import AimBatch
@@ -119,7 +120,12 @@ class AimActor(bpy.types.PropertyGroup):
         max=1e6,
         precision=3,
     )
-    file_path: StringProperty(name="Learned Actor", description="The file of the learned actor", subtype="FILE_PATH")
+    file_path: StringProperty(
+        name="Learned Actor",
+        description="The file of the learned actor",
+        subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
+    )
     figures: StringProperty(options={"HIDDEN"})
     job_folder: StringProperty(options={"HIDDEN"})
 
@@ -129,7 +135,9 @@ class AimTake(bpy.types.PropertyGroup):
 
     name: StringProperty(name="Name", description="The take's name")
     actor: StringProperty(options={"HIDDEN"})
-    file_path: StringProperty(name="Take", description="The file of the fitted take", subtype="FILE_PATH")
+    file_path: StringProperty(
+        name="Take", description="The file of the fitted take", subtype="FILE_PATH", options=versions.RELATIVE_PATH
+    )
     bake_path: StringProperty(options={"HIDDEN"})
     figures: StringProperty(options={"HIDDEN"})
     frame_start: IntProperty(name="Start", description="The take's first frame")
@@ -206,6 +214,7 @@ class AimScene(bpy.types.PropertyGroup):
         description="A folder with one mesh a frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), or of "
         "points (.csv, .json)",
         subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
     )
     use_scene_range: BoolProperty(
         name="Scene Frame Range", description="Fit the frames that the scene plays", default=True

@@ -12,6 +12,8 @@ from ..core.errors import InputError
 
 # Actions got slots in 4.4: one action then animates the armature and the shape keys together.
 HAS_SLOTS = hasattr(bpy.types, "ActionSlot")
+# From 4.5 on Blender marks paths that begin with // unless a property says that it bears them.
+RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 LINEAR = 1  # the number foreach_set takes for the interpolation 'LINEAR'
 VECTOR = 2  # and for handles of the type 'VECTOR'
 
