@@ -30,6 +30,7 @@ from .job_making import Preparation
 
 READING_S = 0.01
 POLLING_S = 0.25
+SHOWING_S = 1.0
 ENDED_IS_TOLD_S = 15.0
 
 
@@ -190,6 +191,8 @@ class Run:
 
 
 RUNS: dict[str, Run] = {}  # by the actor's identifier; ended ones stay until the next, so that the panel can tell
+_shown: list[tuple[str, str, int]] = []  # what was drawn last, and when
+_shown_at = 0.0
 
 
 def of(actor: Any) -> Run | None:
@@ -228,11 +231,24 @@ def _tick() -> float | None:
             if not run.active:
                 run.ended_at = time.monotonic()
     ENVIRONMENT.advance()
-    redraw()
-    redraw_status_bars()
+    _show()
     if any(run.preparation is not None for run in RUNS.values()):
         return READING_S
     return POLLING_S if ENVIRONMENT.active or told() else None
+
+
+def _show() -> None:
+    """Draw what tells of jobs: at once when one begins, ends or comes to its next step, else every SHOWING_S.
+
+    Drawing takes the processor from the worker, most of all where no graphics card draws.
+    """
+    global _shown, _shown_at
+    states = [(run.actor, run.status.state, run.status.step) for run in told()]
+    states.append(("", ENVIRONMENT.status.state, ENVIRONMENT.status.step))
+    if states != _shown or time.monotonic() - _shown_at >= SHOWING_S:
+        _shown, _shown_at = states, time.monotonic()
+        redraw()
+        redraw_status_bars()
 
 
 def told() -> list[Run]:
