@@ -243,7 +243,7 @@ def _show() -> None:
     Drawing takes the processor from the worker, most of all where no graphics card draws.
     """
     global _shown, _shown_at
-    states = [(run.actor, run.status.state, run.status.step) for run in told()]
+    states: list[tuple[str, str, int]] = [(run.actor, run.status.state, run.status.step) for run in told()]
     states.append(("", ENVIRONMENT.status.state, ENVIRONMENT.status.step))
     if states != _shown or time.monotonic() - _shown_at >= SHOWING_S:
         _shown, _shown_at = states, time.monotonic()
