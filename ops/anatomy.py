@@ -7,7 +7,7 @@ import bpy
 from bpy.props import EnumProperty
 
 from ..aim_blender.scene import actors, anatomy_jobs, jobs, tracing
-from .base import AimOperator, may_start_job, require_actor, worker_interpreter
+from .base import AimOperator, in_object_mode, may_start_job, refused, require_actor, worker_interpreter
 from .results import deliver
 
 
@@ -24,14 +24,11 @@ class AIM_OT_constraints_trace(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
         if actor is None:
-            cls.poll_message_set("Make an actor first")
-            return False
+            return refused(cls, "Make an actor first")
         if actor.skull is None or actor.mandible is None:
-            cls.poll_message_set("Fit bones to the neutral first, or pick a skull and a mandible")
-            return False
+            return refused(cls, "Fit bones to the neutral first, or pick a skull and a mandible")
         if context.mode == "EDIT_MESH":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
+            return refused(cls, "Return to Object Mode first")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -97,14 +94,10 @@ class AIM_OT_anatomy_show(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
         if actor is not None and not actor.file_path:
-            cls.poll_message_set("Learn the actor first")
-            return False
+            return refused(cls, "Learn the actor first")
         if not may_start_job(cls, context):
             return False
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
-        return True
+        return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)

@@ -10,7 +10,7 @@ from bpy.props import StringProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import batch, jobs
-from .base import AimOperator, refused, worker_interpreter
+from .base import AimOperator, in_object_mode, refused, worker_interpreter
 
 
 class AIM_OT_batch_retarget(AimOperator, bpy.types.Operator):
@@ -35,12 +35,8 @@ class AIM_OT_batch_retarget(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         run = jobs.RUNS.get(batch.KEY)
         if run is not None and run.active:
-            cls.poll_message_set("A batch is running; wait for it or cancel it")
-            return False
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
-        return True
+            return refused(cls, "A batch is running; wait for it or cancel it")
+        return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         state = context.scene.aim.batch

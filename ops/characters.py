@@ -11,7 +11,7 @@ from bpy.props import FloatProperty, StringProperty
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, characters, jobs
 from ..aim_blender.scene.job_making import learned_file
-from .base import AimOperator, require_actor, worker_interpreter
+from .base import AimOperator, in_object_mode, refused, require_actor, worker_interpreter
 from .results import deliver
 
 
@@ -37,14 +37,11 @@ class AIM_OT_character_add(AimOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
+            return refused(cls, "Return to Object Mode first")
         if context.active_object is None or context.active_object.type != "MESH":
-            cls.poll_message_set("Click the character's mesh first")
-            return False
+            return refused(cls, "Click the character's mesh first")
         if not any(actor.file_path for actor in context.scene.aim.actors):
-            cls.poll_message_set("Learn an actor first, whose expressions the character gets")
-            return False
+            return refused(cls, "Learn an actor first, whose expressions the character gets")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -82,12 +79,8 @@ class AIM_OT_correspondence_show(AimOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if actors.active_actor(context.scene) is None:
-            cls.poll_message_set("Make an actor first")
-            return False
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
-        return True
+            return refused(cls, "Make an actor first")
+        return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         name = self.target or context.scene.aim.retarget_target

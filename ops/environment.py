@@ -16,7 +16,7 @@ from ..aim_blender.jobs.environment_plan import BUILDS, detect_build
 from ..aim_blender.jobs.interpreter import InterpreterError
 from ..aim_blender.scene import environment, jobs
 from ..aim_blender.scene.environment import ENVIRONMENT
-from .base import AimOperator, preferences, worker_device, worker_interpreter
+from .base import AimOperator, preferences, refused, worker_device, worker_interpreter
 
 DIALOG_PIXELS = 620
 DIALOG_CHARACTERS = 96
@@ -25,11 +25,9 @@ DIALOG_CHARACTERS = 96
 def is_idle(operator: type[Any]) -> bool:
     """Whether nothing uses or changes the environment; if not, Blender shows what does."""
     if ENVIRONMENT.active:
-        operator.poll_message_set("The environment is being worked on; wait for it or cancel it")
-        return False
+        return refused(operator, "The environment is being worked on; wait for it or cancel it")
     if any(run.active for run in jobs.RUNS.values()):
-        operator.poll_message_set("A job is running; wait for it or cancel it")
-        return False
+        return refused(operator, "A job is running; wait for it or cancel it")
     return True
 
 
@@ -171,8 +169,7 @@ class AIM_OT_environment_cancel(AimOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if ENVIRONMENT.state != "making":
-            cls.poll_message_set("No environment is being set up")
-            return False
+            return refused(cls, "No environment is being set up")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -191,8 +188,7 @@ class AIM_OT_environment_remove(AimOperator, bpy.types.Operator):
         if not is_idle(cls):
             return False
         if not environment.is_there():
-            cls.poll_message_set("No environment was set up")
-            return False
+            return refused(cls, "No environment was set up")
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

@@ -9,7 +9,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs
 from ..aim_blender.scene.job_making import PerformanceSource, learned_file, prepare_fitting
-from .base import AimOperator, may_start_job, require_actor, worker_device, worker_interpreter
+from .base import AimOperator, in_object_mode, may_start_job, refused, require_actor, worker_device, worker_interpreter
 from .results import deliver
 
 SOLVERS = (
@@ -85,12 +85,8 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
             return False
         actor = actors.active_actor(context.scene)
         if not actor.file_path:
-            cls.poll_message_set("Learn the actor first")
-            return False
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
-        return True
+            return refused(cls, "Learn the actor first")
+        return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)

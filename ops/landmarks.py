@@ -11,7 +11,7 @@ from bpy.props import IntProperty, StringProperty
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs, landmarks, tracing
 from ..aim_blender.scene.vertex_groups import check_own_mesh
-from .base import AimOperator, require_actor
+from .base import AimOperator, refused, require_actor
 from .picking import VertexPicker, has_neutral
 
 
@@ -79,8 +79,7 @@ class AIM_OT_landmark_remove(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
         if actor is None or not 0 <= actor.active_landmark < len(actor.landmarks):
-            cls.poll_message_set("There is no landmark to remove")
-            return False
+            return refused(cls, "There is no landmark to remove")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -121,8 +120,7 @@ class AIM_OT_trusted_propose(AimOperator, bpy.types.Operator):
         if not has_neutral(cls, context):
             return False
         if context.mode == "EDIT_MESH":
-            cls.poll_message_set("Return to Object Mode first")
-            return False
+            return refused(cls, "Return to Object Mode first")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
@@ -142,8 +140,7 @@ class AIM_OT_trusted_paint(AimOperator, bpy.types.Operator):
         if not has_neutral(cls, context):
             return False
         if not actors.active_actor(context.scene).neutral.visible_get():
-            cls.poll_message_set("The neutral is hidden; show it first")
-            return False
+            return refused(cls, "The neutral is hidden; show it first")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:

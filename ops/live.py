@@ -14,6 +14,15 @@ from ..aim_blender.scene.live_retargeting import LiveRetarget
 from .base import AimOperator, in_object_mode, refused, require_actor, worker_device, worker_interpreter
 
 
+def _ended(kind: type) -> bool:
+    """Whether what follows the scene was of this kind, and is switched off now."""
+    if not isinstance(live.CURRENT, kind):
+        return False
+    live.end()
+    jobs.redraw()
+    return True
+
+
 class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
     bl_idname = "aim.live_fit"
     bl_label = "Live Fit"
@@ -35,9 +44,7 @@ class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
         return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        if isinstance(live.CURRENT, LiveFit):
-            live.end()
-            jobs.redraw()
+        if _ended(LiveFit):
             return {"FINISHED"}
         actor, interpreter = require_actor(context), worker_interpreter(context)
         begun = live.begin(lambda: LiveFit(context, actor, interpreter, worker_device(context)))
@@ -67,9 +74,7 @@ class AIM_OT_retarget_preview(AimOperator, bpy.types.Operator):
         return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        if isinstance(live.CURRENT, LiveRetarget):
-            live.end()
-            jobs.redraw()
+        if _ended(LiveRetarget):
             return {"FINISHED"}
         actor, interpreter = require_actor(context), worker_interpreter(context)
         begun = live.begin(lambda: LiveRetarget(context, actor, interpreter, worker_device(context)))
@@ -97,9 +102,7 @@ class AIM_OT_frame_correct(AimOperator, bpy.types.Operator):
         return in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        if isinstance(live.CURRENT, LiveCorrection):
-            live.end()
-            jobs.redraw()
+        if _ended(LiveCorrection):
             return {"FINISHED"}
         state, interpreter = context.scene.aim, worker_interpreter(context)
         take = state.takes[state.active_take]

@@ -24,8 +24,7 @@ class AIM_OT_points_collect(AimOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not context.selected_objects:
-            cls.poll_message_set("Select the empties that are points of the face")
-            return False
+            return refused(cls, "Select the empties that are points of the face")
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:

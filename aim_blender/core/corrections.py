@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,12 @@ import numpy as np
 
 from .actor import Actor
 from .baking import rest_space, unique_names
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .evaluation import check_belongs, stabilized_frames
 from .files import save_arrays
 from .jaw import compose_jaw, decompose_jaw
 from .rigid import angle_degrees
-from .takes import Take, fading
+from .takes import Take, fading, index_of
 
 SAME_JAW_DEGREES = 0.01  # less is how files keep it
 
@@ -31,16 +30,6 @@ class Correction:
     more: np.ndarray
     modes: np.ndarray
     jaw: np.ndarray
-
-
-def index_of(take: Take, number: int) -> int:
-    """Where a frame is in the take. Raises InputError if it has no frame of this number."""
-    found = np.flatnonzero(take.frames == number)
-    if len(found) == 0:
-        raise InputError(
-            f"the take has no frame {number}; go to one of its frames, from {take.frames[0]} to {take.frames[-1]}"
-        )
-    return int(found[0])
 
 
 def corrected(take: Take, actor: Actor, number: int, correction: Correction, blend: int) -> tuple[Take, np.ndarray]:
@@ -87,8 +76,8 @@ def correct_bake(path: Path, out: Path, take: Take, number: int, key: np.ndarray
             arrays = {name: archive[name] for name in archive.files}
         frames, names = arrays["frames"], [str(name) for name in arrays["key_names"]]
         keys, weights, jaw = arrays["keys"], arrays["key_weights"], arrays["jaw"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is gone or damaged: {error}; bake the take again") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} is gone or damaged: {reason(error)}; bake the take again") from error
     inside = np.isin(frames, take.frames)
     there = np.searchsorted(take.frames, frames[inside])
     apart = jaw[inside] @ np.linalg.inv(take.jaw[there])

@@ -6,12 +6,12 @@ from __future__ import annotations
 import numpy as np
 
 from .actor import skin
-from .corrections import Correction, corrected, index_of
+from .corrections import Correction, corrected
 from .evaluation import check_belongs, stabilized_frames
 from .jaw import compose_jaw, decompose_jaw
 from .live import LiveFit, LiveFrame
 from .rigid import apply_motion
-from .takes import Take
+from .takes import Take, index_of
 
 
 class LiveCorrection:

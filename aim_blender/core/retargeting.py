@@ -13,7 +13,6 @@ is carried in the range of the two: what it does beyond the paired shapes, only 
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +27,7 @@ from .actor import Actor, skin
 from .closed_form import agreement_matrix, expression_offsets, seen_by_modes
 from .constraints import Constraints
 from .correspondence import Correspondence
-from .errors import InputError
+from .errors import UNREADABLE, InputError, reason
 from .evaluation import check_belongs
 from .expression_names import pair_expressions
 from .fitting_session import FittingSession
@@ -36,7 +35,7 @@ from .fitting_settings import FittingSettings
 from .jaw import compose_jaw, decompose_jaw
 from .jaw_range import JawRange
 from .rigid import angle_degrees, rigid_registration
-from .takes import Take
+from .takes import Take, index_of
 from .topology import Topology, same_surface
 
 Report = Callable[[dict], None]
@@ -232,13 +231,7 @@ class Retargeting:
     def _resting(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """What the target does in one frame of the take, as carried() gives it. Raises InputError if it has none."""
         if frame not in self._at_rest:
-            frames = self.take.frames
-            index = int(np.abs(frames.astype(np.int64) - frame).argmin())
-            if frames[index] != frame:
-                raise InputError(
-                    f"the take has no frame {frame} for the neutral offset; choose one of its frames "
-                    f"{frames[0]} to {frames[-1]} in which the face rests"
-                )
+            index = index_of(self.take, frame, " for the neutral offset")
             self._at_rest[frame] = self.carried(slice(index, index + 1))
         return self._at_rest[frame]
 
@@ -265,8 +258,10 @@ def read_regions(path: Path) -> np.ndarray:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return archive["strength"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
-        raise InputError(f"{path} must be an .npz file with `strength`, a number for each vertex: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} must be an .npz file with `strength`, a number for each vertex: {reason(error)}"
+        ) from error
 
 
 # -- weights ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import InputError
+
 
 @dataclass(frozen=True)
 class Take:
@@ -30,6 +32,17 @@ class Take:
     error_mm: np.ndarray
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+
+
+def index_of(take: Take, number: int, purpose: str = "") -> int:
+    """Where a frame is in the take. purpose: what it is for. Raises InputError if it has no frame of this number."""
+    found = np.flatnonzero(take.frames == number)
+    if len(found) == 0:
+        raise InputError(
+            f"the take has no frame {number}{purpose}; choose one of its frames, from {take.frames[0]} to "
+            f"{take.frames[-1]}"
+        )
+    return int(found[0])
 
 
 def fading(frames: np.ndarray, number: int, blend: int) -> np.ndarray:

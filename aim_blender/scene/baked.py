@@ -236,8 +236,9 @@ def _bind(skin: bpy.types.Object, armature: bpy.types.Object, skin_weight: np.nd
             skin.vertex_groups.remove(existing)
         group = skin.vertex_groups.new(name=name)
         # One call for all vertices of a weight: most are exactly 0 or 1.
-        values, counts = np.unique(weights.astype(np.float32), return_counts=True)
-        order = np.argsort(weights.astype(np.float32), kind="stable").tolist()
+        single = weights.astype(np.float32)
+        values, counts = np.unique(single, return_counts=True)
+        order = np.argsort(single, kind="stable").tolist()
         first = 0
         for value, end in zip(values.tolist(), np.cumsum(counts).tolist(), strict=True):
             if value > 0:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 import headless
 import numpy as np
+import pytest
 
 
 def face(columns: int = 12, rows: int = 14) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -113,3 +114,13 @@ def rigid(axis: np.ndarray, degrees: float, pivot: np.ndarray, shift: np.ndarray
     matrix[:3, :3] = rotation(axis, degrees)
     matrix[:3, 3] = pivot - matrix[:3, :3] @ pivot + shift
     return matrix
+
+
+def problem(call, **arguments) -> str:
+    """The one sentence with which a call fails."""
+    with pytest.raises(RuntimeError) as caught:
+        call(**arguments)
+    text = str(caught.value).removeprefix("Error: ").strip()
+    assert "\n" not in text
+    assert "Traceback" not in text
+    return text

@@ -12,7 +12,7 @@ import bpy
 import headless
 import numpy as np
 import pytest
-from scenes import add_capture, add_mesh, expression, face, select, shown
+from scenes import add_capture, add_mesh, expression, face, problem, select, shown
 
 FRAMES = 8
 FEW = {"iterations": 40, "hidden": 16}
@@ -42,15 +42,6 @@ def add_performance() -> bpy.types.Object:
         item.rotation_euler.z = turn
         item.keyframe_insert("rotation_euler", frame=frame)
     return item
-
-
-def problem(call, **arguments) -> str:
-    with pytest.raises(RuntimeError) as caught:
-        call(**arguments)
-    text = str(caught.value).removeprefix("Error: ").strip()
-    assert "\n" not in text
-    assert "Traceback" not in text
-    return text
 
 
 def test_pipeline(saved, scene, worker):

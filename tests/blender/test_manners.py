@@ -13,18 +13,9 @@ import bpy
 import headless
 import numpy as np
 import pytest
-from scenes import add_capture, face, select, shown
+from scenes import add_capture, face, problem, select, shown
 
 FEW = {"iterations": 20, "hidden": 8}
-
-
-def problem(call, **arguments) -> str:
-    with pytest.raises(RuntimeError) as caught:
-        call(**arguments)
-    text = str(caught.value).removeprefix("Error: ").strip()
-    assert "\n" not in text
-    assert "Traceback" not in text
-    return text
 
 
 def capture_of(actor) -> dict[str, np.ndarray]:
