@@ -23,9 +23,10 @@ from .errors import InputError
 from .fitting_settings import check_choices
 from .image_points import ImagePoints, LandmarkMap, bind_landmarks
 from .jaw import compose_jaw, decompose_jaw
-from .jaw_of_frame import PlausibleJaw, motion_columns
+from .jaw_of_frame import PlausibleJaw
 from .modes import laplacian_modes
 from .points import Binding
+from .rigid import motion_columns
 from .takes import Take
 from .timeline import Timeline
 

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from .anatomy import Hinge
 from .constraints import Constraints
 from .errors import InputError
-from .rigid import apply_motion, rigid_registration
+from .rigid import angle_degrees, apply_motion, motion_columns, rigid_registration
 
 # Posselt's envelope as standard deviations about the hinge. Opening is wide, nothing else is: the condyles slide
 # forward along the skull and a little aside, but not up or down.
@@ -195,20 +195,9 @@ def _pose_residual(
     neutral: np.ndarray, shape: np.ndarray, weight: np.ndarray, hinge: Hinge, pose: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """What is left of the motion (P, 3) after the jaw's share, and the Jacobian (P, 3, 6) of that share."""
-    motion = compose_jaw(pose, hinge)
-    moved = neutral @ motion[:3, :3].T + motion[:3, 3]
+    moved = apply_motion(neutral, compose_jaw(pose[None], hinge))[0]
     residual = shape - neutral - weight[:, None] * (moved - neutral)
-    lever = moved - hinge.centre - pose[3:]
-    jacobian = np.zeros((len(neutral), 3, 6))
-    jacobian[:, :, :3] = -_cross_matrix(lever)
-    jacobian[:, :, 3:] = np.eye(3)
-    return residual, weight[:, None, None] * jacobian
-
-
-def _cross_matrix(v: np.ndarray) -> np.ndarray:
-    matrix = np.zeros((len(v), 3, 3))
-    matrix[:, 0, 1], matrix[:, 0, 2], matrix[:, 1, 2] = -v[:, 2], v[:, 1], -v[:, 0]
-    return matrix - matrix.transpose(0, 2, 1)
+    return residual, weight[:, None, None] * motion_columns(moved - hinge.centre - pose[3:])
 
 
 def _skin_weight(
@@ -217,8 +206,8 @@ def _skin_weight(
     """Each point's share k (V,) of the jaw's motion over the shapes that open it, smoothed along the mesh, and trust
     (V,)."""
     moved = apply_motion(neutral, jaw) - neutral  # (N, V, 3)
-    angle = Rotation.from_matrix(jaw[:, :3, :3]).magnitude()
-    opens = angle > max(np.deg2rad(REST_DEGREES), 0.35 * angle.max())
+    angle = angle_degrees(jaw)
+    opens = angle > max(REST_DEGREES, 0.35 * angle.max())
     if not opens.any():
         return np.zeros(len(neutral)), np.zeros(len(neutral))
     seen = ((shapes[opens] - neutral) * moved[opens]).sum((0, 2))

@@ -19,6 +19,7 @@ import numpy as np
 from .actor import Actor
 from .jaw import compose_jaw, decompose_jaw, envelope, hinge_axes
 from .points import Binding
+from .rigid import apply_motion, motion_columns
 
 POINTS = 80  # of a whole mesh that are looked at
 RIDGE_MM = 0.2  # what a weight of 1 of a shape costs at every point
@@ -70,7 +71,7 @@ class JawOfPoints:
         for round_ in range(ROUNDS):
             pose = found @ self.pose_of.T
             motion = compose_jaw(pose, self.hinge)
-            moved = self.neutral @ motion[:, :3, :3].transpose(0, 2, 1) + motion[:, None, :3, 3]  # (f, P, 3)
+            moved = apply_motion(self.neutral, motion)  # (f, P, 3)
             face = np.tensordot(found[:, :names], self.expressions, (1, 2))
             off = positions - self.neutral - self.skin_weight * (moved - self.neutral) - face
             off[~present] = 0.0
@@ -129,13 +130,3 @@ def spread_points(places: np.ndarray, wanted: np.ndarray, count: int) -> np.ndar
         distance = np.minimum(distance, np.linalg.norm(places - places[chosen[-1]], axis=1))
         chosen.append(int((distance * wanted).argmax()))
     return np.array(chosen)
-
-
-def motion_columns(arm: np.ndarray) -> np.ndarray:
-    """(..., 3, 6) how points at arm (..., 3) from a pivot move with a small turn about it and a slide."""
-    x, y, z = np.moveaxis(arm, -1, 0)
-    columns = np.zeros((*arm.shape, 6))
-    columns[..., 0, 1], columns[..., 0, 2], columns[..., 1, 2] = z, -y, x
-    columns[..., 1, 0], columns[..., 2, 0], columns[..., 2, 1] = -z, y, -x
-    columns[..., [0, 1, 2], [3, 4, 5]] = 1.0
-    return columns

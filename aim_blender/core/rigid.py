@@ -19,6 +19,16 @@ def recentred(motion: np.ndarray, centre: np.ndarray) -> np.ndarray:
     return out
 
 
+def motion_columns(arm: np.ndarray) -> np.ndarray:
+    """(..., 3, 6) how points at arm (..., 3) from a pivot move with a small turn about it and a slide."""
+    x, y, z = np.moveaxis(arm, -1, 0)
+    columns = np.zeros((*arm.shape, 6))
+    columns[..., 0, 1], columns[..., 0, 2], columns[..., 1, 2] = z, -y, x
+    columns[..., 1, 0], columns[..., 2, 0], columns[..., 2, 1] = -z, y, -x
+    columns[..., [0, 1, 2], [3, 4, 5]] = 1.0
+    return columns
+
+
 def angle_degrees(motion: np.ndarray) -> np.ndarray:
     """By what angles (F,) in degrees rigid motions (F, 4, 4) turn."""
     return np.rad2deg(Rotation.from_matrix(motion[:, :3, :3]).magnitude())

@@ -19,9 +19,10 @@ from aim_blender.core.jaw import (
     measured_jaw,
     rest_jaw,
 )
-from aim_blender.core.jaw_of_frame import JawOfFrame, JawOfPoints, PlausibleJaw, motion_columns
+from aim_blender.core.jaw_of_frame import JawOfFrame, JawOfPoints, PlausibleJaw
 from aim_blender.core.points import Binding
 from aim_blender.core.preparation import prepare
+from aim_blender.core.rigid import motion_columns
 from tests.core.geometry import degrees_between, moved, random_motions, rigid
 
 AWAY = rigid((25.0, -40.0, 70.0), (120.0, -300.0, 45.0))
