@@ -239,14 +239,19 @@ def _shape_key_alone(item: bpy.types.Object, name: str) -> np.ndarray:
 
 
 def read_bone(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A bone's vertices (B, 3) in the actor's space and triangles (T, 3).
+    """A bone's vertices (B, 3) in the actor's space, as bone_points places them, and triangles (T, 3)."""
+    topology = meshes.read_topology(meshes.mesh_of(item), item.name)
+    return bone_points(item, to_frame, neutral), topology.triangles()
+
+
+def bone_points(item: bpy.types.Object, to_frame: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """(B, 3) a bone's vertices in the actor's space.
 
     Its location is ignored if only because of that it stands outside the box around the neutral (V, 3).
     """
     points = _plain(item)
-    topology = meshes.read_topology(meshes.mesh_of(item), item.name)
     check_finite(item.name, points)
-    return _placed_inside(item, points, to_frame, neutral).astype(np.float32), topology.triangles()
+    return _placed_inside(item, points, to_frame, neutral).astype(np.float32)
 
 
 def read_jaw(item: bpy.types.Object, names: list[str], to_frame: np.ndarray, neutral: np.ndarray) -> np.ndarray:

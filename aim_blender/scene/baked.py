@@ -16,6 +16,7 @@ from ..core.errors import UNREADABLE, InputError, reason
 from ..core.key_reduction import keys_needed
 from ..core.topology import Topology
 from . import actor_meshes, actors, meshes, rigging, versions
+from .vertex_groups import write_vertex_group
 
 HEAD, JAW = "head", "jaw"
 LARGEST_SLIDER = 10.0  # Blender clamps shape key values to a range that ends here at most
@@ -231,19 +232,7 @@ def _factors(baked: BakedTake) -> np.ndarray:
 def _bind(skin: bpy.types.Object, armature: bpy.types.Object, skin_weight: np.ndarray) -> None:
     """Hang the skin on the armature: groups `head` and `jaw`, an Armature modifier, and the armature as parent."""
     for name, weights in ((HEAD, 1 - skin_weight), (JAW, skin_weight)):
-        existing = skin.vertex_groups.get(name)
-        if existing is not None:
-            skin.vertex_groups.remove(existing)
-        group = skin.vertex_groups.new(name=name)
-        # One call for all vertices of a weight: most are exactly 0 or 1.
-        single = weights.astype(np.float32)
-        values, counts = np.unique(single, return_counts=True)
-        order = np.argsort(single, kind="stable").tolist()
-        first = 0
-        for value, end in zip(values.tolist(), np.cumsum(counts).tolist(), strict=True):
-            if value > 0:
-                group.add(order[first:end], value, "REPLACE")
-            first = end
+        write_vertex_group(skin, name, weights)
     modifier = skin.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
     modifier.use_deform_preserve_volume = False  # the model blends matrices, so must the rig
@@ -268,7 +257,7 @@ def _add_bone_meshes(
     for item, bone_name in hung.items():
         if not actors.is_there(item):
             continue
-        points, _ = actor_meshes.read_bone(item, to_frame, baked.neutral)
+        points = actor_meshes.bone_points(item, to_frame, baked.neutral)
         mesh = meshes.mesh_of(item).copy()
         mesh.animation_data_clear()
         if item.matrix_world.determinant() < 0:  # mirrored, as eyes often are: its faces would look inwards

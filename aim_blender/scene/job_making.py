@@ -112,7 +112,7 @@ def prepare_fitting(
     path = folders.new_job_folder(actor_name, "fit")
     still = False
     if reader is not None:
-        given, still = yield from _meanwhile(
+        given, still = yield from meanwhile(
             "writing the performance", lambda: (reader.save_for_fit(path), reader.is_still)
         )
     if Path(given["performance"]).suffix.lower() in (".csv", ".json"):
@@ -153,7 +153,7 @@ def prepare_fitting(
     return JobFolder.create(path, f"fit {take_name}", steps)
 
 
-def _meanwhile(message: str, work: Callable[[], T]) -> Generator[tuple[str, float], None, T]:
+def meanwhile(message: str, work: Callable[[], T]) -> Generator[tuple[str, float], None, T]:
     """Do what touches nothing of Blender's in a thread, while the window goes on. Returns what it returns."""
     done: list[T] = []
     failed: list[Exception] = []

@@ -12,7 +12,7 @@ import atexit
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ..jobs.folder import JobFolder
 from ..jobs.interpreter import InterpreterError
 from ..jobs.sentences import sentence_for
 from ..jobs.supervisor import JobCancelled, JobFailed, Status, Supervisor
-from . import actors, folders
+from . import actors, folders, results
 from .environment import ENVIRONMENT
 from .job_making import Preparation
 
@@ -41,6 +41,7 @@ class Run:
     actor: the identifier of the actor. kind: `learn`, `fit` or `retarget`. interpreter: what does the work.
     preparation: what still has to be read from the scene; it ends with the job's folder.
     deliver: brings the finished result into the scene; raises RuntimeError with the sentence to show.
+    reading: what still has to be read of the result before it is delivered.
     waiting: whether its worker starts when those of other actors have ended.
     ended_at: when it ended in this session, of the monotonic clock.
     """
@@ -53,6 +54,7 @@ class Run:
     folder: JobFolder | None = None
     supervisor: Supervisor | None = None
     status: Status = field(default_factory=lambda: Status("new", "starting"))
+    reading: Iterator[tuple[str, float]] | None = None
     delivered: bool = False
     waiting: bool = False
     ended_at: float | None = None
@@ -180,6 +182,10 @@ class Run:
         if bpy.context.mode != "OBJECT":
             self.status = replace(self.status, message="done; the result comes when you return to Object Mode")
             return
+        if self.reading is None and self.folder is not None:
+            self.reading = results.read_ahead(self.folder.path)
+        if self.reading is not None and next(self.reading, None) is not None:
+            return
         self.delivered = True  # tried once: an error is shown and not repeated four times a second
         self.deliver(self)
 
@@ -232,7 +238,7 @@ def _tick() -> float | None:
                 run.ended_at = time.monotonic()
     ENVIRONMENT.advance()
     _show()
-    if any(run.preparation is not None for run in RUNS.values()):
+    if any(run.preparation is not None or (run.active and run.reading is not None) for run in RUNS.values()):
         return READING_S
     return POLLING_S if ENVIRONMENT.active or told() else None
 

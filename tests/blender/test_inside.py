@@ -60,7 +60,7 @@ def test_everything_that_was_learned_is_shown(learned):
     weights = headless.extension_module("aim_blender.scene.vertex_groups").read_vertex_group(
         made["Skinning Weight"], group
     )
-    assert np.abs(weights - found["skin_weight"]).max() < 1 / 255
+    assert np.abs(weights - found["skin_weight"]).max() < 1e-6
     lines = next(child for child in made["Bone Normals"].children)
     assert len(lines.data.edges) == len(found["bone"])
     # Nothing of the user's was touched.
