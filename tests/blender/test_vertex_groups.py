@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scenes import add_capture
 
+
 def test_a_group_is_written_whole_and_leaves_everything_else_as_it_was(scene):
     groups = headless.extension_module("aim_blender.scene.vertex_groups")
     item = add_capture()[0]
