@@ -25,7 +25,7 @@ from typing import Any
 
 from ..core.errors import UNREADABLE, Cancelled, InputError
 from ..core.kept_files import kept_correspondence
-from ..core.whole_files import PART_SUFFIX
+from ..core.whole_files import remove_parts
 from .batch_table import Shot, Target, part_of, read_table
 from .folder import FolderBusy, JobFolder, write_atomically
 from .sentences import sentence_for
@@ -107,8 +107,7 @@ def run_shot(shot: Shot, out: Path, report: Report) -> dict[str, Any]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with alone_in(folder, report):
-            for left in folder.glob(f"*{PART_SUFFIX}"):  # by a process that was killed
-                left.unlink()
+            remove_parts(folder)
             _check_inputs(shot)
             record, steps = Record(folder), steps_of(shot, folder)
             for number, step in enumerate(steps):

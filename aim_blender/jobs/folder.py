@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from ..core.errors import InputError
+from ..core.whole_files import remove_parts, written_whole
 
 if sys.platform == "win32":
     import msvcrt
@@ -46,30 +47,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
     Raises OSError; the file then is what it was before.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        _replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _replace(temporary: Path, path: Path) -> None:
-    """os.replace, patient on Windows, where it is refused while another process reads the file."""
-    for _ in range(50):
-        try:
-            os.replace(temporary, path)
-            return
-        except PermissionError:
-            if sys.platform != "win32":
-                raise
-            time.sleep(0.02)
-    os.replace(temporary, path)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 class FolderBusy(InputError):
@@ -124,8 +103,7 @@ class JobFolder:
 
     def remove_temporary_files(self) -> None:
         """Remove what a killed worker was writing."""
-        for temporary in self.path.glob(".*.tmp"):
-            temporary.unlink(missing_ok=True)
+        remove_parts(self.path)
 
     # -- files --------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from pathlib import Path
@@ -12,6 +11,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.whole_files import written_whole
 from ..jobs.folder import FORBIDDEN_IN_NAMES
 from . import ROOT_PACKAGE
 
@@ -80,10 +80,5 @@ def found_again(path: str) -> Path:
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an .npz, whole or not at all. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]

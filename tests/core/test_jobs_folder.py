@@ -50,6 +50,32 @@ except OSError as error:
     assert names(tmp_path) == ["a.json"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="which processes live is asked for by a signal of POSIX")
+def test_what_a_killed_process_was_writing_is_removed_by_the_next_and_that_of_a_living_one_is_not(tmp_path):
+    script = """
+import os, pathlib, sys, time
+from aim_blender.core.whole_files import written_whole
+with written_whole(pathlib.Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+    path = tmp_path / "a [1].json"
+    killed, living = (python(script, path) for _ in range(2))
+    for process in (killed, living):
+        process.stdout.readline()
+    killed.kill()
+    killed.communicate()
+    (tmp_path / "a [1].json.0badcafe-1-1.part").touch()  # of another computer
+    assert len(names(tmp_path)) == 3
+    write_atomically(path, "whole")
+    assert len(names(tmp_path)) == 3
+    assert path.read_text() == "whole"
+    living.communicate()
+    assert names(tmp_path) == ["a [1].json", "a [1].json.0badcafe-1-1.part"]
+    assert path.read_text() == "half"
+
+
 def test_job_is_read_as_it_was_described(tmp_path):
     JobFolder.create(tmp_path / "deep" / "job", "Ada", STEPS)
     job = JobFolder(tmp_path / "deep" / "job").read_job()

@@ -253,7 +253,7 @@ def test_finished_job_tells_its_figures_and_skips_its_steps_when_resumed(started
     status = supervisor.poll()
     assert (status.state, status.fraction, status.error) == ("finished", 1.0, "")
     assert status.figures == {**result["figures"][0], **result["figures"][1]}
-    assert [name for name in files(tmp_path) if name.endswith(".tmp")] == []
+    assert [name for name in files(tmp_path) if name.endswith(".part")] == []
 
 
 def test_cancelled_then_resumed_then_killed(started, endless):
