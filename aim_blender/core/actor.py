@@ -67,7 +67,10 @@ class Actor:
 
 
 def skin(points: np.ndarray, motion: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
-    """LBS(x, T, k) = (1-k) x + k T x in numpy: points (V, 3), motion (N, 4, 4), skin_weight (V, 1) -> (N, V, 3)."""
+    """LBS(x, T, k) = (1-k) x + k T x (N, V, 3) in numpy, the twin of model.linear_blend_skinning.
+
+    points: (N, V, 3), or (V, 3) the same for all motions (N, 4, 4). skin_weight: (V, 1).
+    """
     return points + skin_weight * (apply_motion(points, motion) - points)
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .actor import Actor
+from .actor import Actor, skin
 from .anatomy import symmetry_plane
 from .errors import InputError
-from .evaluation import check_belongs, stabilized_frames
+from .evaluation import check_belongs, placed_frames, stabilized_frames
 from .files import save_arrays
 from .rigid import apply_motion
 from .takes import Take
@@ -131,8 +131,7 @@ def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Repor
     error = np.empty((total, points), dtype=np.float32)
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, min(first + CHUNK_FRAMES, total))
-        wanted = apply_motion(stabilized_frames(actor, take, part), take.head[part])
-        error[part] = np.linalg.norm(posed_frames(bake, part) - wanted, axis=-1)
+        error[part] = np.linalg.norm(posed_frames(bake, part) - placed_frames(actor, take, part), axis=-1)
         report({"message": "Checking the bake", "done": part.stop, "total": total})
     bake.figures.update(
         tolerance_mm=tolerance_mm,
@@ -151,8 +150,7 @@ def posed_frames(bake: Bake, part: slice) -> np.ndarray:
     """(f, V, 3) float64 what Blender shows: x = H [(1-k) + k J] (s0 + sum_i g_i δ_i)."""
     offsets = bake.key_weights[part].astype(np.float64) @ bake.keys.reshape(len(bake.keys), -1).astype(np.float64)
     shaped = bake.neutral + offsets.reshape(-1, *bake.neutral.shape)
-    skinned = shaped + bake.skin_weight[:, None] * (apply_motion(shaped, bake.jaw[part]) - shaped)
-    return apply_motion(skinned, bake.head[part])
+    return apply_motion(skin(shaped, bake.jaw[part], bake.skin_weight[:, None]), bake.head[part])
 
 
 def rest_space(shapes: np.ndarray, jaw: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def evaluate_take(actor: Actor, take: Take) -> dict[str, np.ndarray]:
     vertices = np.empty((len(take.frames), len(actor.bone), 3), dtype=np.float32)
     for first in range(0, len(vertices), CHUNK_FRAMES):
         part = slice(first, first + CHUNK_FRAMES)
-        vertices[part] = apply_motion(stabilized_frames(actor, take, part), take.head[part])
+        vertices[part] = placed_frames(actor, take, part)
     return {
         "vertices": vertices,
         "jaw": take.jaw,
@@ -32,6 +32,11 @@ def evaluate_take(actor: Actor, take: Take) -> dict[str, np.ndarray]:
         "frames": take.frames,
         "fps": np.array(take.fps),
     }
+
+
+def placed_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:
+    """The frames s_j (f, V, 3) float64 of a part of a take, with the head's motion."""
+    return apply_motion(stabilized_frames(actor, take, part), take.head[part])
 
 
 def stabilized_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:

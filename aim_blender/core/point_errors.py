@@ -9,10 +9,9 @@ import numpy as np
 
 from .actor import Actor
 from .errors import InputError
-from .evaluation import CHUNK_FRAMES, check_belongs, stabilized_frames
+from .evaluation import CHUNK_FRAMES, check_belongs, placed_frames
 from .inspection import upright
 from .performances import Performance, check_performance, to_millimetres
-from .rigid import apply_motion
 from .takes import Take
 
 
@@ -34,7 +33,7 @@ def point_errors(
     for first in range(0, len(shared), CHUNK_FRAMES):
         rows, there = of_take[first : first + CHUNK_FRAMES], of_performance[first : first + CHUNK_FRAMES]
         part = slice(int(rows[0]), int(rows[-1]) + 1)
-        fitted = apply_motion(stabilized_frames(actor, take, part), take.head[part])[rows - rows[0]]
+        fitted = placed_frames(actor, take, part)[rows - rows[0]]
         trust = performance.trust(there)
         distance = np.linalg.norm(fitted - performance.vertices[there], axis=-1)
         errors[rows] = distance if trust is None else np.where(trust > 0, distance, np.nan)

@@ -11,10 +11,9 @@ import numpy as np
 
 from .actor import Actor
 from .drawing import draw, filling, seen_from
-from .evaluation import stabilized_frames
+from .evaluation import placed_frames
 from .inspection import upright
 from .performances import Performance, to_millimetres
-from .rigid import apply_motion
 from .takes import Take
 from .whole_files import written_whole
 
@@ -79,8 +78,7 @@ def _performed(actor: Actor, performance: Performance, frames: np.ndarray) -> np
 
 def _frame(actor: Actor, take: Take, index: int) -> np.ndarray:
     """(V, 3) mm a frame of the take."""
-    part = slice(index, index + 1)
-    return apply_motion(stabilized_frames(actor, take, part), take.head[part])[0]
+    return placed_frames(actor, take, slice(index, index + 1))[0]
 
 
 def _heat(shares: np.ndarray) -> np.ndarray:
