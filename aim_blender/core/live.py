@@ -14,7 +14,7 @@ from .errors import InputError
 from .fitting_points import PointFittingSettings, PointSolver
 from .fitting_session import FittingSession
 from .fitting_settings import FittingSettings
-from .head import robust_registration
+from .head import robust_registration, without_head
 from .jaw_of_frame import JawOfPoints
 from .points import Binding
 from .rigid import apply_motion
@@ -71,7 +71,7 @@ class LiveFit:
             raise InputError("the mesh has fewer than 3 points that are numbers")
         trust = None if known.all() else np.asarray(known, dtype=np.float32)
         motion = self.session.head(frame, trust) if head == "free" else np.eye(4)[None]
-        still = (frame - motion[:, None, :3, 3]) @ motion[:, :3, :3]
+        still = without_head(frame, motion)
         found = self.session.solve(still, self.session.jaw(still, trust), trust)
         distance = found.distance[found.distance.isfinite()]
         coefficients = found.coefficients[0].cpu().numpy()
@@ -117,8 +117,7 @@ class Handles:
 
     def __init__(self, session: FittingSession, vertices: np.ndarray) -> None:
         actor = session.actor
-        corners = np.repeat(vertices[:, None], 3, axis=1)
-        self.binding = Binding(corners, np.tile([1.0, 0.0, 0.0], (len(vertices), 1)))
+        self.binding = Binding.at(vertices)
         modes = min(PointFittingSettings.modes, session.modes.shape[1])
         settings = PointFittingSettings(modes, HANDLE_RIDGE, HANDLE_SMOOTHNESS)
         self.solver = PointSolver(actor, self.binding, settings, (session.modes, session.eigenvalues))
@@ -137,7 +136,7 @@ class Handles:
         motion = np.eye(4)[None]
         if head == "free" and known.sum() >= 3:
             motion = robust_registration(self.neutral, filled[None], (trust * self.stillness)[None])
-        still = ((filled - motion[:, None, :3, 3]) @ motion[:, :3, :3])[0]
+        still = without_head(filled[None], motion)[0]
         jaw = self.jaw.predict(np.where(known[:, None], still, np.nan)[None])
         residual = still - skin(self.neutral, jaw, self.skin_weight)[0]
         coefficients, off = self.solve_residual(residual, trust)

@@ -8,6 +8,7 @@ import numpy as np
 from .actor import skin
 from .corrections import Correction, corrected
 from .evaluation import check_belongs, stabilized_frames
+from .head import without_head
 from .jaw import compose_jaw, decompose_jaw
 from .live import LiveFit, LiveFrame
 from .rigid import apply_motion
@@ -33,7 +34,7 @@ class LiveCorrection:
             none = np.zeros((1, len(actor.names)), dtype=np.float32)
             return LiveFrame(apply_motion(still, head)[0].astype(np.float32), jaw[0], head[0], None, none, 0, 0, number)
         handles = self.fit.handles_on(vertices, positions)
-        moved = (positions - head[0, :3, 3]) @ head[0, :3, :3] - still[vertices]  # (P, 3)
+        moved = without_head(positions[None], head)[0] - still[vertices]  # (P, 3)
         skinned = skin(actor.neutral, jaw, actor.skin_weight)[0]
         if actor.hinge is not None:
             change = decompose_jaw(handles.jaw.predict((handles.neutral + moved)[None]), actor.hinge)
