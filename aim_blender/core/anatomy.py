@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from .captures import Bone
 from .constraints import Constraints, RayCaster, trace
 from .errors import InputError
-from .face_profile import find_head_frame
+from .face_profile import find_head_frame, plane_between
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,7 @@ def symmetry_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             mirrored = sample - 2 * (sample @ normal - offset)[:, None] * normal
             distance, partner = tree.query(mirrored)
             close = distance <= np.quantile(distance, 0.8)  # trimmed: ears and necks are not quite symmetric
-            halfway = (sample[close] + points[partner[close]]) / 2
-            apart = sample[close] - points[partner[close]]
-            # The mirror image of partners misses by 4 (n.halfway - offset)^2 - (n.apart)^2 and a constant
-            centred = halfway - halfway.mean(0)
-            normal = np.linalg.eigh(4 * centred.T @ centred - apart.T @ apart)[1][:, 0]
-            offset = float(halfway.mean(0) @ normal)
+            normal, offset = plane_between(sample[close], points[partner[close]])
         error = float(np.quantile(distance, 0.8))
         if error < best_error:
             best_normal, best_offset, best_error = normal, offset, error

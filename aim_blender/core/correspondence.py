@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import InputError
 from .face_landmarks import MIDDLE_LANDMARKS, suggest_landmarks
+from .face_profile import outward_sign
 from .normals import vertex_normals
 from .registration import REACH_MM, lay
 from .surfaces import Surface
@@ -106,12 +107,7 @@ def make_correspondence(
 
 def _outward(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points (V, 3) and triangles (T, 3), turned over if they face inwards."""
-    corners = points[triangles]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    middle = corners.mean(1)
-    size = np.linalg.norm(normal, axis=1)
-    outwards = (normal * (middle - (size @ middle) / max(size.sum(), 1e-30))).sum()
-    return points, triangles if outwards >= 0 else triangles[:, ::-1]
+    return points, triangles if outward_sign(points[triangles]) > 0 else triangles[:, ::-1]
 
 
 def _suggested(points: np.ndarray, triangles: np.ndarray) -> dict[str, int]:

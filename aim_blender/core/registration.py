@@ -19,7 +19,7 @@ from .surfaces import Surface, boundary_loops, slit_sides
 
 Report = Callable[[dict], None]
 
-HEAD = 130.0  # mm; root mean square distance of a head's points from their middle. Lengths below are for such a head
+HEAD = 130.0  # mm; the mean_radius of a head. Lengths below are for such a head
 SMOOTH_MM = (80.0, 50.0, 35.0, 25.0, 18.0, 12.0, 8.0, 6.0, 4.0)  # how far a displacement reaches, pass after pass
 TURNS = 3  # closest points looked for in each pass
 FAR_MM = (40.0, 6.0)  # closest points further than this do not pull, in the first and last pass
@@ -64,7 +64,7 @@ def lay(
     mouth with its bag. held: whether the pairs also hold when the source is deformed.
     """
     aligned = align(source, target, pairs)
-    unit = _size(target) / HEAD
+    unit = mean_radius(target) / HEAD
     source_slits, target_slits, rims = _matching_slits(aligned, source_triangles, target, target_triangles, unit)
     source_sides = slit_sides(aligned, source_triangles, source_slits)
     target_sides = slit_sides(target, target_triangles, target_slits)
@@ -136,7 +136,7 @@ def align(source: np.ndarray, target: np.ndarray, pairs: np.ndarray) -> np.ndarr
     sample, other = source[pick[0]], target[pick[1]]
     tree = cKDTree(target)
     best_error, best = np.inf, (1.0, np.eye(3), np.zeros(3))
-    scale = _size(target) / _size(source)
+    scale = mean_radius(target) / mean_radius(source)
     for turn in _quarter_turns():
         start = (scale, turn, other.mean(0) - scale * turn @ sample.mean(0))
         found, error = _closest_similarity(sample, target, tree, start, 6)
@@ -156,7 +156,7 @@ def _closest_similarity(
     for _ in range(turns):
         distance, nearest = tree.query(_apply(found, sample))
         close = distance <= np.quantile(distance, ALIGN_TRIM)
-        if distance[close].max() <= COINCIDENT * _size(target):
+        if distance[close].max() <= COINCIDENT * mean_radius(target):
             break
         found = similarity(sample[close], target[nearest[close]])
     distance = tree.query(_apply(found, sample))[0]
@@ -192,7 +192,8 @@ def _quarter_turns() -> list[np.ndarray]:
     return sorted(turns, key=lambda matrix: -np.trace(matrix))
 
 
-def _size(points: np.ndarray) -> float:
+def mean_radius(points: np.ndarray) -> float:
+    """The root mean square distance of points (P, 3) from their middle."""
     return float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean()))
 
 

@@ -17,10 +17,11 @@ from .anatomy import Hinge
 from .constraints import Constraints
 from .correspondence import Correspondence
 from .deformation_transfer import DeformationTransfer
-from .jaw import compose_jaw, decompose_jaw
+from .jaw import compose_jaw, decompose_jaw, hinge_axes
+from .model import MILLIMETRES
 from .normals import vertex_normals
 from .performances import UNIT_FACTORS
-from .registration import similarity
+from .registration import mean_radius, similarity
 from .retargeting import SAME_PLACE_DEGREES, carried_actor
 from .topology import Topology, same_surface
 
@@ -32,7 +33,7 @@ CONDYLE_MM = 40.0  # how far about the hinge the skin tells where it lies
 
 def millimetres_of(neutral: np.ndarray, source: Actor) -> float:
     """By what a neutral (V, 3) must be multiplied to be in mm: 1 unless its size says centimetres, metres, ..."""
-    ratio = _size(neutral) / _size(source.neutral)
+    ratio = mean_radius(neutral) / mean_radius(source.neutral)
     if LIKELY_SIZES[0] <= ratio <= LIKELY_SIZES[1]:
         return 1.0
     return float(min(UNIT_FACTORS, key=lambda factor: abs(np.log(max(ratio, 1e-12) * factor))))
@@ -72,9 +73,8 @@ def transfer_actor(
     if source.hinge is not None:
         hinge, scale = _carried_hinge(there, neutral)
         pose = decompose_jaw(source.jaw, source.hinge)
-        axes, own = ((h.axis, h.up, h.forward) for h in (source.hinge, hinge))
-        between = np.stack(own, 1) @ np.stack(axes)  # (3, 3)
-        carried = np.concatenate([pose[:, :3] @ between.T, scale * pose[:, 3:] @ between.T], axis=1)
+        axes = hinge_axes(source.hinge).T @ hinge_axes(hinge)  # (3, 3) turns rows from one hinge to the other
+        carried = np.concatenate([pose[:, :3] @ axes, scale * pose[:, 3:] @ axes], axis=1)
         jaw = compose_jaw(carried, hinge)
     # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
     expressions = shapes - skin(neutral, jaw, there.skin_weight)
@@ -85,7 +85,7 @@ def transfer_actor(
     actor = Actor(
         names=source.names,
         topology=topology,
-        template=((neutral - neutral.mean(0)) / 100.0).astype(np.float32),
+        template=((neutral - neutral.mean(0)) / MILLIMETRES).astype(np.float32),
         bone=bone,
         normal=normal,
         thickness=thickness.astype(np.float32),
@@ -123,7 +123,3 @@ def _carried_hinge(there: Actor, neutral: np.ndarray) -> tuple[Hinge, float]:
     weight = beside / beside.sum() + share / max(share.sum(), 1e-12)
     scale, rotation, shift = similarity(there.neutral, neutral, weight)
     return Hinge(scale * rotation @ hinge.centre + shift, rotation @ hinge.axis, rotation @ hinge.up), scale
-
-
-def _size(points: np.ndarray) -> float:
-    return float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean()))
