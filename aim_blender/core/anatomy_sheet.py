@@ -35,16 +35,13 @@ class Panel:
 
 def save_anatomy_sheet(arrays: dict[str, np.ndarray], figures: dict[str, Any], picture: Path, name: str) -> None:
     """Write the sheet as a PNG. arrays, figures: of inspection.inspect_actor. Raises OSError."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
 
     triangles = Topology(arrays["corners"], arrays["sizes"], len(arrays["neutral"])).triangles()
-    figure, axes = pyplot.subplots(2, 4, figsize=(14, 9.4), facecolor="0.13")
-    for axis, panel in zip(axes.ravel(), _panels(arrays, figures), strict=True):
+    figure = Figure(figsize=(14, 9.4), facecolor="0.13")
+    for axis, panel in zip(figure.subplots(2, 4).ravel(), _panels(arrays, figures), strict=True):
         axis.set_axis_off()
         axis.set_title(panel.title, color="0.9", fontsize=10)
         colours = panel.colours
@@ -63,7 +60,6 @@ def save_anatomy_sheet(arrays: dict[str, np.ndarray], figures: dict[str, Any], p
     figure.tight_layout()
     with written_whole(picture) as temporary:
         figure.savefig(temporary, format="png", dpi=100, facecolor=figure.get_facecolor())
-    pyplot.close(figure)
 
 
 def _panels(arrays: dict[str, np.ndarray], figures: dict[str, Any]) -> list[Panel]:

@@ -31,12 +31,10 @@ def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path
     with written_whole(data) as temporary:
         temporary.write_text(json.dumps(history, indent=1), encoding="utf-8")
 
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (upper, lower) = pyplot.subplots(2, 1, sharex=True, figsize=(8, 6), height_ratios=(3, 1))
+    figure = Figure(figsize=(8, 6))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     names = sorted({name for line in history for name in line} - {"iteration", "phase", "error_mm", "jaw_open_degrees"})
     for name in ["error_mm", *names]:
         points = [(line["iteration"], line[name]) for line in history if line.get(name, 0.0) > 0.0]
@@ -61,16 +59,13 @@ def save_learning_curve(history: list[dict[str, Any]], data: Path, picture: Path
     figure.tight_layout()
     with written_whole(picture) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
-    pyplot.close(figure)
 
 
 def save_error_curve(take: Take, picture: Path) -> None:
     """Write the mean and the worst error of each frame of a take as a PNG, its worst frames marked. Raises OSError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.5), layout="constrained")
-    FigureCanvasAgg(figure)
     axis = figure.add_subplot()
     for column, name in ((1, "worst point"), (0, "mean of all points")):
         axis.plot(take.frames, take.error_mm[:, column], ".-" if len(take.frames) < 60 else "-", label=name)
@@ -95,7 +90,6 @@ def save_jaw_path(actor: Actor, take: Take, picture: Path) -> bool:
     hinge = actor.hinge
     if hinge is None or not actor.skin_weight.any():
         return False
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     up, forward = upright(actor)
@@ -104,7 +98,6 @@ def save_jaw_path(actor: Actor, take: Take, picture: Path) -> bool:
     right, ahead, height = (path @ axis for axis in (np.cross(up, forward), forward, up))
     turns = np.rad2deg(decompose_jaw(take.jaw, hinge)[:, :3] @ np.stack([hinge.axis, hinge.up, hinge.forward]).T)
     figure = Figure(figsize=(12, 4.3))
-    FigureCanvasAgg(figure)
     grid = figure.add_gridspec(1, 4, left=0.06, right=0.99, bottom=0.13, top=0.85, wspace=0.3)
     reach = 0.55 * max(LEAST_RANGE_MM, *(float(np.ptp(np.append(each, 0.0))) for each in (right, ahead, height)))
     for column, (across, label) in enumerate(((right, "to the picture's right, mm"), (ahead, "forward, mm"))):

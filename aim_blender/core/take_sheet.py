@@ -103,13 +103,11 @@ def _drawn(actor: Actor, frames: list[np.ndarray], colours: list[np.ndarray]) ->
 
 def _save(picture: Path, rows: list[Row], titles: list[str], largest: float | None) -> None:
     """Put the sheet together. largest: what the brightest colour means in mm, None without colours."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     wide, high = HEAD_PIXELS
     width, height = LEFT_PIXELS + wide * len(titles), TOP_PIXELS + high * len(rows) + BOTTOM_PIXELS
     figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="0.13")
-    FigureCanvasAgg(figure)
 
     def write(text: str, left: float, bottom: float, **settings: Any) -> None:
         figure.text(left / width, bottom / height, text, color="0.9", fontsize=9, va="center", **settings)
