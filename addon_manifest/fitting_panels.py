@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..aim_blender.core.errors import InputError
+from ..aim_blender.core.fitting_settings import POINT_SUFFIXES
 from ..aim_blender.scene import actors, errors, live, markers
 from ..aim_blender.scene.live_correcting import LiveCorrection
 from ..aim_blender.scene.live_fitting import LiveFit
@@ -64,7 +65,7 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: Any) -> None:
     """How it is fitted, as far as there is a choice for this kind of performance, and where the result stands."""
     kind = state.performance_kind
-    of_points = kind == "FOLDER" and state.performance_folder.lower().endswith(errors.POINT_SUFFIXES)
+    of_points = kind == "FOLDER" and state.performance_folder.lower().endswith(POINT_SUFFIXES)
     if kind in ("OBJECT", "FOLDER") and not of_points:
         column.prop(state, "solver")
         column.prop(state.sources, "largest_weight")

@@ -95,7 +95,10 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         solver = self.solver if self.properties.is_property_set("solver") else context.scene.aim.solver
         bounded = self.properties.is_property_set("largest_weight")
         largest = self.largest_weight if bounded else context.scene.aim.sources.largest_weight
-        choices = {"device": worker_device(context), "solver": solver, "largest_weight": round(largest, 6)}
+        choices = {"solver": solver, "largest_weight": round(largest, 6)}
+        if source.of_points:  # which the scene's settings are not for
+            choices = {name: value for name, value in choices.items() if self.properties.is_property_set(name)}
+        choices["device"] = worker_device(context)
         asked = {name: getattr(self, name) for name in ("modes", "ridge", "smoothness")}
         choices |= {name: round(value, 6) for name, value in asked.items() if value}
         tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32

@@ -13,10 +13,11 @@ from .captures import BONE_NAMES, read_capture
 from .errors import UNREADABLE, InputError, reason
 from .files import load_actor, load_correspondence, load_take, read_header
 from .fitting_cache import CACHE_SUFFIX as FITTING_SUFFIX
+from .fitting_settings import POINT_SUFFIXES
 from .mesh_caches import CACHE_SUFFIXES
 from .meshes import MESH_SUFFIXES, list_mesh_files, read_mesh
 from .performances import read_performance
-from .points import POINT_SUFFIXES, read_points
+from .points import read_points
 
 # What an archive is, by an array that only this kind has; the first that fits counts.
 ARCHIVES = {

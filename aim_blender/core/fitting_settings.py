@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 from .errors import InputError
 
 SOLVERS = ("closed-form", "neural")
 HEADS = ("auto", "free", "still")
+POINT_SUFFIXES = (".json", ".csv")  # of performances that are sparse points
+NEURAL_CHOICES = {"iterations": "iterations", "warm_start": "start from rest", "seed": "seed"}  # which only it knows
+LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class FittingSettings:
         check_choices(self)
         if self.iterations < 0:
             raise InputError(f"iterations is {self.iterations}; it must be 0 or more, and 0 leaves it to the method")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"the seed is {self.seed}; it must be a whole number from 0 to 2^63 - 1")
+        chosen = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
+        if self.solver == "closed-form" and (idle := [name for name in chosen if name in NEURAL_CHOICES]):
+            raise InputError(
+                f"the closed form has no {NEURAL_CHOICES[idle[0]]} to choose, only the solver neural has; leave it "
+                "out, or choose that solver"
+            )
         if not (self.largest_weight == 0 or 1 <= self.largest_weight <= 100):
             raise InputError(
                 f"largest_weight is {self.largest_weight:g}; it must be from 1 to 100, or 0 to leave weights unbounded"

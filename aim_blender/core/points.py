@@ -16,7 +16,6 @@ from .actor import Actor
 from .errors import UNREADABLE, InputError, reason
 from .performances import DEFAULT_FPS, checked_fps, checked_frames
 
-POINT_SUFFIXES = (".json", ".csv")
 NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
 
 

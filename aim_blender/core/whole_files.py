@@ -57,7 +57,7 @@ def _remove_left_behind(path: Path) -> None:
 
 @functools.cache
 def _processes_here() -> str:
-    """Of which computer's, or container's, processes this is one: folders may be shared, numbers of processes are not."""
+    """Of which computer or container this process is: folders may be shared, but not the numbers of processes."""
     found = platform.node()
     with contextlib.suppress(OSError):
         found += os.readlink("/proc/self/ns/pid")

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UNREADABLE, Cancelled, InputError
+from ..core.fitting_settings import POINT_SUFFIXES
 from ..core.kept_files import kept_correspondence
 from ..core.whole_files import remove_parts
 from .batch_table import Shot, Target, part_of, read_table
@@ -140,7 +141,8 @@ def steps_of(shot: Shot, folder: Path) -> list[Step]:
     if shot.performance:
         take = str(folder / f"{shot.name}{TAKE_SUFFIX}")
         fit = {"actor": shot.actor, "performance": shot.performance, "out": take, **shot.fit}
-        fit |= {name: shot.timing[name] for name in ("start", "end") if name in shot.timing}
+        if not shot.performance.lower().endswith(POINT_SUFFIXES):  # which are fitted whole
+            fit |= {name: shot.timing[name] for name in ("start", "end") if name in shot.timing}
         files = tuple(name for name in ("camera", "landmarks") if name in fit)
         steps.append(Step("fit", "fit", fit, ("actor", "performance", *files)))
     for target in shot.targets:

@@ -11,12 +11,12 @@ table. The columns:
     performance   what is to be fitted: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv; or instead
     take          a take that is already fitted
     targets       learned actors that shall perform it; the actor's own file among them, or none at all, means itself
-    folder        where its files go, below the batch's folder; left out, a folder called as the shot
+    folder        where its files go, always below the batch's folder; left out, a folder called as the shot
     write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
     start end     the frames that are wanted; step: every how many; first: the number the first one gets
     fps           frames a second of what is written, converted from the performance's own
-    solver modes ridge smoothness largest_weight temporal head device iterations seed camera landmarks     how to fit,
-                  as for `fit`
+    solver modes ridge smoothness largest_weight outlier_mm temporal head device iterations warm_start seed camera
+    landmarks     how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
     strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
     tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
 """
@@ -34,31 +34,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import InputError
+from ..core.errors import UNREADABLE, InputError, reason
+from ..core.fitting_settings import FittingSettings
 from .folder import FORBIDDEN_IN_NAMES
-from .tasks import ACTOR_SUFFIX, TAKE_SUFFIX
+from .tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFFIX, TIMING_CHOICES
 
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = (
-    "solver",
-    "modes",
-    "ridge",
-    "smoothness",
-    "largest_weight",
-    "temporal",
-    "head",
-    "device",
-    "iterations",
-    "seed",
-    "camera",
-    "landmarks",
-)
-TIMING = ("start", "end", "step", "first", "fps")
-RETARGET = ("strength", "jaw_strength", "head_motion", "neutral_frame", "pairs", "regions", "correspondence")
+FIT = (*FITTING_CHOICES, "camera", "landmarks")
+RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
+FLAG = "true or false"
 CHOICES: dict[str, tuple[str, ...]] = {
     "solver": ("closed-form", "neural"),
     "head": ("auto", "free", "still"),
@@ -82,8 +70,10 @@ COLUMNS = {
     "ridge": NUMBER,
     "smoothness": NUMBER,
     "largest_weight": NUMBER,
+    "outlier_mm": NUMBER,
     "temporal": NUMBER,
     "iterations": COUNT,
+    "warm_start": FLAG,
     "seed": WHOLE,
     "camera": PATH,
     "landmarks": PATH,
@@ -116,7 +106,7 @@ class Target:
 class Shot:
     """A row of the table, with absolute paths. where: the file and row it stands in, for messages.
 
-    folder: absolute, or below the batch's folder. take is empty where performance is to be fitted. fit, timing: what
+    folder: below the batch's folder. take is empty where performance is to be fitted. fit, timing: what
     the tasks of these names take beyond files.
     """
 
@@ -217,8 +207,8 @@ def _csv_rows(path: Path, text: str) -> list[tuple[str, dict[str, Any]]]:
 def _object_rows(path: Path, text: str, suffix: str) -> list[tuple[str, dict[str, Any]]]:
     try:
         content = json.loads(text) if suffix == ".json" else tomllib.loads(text)
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
     if isinstance(content, list):
         content = {"shots": content}
     if not isinstance(content, dict) or not isinstance(content.get("shots"), list):
@@ -234,13 +224,11 @@ def _object_rows(path: Path, text: str, suffix: str) -> list[tuple[str, dict[str
             raise InputError(f"{where} is not an object with columns and values")
         _check_columns(where, list(row))
         if number:
-            # A shot that says itself what is performed is not given the default's other way of saying it.
-            base = {
-                name: value
-                for name, value in defaults.items()
-                if not ({"performance", "take"} & row.keys() and name in ("performance", "take"))
-            }
-            rows.append((where, {**base, **row}))
+            # A shot that says itself what is performed is not given the default's other way of saying it, and one
+            # that is fitted already not how to fit.
+            idle = {"performance", "take"} if {"performance", "take"} & row.keys() else set()
+            idle |= set(FIT) if "take" in row else set()
+            rows.append((where, {**{name: value for name, value in defaults.items() if name not in idle}, **row}))
     return rows
 
 
@@ -270,23 +258,40 @@ def _shot(path: Path, where: str, row: dict[str, Any]) -> Shot:
     for what in write:
         if what not in WRITE:
             raise InputError(f"{where}, column write: there is no {what!r}; it may be any of {', '.join(WRITE)}")
+    folder = values.get("folder") or name
+    if any(part in ("", "..") or FORBIDDEN_IN_NAMES.search(part) for part in re.split(r"[/\\]", folder)):
+        raise InputError(
+            f"{where}, column folder: {folder!r} is no folder below the batch's; name one, such as sc01/sh010"
+        )
+    fit = {column: values[column] for column in FIT if column in values}
+    _check_fit(where, fit, take)
     start, end = values.get("start"), values.get("end")
     if start is not None and end is not None and end < start:
         raise InputError(f"{where}: the frames start at {start} and end at {end}; the end must not be earlier")
     return Shot(
         name=name,
         where=where,
-        folder=values.get("folder") or name,
+        folder=folder,
         actor=values["actor"],
         performance=performance,
         take=take,
         targets=targets,
         write=write,
-        fit={column: values[column] for column in FIT if column in values},
-        timing={column: values[column] for column in TIMING if column in values},
+        fit=fit,
+        timing={column: values[column] for column in TIMING_CHOICES if column in values},
         tolerance_mm=values.get("tolerance_mm"),
         reduce_keys_mm=values.get("reduce_keys_mm", 0.0),
     )
+
+
+def _check_fit(where: str, fit: dict[str, Any], take: str) -> None:
+    """Raise InputError if a row's choices of how to fit cannot be used."""
+    if take and fit:
+        raise InputError(f"{where}, column {next(iter(fit))}: the take is fitted already; leave this empty")
+    try:
+        FittingSettings(**{name: value for name, value in fit.items() if name in FITTING_CHOICES})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def _targets(path: Path, where: str, given: Any, source: str, retargeting: dict[str, Any]) -> tuple[Target, ...]:
@@ -323,6 +328,11 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         return _listed(where, name, value)
     if name == "pairs" and isinstance(value, dict):
         return value
+    if kind == FLAG:
+        found = {"true": True, "false": False}.get(str(value).lower())
+        if found is None:
+            raise InputError(f"{label}: {value!r} is neither true nor false")
+        return found
     if kind in (TEXT, PATH):
         if not isinstance(value, str):
             raise InputError(f"{label}: {value!r} is not {kind}")

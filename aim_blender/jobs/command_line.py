@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..core.errors import Cancelled, InputError
+from ..core.errors import UNREADABLE, Cancelled, InputError, reason
 from .batch import summary
 from .folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, write_atomically
 from .live import run_live
@@ -96,7 +96,12 @@ def _prepare_checkpoint(folder: Path, arguments: dict[str, Any], resume: bool) -
         return
     if not _holds_checkpoint(folder):
         raise InputError(f"there is nothing to resume: {folder} holds no checkpoint; leave out --resume to start anew")
-    begun = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    try:
+        begun: dict[str, Any] = dict(json.loads(note.read_text(encoding="utf-8")))
+    except UNREADABLE as error:
+        raise InputError(
+            f"{note}, which says how the work began, cannot be read: {reason(error)}; leave out --resume to start anew"
+        ) from error
     for name in sorted({*begun, *arguments}):
         before, now = begun.get(name, "left out"), arguments.get(name, "left out")
         if before != now:

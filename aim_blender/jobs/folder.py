@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from ..core.errors import InputError
+from ..core.errors import UNREADABLE, InputError, reason
 from ..core.whole_files import remove_parts, written_whole
 
 if sys.platform == "win32":
@@ -139,8 +139,8 @@ class JobFolder:
             job = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"{self.path} is not the folder of a job: it has no job.json") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file} is damaged ({error}); start the job again") from error
+        except UNREADABLE as error:
+            raise InputError(f"{file} is damaged ({reason(error)}); start the job again") from error
         if not isinstance(job, dict) or job.get("version") != VERSION:
             raise InputError(f"{file} is not of version {VERSION}, which this AIM reads; start the job again")
         steps = job.get("steps")
@@ -258,7 +258,7 @@ class JobFolder:
         """The object in a file of the folder; None if there is no such file, or nothing that a worker wrote."""
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
         return content if isinstance(content, dict) else None
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
+from ..core.fitting_settings import POINT_SUFFIXES, FittingSettings
 from ..core.kept_files import CORRESPONDENCE_SUFFIX, kept_correspondence
 from .outputs import output_folder, output_path, writing
 
@@ -48,17 +49,7 @@ LEARNING_CHOICES = (
     "seed",
     "threads",
 )
-POINT_FITTING_CHOICES = ("modes", "ridge", "smoothness", "temporal", "head")
-FITTING_CHOICES = (
-    *POINT_FITTING_CHOICES,
-    "solver",
-    "largest_weight",
-    "outlier_mm",
-    "device",
-    "iterations",
-    "warm_start",
-    "seed",
-)
+FITTING_CHOICES = tuple(item.name for item in dataclasses.fields(FittingSettings))
 TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/retiming.py
 RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "neutral_frame", "pairs", "regions", "correspondence")
 
@@ -116,36 +107,38 @@ def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figur
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, performance, out, and optionally the choices of FITTING_CHOICES and the frames start to end.
 
-    Points (.json, .csv) take those of POINT_FITTING_CHOICES, and are fitted whole. With camera, a JSON file, they are
-    points in its images, and landmarks says where they belong on the mesh. Beside the take `X.take.safetensors` it
-    writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is known; X.sheet.png,
-    frames of the performance and the take. Beside the actor it keeps what its next fit can use again.
+    Points (.json, .csv) are fitted whole, and take those choices only that their settings have. With camera, a JSON
+    file, they are points in its images, and landmarks says where they belong on the mesh. Beside the take
+    `X.take.safetensors` it writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is
+    known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
+    again.
     """
     optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks")
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.curves import save_error_curve, save_jaw_path
     from ..core.files import load_actor, save_take
-    from ..core.fitting import FittingSettings, fit_performance
+    from ..core.fitting import fit_performance
     from ..core.fitting_cache import cache_beside
     from ..core.performances import read_performance, within
-    from ..core.points import POINT_SUFFIXES
     from ..core.take_sheet import save_fit_sheet
 
     source = Path(arguments["performance"])
     performance: Performance | None = None
-    chosen = _chosen(arguments, FITTING_CHOICES)
+    of_points = source.suffix.lower() in POINT_SUFFIXES
+    settings = FittingSettings(**_chosen(arguments, FITTING_CHOICES))
+    for name in ("camera", "landmarks"):
+        if arguments.get(name) and not of_points:
+            raise InputError(f"the {name} given is for points of images, .json or .csv; {source} is of meshes")
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
     report({"message": "Reading the performance"})
-    if source.suffix.lower() in POINT_SUFFIXES:
+    if of_points:
         take = _fit_points(actor, source, arguments, report)
-    elif arguments.get("camera"):
-        raise InputError(f"a camera is for points in its images, as .json or .csv; {source} is a performance of meshes")
     else:
         performance = within(read_performance(source, actor.topology), arguments.get("start"), arguments.get("end"))
         cache = cache_beside(Path(arguments["actor"]))
-        take = fit_performance(actor, performance, FittingSettings(**chosen), report, cache, checkpoint)
+        take = fit_performance(actor, performance, settings, report, cache, checkpoint)
     report({"message": "Writing the take"})
     with writing(out):
         save_take(take, out)
@@ -166,11 +159,11 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
 
     if arguments.get("solver") == "neural":
         raise InputError(f"{source} holds points, which only the closed form fits; leave out the solver")
-    chosen = _chosen(arguments, POINT_FITTING_CHOICES)
     if not arguments.get("camera"):
         if arguments.get("landmarks"):
             raise InputError("landmarks say where points of images belong; give the camera of the images too")
-        return fit_points(actor, read_points(source), PointFittingSettings(**chosen), report)
+        settings = PointFittingSettings(**_chosen_for_points(arguments, PointFittingSettings))
+        return fit_points(actor, read_points(source), settings, report)
     from ..core.cameras import read_cameras
     from ..core.fitting_image_points import ImageFittingSettings, fit_image_points
     from ..core.image_points import read_image_points, read_landmark_map
@@ -185,9 +178,22 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
         read_image_points(source),
         read_cameras(Path(arguments["camera"])),
         read_landmark_map(Path(landmarks)),
-        ImageFittingSettings(**chosen),
+        ImageFittingSettings(**_chosen_for_points(arguments, ImageFittingSettings)),
         report,
     )
+
+
+def _chosen_for_points(arguments: dict[str, Any], settings: type[Any]) -> dict[str, Any]:
+    """The choices that these settings of points have. Raises InputError for one that only whole meshes have; points are
+    fitted on the CPU whatever the device, by the closed form."""
+    known = [item.name for item in dataclasses.fields(settings)]
+    chosen = _chosen(arguments, (*FITTING_CHOICES, "start", "end"))
+    for name in chosen:
+        if name not in (*known, "solver", "device"):
+            raise InputError(
+                f"{name} means nothing for the points in {arguments['performance']}; leave it out, or give whole meshes"
+            )
+    return {name: value for name, value in chosen.items() if name in known}
 
 
 def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -314,6 +320,8 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     """
     optional = ("correspondence", "landmarks", "name", "millimetres_per_unit")
     _expect("transfer", arguments, required=("source", "target", "out"), optional=optional)
+    if arguments.get("correspondence") and arguments.get("landmarks"):
+        raise InputError("landmarks are for making a correspondence; leave them out, or the correspondence")
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.actor import jaw_movements
     from ..core.correspondence import make_correspondence
@@ -326,7 +334,8 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     source_path = Path(arguments["source"])
     source = load_actor(source_path)
     neutral, topology = read_neutral(Path(arguments["target"]))
-    factor = float(arguments.get("millimetres_per_unit") or millimetres_of(neutral, source))
+    unit = arguments.get("millimetres_per_unit")
+    factor = millimetres_of(neutral, source) if unit is None else float(unit)
     if not (math.isfinite(factor) and factor > 0):
         raise InputError(f"there are {factor:g} millimetres in a unit; it must be more than 0, for example 1 or 1000")
     correspondence: Correspondence | None = None
@@ -362,6 +371,8 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     suffix = Path(arguments["out"]).suffix.lower()
     out = output_path(arguments["out"], suffix if suffix in CACHE_SUFFIXES else ".npz")
     unit = float(arguments.get("millimetres_per_unit", 1.0))
+    if "millimetres_per_unit" in arguments and suffix not in CACHE_SUFFIXES:
+        raise InputError(f"{out} is always in mm; leave out the unit, or write a .pc2 or .mdd")
     if not 0 < unit < math.inf:
         raise InputError(f"a unit of the cache is {unit:g} mm; it must be more than 0, for example 1000 for metres")
     from ..core.evaluation import check_belongs, evaluate_take

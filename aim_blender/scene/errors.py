@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.fitting_settings import POINT_SUFFIXES
 from ..jobs.folder import JobFolder
 from . import actors, folders, legends, meshes, painting
 from .job_making import TAKE_SUFFIX, learned_file, write_delivery
@@ -22,7 +23,6 @@ PICTURES = {"ERROR": ("error curve", ".error.png"), "JAW": ("jaw path", ".jaw.pn
 COLOURS = "AIM Error"
 VALUES = "error_mm"
 LEGEND = "aim_error_legend"
-POINT_SUFFIXES = (".json", ".csv")  # as core's points, which Blender's process does not import
 SHOWN_QUANTILE = 0.999  # a few points off must not darken all others
 VIEWS = ("FRAME", "WORST")
 

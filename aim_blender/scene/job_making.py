@@ -18,6 +18,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import UNREADABLE, InputError
+from ..core.fitting_settings import POINT_SUFFIXES
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
 from . import actors, folders, meshes, tracing
@@ -50,6 +51,11 @@ class PerformanceSource:
     folder: str = ""
     points: bpy.types.Collection | None = None
     images: bool = False
+
+    @property
+    def of_points(self) -> bool:
+        """Whether it is sparse points, and not whole meshes."""
+        return self.images or self.points is not None or self.folder.lower().endswith(POINT_SUFFIXES)
 
 
 def prepare_learning(actor: Any, choices: dict[str, Any]) -> JobFolder:
@@ -115,8 +121,6 @@ def prepare_fitting(
         given, still = yield from meanwhile(
             "writing the performance", lambda: (reader.save_for_fit(path), reader.is_still)
         )
-    if Path(given["performance"]).suffix.lower() in (".csv", ".json"):
-        choices = {**choices, "solver": "closed-form"}  # which alone fits points
     take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
     delivery = {
         "kind": "fit",

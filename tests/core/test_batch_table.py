@@ -56,15 +56,18 @@ def test_the_same_in_json_and_toml(tmp_path):
             "targets": ["b.actor.safetensors", {"actor": "c.actor.safetensors", "name": "cat", "strength": 0.5}],
             "fps": 30,
         },
-        {"take": "old.take.safetensors", "modes": 40},
+        {"take": "old.take.safetensors"},
+        {"shot": "paper", "solver": "neural", "warm_start": False, "seed": 3, "outlier_mm": 0},
     ]
-    content = {"defaults": {"actor": "a.actor.safetensors", "strength": 0.9, "performance": "x.npz"}, "shots": rows}
+    defaults = {"actor": "a.actor.safetensors", "strength": 0.9, "performance": "x.npz", "modes": 40}
+    content = {"defaults": defaults, "shots": rows}
     from_json = read_table(write(tmp_path, "shots.json", json.dumps(content)))
     toml = """
         [defaults]
         actor = "a.actor.safetensors"
         strength = 0.9
         performance = "x.npz"
+        modes = 40
         [[shots]]
         shot = "sh010"
         performance = "sh010.npz"
@@ -72,13 +75,20 @@ def test_the_same_in_json_and_toml(tmp_path):
         fps = 30
         [[shots]]
         take = "old.take.safetensors"
-        modes = 40
+        [[shots]]
+        shot = "paper"
+        solver = "neural"
+        warm_start = false
+        seed = 3
+        outlier_mm = 0
     """
     from_toml = read_table(write(tmp_path, "shots.toml", toml))
-    one, two = from_json
+    one, two, three = from_json
     assert [target.name for target in one.targets] == ["b", "cat"]
     assert [target.choices["strength"] for target in one.targets] == [0.9, 0.5]
-    assert (two.name, two.performance, two.fit) == ("old", "", {"modes": 40})
+    assert (two.name, two.performance, two.fit) == ("old", "", {})
+    assert one.fit == {"modes": 40}
+    assert three.fit == {"solver": "neural", "modes": 40, "outlier_mm": 0, "warm_start": False, "seed": 3}
     for ours, theirs in zip(from_json, from_toml, strict=True):
         assert ours.as_json() == {**theirs.as_json(), "where": ours.where}
         assert Shot.from_json(json.loads(json.dumps(ours.as_json()))) == ours
@@ -104,6 +114,10 @@ HEAD = "shot,actor,performance,take,targets,write,start,end,fps,modes,solver,fol
         ("shots.csv", HEAD + "s,a,p.npz,,,,9,3\n", "line 2: the frames start at 9 and end at 3"),
         ("shots.csv", HEAD + "s,a,p.npz,,,,,,,0\n", "line 2, column modes: 0 is not a whole number of at least 1"),
         ("shots.csv", HEAD + "s,a,p.npz,,,,,,,,best\n", "column solver: there is no 'best'; it must be one of closed"),
+        ("shots.csv", HEAD + "s,a,p.npz,,,,,,,5000\n", "line 2: modes is 5000; it must be between 1 and 2000"),
+        ("shots.csv", HEAD + "s,a,,t,,,,,,40\n", "line 2, column modes: the take is fitted already; leave this empty"),
+        ("shots.csv", HEAD + "s,a,p.npz,,,,,,,,,../../x\n", "column folder: '../../x' is no folder below the batch's"),
+        ("shots.csv", HEAD + "s,a,p.npz,,,,,,,,,/x\n", "column folder: '/x' is no folder below the batch's"),
         ("shots.csv", HEAD + "s,a,p.npz,,,film\n", "column write: there is no 'film'; it may be any of bake, pc2"),
         ("shots.csv", HEAD + "s,a,p.npz,,b|x/b\n", "column targets: two targets are called 'b'"),
         ("shots.csv", HEAD + "s/1,a,p.npz\n", "column shot: no file can be called 's/1'"),
@@ -115,6 +129,17 @@ HEAD = "shot,actor,performance,take,targets,write,start,end,fps,modes,solver,fol
         ("shots.json", '{"shots": [], "rows": []}', "holds rows, which is not known"),
         ("shots.json", '[{"actor": "a", "take": 3}]', "shot 1, column take: 3 is not a path"),
         ("shots.json", '[{"actor": "a", "take": "t", "targets": [{"name": "b"}]}]', "a target names no actor"),
+        (
+            "shots.json",
+            '[{"actor": "a", "performance": "p", "seed": 3}]',
+            "shot 1: the closed form has no seed to choose",
+        ),
+        (
+            "shots.json",
+            '[{"actor": "a", "performance": "p", "warm_start": 3}]',
+            "warm_start: 3 is neither true nor false",
+        ),
+        ("shots.json", "[" * 100000, "shots.json cannot be read: it is nested too deep"),
         ("shots.json", '[{"actor": "a", "take": "t", "fps": true}]', "shot 1, column fps: True is not a number"),
         ("shots.json", "[3]", "shot 1 is not an object"),
         ("shots.toml", "shots = [", "shots.toml cannot be read"),

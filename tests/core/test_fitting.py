@@ -285,6 +285,10 @@ def tiny(tmp_path_factory):
         ({"modes": 2001}, "modes is 2001"),
         ({"ridge": 0.0}, "ridge is 0; it must be a distance between"),
         ({"smoothness": float("nan")}, "smoothness is nan; it must be a distance between"),
+        ({"iterations": 30}, "the closed form has no iterations to choose, only the solver neural has"),
+        ({"warm_start": False}, "the closed form has no start from rest to choose"),
+        ({"seed": 2}, "the closed form has no seed to choose"),
+        ({"solver": "neural", "seed": -1}, "the seed is -1; it must be a whole number from 0 to 2^63 - 1"),
         ({"largest_weight": 0.5}, "largest_weight is 0.5; it must be from 1 to 100, or 0"),
     ],
 )
