@@ -152,16 +152,7 @@ def check_performance(performance: Performance, neutral: np.ndarray, topology: T
 
 def within(performance: Performance, start: int | None, end: int | None) -> Performance:
     """The frames from start to end, both included; None is the first or last. Raises InputError if there are none."""
-    inside = np.ones(len(performance.frames), dtype=bool)
-    if start is not None:
-        inside &= performance.frames >= start
-    if end is not None:
-        inside &= performance.frames <= end
-    if not inside.any():
-        raise InputError(
-            f"{performance.source} has frames {performance.frames[0]} to {performance.frames[-1]}, none of which lies "
-            f"in the range from {'its start' if start is None else start} to {'its end' if end is None else end}"
-        )
+    inside = in_range(performance.frames, start, end, performance.source)
     if inside.all():
         return performance
     confidence = performance.confidence[inside] if performance.confidence is not None else None
@@ -171,6 +162,24 @@ def within(performance: Performance, start: int | None, end: int | None) -> Perf
         frames=performance.frames[inside],
         confidence=confidence,
     )
+
+
+def in_range(frames: np.ndarray, start: int | None, end: int | None, whose: str) -> np.ndarray:
+    """(F,) bool: which of frames (F,) lie from start to end, both included; None is the first or last.
+
+    whose: what has the frames, for the message. Raises InputError if none does.
+    """
+    inside = np.ones(len(frames), dtype=bool)
+    if start is not None:
+        inside &= frames >= start
+    if end is not None:
+        inside &= frames <= end
+    if not inside.any():
+        raise InputError(
+            f"{whose} has frames {frames[0]} to {frames[-1]}, none of which lies in the range from "
+            f"{'its start' if start is None else start} to {'its end' if end is None else end}"
+        )
+    return inside
 
 
 def to_millimetres(performance: Performance, neutral: np.ndarray, topology: Topology) -> tuple[Performance, float]:

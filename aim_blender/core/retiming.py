@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from .actor import Actor
 from .errors import InputError
-from .performances import LARGEST_FRAME
+from .performances import LARGEST_FRAME, in_range
 from .rigid import recentred
 from .takes import Take
 
@@ -47,18 +47,7 @@ def retimed(take: Take, actor: Actor, timing: Timing) -> Take:
     about the middle of the face, the jaw about its hinge. Frames that are the take's own stay exactly what they are.
     Raises InputError if the take has no frame in the range.
     """
-    inside = np.ones(len(take.frames), dtype=bool)
-    if timing.start is not None:
-        inside &= take.frames >= timing.start
-    if timing.end is not None:
-        inside &= take.frames <= timing.end
-    if not inside.any():
-        raise InputError(
-            f"the take has frames {take.frames[0]} to {take.frames[-1]}, none of which lies in the range from "
-            f"{timing.start if timing.start is not None else take.frames[0]} to "
-            f"{timing.end if timing.end is not None else take.frames[-1]}"
-        )
-    chosen = np.flatnonzero(inside)
+    chosen = np.flatnonzero(in_range(take.frames, timing.start, timing.end, "the take"))
     fps = timing.fps or take.fps
     first = int(take.frames[chosen[0]])
     if np.isclose(fps, take.fps, rtol=1e-6):
