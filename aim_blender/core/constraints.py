@@ -158,30 +158,6 @@ def describe_tracing(figures: dict[str, Any]) -> tuple[str, list[str]]:
     return sentence, notes
 
 
-def brute_force_caster(vertices: np.ndarray, triangles: np.ndarray) -> RayCaster:
-    """Casts rays by trying every triangle (Möller and Trumbore 1997): slow, and nothing to misunderstand."""
-    corner = vertices[triangles]
-    along, across = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
-
-    def cast(origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        found = np.full(len(origins), -1)
-        for ray, (origin, direction) in enumerate(zip(origins, directions, strict=True)):
-            tilted = np.cross(direction, across)
-            determinant = (along * tilted).sum(1)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                offset = origin - corner[:, 0]
-                u = (offset * tilted).sum(1) / determinant
-                turned = np.cross(offset, along)
-                v = turned @ direction / determinant
-                distance = (across * turned).sum(1) / determinant
-                inside = (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0)
-            if inside.any():
-                found[ray] = np.flatnonzero(inside)[distance[inside].argmin()]
-        return found
-
-    return cast
-
-
 def _meeting_points(origins: np.ndarray, directions: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """(R, 3) where rays meet the planes of the triangles with corners (R, 3, 3)."""
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -6,6 +6,8 @@ import headless
 import numpy as np
 import pytest
 
+from tests.brute_force import brute_force_caster
+
 
 def module(name: str):
     return headless.extension_module(f"aim_blender.{name}")
@@ -18,7 +20,7 @@ def demo(scene):
 
 
 def test_blender_s_rays_meet_what_every_triangle_tried_does(scene):
-    tracing, constraints = module("scene.tracing"), module("core.constraints")
+    tracing = module("scene.tracing")
     random = np.random.default_rng(4)
     corners = random.normal(size=(300, 3, 3)) * 3 + random.normal(size=(300, 1, 3)) * 30 + 500
     vertices, triangles = corners.reshape(-1, 3), np.arange(900).reshape(-1, 3)
@@ -26,7 +28,7 @@ def test_blender_s_rays_meet_what_every_triangle_tried_does(scene):
     directions = random.normal(size=(800, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     found = tracing.ray_caster(vertices, triangles)(origins, directions)
-    tried = constraints.brute_force_caster(vertices, triangles)(origins, directions)
+    tried = brute_force_caster(vertices, triangles)(origins, directions)
     assert 50 < (tried >= 0).sum() < 750
     assert (found == tried).mean() > 0.995  # a ray along an edge may fall on either side
 
@@ -40,7 +42,7 @@ def test_demo_actor_is_traced_as_by_brute_force(demo):
     neutral, triangles = found.vertices[0] * 1000.0, found.topology.triangles()
     trusted = np.zeros(len(neutral), dtype=bool)
     trusted[::9] = True
-    tried, _ = constraints.trace(neutral, triangles, bones, constraints.brute_force_caster, trusted)
+    tried, _ = constraints.trace(neutral, triangles, bones, brute_force_caster, trusted)
     again, _ = constraints.trace(neutral, triangles, bones, tracing.ray_caster, trusted)
     assert len(tried) > 50
     _, here, there = np.intersect1d(tried.points, again.points, return_indices=True)

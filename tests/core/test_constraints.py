@@ -10,11 +10,11 @@ from aim_blender.core.captures import Bone
 from aim_blender.core.constraints import (
     NEIGHBOUR_MM,
     _pairs_within,
-    brute_force_caster,
     describe_tracing,
     trace,
 )
 from aim_blender.core.normals import vertex_normals
+from tests.brute_force import brute_force_caster
 
 
 @pytest.fixture(scope="module")
