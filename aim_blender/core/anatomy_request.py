@@ -85,10 +85,7 @@ def read_request(
     """The request that files describe. neutral: a mesh, a capture's folder, or capture.npz. Raises InputError."""
     if neutral.is_dir() or neutral.suffix.lower() == ".npz":
         capture = read_capture(neutral)
-        points, topology = (
-            capture.neutral / capture.unit_factor,
-            capture.topology,
-        )  # bones are written in the files' unit
+        points, topology = capture.neutral / capture.unit_factor, capture.topology  # bones go into the files' unit
     else:
         points, topology = read_mesh(neutral)
     return AnatomyRequest(

@@ -157,10 +157,7 @@ def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
         "subnasale": subnasale,
         "mid_philtrum": nearest_to((subnasale + upper_lip) / 2),
         "upper_lip_margin": upper_lip,
-        "stomion": off_chord(
-            upper_lip,
-            lower_lip,
-        ),
+        "stomion": off_chord(upper_lip, lower_lip),
         "lower_lip_margin": lower_lip,
         "supramentale": off_chord(lower_lip, chin),
         "pogonion": chin,

@@ -62,7 +62,7 @@ class NeuralLossWeights:
     """The weight of each loss; the position's is the mean distance in mm, so the others are mm a unit.
 
     weights, temporal: 0.75 and 0.05 in the paper, times 0.002 mm: there they stand beside squared units of its space.
-    jaw_hold: of the mm² by which F_T moves the jaw away from the regression's, after a warm start.
+    jaw_hold: of the mm² by which F_T moves the jaw away from the closed form's, after a warm start.
     """
 
     position: float = 1.0

@@ -40,7 +40,7 @@ class FittedFrames:
 
 
 class FittingSession:
-    """Smooth modes, the factored normal matrix and the jaw's regression of one actor, on one device.
+    """Smooth modes, the factored normal matrix and what reads the jaw of one actor, on one device.
 
     cache: a file to keep the modes and the factor in, for the next session. trust: (V,) how much each point counts on
     the mean, if not fully; what differs from it in a frame costs a few iterations.
