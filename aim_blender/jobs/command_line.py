@@ -45,7 +45,7 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
     arguments = vars(build_parser(prog).parse_args(argv))
     verb = arguments.pop("verb")
     if verb == "job":
-        return run_job(arguments["folder"], arguments["end_with_parent"])
+        return run_job(arguments["folder"], arguments["end_with_parent"], arguments["trusted"])
     if verb == "live":
         with _quiet(), _own_output() as answers:
             return run_live(arguments, sys.stdin.buffer, answers)

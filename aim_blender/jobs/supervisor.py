@@ -62,14 +62,18 @@ class Status:
 class Supervisor:
     """Watches the job in `folder`, and starts its worker under `interpreter`.
 
-    grace_s: how long a worker may take to heed a cancellation before it is killed.
+    grace_s: how long a worker may take to heed a cancellation before it is killed. trusted: which of
+    tasks.TRUSTED_TASKS the job may do.
 
     The worker runs as long as this process does and holds the worker's standard input open; it ends by itself when this
     process dies, however it dies. A job whose worker was killed reads as `interrupted`, and start() goes on with it.
     """
 
-    def __init__(self, folder: JobFolder, interpreter: str | Path, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self, folder: JobFolder, interpreter: str | Path, grace_s: float = GRACE_S, trusted: str | None = None
+    ) -> None:
         self.folder = folder
+        self.trusted = trusted
         self.interpreter = Path(interpreter)
         self.grace_s = grace_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -114,8 +118,11 @@ class Supervisor:
         options = window_options()
         if sys.platform != "win32":
             options["start_new_session"] = True  # Ctrl-C in a terminal is this process's to handle, not the worker's
+        words = ["job", str(self.folder.path.absolute()), "--end-with-parent"]
+        if self.trusted is not None:
+            words += ["--trusted", self.trusted]
         return subprocess.Popen(
-            [str(self.interpreter), "-m", "aim_blender", "job", str(self.folder.path.absolute()), "--end-with-parent"],
+            [str(self.interpreter), "-m", "aim_blender", *words],
             cwd=root,
             env=worker_environment(root),
             stdin=subprocess.PIPE,

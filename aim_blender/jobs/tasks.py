@@ -518,6 +518,10 @@ TASKS: dict[str, Task] = {
 }
 
 
+# They install software or trust another computer: a job's description alone, which may be a stranger's, starts neither.
+TRUSTED_TASKS = ("environment", "batch")
+
+
 def task_named(name: str) -> Task:
     """Raises InputError if there is no such task."""
     if name not in TASKS:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from .environment_plan import BUILDS, detect_build
 from .folder import STATUS_INPUT
 from .sentences import one_line
+from .tasks import TRUSTED_TASKS
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -278,6 +279,7 @@ def _add_job(verbs: Any) -> None:
     parser = verbs.add_parser("job", help=text, description=text, allow_abbrev=False)
     parser.add_argument("folder", metavar="FOLDER", type=_path)
     parser.add_argument("--end-with-parent", action="store_true", help="end when standard input ends")
+    parser.add_argument("--trusted", choices=TRUSTED_TASKS, help="the job may do this task too")
 
 
 def _add_timing(parser: argparse.ArgumentParser) -> None:

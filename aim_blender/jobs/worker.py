@@ -106,10 +106,11 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def run_job(path: str | Path, end_with_parent: bool = False) -> int:
+def run_job(path: str | Path, end_with_parent: bool = False, trusted: str | None = None) -> int:
     """Do what is left of the job in the folder `path`; the answer is result.json and the exit status returned.
 
-    end_with_parent: end when standard input ends, for a worker whose parent holds a pipe to it.
+    end_with_parent: end when standard input ends, for a worker whose parent holds a pipe to it. trusted: which of
+    TRUSTED_TASKS the job may do, because whoever starts it has described it.
 
     Exit status: 0 finished, 2 the input cannot be used, 130 cancelled or asked to end, 1 anything else.
     """
@@ -121,7 +122,7 @@ def run_job(path: str | Path, end_with_parent: bool = False) -> int:
     try:
         job = folder.read_job()
         with folder.locked():
-            return _run_locked(folder, job, stop)
+            return _run_locked(folder, job, stop, trusted)
     except (InputError, OSError) as error:
         # Not this worker's folder: what lies there belongs to the other worker, or is no job at all.
         print(sentence_for(error, folder.path), file=sys.stderr)
@@ -130,13 +131,13 @@ def run_job(path: str | Path, end_with_parent: bool = False) -> int:
         return STATUS_INPUT if isinstance(error, InputError) else STATUS_ERROR
 
 
-def _run_locked(folder: JobFolder, job: dict[str, Any], stop: StopRequest) -> int:
+def _run_locked(folder: JobFolder, job: dict[str, Any], stop: StopRequest, trusted: str | None) -> int:
     try:
         folder.remove_temporary_files()
         if folder.read_result().get("state") == "finished":
             return STATUS_DONE
         folder.result_file.unlink(missing_ok=True)
-        figures = _do_steps(folder, job["steps"], stop)
+        figures = _do_steps(folder, job["steps"], stop, trusted)
         folder.write_result({"state": "finished", "figures": figures})
         return STATUS_DONE
     except Cancelled:
@@ -152,10 +153,18 @@ def _run_locked(folder: JobFolder, job: dict[str, Any], stop: StopRequest) -> in
         return STATUS_INPUT if is_bad_input(error) else STATUS_ERROR
 
 
-def _do_steps(folder: JobFolder, steps: list[dict[str, Any]], stop: StopRequest) -> list[dict[str, Any]]:
-    from .tasks import task_named  # only here: the tasks are what needs torch
+def _do_steps(
+    folder: JobFolder, steps: list[dict[str, Any]], stop: StopRequest, trusted: str | None
+) -> list[dict[str, Any]]:
+    from .tasks import TRUSTED_TASKS, task_named  # only here: the tasks are what needs torch
 
     functions = [task_named(step["task"]) for step in steps]
+    for step in steps:
+        if step["task"] in TRUSTED_TASKS and step["task"] != trusted:
+            raise InputError(
+                f"the job in {folder.path} asks for the task {step['task']}, which is done for nobody who has not "
+                "asked for it; start it by its own button or verb"
+            )
     finished = folder.finished_figures()[: len(steps)]
     reporter = Reporter(folder, stop)
     try:

@@ -36,6 +36,8 @@ SHOWN = ("shot", "actor", "performance", "take", "targets")
 class BatchRun(jobs.Run):
     """A batch of this session. What the worker has baked is written as .blend files, one at each turn."""
 
+    trusted = "batch"
+
     shots: list[Shot] = field(default_factory=list)
     out: Path = field(default_factory=Path)
     rows: list[dict[str, Any]] = field(default_factory=list)

@@ -107,7 +107,7 @@ class Environment:
         if self.active:
             raise InputError("the environment is being worked on; wait for it or cancel it first")
         folder = JobFolder.create(making_folder(), "environment", steps_for(plan))
-        self._supervisor = Supervisor(folder, plan.base)
+        self._supervisor = Supervisor(folder, plan.base, trusted="environment")
         self._supervisor.start()
         self._made = made
         self.state, self.text, self.status = "making", "starting", Status("running", "starting")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
 
@@ -44,7 +44,10 @@ class Run:
     reading: what still has to be read of the result before it is delivered.
     waiting: whether its worker starts when those of other actors have ended.
     ended_at: when it ended in this session, of the monotonic clock.
+    trusted: which of tasks.TRUSTED_TASKS it may do.
     """
+
+    trusted: ClassVar[str | None] = None
 
     actor: str
     kind: str
@@ -109,7 +112,7 @@ class Run:
     def start(self, folder: JobFolder) -> None:
         """Start the worker on a folder, or resume it, when no other worker is at work. Raises InputError, JobFailed."""
         self.folder = folder
-        self.supervisor = Supervisor(folder, self.interpreter)
+        self.supervisor = Supervisor(folder, self.interpreter, trusted=self.trusted)
         self._wait_or_start()
         found = actors.find_actor(self.actor)
         if found is not None:

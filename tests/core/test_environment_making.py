@@ -156,7 +156,7 @@ def test_a_python_without_packages_starts_the_worker():
 
 
 def start(plan: Plan, folder: Path) -> Supervisor:
-    supervisor = Supervisor(JobFolder.create(folder, "environment", steps_for(plan)), plan.base)
+    supervisor = Supervisor(JobFolder.create(folder, "environment", steps_for(plan)), plan.base, trusted="environment")
     supervisor.start()
     return supervisor
 

@@ -91,6 +91,8 @@ def test_unknown_task(started):
 
 def test_missing_and_misspelt_arguments(started):
     assert failure(started([{"task": "fit", "arguments": {"out": "t"}}])) == "fit needs actor, which was not given"
+    asked = {"folder": "/e", "base": "/python", "build": "cpu"}
+    assert "asks for the task environment" in failure(started([{"task": "environment", "arguments": asked}]))
     misspelt = {"file": "a", "fiel": "b"}
     assert failure(started([{"task": "info", "arguments": misspelt}])) == "info does not know fiel; it takes file"
 
