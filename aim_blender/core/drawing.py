@@ -45,7 +45,7 @@ def draw(
     is not a number are left out. triangles: (T, 3). colours: (V, 3) in [0, 1] or (3,). finer: pixels are drawn so many
     times finer across, then averaged.
     """
-    triangles = triangles[np.isfinite(points[triangles]).all((1, 2))]
+    triangles = triangles[np.isfinite(points).all(1)[triangles].all(1)]
     corners = points[triangles] * finer
     size = width * finer, height * finer
     own = np.broadcast_to(colours, points.shape)[triangles]  # (T, 3, 3)

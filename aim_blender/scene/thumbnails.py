@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small pictures of an actor's neutral and shapes, as icons: what moves in a shape is tinted.
 
-They are made a piece at a time between the window's redraws, when a panel first asks for one. What was drawn stays
-until another file is opened: a mesh that is changed keeps its picture.
+They are made when a panel first asks for one: meshes are read between the window's redraws, and drawn by a thread, which
+holds nothing up. What was drawn stays until another file is opened: a mesh that is changed keeps its picture. Nothing is
+written to the disk: a session makes them anew in about a second, of which the window is held 0.1 s in pieces of some ms.
 """
 
 from __future__ import annotations
@@ -92,18 +93,23 @@ def _drawn_one_by_one(identifier: str) -> Generator[None, None, bool]:
         yield
     seen = _from_front(neutral)
     offset, factor = filling(seen[moving >= LEAST_SHARE] if moving.any() else seen, PIXELS, PIXELS)
-    for number, key in enumerate(keys, start=-1):
-        if key in _tried:
-            continue
-        points, share = neutral, np.zeros(len(neutral))
-        if number >= 0:
-            motion = _motion(identifier, number, neutral)
-            if motion is None:
-                _tried.add(key)
+    from concurrent.futures import ThreadPoolExecutor  # nothing that enabling should wait for
+
+    with ThreadPoolExecutor(1) as drawer:
+        for number, key in enumerate(keys, start=-1):
+            if key in _tried:
                 continue
-            points, share = motion
-        _keep(key, _picture(_from_front(points), triangles, share, offset, factor))
-        yield
+            points, share = neutral, np.zeros(len(neutral))
+            if number >= 0:
+                motion = _motion(identifier, number, neutral)
+                if motion is None:
+                    _tried.add(key)
+                    continue
+                points, share = motion
+            drawn = drawer.submit(_picture, _from_front(points), triangles, share, offset, factor)
+            while not drawn.done():
+                yield
+            _keep(key, drawn.result())
     return True
 
 
@@ -141,9 +147,10 @@ def _picture(
     points = (seen + offset) * factor
     flat = points[triangles][..., :2]
     one, other = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
-    faces = one[:, 0] * other[:, 1] > one[:, 1] * other[:, 0]
-    inside = ((flat.max(1) > 0.0) & (flat.min(1) < PIXELS)).all(1)
-    return draw(points, triangles[faces & inside], SKIN + share[:, None] * (MOVED - SKIN), PIXELS, PIXELS)
+    triangles = triangles[one[:, 0] * other[:, 1] > one[:, 1] * other[:, 0]]
+    for beyond in (*(points[:, :2] > 0.0).T, *(points[:, :2] < PIXELS).T):  # an edge of the picture
+        triangles = triangles[beyond[triangles].any(1)]
+    return draw(points, triangles, SKIN + share[:, None] * (MOVED - SKIN), PIXELS, PIXELS)
 
 
 def _keep(key: str, picture: np.ndarray) -> None:
