@@ -18,6 +18,7 @@ BOUND_MM = 0.8  # what a weight of 1 beyond its bounds costs at every point, in 
 BOUND_ROUNDS = 30
 BOUND_TOLERANCE = 0.02  # of a weight: where the rounds end
 RELAXATION = 1.7
+POINTS_AT_ONCE, MODES_AT_ONCE = 4096, 4  # that a processor keeps at hand
 
 
 class Prior(Protocol):
@@ -188,15 +189,25 @@ class WeightBounds:
 
 
 def agreement_matrix(modes: Tensor, expressions: Tensor) -> Tensor:
-    """(M, N, M, N) float64: sum over points of Φ_m Φ_p (e_i . e_j). modes: (V, M). expressions: (V, N, 3)."""
+    """(M, N, M, N) float64: sum over points of Φ_m Φ_p (e_i . e_j). modes: (V, M). expressions: (V, N, 3).
+
+    Each pair of modes meets each pair of expressions once: a quarter of the matrix says it all.
+    """
     names, count = expressions.shape[1], modes.shape[1]
-    matrix = torch.empty(count, names, count, names, dtype=torch.float64, device=modes.device)
-    for i in range(names):
-        for j in range(i, names):
-            agreement = (expressions[:, i] * expressions[:, j]).sum(-1, keepdim=True)  # (V, 1)
-            block = (modes.T @ (agreement * modes)).double()  # (M, M)
-            matrix[:, i, :, j] = matrix[:, j, :, i] = block
-    return matrix
+    one, other = torch.triu_indices(names, names, device=modes.device)  # (P,)
+    found = torch.zeros(count, count, len(one), dtype=torch.float64, device=modes.device)
+    for part, fields in zip(modes.split(POINTS_AT_ONCE), expressions.split(POINTS_AT_ONCE), strict=True):
+        agreement = (fields[:, one] * fields[:, other]).sum(-1)  # (v, P)
+        rows = part.T.contiguous()  # (M, v)
+        for first in range(0, count, MODES_AT_ONCE):
+            some = rows[first : first + MODES_AT_ONCE]
+            products = (some[:, None] * rows[first:]).flatten(0, 1)
+            found[first : first + len(some), first:] += (products @ agreement).view(len(some), -1, len(one))
+    for first in range(MODES_AT_ONCE, count, MODES_AT_ONCE):
+        found[first:, first - MODES_AT_ONCE : first] = found[first - MODES_AT_ONCE : first, first:].transpose(0, 1)
+    pair = torch.empty(names, names, dtype=torch.int64, device=modes.device)
+    pair[one, other] = pair[other, one] = torch.arange(len(one), device=modes.device)
+    return found[:, :, pair].transpose(1, 2).contiguous()
 
 
 def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor:

@@ -34,7 +34,8 @@ def laplacian_modes(
     symmetric = sparse.diags(scale) @ stiffness @ sparse.diags(scale)  # standard instead of generalised problem
     shift = -1e-2 / area.sum()
     start = np.random.default_rng(0).standard_normal(len(vertices))
-    values, vectors = eigsh(symmetric, k=count, sigma=shift, v0=start)
+    room = min(len(vertices), max(count * 3 // 2, count + 20))  # for Lanczos: more costs more than it saves
+    values, vectors = eigsh(symmetric, k=count, sigma=shift, v0=start, ncv=room)
     order = np.argsort(values)
     modes = vectors[:, order] * scale[:, None]
     modes *= np.sqrt(area.sum())
