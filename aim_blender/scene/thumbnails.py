@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small pictures of an actor's neutral and shapes, as icons: what moves in a shape is tinted.
 
-They are made when a panel first asks for one: meshes are read between the window's redraws, and drawn by a thread, which
-holds nothing up. What was drawn stays until another file is opened: a mesh that is changed keeps its picture. Nothing is
-written to the disk: a session makes them anew in about a second, of which the window is held 0.1 s in pieces of some ms.
+They are made when a panel first asks for one: meshes are read between the window's redraws, and drawn by a thread,
+which holds nothing up. What was drawn stays until another file is opened: a mesh that is changed keeps its picture.
+Nothing is written to the disk: a session makes them anew in about a second, and holds the window some ms at a time.
 """
 
 from __future__ import annotations
