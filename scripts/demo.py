@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import demo_arguments
 import demo_picture
 import headless
 import numpy as np
@@ -29,9 +30,7 @@ FRAMES_SHOWN = 4
 def main(arguments: list[str]) -> None:
     """Run the demo. Raises RuntimeError with the sentence of the operator that failed."""
     parser = argparse.ArgumentParser(prog="build.py demo", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for what is made (default: demo/)")
-    parser.add_argument("--iterations", type=int, default=1000, help="learning steps (default: 1000)")
-    parser.add_argument("--no-picture", action="store_true", help="leave out the rendering")
+    demo_arguments.add_arguments(parser)
     chosen = parser.parse_args(arguments)
     out = chosen.out.resolve()
     out.mkdir(parents=True, exist_ok=True)

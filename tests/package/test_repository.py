@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import Inside
 
-import build
+from building import repository as repositories
+from building.basics import BuildError
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +21,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory, zip_file: Path) -> Path
     """A repository of the built zip, in a folder whose name has blanks and other scripts in it."""
     folder = tmp_path_factory.mktemp("repository") / "Zoë 顔"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "build_zip", lambda: zip_file)
-        assert build.build_repository(["--out", str(folder)]) == 0
+        patch.setattr(repositories, "build_zip", lambda: zip_file)
+        repositories.build_repository(folder)
     return folder
 
 
@@ -53,6 +54,6 @@ def test_blender_installs_from_it(inside: Inside, repository: Path) -> None:
 
 def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(build.BuildError, match=r"holds holiday\.jpg"):
-        build.build_repository(["--out", str(tmp_path)])
+    with pytest.raises(BuildError, match=r"holds holiday\.jpg"):
+        repositories.build_repository(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]

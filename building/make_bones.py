@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the template bones from the two meshes they come from. build.py runs this in Blender's environment.
+"""Make the template bones from the two meshes they come from. Run in Blender's environment.
 
-    python build_bones.py hat_skull.stl hat_jaw.stl FOLDER
+    python make_bones.py hat_skull.stl hat_jaw.stl FOLDER
 
 Writes skull.ply and mandible.ply: millimetres, Z up, the face towards -Y, X to the character's left, the middle of the
 condyles at the origin, normals outwards, and left and right exact mirror images.
@@ -43,13 +43,13 @@ def cleaned(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np
     mesh.validate()
     shape = bmesh.new()
     shape.from_mesh(mesh)
-    bmesh.ops.remove_doubles(shape, verts=shape.verts, dist=1e-3)
-    bmesh.ops.dissolve_degenerate(shape, edges=shape.edges, dist=1e-3)
+    bmesh.ops.remove_doubles(shape, verts=list(shape.verts), dist=1e-3)
+    bmesh.ops.dissolve_degenerate(shape, edges=list(shape.edges), dist=1e-3)
     bmesh.ops.delete(shape, geom=stray_faces(shape) + spanning_faces(shape), context="FACES")
     bmesh.ops.symmetrize(shape, input=[*shape.verts, *shape.edges, *shape.faces], direction="X", dist=0.05)
-    bmesh.ops.triangulate(shape, faces=shape.faces)
+    bmesh.ops.triangulate(shape, faces=list(shape.faces))
     bmesh.ops.delete(shape, geom=stray_faces(shape), context="FACES")
-    bmesh.ops.recalc_face_normals(shape, faces=shape.faces)
+    bmesh.ops.recalc_face_normals(shape, faces=list(shape.faces))
     shape.verts.index_update()
     found = np.array([vertex.co for vertex in shape.verts]), np.array([[v.index for v in f.verts] for f in shape.faces])
     shape.free()

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plugin of pytest that writes down which test runs and what came of it, for progress.py to read.
+
+A line is a word, a blank, and what it is about: `collected` and a number, `starts` or `ends` and a test, and `passed`,
+`failed` or `skipped` and a test or a file of tests.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from .progress import VARIABLE
+
+_file = open(os.environ[VARIABLE], "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - written to until pytest ends
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    _file.write(f"collected {len(session.items)}\n")
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if not report.passed:
+        _file.write(f"{report.outcome} {report.nodeid}\n")
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    _file.write(f"starts {nodeid}\n")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" or not report.passed:
+        _file.write(f"{report.outcome} {report.nodeid}\n")
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    _file.write(f"ends {nodeid}\n")
