@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from ..aim_blender.scene import actors
-from .parts import AimPanel, draw_main_button, settings_column
+from .parts import AimPanel, draw_job, draw_main_button, settings_column
 from .preset_menus import WithPresets
 from .text import draw_text
 
@@ -38,7 +38,8 @@ class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
         if not len(state.takes):
             draw_text(layout, "fit a performance first", "INFO")
             return
-        if 0 <= state.active_take < len(state.takes):
+        is_chosen = 0 <= state.active_take < len(state.takes)
+        if is_chosen:
             layout.label(text=state.takes[state.active_take].name, icon="ACTION")
         chosen = state.baking
         column = settings_column(layout)
@@ -58,7 +59,11 @@ class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
         if chosen.kind == "KEYS":
             column.prop(state, "tolerance_mm", text="Tolerance (mm)")
             column.prop(chosen, "reduce_keys_mm", text="Reduce (mm)")
+        layout.prop(state, "beside", text="Beside the Neutral")
         draw_main_button(layout, "aim.take_bake", "ACTION")
+        found = actors.find_actor(state.takes[state.active_take].actor) if is_chosen else None
+        if found is not None:
+            draw_job(layout, found[1], "bake")
 
 
 class AIM_PT_rig(AimPanel, bpy.types.Panel):

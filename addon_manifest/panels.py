@@ -161,7 +161,7 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
             draw_text(layout, "make an actor first", "INFO")
             return
         draw_main_button(layout, "aim.actor_learn", "MODIFIER", "Learn Again" if is_learned(actor) else "Learn")
-        draw_job(layout, actor, "learn")
+        draw_job(layout, actor, "learn", "transfer")
         if is_learned(actor):
             figures = read_figures(actor.figures)
             how = f"made: {figures['transferred']}" if "transferred" in figures else "learned"
@@ -277,6 +277,8 @@ class AIM_PT_retarget(WithPresets, AimPanel, bpy.types.Panel):
         chosen = row.row()
         chosen.enabled = state.retarget_from_rest
         chosen.prop(state, "retarget_neutral_frame", text="")
+        column.prop(state, "tolerance_mm", text="Tolerance (mm)")
+        layout.prop(state, "beside", text="Beside the Target")
         retarget_panels.draw_preview(layout)
         draw_main_button(layout, "aim.performance_retarget", "COMMUNITY")
         layout.operator("aim.correspondence_show", icon="TEXTURE")

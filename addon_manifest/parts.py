@@ -68,17 +68,18 @@ def doing(run: jobs.Run) -> str:
     return f"{DOING[run.kind]} {run.owner}" if run.kind in DOING else f"the {run.owner}"
 
 
-def draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
-    """The job's bar and what can be done about it, in the panel of its kind."""
+def draw_job(layout: bpy.types.UILayout, actor: Any, *kinds: str) -> None:
+    """The job's bar, in the panel of its kind, and what can be done about it while its actor is the chosen one."""
     run = jobs.of(actor)
-    if run is None or run.kind != kind:
+    if run is None or run.kind not in kinds:
         return
-    status = run.status
+    status, is_chosen = run.status, actor == actors.active_actor(bpy.context.scene)
     if run.waiting:
         draw_text(layout, status.message, "SORTTIME")
-        row = layout.row(align=True)
-        row.operator("aim.job_start_now", icon="PLAY")
-        row.operator("aim.job_cancel", icon="CANCEL")
+        if is_chosen:
+            row = layout.row(align=True)
+            row.operator("aim.job_start_now", icon="PLAY")
+            row.operator("aim.job_cancel", icon="CANCEL")
         return
     if run.active:
         column = layout.column(align=True)
@@ -90,12 +91,15 @@ def draw_job(layout: bpy.types.UILayout, actor: Any, kind: str) -> None:
         if isinstance(error, float):
             details.append(f"error {error:.3f} mm")
         draw_text(layout, ", ".join(part for part in details if part))
-        layout.operator("aim.job_cancel", icon="CANCEL")
+        if is_chosen:
+            layout.operator("aim.job_cancel", icon="CANCEL")
         return
     if status.error:
         draw_problem(layout, status.error)
     elif status.state == "cancelled":
         draw_text(layout, status.message, "PAUSE")
+    if not is_chosen:
+        return
     if actor.job_folder and run.resumable:
         layout.operator("aim.job_resume", icon="FILE_REFRESH")
     elif jobs.offers_result(run, actor):
