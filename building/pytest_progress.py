@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A plugin of pytest that writes down which test runs and what came of it, for progress.py to read.
+"""A plugin of pytest that writes down which test runs and what came of it, for progress.py to read, and ends early.
 
 A line is a word, a blank, and what it is about: `collected` and a number, `starts` or `ends` and a test, and `passed`,
 `failed` or `skipped` and a test or a file of tests.
@@ -8,12 +8,24 @@ A line is a word, a blank, and what it is about: `collected` and a number, `star
 from __future__ import annotations
 
 import os
+import signal
+from typing import NoReturn
 
 import pytest
 
 from .progress import VARIABLE
 
 _file = open(os.environ[VARIABLE], "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - written to until pytest ends
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let Ctrl-C end all tests, also where Blender makes a failed operator of it."""
+
+    def interrupted(*_: object) -> NoReturn:
+        session.shouldstop = "interrupted"
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupted)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
