@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guide's page of messages quotes messages that the code really has."""
+"""The guide quotes messages and names buttons and settings that the code really has."""
 
 import ast
 import re
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "guide" / "troubleshooting.md"
+GUIDE = ROOT / "docs" / "guide"
+PAGE = GUIDE / "troubleshooting.md"
 
 
 def quoted() -> list[str]:
@@ -39,3 +40,11 @@ def test_the_message_exists(texts, message):
     for part in re.split(r"\.\.\.|, \.\.\.", message.lower()):
         words = part.strip(" ,;0123456789.")
         assert words in texts
+
+
+@pytest.mark.parametrize("page", sorted(each.name for each in GUIDE.glob("*.md")))
+def test_buttons_and_settings_exist(texts, page):
+    text = re.sub(r"`[^`]*`", "", (GUIDE / page).read_text(encoding="utf-8"))
+    # A path such as *Edit > Preferences* is one of Blender's own.
+    named = {name for name in re.findall(r"(?<!\*)\*([A-Z][^*\n>]*)\*(?!\*)", text)}
+    assert sorted(name for name in named if name.lower() not in texts) == []
