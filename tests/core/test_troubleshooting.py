@@ -46,5 +46,5 @@ def test_the_message_exists(texts, message):
 def test_buttons_and_settings_exist(texts, page):
     text = re.sub(r"`[^`]*`", "", (GUIDE / page).read_text(encoding="utf-8"))
     # A path such as *Edit > Preferences* is one of Blender's own.
-    named = {name for name in re.findall(r"(?<!\*)\*([A-Z][^*\n>]*)\*(?!\*)", text)}
+    named = set(re.findall(r"(?<!\*)\*([A-Z][^*\n>]*)\*(?!\*)", text))
     assert sorted(name for name in named if name.lower() not in texts) == []
