@@ -100,6 +100,14 @@ def has_take(operator: type[Any], context: bpy.types.Context) -> bool:
     return len(context.scene.aim.takes) > 0 or refused(operator, "Fit a performance first")
 
 
+def another_is_learned(operator: type[Any], context: bpy.types.Context) -> bool:
+    """Whether an actor beside the active one is learned; if not, Blender shows what to do."""
+    chosen = actors.active_actor(context.scene)
+    if any(actor.file_path for actor in context.scene.aim.actors if actor != chosen):
+        return True
+    return refused(operator, "Learn another actor, who is to perform it")
+
+
 def in_object_mode(operator: type[Any], context: bpy.types.Context) -> bool:
     """Whether nothing is being edited; if not, Blender shows what to do."""
     return context.mode == "OBJECT" or refused(operator, "Return to Object Mode first")

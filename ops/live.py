@@ -11,7 +11,15 @@ from ..aim_blender.scene import actors, jobs, live
 from ..aim_blender.scene.live_correcting import LiveCorrection, keep_frame
 from ..aim_blender.scene.live_fitting import KINDS, LiveFit
 from ..aim_blender.scene.live_retargeting import LiveRetarget
-from .base import AimOperator, in_object_mode, refused, require_actor, worker_device, worker_interpreter
+from .base import (
+    AimOperator,
+    another_is_learned,
+    in_object_mode,
+    refused,
+    require_actor,
+    worker_device,
+    worker_interpreter,
+)
 
 
 def _ended(kind: type) -> bool:
@@ -69,9 +77,7 @@ class AIM_OT_retarget_preview(AimOperator, bpy.types.Operator):
         actor = actors.active_actor(context.scene)
         if actor is None or actors.take_of(context.scene, actor) is None:
             return refused(cls, "Fit a performance of this actor first")
-        if not any(other.file_path for other in context.scene.aim.actors if other != actor):
-            return refused(cls, "Learn another actor, who is to perform it")
-        return in_object_mode(cls, context)
+        return another_is_learned(cls, context) and in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         if _ended(LiveRetarget):

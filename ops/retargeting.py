@@ -12,7 +12,15 @@ from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, characters, jobs, live, retarget_lists
 from ..aim_blender.scene.job_making import prepare_retargeting
 from ..aim_blender.scene.live_retargeting import LiveRetarget
-from .base import AimOperator, in_object_mode, may_start_job, refused, require_actor, worker_interpreter
+from .base import (
+    AimOperator,
+    another_is_learned,
+    in_object_mode,
+    may_start_job,
+    refused,
+    require_actor,
+    worker_interpreter,
+)
 from .results import deliver
 
 
@@ -57,7 +65,7 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
             return False
         if actors.take_of(context.scene, actors.active_actor(context.scene)) is None:
             return refused(cls, "Fit a performance of this actor first")
-        return in_object_mode(cls, context)
+        return another_is_learned(cls, context) and in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         state, actor = context.scene.aim, require_actor(context)

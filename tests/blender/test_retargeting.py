@@ -96,7 +96,7 @@ def test_refusals(take, worker, tmp_path):
         bpy.ops.aim.performance_retarget(target="Other")
     take.file_path = kept
     state.actors[1].file_path = ""
-    with pytest.raises(RuntimeError, match="'Other' is not learned yet"):
+    with pytest.raises(RuntimeError, match="Learn another actor, who is to perform it"):
         bpy.ops.aim.performance_retarget(target="Other")
     state.active_actor = 1
     with pytest.raises(RuntimeError, match="Fit a performance of this actor first"):
