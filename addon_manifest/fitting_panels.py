@@ -12,7 +12,7 @@ from ..aim_blender.core.fitting_settings import POINT_SUFFIXES
 from ..aim_blender.scene import actors, errors, live, markers
 from ..aim_blender.scene.live_correcting import LiveCorrection
 from ..aim_blender.scene.live_fitting import LiveFit
-from .parts import AimPanel, draw_job, read_figures
+from .parts import OfActor, draw_job, read_figures
 from .text import draw_text
 
 
@@ -146,7 +146,7 @@ def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
         draw_job(layout, found[1], "errors")
 
 
-class AIM_PT_live(AimPanel, bpy.types.Panel):
+class AIM_PT_live(OfActor, bpy.types.Panel):
     bl_label = "Live"
     bl_parent_id = "AIM_PT_performance"
     bl_options = {"DEFAULT_CLOSED"}
@@ -166,7 +166,7 @@ class AIM_PT_live(AimPanel, bpy.types.Panel):
             draw_text(layout, "fits again whenever the object changes, or a handle is dragged", "INFO")
 
 
-class AIM_PT_correct(AimPanel, bpy.types.Panel):
+class AIM_PT_correct(OfActor, bpy.types.Panel):
     bl_label = "Corrections"
     bl_parent_id = "AIM_PT_performance"
     bl_options = {"DEFAULT_CLOSED"}

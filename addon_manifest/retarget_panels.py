@@ -81,6 +81,8 @@ class AIM_PT_retarget_pairs(_BelowRetarget, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         state = context.scene.aim.retarget
+        if not len(state.pairs):
+            draw_text(self.layout, "they pair by name; list the pairs here to change some", "INFO")
         row = self.layout.row()
         row.template_list("AIM_UL_pairs", "", state, "pairs", state, "active_pair", rows=3)
         column = row.column(align=True)
@@ -93,6 +95,9 @@ class AIM_PT_retarget_regions(_BelowRetarget, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         state = context.scene.aim.retarget
+        if not len(state.regions):
+            text = "all of the face performs alike; add a vertex group of the target's neutral that shall not"
+            draw_text(self.layout, text, "INFO")
         row = self.layout.row()
         row.template_list("AIM_UL_regions", "", state, "regions", state, "active_region", rows=2)
         column = row.column(align=True)
