@@ -17,6 +17,8 @@ SHUFFLED_MEDIAN_DEVIATION = 0.5
 TORN_LENGTH_FACTOR = 8.0
 TORN_SHARE = 0.005
 FLAT = 0.01  # the spread across a mesh, in that along it, below which it has no sides
+SQUASHED = 1e-3  # likewise, below which it was scaled to nothing along an axis
+SAME = 1e-6  # of a face's size: shapes that lie so near show nothing
 
 
 def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologies: Sequence[Topology]) -> None:
@@ -26,17 +28,43 @@ def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologie
     vertices: N+1 arrays (V, 3), any unit, or one array (N+1, V, 3).
     topologies: the N+1 face lists; shapes that share one may share the same instance.
 
-    Raises InputError naming the first mesh at fault: fewer than 2 shapes, another vertex count, another face list,
-    a coordinate that is not a number, another scale, a shuffled vertex order, or a mirror image.
+    Raises InputError naming the first mesh at fault: fewer than 2 shapes, a name missing or given twice, another vertex
+    count, another face list, a coordinate that is not a number, a flat mesh, another scale, a shuffled vertex order, a
+    mirror image, or expressions that all are the neutral.
     """
     check_registered(names, vertices, topologies)
     edges = topologies[0].edges()
     neutral_lengths = edge_lengths(vertices[0], edges)
     if not np.median(neutral_lengths) > 0:
         raise InputError(f"{names[0]!r} has no size: its vertices lie on one point; the neutral must be a face mesh")
+    if depth(vertices[0]) < SQUASHED:
+        raise InputError(f"{names[0]!r} is flat: its vertices lie in one plane; the neutral must be a face mesh")
     for name, points in zip(names[1:], vertices[1:], strict=True):
         _check_edge_lengths(name, edge_lengths(points, edges), names[0], neutral_lengths)
+        _check_not_squashed(name, points, names[0], vertices[0])
         _check_not_mirrored(name, points, names[0], vertices[0])
+    if len(same_as_neutral(names, vertices)) == len(names) - 1:
+        raise InputError(
+            f"{names[1]!r} and all other shapes are the same as {names[0]!r}; a capture needs meshes of expressions"
+        )
+
+
+def same_as_neutral(names: Sequence[str], vertices: Sequence[np.ndarray]) -> list[str]:
+    """The names of shapes (V, 3) that show nothing, because they are the first, the neutral."""
+    nearness = SAME * np.ptp(vertices[0], axis=0).max()
+    return [
+        name
+        for name, points in zip(names[1:], vertices[1:], strict=True)
+        if np.abs(np.asarray(points) - vertices[0]).max() <= nearness
+    ]
+
+
+def depth(points: np.ndarray) -> float:
+    """The spread of points (V, 3) across the plane that they lie nearest to, in their spread along it; 0 if they are
+    flat. Points that are not numbers are passed over."""
+    known = np.asarray(points, dtype=np.float64)[np.isfinite(points).all(1)]
+    spread = np.linalg.eigvalsh(np.cov(known.T)) if len(known) > 1 else np.zeros(3)  # squared, ascending
+    return float(np.sqrt(max(spread[0], 0.0) / spread[2])) if spread[2] > 0 else 0.0
 
 
 def check_registered(names: Sequence[str], vertices: Sequence[np.ndarray], topologies: Sequence[Topology]) -> None:
@@ -47,6 +75,9 @@ def check_registered(names: Sequence[str], vertices: Sequence[np.ndarray], topol
             f"a capture needs at least 2 shapes, the neutral and one expression, but {found}; "
             "about 20 expressions are best"
         )
+    if not all(name.strip() for name in names):
+        nameless = next(number for number, name in enumerate(names) if not name.strip())
+        raise InputError(f"shape {nameless} has no name ({names[0]!r} is shape 0); give every shape a name of its own")
     repeated = next((name for index, name in enumerate(names) if name in names[:index]), None)
     if repeated is not None:
         raise InputError(f"two shapes are called {repeated!r}; every shape needs a name of its own")
@@ -103,7 +134,8 @@ def check_follow(
     neutral_lengths = edge_lengths(neutral, edges)
     for name, points in zip(names, frames, strict=True):
         _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, neutral_lengths, torn_share)
-    for name, points in list(zip(names, frames, strict=True))[:1]:  # a recording is mirrored as a whole
+    for name, points in list(zip(names, frames, strict=True))[:1]:  # a recording is scaled and mirrored as a whole
+        _check_not_squashed(name, points, neutral_name, neutral)
         _check_not_mirrored(name, points, neutral_name, neutral)
 
 
@@ -112,6 +144,16 @@ def edge_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     points = np.asarray(points, dtype=np.float64)
     apart = points[edges[:, 0]] - points[edges[:, 1]]
     return np.sqrt(np.einsum("ec,ec->e", apart, apart))
+
+
+def _check_not_squashed(name: str, points: np.ndarray, neutral_name: str, neutral: np.ndarray) -> None:
+    """Raise InputError if points (V, 3) lie in one plane, where the neutral's (V, 3) do not."""
+    known = np.isfinite(points).all(1)
+    if known.mean() >= 0.5 and depth(points) < SQUASHED < FLAT < depth(neutral[known]):
+        raise InputError(
+            f"{name!r} is flat: its vertices lie in one plane, as if it were scaled by 0 along an axis, and those of "
+            f"{neutral_name!r} do not; set its scale right"
+        )
 
 
 def _check_not_mirrored(name: str, points: np.ndarray, neutral_name: str, neutral: np.ndarray) -> None:

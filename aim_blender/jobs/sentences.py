@@ -40,7 +40,9 @@ def sentence_for(error: BaseException, folder: Path, log: Path | None = None) ->
 def is_bad_input(error: BaseException) -> bool:
     """True if what was asked for cannot be done with these files, and another path or file mends it."""
     unusable = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
-    return isinstance(error, InputError) or (isinstance(error, unusable) and error.filename is not None)
+    if isinstance(error, OSError) and error.filename is not None:
+        return isinstance(error, unusable) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
+    return isinstance(error, InputError)
 
 
 def one_line(text: str) -> str:

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from aim_blender.core.capture_checks import check_shapes
+from aim_blender.core.capture_checks import check_follow, check_shapes, same_as_neutral
 from aim_blender.core.errors import InputError
 from aim_blender.core.topology import Topology
 
@@ -57,6 +57,31 @@ def test_repeated_name():
     assert "'smile'" in refused(["neutral", "smile", "smile"], [points] * 3, [topology] * 3)
 
 
+def test_a_shape_without_a_name():
+    points, topology = grid()
+    assert "shape 1 has no name" in refused(["neutral", " "], [points, stretched(points)], [topology] * 2)
+
+
+@pytest.mark.parametrize("scale", [(1, 0, 1), (1, 0, 0)])
+def test_flat_meshes(scale):
+    points, topology = grid()
+    flat = points * scale
+    assert "'neutral' is flat" in refused(["neutral", "smile"], [flat, flat], [topology] * 2)
+    assert "'smile' is flat" in refused(["neutral", "smile"], [points, points * (1, 0, 1)], [topology] * 2)
+    with pytest.raises(InputError, match=r"'frame 1' is flat: .* scaled by 0 along an axis"):
+        check_follow(["frame 1"], (points * (1, 0, 1))[None], "neutral", points, topology)
+
+
+def test_expressions_that_are_the_neutral():
+    points, topology = grid()
+    shapes = [points, points, stretched(points)]
+    assert "'smile' and all other shapes are the same as 'neutral'" in refused(
+        ["neutral", "smile", "frown"], [points] * 3, [topology] * 3
+    )
+    check_shapes(["neutral", "smile", "frown"], shapes, [topology] * 3)
+    assert same_as_neutral(["neutral", "smile", "frown"], shapes) == ["smile"]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_coordinate_that_is_not_a_number(value):
     points, topology = grid()
@@ -86,7 +111,7 @@ def test_a_mirror_image_is_named_and_what_is_flat_has_none():
     check_shapes(["neutral", "smile"], [points, stretched(points) @ turn.T], [topology] * 2)
     sentence = refused(["neutral", "smile"], [points, stretched(points) * [-1, 1, 1] @ turn.T], [topology] * 2)
     assert "'smile' is the mirror image of 'neutral'" in sentence
-    flat = points * [1, 0, 1]
+    flat = points * [1, 0.01, 1]  # hardly any depth: enough to be a mesh, not enough to tell its sides
     check_shapes(["neutral", "smile"], [flat, flat * [-1, 1, 1]], [topology] * 2)
 
 
