@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .anatomy import Hinge
+from .anatomy import Hinge, mirror_plane
 from .constraints import Constraints
 from .jaw import decompose_jaw
 from .rigid import apply_motion
@@ -24,7 +24,8 @@ class Actor:
     bone: b (V, 3). normal: n (V, 3). thickness: d (V, 1). skin_weight: k (V, 1). jaw: T_i (N, 4, 4) float64.
     implicit_expressions: e_i of the networks (V, N, 3). neutral_residual (V, 3) and expression_residual (V, N, 3): what
     the networks miss on the actor's own meshes.
-    hinge: the condylar hinge, None without bones. constraints: what was known of the anatomy.
+    hinge: the condylar hinge, None without bones. constraints: what was known of the anatomy. kept_mirror: (2, 3) the
+    mirror_plane of the neutral, None where nobody has looked for it.
     networks: the networks' parameters by name. settings: how it was learned. figures: what was measured then.
     """
 
@@ -44,6 +45,7 @@ class Actor:
     networks: dict[str, np.ndarray] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    kept_mirror: np.ndarray | None = None
 
     @property
     def implicit_neutral(self) -> np.ndarray:
@@ -59,6 +61,11 @@ class Actor:
     def expressions(self) -> np.ndarray:
         """(V, N, 3) float64 e_i with their residual."""
         return self.implicit_expressions.astype(np.float64) + self.expression_residual
+
+    @cached_property
+    def mirror(self) -> np.ndarray:
+        """(2, 3) float64 a point of the face's mirror plane, and its unit normal; a second to find, if it is not kept."""
+        return mirror_plane(self.neutral, self.topology.triangles()) if self.kept_mirror is None else self.kept_mirror
 
     def shapes(self) -> np.ndarray:
         """(N+1, V, 3) float64: the neutral and s_i = LBS(s0, T_i, k) + e_i, exact on the registered meshes."""

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bones under the skin: the rays of the worker's constraints, the jaw's hinge, and the plane of symmetry."""
+"""Bones under the skin: the rays of the worker's constraints, the jaw's hinge, and the plane of symmetry.
+
+trimesh is imported where it is needed, so that fits start half a second earlier without it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
 from scipy.spatial import cKDTree
 
 from .captures import Bone
@@ -41,6 +43,8 @@ def trace_constraints(
 
 def ray_caster(vertices: np.ndarray, triangles: np.ndarray) -> RayCaster:
     """Casts rays onto a mesh (V, 3), (T, 3)."""
+    import trimesh
+
     return trimesh.Trimesh(vertices, triangles, process=False).ray.intersects_first
 
 
@@ -97,18 +101,22 @@ def symmetry_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return best_offset * best_normal, best_normal
 
 
-def mirror_partners(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For L_Sym: the plane's point and normal, and for each of a head's points (P, 3) the index (P,) of its partner.
+def mirror_plane(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(2, 3) a point of the mirror plane of a head's points (P, 3), and the plane's unit normal.
 
-    The plane is the face's: backs of heads, ears and necks are less symmetric, and turned it by up to 10 degrees.
+    It is the face's: backs of heads, ears and necks are less symmetric, and turned it by up to 10 degrees.
     """
     try:
         frame = find_head_frame(points, triangles)
-        origin, normal = frame.nasion, frame.left
+        return np.stack([frame.nasion, frame.left])
     except InputError:  # no face, or a part of one
-        origin, normal = symmetry_plane(points)
-    mirrored = points - 2 * ((points - origin) @ normal)[:, None] * normal
-    return origin, normal, cKDTree(points).query(mirrored)[1]
+        return np.stack(symmetry_plane(points))
+
+
+def mirror_partners(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    """For L_Sym: for each of points (P, 3) the index (P,) of the one nearest to its image in a mirror_plane (2, 3)."""
+    origin, normal = plane
+    return cKDTree(points).query(points - 2 * ((points - origin) @ normal)[:, None] * normal)[1]
 
 
 def _reject(vector: np.ndarray, direction: np.ndarray) -> np.ndarray:

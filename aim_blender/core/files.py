@@ -53,6 +53,8 @@ def save_actor(actor: Actor, path: Path) -> None:
     arrays |= {f"networks.{name}": value for name, value in actor.networks.items()}
     if actor.hinge is not None:
         arrays["hinge"] = np.stack([actor.hinge.centre, actor.hinge.axis, actor.hinge.up])
+    if actor.kept_mirror is not None:
+        arrays["mirror"] = actor.kept_mirror
     header = {
         "kind": "actor",
         "names": list(actor.names),
@@ -89,6 +91,7 @@ def load_actor(path: Path) -> Actor:
             "constraints.thickness": (constrained,),
             "constraints.on_mandible": (constrained,),
             **({"hinge": (3, 3)} if "hinge" in arrays else {}),
+            **({"mirror": (2, 3)} if "mirror" in arrays else {}),  # before it was kept, files had none
         },
     )
     _require(path, points > 0, "it has no points")
@@ -104,12 +107,16 @@ def load_actor(path: Path) -> Actor:
     inside = len(constraints) == 0 or (constraints.points.min() >= 0 and constraints.points.max() < points)
     _require(path, inside, "a constraint names a point that does not exist")
     hinge = _hinge(path, arrays["hinge"]) if "hinge" in arrays else None
+    mirror = arrays.get("mirror")
+    upright = mirror is None or abs(np.linalg.norm(mirror[1]) - 1) < RIGID_TOLERANCE
+    _require(path, upright, "the normal of its mirror plane is not of length 1")
     networks = {n.removeprefix("networks."): value for n, value in arrays.items() if n.startswith("networks.")}
     return Actor(
         names=names,
         topology=topology,
         hinge=hinge,
         constraints=constraints,
+        kept_mirror=mirror,
         networks=networks,
         settings=header.get("settings", {}),
         figures=header.get("figures", {}),

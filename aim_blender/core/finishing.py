@@ -51,6 +51,7 @@ def finish_actor(capture: Capture, model: FaceModel, preparation: Preparation, s
         hinge=preparation.hinge,
         constraints=preparation.constraints,
         networks={name: value.numpy() for name, value in model.state_dict().items()},
+        kept_mirror=preparation.mirror_plane,
         settings=settings | {"centre_mm": centre.tolist(), "notes": list(preparation.notes)},
     )
     implicit = np.concatenate([implicit_neutral[None], skin(implicit_neutral, jaw, skin_weight)])

@@ -22,13 +22,14 @@ def inspect_actor(actor: Actor) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     implicit = actor.implicit_neutral.astype(np.float64)
     skinned = skin(implicit, actor.jaw, actor.skin_weight) + actor.implicit_expressions.transpose(1, 0, 2)
     error = np.linalg.norm(np.concatenate([implicit[None], skinned]) - actor.shapes(), axis=-1)  # (N+1, V)
-    origin, side, partner = mirror_partners(actor.neutral, actor.topology.triangles())
+    origin, side = actor.mirror
+    partner = mirror_partners(actor.neutral, actor.mirror)
     mirrored = actor.bone[partner] - 2.0 * ((actor.bone[partner] - origin) @ side)[:, None] * side
     symmetry = np.linalg.norm(actor.bone - mirrored, axis=1)
     thickness = actor.thickness[:, 0]
     on_bone = np.zeros(len(thickness), dtype=np.int8)
     on_bone[actor.constraints.points] = 1 + actor.constraints.on_mandible
-    up, forward = upright(actor, side)
+    up, forward = upright(actor)
     arrays = {
         "corners": actor.topology.corners,
         "sizes": actor.topology.sizes,
@@ -68,17 +69,15 @@ def folded(neutral: np.ndarray, bone: np.ndarray, triangles: np.ndarray) -> np.n
     return np.einsum("tx,tx->t", over, under) < 0.0
 
 
-def upright(actor: Actor, side: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def upright(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors (3,) up and forward: of the mesh's own axes, since heads are hardly ever modelled askew.
 
-    side: (3,) across the mirror plane, if it is known. A face moves most about the mouth, in front and below; with a
-    hinge the jaw tells more.
+    A face moves most about the mouth, in front and below; with a hinge the jaw tells more.
     """
     if actor.hinge is not None:
         up, forward = actor.hinge.up, actor.hinge.forward
     else:
-        if side is None:
-            side = mirror_partners(actor.neutral, actor.topology.triangles())[1]
+        side = actor.mirror[1]
         moved = np.linalg.norm(actor.expressions, axis=2).sum(1)
         towards = (moved / moved.sum()) @ actor.neutral - actor.neutral.mean(0)
         towards -= (towards @ side) * side

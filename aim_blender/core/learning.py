@@ -134,8 +134,9 @@ class Learner:
         self.share, self.trust = on_device(preparation.jaw.skin_weight), on_device(preparation.jaw.trust)  # (V,)
         self.still = on_device(preparation.still)  # (V,)
         self.mirror = torch.as_tensor(preparation.mirror, device=self.device)  # (V,)
-        self.mirror_origin = on_device((preparation.mirror_origin - centre) / MILLIMETRES)
-        self.mirror_normal = on_device(preparation.mirror_normal)
+        origin, normal = preparation.mirror_plane
+        self.mirror_origin = on_device((origin - centre) / MILLIMETRES)
+        self.mirror_normal = on_device(normal)
         found = preparation.constraints
         known, bone, normal = np.zeros(vertex_count), np.zeros((vertex_count, 3)), np.zeros((vertex_count, 3))
         thickness = np.zeros((vertex_count, 1))

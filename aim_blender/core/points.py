@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import trimesh
 
 from .actor import Actor
 from .errors import UNREADABLE, InputError, reason
@@ -90,6 +89,8 @@ def bind_points(actor: Actor, points: PointPerformance) -> Binding:
         if never:
             raise InputError(f"{points.source} has no position of {never[0]!r} in any frame; remove it or track it")
         first = points.positions[seen.argmax(0), np.arange(len(points.names))][free]
+        import trimesh  # only here, as in anatomy
+
         triangles = actor.topology.triangles()
         skin = trimesh.Trimesh(actor.neutral, triangles, process=False)
         nearest, distance, face = trimesh.proximity.closest_point(skin, first)

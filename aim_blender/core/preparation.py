@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from .anatomy import Hinge, find_hinge, mirror_partners, trace_constraints
+from .anatomy import Hinge, find_hinge, mirror_partners, mirror_plane, trace_constraints
 from .bone_checks import set_bones_right
+from .capture_checks import same_as_neutral
 from .captures import Capture
 from .constraints import Constraints
 from .jaw import JawEstimate, estimate_jaw, hinge_of_motion, jaw_of_points, measured_jaw, rest_jaw
@@ -30,7 +31,7 @@ class Preparation:
     """What is known before the networks learn. Lengths in mm; arrays over the V skin points.
 
     template: (V, I) network input in units of MILLIMETRES about centre (3,). still: (V,) bool, where the jaw never
-    moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_origin (3,) with mirror_normal (3,).
+    moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_plane (2, 3): a point and the normal.
     notes: sentences that the user is told, such as what was wrong with the bones and set right.
     """
 
@@ -41,8 +42,7 @@ class Preparation:
     jaw: JawEstimate
     still: np.ndarray
     mirror: np.ndarray
-    mirror_origin: np.ndarray
-    mirror_normal: np.ndarray
+    mirror_plane: np.ndarray
     notes: tuple[str, ...] = ()
 
 
@@ -72,9 +72,11 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
     constraints, hinge = Constraints.none(), None
     jaw = rest_jaw(len(vertices) - 1, len(capture.neutral))
     edges = capture.topology.edges()
-    notes: list[str] = []
+    idle = same_as_neutral(capture.names, vertices)
+    notes = [f"{name!r} is the same as the neutral, so it shows nothing" for name in idle]
     if capture.bones:
-        skin, bones, notes = set_bones_right(capture.neutral, triangles, capture.bones)
+        skin, bones, told = set_bones_right(capture.neutral, triangles, capture.bones)
+        notes += told
         # The jaw shows itself in all the skin over the mandible, cheeks and lips included, and is read the better the
         # more of it is seen. The anatomy is told only what the trusted points say.
         everywhere = trace_constraints(capture.neutral, skin, bones)
@@ -90,5 +92,6 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
         hinge = hinge or hinge_of_motion(motion, capture.jaw_points[0], capture.neutral)
         jaw = measured_jaw(capture.neutral, vertices[1:], edges, motion)
     still = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
-    origin, normal, partner = mirror_partners(capture.neutral, triangles)
-    return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, origin, normal, tuple(notes))
+    plane = mirror_plane(capture.neutral, triangles)
+    partner = mirror_partners(capture.neutral, plane)
+    return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, plane, tuple(notes))

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
@@ -53,6 +52,8 @@ class Surface:
 
     def closest(self, points: np.ndarray, normals: np.ndarray, sides: np.ndarray) -> Found:
         """For points (P, 3) with normals (P, 3) and sides (P,), the closest points that lie on no opposite side."""
+        import trimesh  # only here, as in anatomy
+
         triangle = np.empty(len(points), np.int64)
         barycentric = np.empty((len(points), 3))
         distance, cosine = np.empty(len(points)), np.empty(len(points))

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from .actor import Actor, jaw_movements, skin
-from .anatomy import Hinge
+from .anatomy import Hinge, mirror_plane
 from .constraints import Constraints
 from .correspondence import Correspondence
 from .deformation_transfer import DeformationTransfer
@@ -97,6 +97,7 @@ def transfer_actor(
         hinge=hinge,
         constraints=Constraints.none(),
         settings={"transferred_from": name},
+        kept_mirror=mirror_plane(neutral, topology.triangles()),
     )
     moved = np.linalg.norm(actor.shapes()[1:] - neutral, axis=-1)
     actor.figures.update(

@@ -93,6 +93,7 @@ def test_actor_comes_back_to_the_last_bit(made, written):
     assert again.figures == actor.figures
     assert again.settings == json.loads(json.dumps(actor.settings))
     assert np.array_equal(again.shapes(), actor.shapes())
+    assert np.array_equal(again.kept_mirror, actor.kept_mirror)
 
 
 def test_take_comes_back_to_the_last_bit(made, written):
@@ -290,14 +291,24 @@ def test_constraints_of_different_counts_are_refused(written, path):
     assert "constraints.bone" in refused("actor", path)
 
 
+@pytest.mark.parametrize("name", ["hinge", "mirror"])
 @pytest.mark.parametrize("fault", ["shape", "nan", "bent"])
-def test_damaged_hinge_is_refused(written, path, fault):
+def test_damaged_hinge_or_mirror_plane_is_refused(written, path, name, fault):
     def spoil(arrays, header):
-        hinge = arrays["hinge"].copy()
-        arrays["hinge"] = {"shape": hinge[:2], "nan": hinge * np.nan, "bent": hinge * 1.1}[fault]
+        rows = arrays[name].copy()
+        arrays[name] = {"shape": rows[:1], "nan": rows * np.nan, "bent": rows * 1.1}[fault]
 
     rewrite(written["actor"], path, spoil)
-    assert "hinge" in refused("actor", path)
+    assert name in refused("actor", path)
+
+
+def test_mirror_plane_is_found_again_where_a_file_has_none(made, written, path):
+    rewrite(written["actor"], path, lambda arrays, _: arrays.pop("mirror"))
+    again = load_actor(path)
+    assert again.kept_mirror is None
+    (origin, normal), (kept_origin, kept_normal) = again.mirror, made["actor"].kept_mirror
+    assert np.abs(normal - kept_normal).max() < 1e-6
+    assert abs((origin - kept_origin) @ normal) < 1e-6
 
 
 @pytest.mark.parametrize("kind", READ)

@@ -56,7 +56,7 @@ def test_preparation_of_the_demo_actor(demo, demo_preparation):
     still = demo_preparation.still
     assert still[demo.neutral[:, 2] > 20].mean() > 0.95
     assert demo.skin_weight[still].max() < 0.1
-    assert abs(demo_preparation.mirror_normal[0]) == pytest.approx(1.0, abs=1e-4)
+    assert abs(demo_preparation.mirror_plane[1, 0]) == pytest.approx(1.0, abs=1e-4)
     assert degrees_between(demo_preparation.jaw.jaw, np.eye(4)).max() > 15
 
 
