@@ -56,7 +56,7 @@ def run_tests(arguments: list[str], blenders: dict[str, Environment]) -> int:
         jobs.append(pytest_job("blender", environment, first, version))
     if everything:
         jobs.append(Job("the code checks", run_checks))
-    steps = run_beside_each_other(jobs)
+    steps = run_beside_each_other(jobs) if jobs else []
     if "window" in storeys:
         say("\n=== tests/window is left out: it needs a program that opens Blender's window, --window TOOL")
     status = summarise([*built, *steps])
