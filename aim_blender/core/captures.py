@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .archives import open_archive
 from .capture_checks import check_shapes
 from .errors import UNREADABLE, InputError, reason
 from .meshes import list_mesh_files, read_mesh
@@ -124,7 +125,7 @@ def _read_trusted(path: Path, count: int) -> np.ndarray | None:
     if not path.is_file():
         return None
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             return _checked_trusted(archive["trusted"], count)
     except UNREADABLE as error:
         raise InputError(
@@ -164,7 +165,7 @@ def _shape_name(stem: str) -> str:
 
 def _read_archive(path: Path) -> Capture:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             data = {key: archive[key] for key in archive.files}
         vertices = data["vertices"].astype(np.float64)
         if vertices.ndim != 3 or vertices.shape[2] != 3:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .actor import Actor
+from .archives import open_archive
 from .baking import rest_space, unique_names
 from .errors import UNREADABLE, InputError, reason
 from .evaluation import check_belongs, stabilized_frames
@@ -72,7 +73,7 @@ def correct_bake(path: Path, out: Path, take: Take, number: int, key: np.ndarray
     Raises InputError if the file is damaged, or has other frames than the take.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             arrays = {name: archive[name] for name in archive.files}
         frames, names = arrays["frames"], [str(name) for name in arrays["key_names"]]
         keys, weights, jaw = arrays["keys"], arrays["key_weights"], arrays["jaw"]

@@ -6,9 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .actor import jaw_movements
+from .archives import open_archive
 from .captures import BONE_NAMES, read_capture
 from .errors import UNREADABLE, InputError, reason
 from .files import load_actor, load_correspondence, load_take, read_header
@@ -112,7 +111,7 @@ def _describe_folder(folder: Path) -> dict[str, Any]:
 
 def _describe_archive(path: Path) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             arrays = {name: archive[name].shape for name in archive.files}
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .archives import open_archive
 from .errors import UNREADABLE, InputError, reason
 from .files import load_actor
 from .meshes import MESH_SUFFIXES, read_mesh
@@ -57,7 +58,7 @@ def read_landmarks(path: Path) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 def _read_archive(path: Path) -> tuple[np.ndarray, Topology]:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             vertices = archive["vertices"].astype(np.float64)
             vertices = vertices[0] if vertices.ndim == 3 else vertices
             if vertices.ndim != 2 or vertices.shape[1] != 3:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .archives import open_archive
 from .capture_checks import check_finite, check_follow, edge_lengths
 from .errors import UNREADABLE, InputError, reason
 from .mesh_caches import CACHE_SUFFIXES
@@ -238,7 +239,7 @@ def _read_scans(folder: Path, files: list[Path], topology: Topology) -> Performa
 
 def _read_archive(path: Path) -> Performance:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             vertices = _stored_vertices(path, archive)
             if vertices.ndim != 3 or vertices.shape[2] != 3:
                 raise ValueError(f"its vertices have the shape {vertices.shape}; (frames, points, 3) is needed")

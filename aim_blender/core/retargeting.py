@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from .actor import Actor, skin
+from .archives import open_archive
 from .closed_form import agreement_matrix, expression_offsets, seen_by_modes
 from .constraints import Constraints
 from .correspondence import Correspondence
@@ -256,7 +257,7 @@ def carried_actor(actor: Actor, correspondence: Correspondence, topology: Topolo
 def read_regions(path: Path) -> np.ndarray:
     """(V,) the region strength in an .npz file's `strength`. Raises InputError if it is no such file."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             return archive["strength"]
     except UNREADABLE as error:
         raise InputError(

@@ -12,6 +12,7 @@ import bpy
 import mathutils
 import numpy as np
 
+from ..core.archives import open_archive
 from ..core.errors import UNREADABLE, InputError, reason
 from ..core.key_reduction import keys_needed
 from ..core.topology import Topology
@@ -51,7 +52,7 @@ class BakedTake:
     def load(cls, path: Path, millimetres_per_unit: float) -> BakedTake:
         """Read bake.npz. Raises InputError if it is missing, damaged, or its arrays do not go together."""
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            with open_archive(path) as archive:
                 data = {name: archive[name] for name in archive.files}
             neutral = data["neutral"].astype(np.float64) / millimetres_per_unit
             baked = cls(

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pytest
 
-from aim_blender.core import performances
+from aim_blender.core import archives, performances
 from aim_blender.core.errors import InputError
 from aim_blender.core.meshes import write_mesh
 from aim_blender.core.performances import Performance, check_performance, read_performance, to_millimetres
@@ -185,6 +185,15 @@ def test_pickles_are_refused(tmp_path):
     refused(path)
     np.savez(path, vertices=np.array([{"a": 1}], dtype=object))
     refused(path)
+
+
+def test_what_is_made_to_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "ALWAYS_READ_BYTES", 0)
+    path = tmp_path / "shot.npz"
+    np.savez_compressed(path, vertices=TRUTH)
+    read_performance(path)
+    np.savez_compressed(path, vertices=np.zeros((40, 10000, 3)))
+    assert "it unpacks to 0.0 GiB, as no meshes do" in refused(path)
 
 
 @pytest.mark.parametrize(
