@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import bpy
 from bpy.props import FloatProperty, IntProperty, StringProperty
 
+from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actor_meshes, actors, demo, jobs
 from .base import AimOperator, in_object_mode, is_idle, refused, require_actor
+from .computing import ComputingOperator
 
 # To see three faces and what the side bar covers, seen from where one fills the view.
 ROW_DISTANCE = 1.75
 ROW_CENTRE = 1.15  # of the way from the first face to the second
 
 
-class AIM_OT_actor_add(AimOperator, bpy.types.Operator):
+class AIM_OT_actor_add(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.actor_add"
     bl_label = "New Actor"
     bl_description = (
@@ -39,10 +44,24 @@ class AIM_OT_actor_add(AimOperator, bpy.types.Operator):
             return refused(cls, "Select the meshes of one face and click the neutral last")
         return True
 
-    def run(self, context: bpy.types.Context) -> set[str]:
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
         sources, bones, notes = actor_meshes.sources_from_selection(context.selected_objects, context.active_object)
-        name = self.name or context.active_object.name
-        actor, more = actors.add_actor(context.scene, name, sources, bones, self.millimetres_per_unit or None)
+        check = actor_meshes.read_unchecked(sources, bones, self.millimetres_per_unit or None)
+        # An undo would make other objects of them; their names stay.
+        shapes = [(source.name, source.object.name, source.shape_key) for source in sources]
+        names = {bone: item.name for bone, item in bones.items()}
+        return lambda: (shapes, names, notes, check())
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        shapes, names, notes, meshes = found
+        objects = context.scene.objects
+        gone = [name for name in (*(item for _, item, _ in shapes), *names.values()) if name not in objects]
+        if gone:
+            raise InputError(f"{gone[0]!r} was removed meanwhile; undo that, or select other meshes")
+        sources = [actor_meshes.ShapeSource(name, objects[item], key) for name, item, key in shapes]
+        bones = {bone: objects[item] for bone, item in names.items()}
+        name, scale = self.name or sources[0].object.name, self.millimetres_per_unit or None
+        actor, more = actors.record_actor(context.scene, name, sources, bones, meshes, scale)
         with_bones = f" and {' and '.join(bones)}" if bones else ""
         sentence = f"made {actor.name} from the neutral, {len(sources) - 1} shapes{with_bones}"
         self.tell("; ".join([sentence, *notes, *more]), warning=bool(notes or more))
@@ -102,9 +121,7 @@ class AIM_OT_take_remove(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not 0 <= context.scene.aim.active_take < len(context.scene.aim.takes):
-            return refused(cls, "There is no take to remove")
-        return True
+        return actors.active_take(context.scene) is not None or refused(cls, "There is no take to remove")
 
     def run(self, context: bpy.types.Context) -> set[str]:
         state = context.scene.aim
@@ -113,7 +130,7 @@ class AIM_OT_take_remove(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_demo_actor_add(AimOperator, bpy.types.Operator):
+class AIM_OT_demo_actor_add(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.demo_actor_add"
     bl_label = "Add Demo Actor"
     bl_description = (
@@ -125,8 +142,11 @@ class AIM_OT_demo_actor_add(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return in_object_mode(cls, context)
 
-    def run(self, context: bpy.types.Context) -> set[str]:
-        actor = demo.add_demo_actor(context)
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
+        return demo.make
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        actor = demo.add_demo_actor(context, *found)
         self._look_at_row(context)
         self.tell(f"added {actor.name}; press Learn")
         return {"FINISHED"}

@@ -9,7 +9,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import baking_jobs, jobs, naming, rig_baking
+from ..aim_blender.scene import actors, baking_jobs, jobs, naming, rig_baking
 from .base import AimOperator, has_take, in_object_mode, worker_interpreter
 from .results import deliver
 
@@ -52,7 +52,7 @@ class AIM_OT_take_bake(AimOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> set[str]:
         state = context.scene.aim
-        take, actor = rig_baking.take_and_actor(context.scene, self.take)
+        take, actor = actors.take_and_actor(context.scene, self.take)
         running = jobs.of(actor)
         if running is not None and running.active:
             raise InputError(f"a job of {actor.name!r} is running; wait for it or cancel it")
@@ -101,7 +101,7 @@ class AIM_OT_rig_pairs_find(AimOperator, bpy.types.Operator):
         return has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        take, actor = rig_baking.take_and_actor(context.scene, self.take)
+        take, actor = actors.take_and_actor(context.scene, self.take)
         rig = context.scene.aim.rig
         pairs = rig_baking.suggest_pairs(rig_baking.load_bake(take, actor), rig.mesh)
         rig.pairs.clear()
@@ -130,7 +130,7 @@ class AIM_OT_bake_to_rig(AimOperator, bpy.types.Operator):
         return has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        take, actor = rig_baking.take_and_actor(context.scene, self.take)
+        take, actor = actors.take_and_actor(context.scene, self.take)
         state = context.scene.aim.rig
         baked = rig_baking.load_bake(take, actor)
         if len(state.pairs):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,13 @@ class AimOperator:
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Called by Blender."""
+        return self.attempt(lambda: self.run(context))
+
+    def attempt(self, work: Callable[[], set[str]]) -> set[str]:
+        """Do what may fail. Returns what it returns, {"CANCELLED"} if it failed."""
         global latest_problem
         try:
-            done = self.run(context)
+            done = work()
         except (InputError, JobFailed, InterpreterError) as error:
             return self._fail(str(error))
         except Exception as error:
@@ -96,8 +101,9 @@ def refused(operator: type[Any], sentence: str) -> bool:
 
 
 def has_take(operator: type[Any], context: bpy.types.Context) -> bool:
-    """Whether the scene has a take; if not, Blender shows what to do."""
-    return len(context.scene.aim.takes) > 0 or refused(operator, "Fit a performance first")
+    """Whether a take is chosen in the list; if not, Blender shows what to do."""
+    chosen = actors.active_take(context.scene)
+    return chosen is not None or refused(operator, "Fit a performance first, and choose its take")
 
 
 def another_is_learned(operator: type[Any], context: bpy.types.Context) -> bool:

@@ -8,20 +8,9 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty, IntProperty
 
-from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, errors, jobs, pictures
-from .base import AimOperator, in_object_mode, is_idle, refused, worker_interpreter
+from .base import AimOperator, has_take, in_object_mode, is_idle, worker_interpreter
 from .results import deliver
-
-
-def _has_take(operator: type[Any], context: bpy.types.Context) -> bool:
-    if not 0 <= context.scene.aim.active_take < len(context.scene.aim.takes):
-        return refused(operator, "Fit a performance first")
-    return True
-
-
-def _take(context: bpy.types.Context) -> Any:
-    return context.scene.aim.takes[context.scene.aim.active_take]
 
 
 class AIM_OT_take_picture_show(AimOperator, bpy.types.Operator):
@@ -47,10 +36,10 @@ class AIM_OT_take_picture_show(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _has_take(cls, context)
+        return has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        pictures.show(context, pictures.load(errors.picture_of(_take(context), self.picture)))
+        pictures.show(context, pictures.load(errors.picture_of(actors.active_take(context.scene), self.picture)))
         return {"FINISHED"}
 
 
@@ -73,24 +62,22 @@ class AIM_OT_error_show(AimOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not (_has_take(cls, context) and in_object_mode(cls, context)):
+        if not (has_take(cls, context) and in_object_mode(cls, context)):
             return False
-        found = actors.find_actor(_take(context).actor)
+        found = actors.find_actor(actors.active_take(context.scene).actor)
         return found is None or is_idle(cls, found[1])
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        take = _take(context)
+        take = actors.active_take(context.scene)
         if self.view == "NONE":
             errors.hide(take)
             return {"FINISHED"}
         if errors.beside(take, errors.SUFFIX).is_file():
             self.tell(errors.show(context, take, self.view))
             return {"FINISHED"}
-        found = actors.find_actor(take.actor)
-        if found is None:
-            raise InputError(f"the actor of {take.name!r} is gone; undo, or fit it again")
+        actor = actors.actor_of(take)
         run = jobs.Run(take.actor, "errors", worker_interpreter(context), deliver)
-        run.start(errors.prepare(found[1], take, self.view))
+        run.start(errors.prepare(actor, take, self.view))
         jobs.begin(run)
         if run.active:
             self.tell(f"measuring {take.name}")

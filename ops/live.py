@@ -14,6 +14,7 @@ from ..aim_blender.scene.live_retargeting import LiveRetarget
 from .base import (
     AimOperator,
     another_is_learned,
+    has_take,
     in_object_mode,
     refused,
     require_actor,
@@ -102,16 +103,12 @@ class AIM_OT_frame_correct(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if isinstance(live.CURRENT, LiveCorrection):
             return True
-        state = context.scene.aim
-        if not 0 <= state.active_take < len(state.takes):
-            return refused(cls, "Fit a performance first, and choose its take")
-        return in_object_mode(cls, context)
+        return has_take(cls, context) and in_object_mode(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         if _ended(LiveCorrection):
             return {"FINISHED"}
-        state, interpreter = context.scene.aim, worker_interpreter(context)
-        take = state.takes[state.active_take]
+        take, interpreter = actors.active_take(context.scene), worker_interpreter(context)
         live.begin(lambda: LiveCorrection(context, take, interpreter, worker_device(context)))
         jobs.redraw()
         self.tell(f"correcting {take.name}; add handles, drag them, and keep the frame")

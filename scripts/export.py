@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> None:
 
     headless.begin(chosen)
     exporting = headless.extension_module("aim_blender.scene.exporting")
-    rig_baking = headless.extension_module("aim_blender.scene.rig_baking")
-    take, actor = rig_baking.take_and_actor(bpy.context.scene, chosen.take)
+    actors, rig_baking = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("actors", "rig_baking"))
+    take, actor = actors.take_and_actor(bpy.context.scene, chosen.take)
     collection = take.collection
     if collection is None:
         raise ValueError(f"the objects of the take {take.name!r} were deleted; bake it again")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import bpy
@@ -21,6 +23,7 @@ from .actor_meshes import (
     read_bone,
     read_jaw,
     read_meshes,
+    read_unchecked,
     scene_millimetres_per_unit,
 )
 from .meshes import is_there
@@ -38,13 +41,21 @@ def add_actor(
 
     Returns the actor and notes for the artist. Raises InputError before anything is recorded.
     """
-    found = read_meshes(sources, bones, millimetres_per_unit)
-    notes = list(found.notes)
-    if millimetres_per_unit is None:
-        from_scene = scene_millimetres_per_unit(scene)
-        millimetres_per_unit, note = guess_millimetres_per_unit(size_of(found.vertices[0]), from_scene)
-        notes += [note] if note else []
-    actor = _record(scene, name, sources[0].object, millimetres_per_unit)
+    return record_actor(
+        scene, name, sources, bones, read_meshes(sources, bones, millimetres_per_unit), millimetres_per_unit
+    )
+
+
+def record_actor(
+    scene: bpy.types.Scene,
+    name: str,
+    sources: list[ShapeSource],
+    bones: dict[str, bpy.types.Object],
+    found: ActorMeshes,
+    millimetres_per_unit: float | None = None,
+) -> tuple[Any, list[str]]:
+    """As add_actor, of meshes that were read and checked before."""
+    actor, notes = _record(scene, name, sources[0].object, found, millimetres_per_unit)
     for source in sources[1:]:
         shape = actor.shapes.add()
         shape.name = source.name
@@ -62,17 +73,21 @@ def add_character(
 
     Returns the actor and notes for the artist. Raises InputError before anything is recorded.
     """
-    found = read_at_rest(item)
-    notes = []
+    return _record(scene, name, item, read_at_rest(item), millimetres_per_unit)
+
+
+def _record(
+    scene: bpy.types.Scene, name: str, neutral: bpy.types.Object, found: ActorMeshes, millimetres_per_unit: float | None
+) -> tuple[Any, list[str]]:
+    """A new actor of the scene, still without shapes, which becomes the active one, and notes for the artist.
+
+    millimetres_per_unit: guessed by the size of what was found, if it is None.
+    """
+    notes = list(found.notes)
     if millimetres_per_unit is None:
         from_scene = scene_millimetres_per_unit(scene)
         millimetres_per_unit, note = guess_millimetres_per_unit(size_of(found.vertices[0]), from_scene)
         notes += [note] if note else []
-    return _record(scene, name, item, millimetres_per_unit), notes
-
-
-def _record(scene: bpy.types.Scene, name: str, neutral: bpy.types.Object, millimetres_per_unit: float) -> Any:
-    """A new actor of the scene, still without shapes, which becomes the active one."""
     state = scene.aim
     actor = state.actors.add()
     actor.identifier = uuid.uuid4().hex
@@ -80,47 +95,54 @@ def _record(scene: bpy.types.Scene, name: str, neutral: bpy.types.Object, millim
     actor.neutral = neutral
     actor.millimetres_per_unit = millimetres_per_unit
     state.active_actor = len(state.actors) - 1
-    return actor
+    return actor, notes
 
 
-def read_actor(actor: Any) -> ActorMeshes:
-    """Read the meshes of a recorded actor. Raises InputError naming what was lost or is wrong.
+def read_actor(actor: Any) -> Callable[[], ActorMeshes]:
+    """Read the meshes of a recorded actor. Returns what places and checks them, without touching Blender's data.
 
     That the shapes are of one face was checked when they were recorded; whoever learns from them checks it again.
+    Raises InputError naming what was lost, and so does what it returns, naming what is wrong.
     """
-    if not is_there(actor.neutral):
-        raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
-    sources = [ShapeSource("neutral", actor.neutral)]
+    sources = [ShapeSource("neutral", neutral_of(actor))]
     for shape in actor.shapes:
         if not is_there(shape.object):
             raise InputError(f"the mesh of {shape.name!r} was deleted; undo, or remove it from the actor's shapes")
         sources.append(ShapeSource(shape.name, shape.object, shape.shape_key))
     bones = _bones_of(actor)
-    found = read_meshes(sources, bones, actor.millimetres_per_unit, check_registered)
-    found.names = ["neutral", *(shape.name for shape in actor.shapes)]
-    repeated = next((name for index, name in enumerate(found.names) if name in found.names[:index]), None)
+    checked = read_unchecked(sources, bones, actor.millimetres_per_unit, check_registered)
+    names = ["neutral", *(shape.name for shape in actor.shapes)]
+    repeated = next((name for index, name in enumerate(names) if name in names[:index]), None)
     if repeated is not None:
         raise InputError(f"two shapes of {actor.name!r} are called {repeated!r}; give every shape a name of its own")
+    jaw_points = None
     if actor.jaw is not None:
         if not is_there(actor.jaw):
             raise InputError(f"the jaw of {actor.name!r} was deleted; undo, or pick another")
-        found.jaw_points = read_jaw(actor.jaw, found.names, np.linalg.inv(found.frame), found.vertices[0])
-    return found
+        neutral = read_at_rest(actor.neutral)
+        jaw_points = read_jaw(actor.jaw, names, np.linalg.inv(neutral.frame), neutral.vertices[0])
+    return lambda: replace(checked(), names=names, jaw_points=jaw_points)
 
 
 def read_neutral(actor: Any, with_bones: bool = False) -> ActorMeshes:
     """Read the neutral of a recorded actor alone, with_bones: and its bones. Raises InputError naming what is wrong."""
-    if not is_there(actor.neutral):
-        raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
+    neutral = neutral_of(actor)
     bones = _bones_of(actor) if with_bones else {}
     if with_bones and not bones:
         raise InputError(f"{actor.name!r} has no bones; fit them to its neutral, or pick a skull and a mandible")
-    found = read_at_rest(actor.neutral)
+    found = read_at_rest(neutral)
     to_frame = np.linalg.inv(found.frame)
     for name, item in bones.items():
         check_object(item)
         found.bones[name] = read_bone(item, to_frame, found.vertices[0])
     return found
+
+
+def neutral_of(actor: Any) -> bpy.types.Object:
+    """The neutral of a recorded actor. Raises InputError if it was deleted."""
+    if not is_there(actor.neutral):
+        raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
+    return actor.neutral
 
 
 def _bones_of(actor: Any) -> dict[str, bpy.types.Object]:
@@ -150,11 +172,36 @@ def active_actor(scene: bpy.types.Scene) -> Any | None:
     return state.actors[state.active_actor] if 0 <= state.active_actor < len(state.actors) else None
 
 
+def active_take(scene: bpy.types.Scene) -> Any | None:
+    """The take chosen in the list, None if there is none."""
+    state = scene.aim
+    return state.takes[state.active_take] if 0 <= state.active_take < len(state.takes) else None
+
+
+def take_and_actor(scene: bpy.types.Scene, name: str) -> tuple[Any, Any]:
+    """The take of this name, or the one chosen in the list, and its actor. Raises InputError."""
+    take = next((each for each in scene.aim.takes if each.name == name), None) if name else active_take(scene)
+    if take is None:
+        raise InputError(
+            f"there is no take called {name!r}; choose one of the list"
+            if name
+            else "there is no take yet; fit a performance first"
+        )
+    return take, actor_of(take)
+
+
+def actor_of(take: Any) -> Any:
+    """The actor of a take. Raises InputError if it is gone."""
+    found = find_actor(take.actor)
+    if found is None:
+        raise InputError(f"the actor of the take {take.name!r} is gone; undo its removal, or fit it again")
+    return found[1]
+
+
 def take_of(scene: bpy.types.Scene, actor: Any, name: str = "") -> Any | None:
     """A take of an actor: of this name, else the one chosen in the list, else the latest; None if there is none."""
-    state = scene.aim
-    takes = [take for take in state.takes if take.actor == actor.identifier]
+    takes = [take for take in scene.aim.takes if take.actor == actor.identifier]
     if name:
         return next((take for take in takes if take.name == name), None)
-    chosen = state.takes[state.active_take] if 0 <= state.active_take < len(state.takes) else None
+    chosen = active_take(scene)
     return chosen if chosen in takes else (takes[-1] if takes else None)

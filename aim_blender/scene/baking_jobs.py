@@ -12,7 +12,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
 from . import actors, baked, folders, meshes, naming, placing
-from .job_making import learned_file, write_delivery
+from .job_making import fitted_file, learned_file, write_delivery
 
 CACHES = ("PC2", "MDD")
 
@@ -25,11 +25,7 @@ def prepare_baking(
     timing: of the tasks' start, end, step, first, fps. reduce_keys_mm: by how much fewer keyframes may move a point.
     Raises InputError, OSError.
     """
-    actor_file, take_path = learned_file(actor), folders.found_again(take.file_path)
-    if not take_path.is_file():
-        raise InputError(f"the take {take_path} is gone; put it back or fit {take.name!r} again")
-    if not actors.is_there(actor.neutral):
-        raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
+    actor_file, take_path, neutral = learned_file(actor), fitted_file(take), actors.neutral_of(actor)
     path, scale = folders.new_job_folder(actor.name, "bake"), actor.millimetres_per_unit
     file = f"bake.{kind.lower()}" if kind in CACHES else "bake.npz"
     delivery = {
@@ -38,7 +34,7 @@ def prepare_baking(
         "take": take.name,
         "take_file": str(take_path),
         "file": file,
-        "frame": meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world)).tolist(),
+        "frame": meshes.rigid_part(meshes.matrix_array(neutral.matrix_world)).tolist(),
         "millimetres_per_unit": scale,
         "reduce_keys_mm": reduce_keys_mm,
         "beside": beside,
@@ -75,13 +71,12 @@ def bring_in_bake(
     else:
         if not file.is_file():
             raise InputError(f"the cache {file} is gone; bake the take again")
-        if not actors.is_there(actor.neutral):
-            raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
+        neutral = actors.neutral_of(actor)
         if delivery.get("beside"):
-            neutral = meshes.read_positions(actor.neutral.data).astype(np.float64)
-            stretch = np.linalg.inv(meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world)))
-            neutral = meshes.transform(stretch @ meshes.matrix_array(actor.neutral.matrix_world), neutral)
-            frame = placing.beside(context, frame, neutral)
+            matrix = meshes.matrix_array(neutral.matrix_world)
+            stretch = np.linalg.inv(meshes.rigid_part(matrix)) @ matrix
+            points = meshes.transform(stretch, meshes.read_positions(neutral.data).astype(np.float64))
+            frame = placing.beside(context, frame, points)
         collection = _show_cache(context, actor, file, figures, frame, name)
         frames = np.array([figures["first"], figures["last"]])
     baked.record_take(

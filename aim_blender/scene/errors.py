@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.archives import open_archive
+from ..core.errors import UNREADABLE, InputError
 from ..core.fitting_settings import POINT_SUFFIXES
 from ..jobs.folder import JobFolder
-from . import actors, folders, legends, meshes, painting
-from .job_making import TAKE_SUFFIX, learned_file, write_delivery
+from . import folders, legends, meshes, painting
+from .job_making import TAKE_SUFFIX, fitted_file, learned_file, write_delivery
 
 SUFFIX = ".errors.npz"
 PICTURES = {"ERROR": ("error curve", ".error.png"), "JAW": ("jaw path", ".jaw.png"), "SHEET": ("sheet", ".sheet.png")}
@@ -31,9 +31,7 @@ _loaded: tuple[str, float, dict[str, np.ndarray]] | None = None  # of the latest
 
 def beside(take: Any, suffix: str) -> Path:
     """A file beside the take's. Raises InputError if the take is gone."""
-    file = folders.found_again(take.file_path)
-    if not file.is_file():
-        raise InputError(f"the take {file} is gone; put it back or fit {take.name!r} again")
+    file = fitted_file(take)
     return file.with_name(file.name.removesuffix(TAKE_SUFFIX) + suffix)
 
 
@@ -80,7 +78,7 @@ def prepare(actor: Any, take: Any, view: str) -> JobFolder:
             "task": "errors",
             "arguments": {
                 "actor": str(learned_file(actor)),
-                "take": str(folders.found_again(take.file_path)),
+                "take": str(fitted_file(take)),
                 "performance": str(performance),
                 "out": str(out),
             },
@@ -95,13 +93,13 @@ def load(path: Path) -> dict[str, np.ndarray]:
     try:
         changed = path.stat().st_mtime
         if _loaded is None or _loaded[:2] != (str(path), changed):
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            with open_archive(path) as archive:
                 arrays = {name: archive[name] for name in ("errors", "frames", "up", "forward")}
             if len(arrays["errors"]) != len(arrays["frames"]) or arrays["errors"].ndim != 2:
                 raise ValueError("errors")
             _loaded = str(path), changed, arrays
         return _loaded[2]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} is missing or damaged; remove it and show the error again") from error
 
 
@@ -121,9 +119,6 @@ def show(context: bpy.types.Context, take: Any, view: str) -> str:
     skin = skin_of(take, errors.shape[1])
     worst = _worst(errors)
     largest = max(float(np.quantile(worst, SHOWN_QUANTILE)), 1e-3)
-    actor = actors.find_actor(take.actor)
-    if actor is None:
-        raise InputError(f"the actor of {take.name!r} is gone; undo, or fit it again")
     hide(take)
     take.error_view, take.error_largest = view, largest
     mesh = meshes.mesh_of(skin)

@@ -14,6 +14,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..core.archives import open_archive
 from ..core.errors import UNREADABLE, InputError
 from . import actors, legends, meshes, painting, placing, vertex_groups
 
@@ -54,7 +55,7 @@ VIEWS: dict[str, View] = {
 def load(path: Path) -> dict[str, np.ndarray]:
     """What the task `inspect` wrote. Raises InputError if it is missing or damaged."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_archive(path) as archive:
             arrays = {name: archive[name] for name in archive.files}
         count = len(arrays["neutral"])
         for name in ARRAYS[2:]:
@@ -70,10 +71,8 @@ def show(context: bpy.types.Context, actor: Any, arrays: dict[str, np.ndarray], 
 
     Raises InputError if the actor's neutral is gone.
     """
-    if not actors.is_there(actor.neutral):
-        raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
     view, scale = VIEWS[what], actor.millimetres_per_unit
-    frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
+    frame = meshes.rigid_part(meshes.matrix_array(actors.neutral_of(actor).matrix_world))
     frame = placing.beside(context, frame, arrays["neutral"] / scale)
     collection = _collection(context.scene, f"{actor.name} Anatomy")
     name = f"{actor.name} {view.title}"

@@ -58,22 +58,31 @@ class PerformanceSource:
         return self.images or self.points is not None or self.folder.lower().endswith(POINT_SUFFIXES)
 
 
-def prepare_learning(actor: Any, choices: dict[str, Any]) -> JobFolder:
-    """Write the capture of an actor and the description of its learning.
+def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
+    """Write the capture of an actor and the description of its learning, as prepare_fitting does its own.
 
     choices: what the task `learn` takes beyond capture and out. Raises InputError, OSError.
     """
-    found = actors.read_actor(actor)
-    path = folders.new_job_folder(actor.name, "learn")
-    arrays = found.capture_arrays(actor.millimetres_per_unit)
-    trusted = tracing.trusted_weights(actor)
-    if trusted is not None:
-        arrays["trusted"] = trusted
-    folders.write_arrays(path / "capture.npz", arrays)
-    out = path / (folders.safe_name(actor.name) + ACTOR_SUFFIX)
-    write_delivery(path, {"kind": "learn", "actor": actor.identifier, "actor_file": out.name})
+    identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
+    checked = actors.read_actor(actor)
+    yield "reading the shapes", 0.5
+    there = actors.find_actor(identifier)
+    if there is None:
+        raise InputError(f"{actor_name!r} was removed while it was read; undo that, and learn it again")
+    trusted = tracing.trusted_weights(there[1])
+    path = folders.new_job_folder(actor_name, "learn")
+
+    def write() -> None:
+        arrays = checked().capture_arrays(scale)
+        if trusted is not None:
+            arrays["trusted"] = trusted
+        folders.write_arrays(path / "capture.npz", arrays)
+
+    yield from meanwhile("writing the shapes", write)
+    out = path / (folders.safe_name(actor_name) + ACTOR_SUFFIX)
+    write_delivery(path, {"kind": "learn", "actor": identifier, "actor_file": out.name})
     arguments = {"capture": str(path / "capture.npz"), "out": str(out), **choices}
-    return JobFolder.create(path, f"learn {actor.name}", [{"task": "learn", "arguments": arguments}])
+    return JobFolder.create(path, f"learn {actor_name}", [{"task": "learn", "arguments": arguments}])
 
 
 def prepare_fitting(
@@ -92,8 +101,7 @@ def prepare_fitting(
     """
     actor_file = learned_file(actor)
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
-    if not actors.is_there(actor.neutral):
-        raise InputError(f"the neutral of {actor_name!r} was deleted; undo, or make the actor again")
+    neutral = actors.neutral_of(actor)
     reader = _reader(scene, actor, source)
     if reader is None:
         performance = Path(bpy.path.abspath(source.folder)) if source.folder else None
@@ -103,7 +111,7 @@ def prepare_fitting(
                 if performance is not None
                 else "no file is picked; pick a folder of meshes, or a file of meshes or points"
             )
-        frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
+        frame = meshes.rigid_part(meshes.matrix_array(neutral.matrix_world))
         take_name = performance.stem if performance.is_file() else performance.name
         given = {"performance": str(performance)}
     else:
@@ -212,12 +220,8 @@ def prepare_retargeting(
     making a correspondence. regions: (V,) how strongly each vertex of the target performs. beside: the result stands
     beside the target's neutral and not on it. Raises InputError, OSError.
     """
-    source_file, target_file = learned_file(actor), learned_file(target)
-    take_path = folders.found_again(take.file_path)
-    if not take_path.is_file():
-        raise InputError(f"the take {take_path} is gone; put it back or fit {take.name!r} again")
-    if not actors.is_there(target.neutral):
-        raise InputError(f"the neutral of {target.name!r} was deleted; undo, or make the actor again")
+    source_file, target_file, take_path = learned_file(actor), learned_file(target), fitted_file(take)
+    neutral = actors.neutral_of(target)
     name = f"{target.name} {take.name}"
     path = folders.new_job_folder(target.name, "retarget")
     take_file, bake_file = path / (folders.safe_name(name) + TAKE_SUFFIX), path / "bake.npz"
@@ -228,7 +232,7 @@ def prepare_retargeting(
         "take": name,
         "take_file": take_file.name,
         "bake_file": bake_file.name,
-        "frame": meshes.rigid_part(meshes.matrix_array(target.neutral.matrix_world)).tolist(),
+        "frame": meshes.rigid_part(meshes.matrix_array(neutral.matrix_world)).tolist(),
         "millimetres_per_unit": target.millimetres_per_unit,
         "beside": beside,
     }
@@ -255,6 +259,14 @@ def learned_file(actor: Any) -> Path:
     path = folders.found_again(actor.file_path)
     if not path.is_file():
         raise InputError(f"the learned actor {path} is gone; put it back or learn {actor.name!r} again")
+    return path
+
+
+def fitted_file(take: Any) -> Path:
+    """The take's file. Raises InputError if it is gone."""
+    path = folders.found_again(take.file_path)
+    if not path.is_file():
+        raise InputError(f"the take {path} is gone; put it back or fit {take.name!r} again")
     return path
 
 

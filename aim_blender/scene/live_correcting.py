@@ -18,7 +18,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.takes import fading
 from . import actors, errors, folders, live, live_objects, markers, meshes
-from .job_making import TAKE_SUFFIX, learned_file
+from .job_making import TAKE_SUFFIX, fitted_file, learned_file
 from .live_fitting import LiveFit
 
 
@@ -29,20 +29,17 @@ class LiveCorrection(live.Live):
 
     def __init__(self, context: bpy.types.Context, take: Any, interpreter: Path, device: str) -> None:
         """Raises InputError if the take, its actor or its result is gone, JobFailed."""
-        found = actors.find_actor(take.actor)
-        if found is None or not meshes.is_there(found[1].neutral):
-            raise InputError(f"the actor of {take.name!r} is gone; undo its removal, or fit it again")
-        actor = found[1]
-        file = learned_file(actor)
-        take_file(take)
-        skin = errors.skin_of(take, len(actor.neutral.data.vertices))
+        actor = actors.actor_of(take)
+        neutral, file = actors.neutral_of(actor), learned_file(actor)
+        fitted_file(take)
+        skin = errors.skin_of(take, len(neutral.data.vertices))
         rig = skin.parent or skin
         self.place = meshes.rigid_part(meshes.matrix_array(rig.matrix_world))
         self.take_name, self.actor = take.name, actor.identifier
         self._at: tuple[int, str] | None = None  # the frame and take file that the handles are placed on
         self._asked = (0, "")
         self._latest_vertices = np.zeros((0, 3), dtype=np.float32)
-        _, rest = live_objects.rest_of(actor.neutral)
+        _, rest = live_objects.rest_of(neutral)
         worker = live.start_worker(interpreter, file, device)
         shown = live_objects.temporary_face(context.scene, actor, f"{take.name} Frame", rest, self.place).name
         super().__init__(context.scene.name, shown, [skin.name], actor.millimetres_per_unit, worker)
@@ -90,7 +87,7 @@ class LiveCorrection(live.Live):
         return item
 
     def request(self, scene: bpy.types.Scene) -> tuple[dict[str, Any], np.ndarray]:
-        file, handles = str(take_file(self.take())), self.handles()
+        file, handles = str(fitted_file(self.take())), self.handles()
         self._asked = scene.frame_current, file
         header = {"kind": "correct", "take": file, "frame": scene.frame_current, "vertices": []}
         if self._at != self._asked or not handles:  # first as it is, to put the handles on it
@@ -122,14 +119,6 @@ class LiveCorrection(live.Live):
         return list(meshes.transform(self.place, place))
 
 
-def take_file(take: Any) -> Path:
-    """The take's file. Raises InputError if it is gone."""
-    file = folders.found_again(take.file_path)
-    if not file.is_file():
-        raise InputError(f"the take {file} is gone; put it back or fit {take.name!r} again")
-    return file
-
-
 def keep_frame(context: bpy.types.Context, now: LiveCorrection | LiveFit, blend: int) -> str:
     """Keep the face that is shown as the present frame of the take. Returns what to tell.
 
@@ -145,7 +134,7 @@ def keep_frame(context: bpy.types.Context, now: LiveCorrection | LiveFit, blend:
     if take is None:
         raise InputError(f"{actor.name!r} has no take that a frame could be kept in; fit a performance first")
     now.settle()
-    file, number = take_file(take), scene.frame_current
+    file, number = fitted_file(take), scene.frame_current
     skin = errors.skin_of(take, len(actor.neutral.data.vertices))
     out = _free(file)
     header = {"kind": "keep", "take": str(file), "out": str(out), "frame": number, "blend": blend}

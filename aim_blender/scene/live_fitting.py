@@ -28,8 +28,7 @@ class LiveFit(live.Live):
         if self.kind not in KINDS:
             raise InputError("live fitting follows an object or points of the scene; choose one of them as the source")
         file = learned_file(actor)
-        if not actors.is_there(actor.neutral):
-            raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
+        actors.neutral_of(actor)
         self.actor, self.actor_name = actor.identifier, actor.name
         self.topology: Topology = meshes.read_topology(meshes.mesh_of(actor.neutral), actor.neutral.name)
         place, rest = live_objects.rest_of(actor.neutral)

@@ -28,25 +28,24 @@ class LiveRetarget(live.Live):
         if take is None:
             raise InputError(f"{actor.name!r} has no take yet; fit a performance of it first")
         file = learned_file(target)
-        if not actors.is_there(target.neutral):
-            raise InputError(f"the neutral of {target.name!r} was deleted; undo, or make the actor again")
+        neutral = actors.neutral_of(target)
         steps, correspondence = characters.correspondence_steps(actor, target)
         self._correspondence: dict[str, Any] = dict(correspondence)
         if steps:
             self._correspondence["correspond"] = steps[0]["arguments"]
         self._begun_with = interpreter, device
-        self.actor, self.target, self.target_name = actor.identifier, target.identifier, target.name
+        self.actor, self.target = actor.identifier, target.identifier
         self.take_name = take.name
         self._source_file = str(learned_file(actor))
         self._settings: tuple[Any, ...] = ()
         self._regions: tuple[tuple[Any, ...], np.ndarray] | None = None
-        self._neutral_mesh = target.neutral.data.name
-        self._place, self._rest = live_objects.rest_of(target.neutral)
+        self._neutral_mesh = neutral.data.name
+        self._place, self._rest = live_objects.rest_of(neutral)
         covered = []
         if state.beside:
             self._place = placing.beside(context, self._place, self._rest)
-        elif target.neutral.visible_get():
-            covered = [target.neutral.name]
+        elif neutral.visible_get():
+            covered = [neutral.name]
         worker = live.start_worker(interpreter, file, device)
         shown = self._make_face(scene, target)
         super().__init__(scene.name, shown, covered, target.millimetres_per_unit, worker)

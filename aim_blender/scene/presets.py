@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from ..core.errors import InputError
+from ..core.errors import UNREADABLE, InputError
 from ..jobs.folder import write_atomically
 from . import folders
 
@@ -140,7 +140,7 @@ def _read(file: Path, kind: str) -> dict[str, Any]:
         settings = found["settings"]
         if found["aim_preset"] != kind or not isinstance(settings, dict):
             raise ValueError("of another kind")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{file} is no preset for {kind}, or it is damaged; remove it") from error
     strange = [path for path in settings if path not in SETTINGS[kind]]
     if strange:

@@ -11,6 +11,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.expression_names import pair_expressions
 from . import actors
+from .vertex_groups import read_vertex_group
 
 
 def picked_target(scene: bpy.types.Scene, actor: Any, name: str) -> Any:
@@ -74,9 +75,7 @@ def region_strength(state: Any, target: Any) -> np.ndarray | None:
     """
     if not len(state.regions):
         return None
-    neutral = target.neutral
-    if not actors.is_there(neutral):
-        raise InputError(f"the neutral of {target.name!r} was deleted; undo, or make the actor again")
+    neutral = actors.neutral_of(target)
     strength = np.ones(len(neutral.data.vertices))
     for region in state.regions:
         group = neutral.vertex_groups.get(region.name)
@@ -84,8 +83,6 @@ def region_strength(state: Any, target: Any) -> np.ndarray | None:
             raise InputError(
                 f"{neutral.name!r} has no vertex group {region.name!r}; pick one of its groups, or remove the region"
             )
-        for vertex in neutral.data.vertices:
-            for entry in vertex.groups:
-                if entry.group == group.index:
-                    strength[vertex.index] *= 1 + entry.weight * (round(region.strength, 6) - 1)
+        weights = read_vertex_group(neutral, group).astype(np.float64)
+        strength *= 1 + weights * (round(region.strength, 6) - 1)
     return strength

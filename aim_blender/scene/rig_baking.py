@@ -221,20 +221,3 @@ def _rotation_columns(bone: bpy.types.PoseBone, rotation: np.ndarray) -> list[tu
     for previous, following in pairwise(angles):
         following.make_compatible(previous)
     return [("rotation_euler", index, column) for index, column in enumerate(np.array(angles).T)]
-
-
-def take_and_actor(scene: bpy.types.Scene, name: str) -> tuple[Any, Any]:
-    """The take of this name, or the one chosen in the list, and its actor. Raises InputError."""
-    state = scene.aim
-    if name:
-        take = next((each for each in state.takes if each.name == name), None)
-        if take is None:
-            raise InputError(f"there is no take called {name!r}; choose one of the list")
-    elif 0 <= state.active_take < len(state.takes):
-        take = state.takes[state.active_take]
-    else:
-        raise InputError("there is no take yet; fit a performance first")
-    found = actors.find_actor(take.actor)
-    if found is None:
-        raise InputError(f"the actor of the take {take.name!r} is gone; undo its removal")
-    return take, found[1]
