@@ -195,6 +195,14 @@ class ImageSolver:
             detail = detail + step[len(found_head) :].reshape(count, names)
         raise AssertionError
 
+    def off(self, view: View, head: np.ndarray, jaw: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(C, P, 2) mm and (C,) pixels a mm, as Solved has them, with a head (4, 4), a jaw (4, 4) and weights (M, N)
+        given."""
+        local = skin(self.neutral, jaw[None], self.skin_weight)[0]
+        local = local + np.einsum("pm,mn,pnx->px", self.point_modes, weights, self.expressions, optimize=True)
+        off, _, scale = view.equations(local @ head[:3, :3].T + head[:3, 3])
+        return off, scale
+
     def first_head(self, view: View) -> np.ndarray:
         """H (4, 4) of the neutral as the camera that sees most of it would have it with parallel rays."""
         most = int((view.trust > 0).sum(1).argmax())
@@ -259,29 +267,40 @@ def fit_image_points(
     # A weight that is the same everywhere, as coefficients of the modes.
     everywhere = np.linalg.lstsq(solver.modes, np.ones(len(solver.modes)), rcond=None)[0]  # (M,)
     error_mm, pixel_error = np.zeros((total, 2), dtype=np.float32), np.zeros(total)
-    outliers = 0
-    for done, frame in enumerate(np.flatnonzero(~missing), 1):
-        images = by_frame[frame]
-        view = View([used[camera] for camera in points.camera_of[images]], pixels[images], trust[images])
+    outliers, there = 0, np.flatnonzero(~missing)
+    views = {
+        frame: View([used[camera] for camera in points.camera_of[images]], pixels[images], trust[images])
+        for frame in there
+        for images in [by_frame[frame]]
+    }
+    believed: dict[int, np.ndarray] = {}  # (C, P) bool by frame
+
+    def compare(frame: int, off: np.ndarray, scale: np.ndarray) -> None:
+        distance = np.linalg.norm(off, axis=-1)  # (C, P)
+        error_mm[frame] = distance[believed[frame]].mean(), distance[believed[frame]].max()
+        pixel_error[frame] = (distance * scale[:, None])[believed[frame]].mean()
+
+    for done, (frame, view) in enumerate(views.items(), 1):
         found = solver.solve(view)
         head[frame], jaw[frame] = found.head, found.jaw
         coefficients[frame] = found.detail + np.outer(everywhere, found.face)
-        believed = found.say > 0.25 * view.trust
-        outliers += int(((view.trust > 0) & ~believed).sum())
-        distance = np.linalg.norm(found.off, axis=-1)  # (C, P)
-        error_mm[frame] = distance[believed].mean(), distance[believed].max()
-        pixel_error[frame] = (distance * found.scale[:, None])[believed].mean()
+        believed[frame] = found.say > 0.25 * view.trust
+        outliers += int(((view.trust > 0) & ~believed[frame]).sum())
+        compare(frame, found.off, found.scale)
         report(
             {
                 "message": "Fitting",
                 "done": done,
-                "total": int((~missing).sum()),
+                "total": len(there),
                 "error_mm": float(error_mm[: frame + 1, 0].sum() / done),
             }
         )
     timeline = Timeline(actor, points.frames, missing, settings.temporal)
     head, jaw = timeline.settled_motions(head, jaw)
     coefficients = timeline.settled_weights(coefficients)
+    if settings.temporal > 0:
+        for frame, view in views.items():
+            compare(frame, *solver.off(view, head[frame], jaw[frame], coefficients[frame]))
     seconds = time.perf_counter() - start
     unplaced = [name for name in points.names if name not in landmarks.places]
     notes = []

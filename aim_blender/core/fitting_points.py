@@ -163,24 +163,33 @@ def fit_points(
     jaw[there] = jaw_of_points.predict(np.where(trust[there, :, None] > 0, still[there], np.nan))
     coefficients = np.zeros((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
     error_mm = np.zeros((total, 2), dtype=np.float32)
-    outliers = 0
+    believed = np.zeros((total, count), dtype=bool)
+
+    def residual(frame: int) -> np.ndarray:
+        return still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0]
+
+    def compare(frame: int) -> None:
+        off = (solver.rows @ coefficients[frame].reshape(-1)).reshape(-1, 3) - residual(frame)
+        distance = np.linalg.norm(off, axis=1)[believed[frame]]
+        if len(distance):
+            error_mm[frame] = distance.mean(), distance.max()
+
     for done, frame in enumerate(there, 1):
-        good = solver.believable(still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0], trust[frame])
-        outliers += int((~good & (trust[frame] > 0)).sum())
+        believed[frame] = good = solver.believable(residual(frame), trust[frame])
         if not good[trust[frame] > 0].all():
             jaw[frame] = jaw_of_points.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
-        residual = still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0]
-        coefficients[frame] = solver.solve(residual, np.where(good, trust[frame], 0.0))
-        left = (solver.rows @ coefficients[frame].reshape(-1)).reshape(-1, 3) - residual
-        off = np.linalg.norm(left, axis=1)[good]
-        if len(off):
-            error_mm[frame] = off.mean(), off.max()
+        coefficients[frame] = solver.solve(residual(frame), np.where(good, trust[frame], 0.0))
+        compare(frame)
         if done % 10 == 0 or done == len(there):
             mean = float(error_mm[there[:done], 0].mean())
             report({"message": "Fitting", "done": done, "total": len(there), "error_mm": mean})
     timeline = Timeline(actor, points.frames, missing, settings.temporal)
     head, jaw = timeline.settled_motions(head, jaw)
     coefficients = timeline.settled_weights(coefficients)
+    if settings.temporal > 0:
+        still = without_head(filled, head)
+        for frame in there:
+            compare(frame)
     seconds = time.perf_counter() - start
     return Take(
         names=actor.names,
@@ -197,7 +206,7 @@ def fit_points(
             **timeline.figures(error_mm),
             "points": count,
             "missing_points": int((trust[there] == 0).sum()),
-            "outliers": outliers,
+            "outliers": int((~believed & (trust > 0))[there].sum()),
             "notes": timeline.notes("have too few points"),
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,

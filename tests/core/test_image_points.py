@@ -131,6 +131,21 @@ def test_frames_with_too_few_points_are_filled_in(demo_learned, points, cameras,
         fit_image_points(demo_learned, dataclasses.replace(points, positions=positions), cameras, landmarks)
 
 
+def test_errors_are_those_of_the_smoothed_take(demo_learned, points, cameras, landmarks, vertices, clean_take):
+    smooth = fit_image_points(demo_learned, points, cameras, landmarks, ImageFittingSettings(temporal=4.0))
+
+    def off(take):
+        """(I, P) pixels."""
+        found = evaluate_take(demo_learned, take)["vertices"][:, vertices].astype(float)
+        seen = np.concatenate([[camera.project(frame) for camera in cameras] for frame in found])
+        return np.linalg.norm(seen - points.positions, axis=-1)
+
+    believed = off(clean_take)
+    believed = believed < np.sort(believed, axis=None)[-clean_take.figures["outliers"]]
+    assert smooth.figures["mean_px"] == pytest.approx(off(smooth)[believed].mean(), rel=0.1)
+    assert smooth.figures["mean_px"] > 2 * clean_take.figures["mean_px"]
+
+
 def test_a_still_head_stays(demo_learned, points, cameras, landmarks):
     take = fit_image_points(demo_learned, points, cameras, landmarks, ImageFittingSettings(head="still", modes=4))
     assert np.array_equal(take.head, np.tile(np.eye(4), (6, 1, 1)))

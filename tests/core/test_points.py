@@ -55,6 +55,13 @@ def test_few_points_give_the_whole_face(demo_learned, demo_shot, clean_mm):
     assert clean_mm < 0.1 * moved
 
 
+def test_errors_are_those_of_the_smoothed_take(demo_learned, points, vertices):
+    take = fit_points(demo_learned, points, PointFittingSettings(temporal=6.0))
+    off = np.linalg.norm(evaluate_take(demo_learned, take)["vertices"][:, vertices] - points.positions, axis=-1)
+    assert take.figures["outliers"] == 0
+    np.testing.assert_allclose(take.error_mm, np.stack([off.mean(1), off.max(1)], axis=1), atol=1e-3)
+
+
 def test_outliers_and_missing_points_hardly_matter(demo_learned, demo_shot, points, clean_mm):
     random = np.random.default_rng(0)
     some = random.random(points.positions.shape[:2])[..., None]
