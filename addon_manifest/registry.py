@@ -17,6 +17,7 @@ from . import (
     batch_properties,
     command_line,
     fitting_properties,
+    menus,
     overlays,
     panels,
     preferences,
@@ -37,6 +38,7 @@ CLASSES: tuple[type[Any], ...] = (
     *preferences.CLASSES,
     *ops.CLASSES,
     *preset_menus.CLASSES,
+    *menus.CLASSES,
     *panels.CLASSES,
     *retarget_panels.CLASSES,
     *baking_panel.CLASSES,
@@ -59,8 +61,10 @@ def register() -> None:
         thumbnails.register()
         shape_preview.register()
         status_bar.register()
+        menus.register()
         command_line.register()
     except BaseException:
+        menus.unregister()
         status_bar.unregister()
         shape_preview.unregister()
         thumbnails.unregister()
@@ -76,6 +80,7 @@ def register() -> None:
 def unregister() -> None:
     """Stop all workers, then unregister everything in reverse."""
     command_line.unregister()
+    menus.unregister()
     status_bar.unregister()
     shape_preview.unregister()
     thumbnails.unregister()
