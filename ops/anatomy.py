@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import bpy
 from bpy.props import EnumProperty
 
 from ..aim_blender.scene import actors, anatomy_jobs, jobs, tracing
 from .base import AimOperator, in_object_mode, may_start_job, refused, require_actor, worker_interpreter
+from .computing import ComputingOperator
 from .results import deliver
 
 
-class AIM_OT_constraints_trace(AimOperator, bpy.types.Operator):
+class AIM_OT_constraints_trace(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.constraints_trace"
     bl_label = "Trace Constraints"
     bl_description = (
@@ -31,8 +35,11 @@ class AIM_OT_constraints_trace(AimOperator, bpy.types.Operator):
             return refused(cls, "Return to Object Mode first")
         return True
 
-    def run(self, context: bpy.types.Context) -> set[str]:
-        traced = tracing.trace_actor(require_actor(context))
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
+        return tracing.read_for_tracing(require_actor(context))
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        traced = tracing.keep(found)
         context.scene.aim.show_constraints = True
         jobs.redraw("WINDOW")
         self.tell("; ".join([traced.sentence, *traced.notes]), warning=bool(traced.notes))
@@ -56,7 +63,7 @@ class AIM_OT_anatomy_fit(AimOperator, bpy.types.Operator):
         actor = require_actor(context)
         interpreter = worker_interpreter(context)
         run = jobs.Run(actor.identifier, "anatomy", interpreter, deliver)
-        run.start(anatomy_jobs.prepare_anatomy(actor))
+        run.preparation = anatomy_jobs.prepare_anatomy(actor)
         jobs.begin(run)
         if run.active:
             self.tell(f"fitting bones to {actor.name}")

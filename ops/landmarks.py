@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -12,10 +13,11 @@ from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs, landmarks, tracing
 from ..aim_blender.scene.vertex_groups import check_own_mesh
 from .base import AimOperator, refused, require_actor
+from .computing import ComputingOperator, actor_of, of_actor
 from .picking import VertexPicker, has_neutral
 
 
-class AIM_OT_landmarks_suggest(AimOperator, bpy.types.Operator):
+class AIM_OT_landmarks_suggest(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.landmarks_suggest"
     bl_label = "Suggest Landmarks"
     bl_description = "Find the landmarks of the face by its form. Those that you picked stay where they are"
@@ -25,9 +27,12 @@ class AIM_OT_landmarks_suggest(AimOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_neutral(cls, context)
 
-    def run(self, context: bpy.types.Context) -> set[str]:
-        actor = require_actor(context)
-        count = landmarks.suggest(actor)
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
+        return of_actor(require_actor(context), landmarks.read_for_suggestion)
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        actor, suggested = actor_of(found)
+        count = landmarks.suggest(actor, suggested)
         jobs.redraw("WINDOW")
         jobs.redraw()
         self.tell(f"{count} landmarks on {actor.name}; pick those anew that lie wrong")
@@ -106,7 +111,7 @@ class AIM_OT_depths_reset(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_trusted_propose(AimOperator, bpy.types.Operator):
+class AIM_OT_trusted_propose(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.trusted_propose"
     bl_label = "Propose Region"
     bl_description = (
@@ -123,13 +128,16 @@ class AIM_OT_trusted_propose(AimOperator, bpy.types.Operator):
             return refused(cls, "Return to Object Mode first")
         return True
 
-    def run(self, context: bpy.types.Context) -> set[str]:
-        share = tracing.paint_proposal(require_actor(context))
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
+        return of_actor(require_actor(context), tracing.read_for_proposal)
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        share = tracing.paint_proposal(*actor_of(found))
         self.tell(f"{share:.0%} of the points are trusted; constraints start there")
         return {"FINISHED"}
 
 
-class AIM_OT_trusted_paint(AimOperator, bpy.types.Operator):
+class AIM_OT_trusted_paint(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.trusted_paint"
     bl_label = "Paint Region"
     bl_description = "Paint the trusted region on the neutral with Weight Paint; where there is none yet it is proposed"
@@ -143,16 +151,20 @@ class AIM_OT_trusted_paint(AimOperator, bpy.types.Operator):
             return refused(cls, "The neutral is hidden; show it first")
         return True
 
-    def run(self, context: bpy.types.Context) -> set[str]:
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
         actor = require_actor(context)
         check_own_mesh(actor.neutral)
         if context.mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
-        group = actor.neutral.vertex_groups.get(tracing.TRUSTED_GROUP)
-        if group is None:
-            tracing.paint_proposal(actor)
-        else:
-            actor.neutral.vertex_groups.active = group
+        if tracing.TRUSTED_GROUP in actor.neutral.vertex_groups:
+            return of_actor(actor, lambda _: lambda: None)
+        return of_actor(actor, tracing.read_for_proposal)
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        actor, proposed = actor_of(found)
+        if proposed is not None:
+            tracing.paint_proposal(actor, proposed)
+        actor.neutral.vertex_groups.active = actor.neutral.vertex_groups.get(tracing.TRUSTED_GROUP)
         for item in context.view_layer.objects:
             item.select_set(item == actor.neutral)
         context.view_layer.objects.active = actor.neutral

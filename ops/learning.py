@@ -61,9 +61,8 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)
         interpreter = worker_interpreter(context)
-        folder = prepare_learning(actor, self._choices(context))
         run = jobs.Run(actor.identifier, "learn", interpreter, deliver)
-        run.start(folder)
+        run.preparation = prepare_learning(actor, self._choices(context))
         jobs.begin(run)
         if run.active:
             self.tell(f"learning {actor.name}")

@@ -153,6 +153,16 @@ def read_meshes(
     millimetres_per_unit: only for the notes; guessed while None. check: how much is checked of the shapes.
     Raises InputError naming the object at fault.
     """
+    return read_unchecked(sources, bones, millimetres_per_unit, check)()
+
+
+def read_unchecked(
+    sources: list[ShapeSource],
+    bones: dict[str, bpy.types.Object],
+    millimetres_per_unit: float | None = None,
+    check: Callable[[list[str], list[np.ndarray], list[Topology]], None] = check_shapes,
+) -> Callable[[], ActorMeshes]:
+    """The first part of read_meshes. Returns the other one, which takes longer and does not touch Blender's data."""
     if len(sources) < 2:
         check_shapes([source.name for source in sources], [], [])
     neutral = sources[0].object
@@ -162,22 +172,49 @@ def read_meshes(
     frame = meshes.rigid_part(neutral_matrix)
     topology = meshes.read_topology(meshes.mesh_of(neutral), neutral.name)
     labels = [source.name if source.shape_key else source.object.name for source in sources]
-    local, topologies = [], []
+    local, topologies, matrices, from_keys = [], [], [], []
+    to_frame = np.linalg.inv(frame)
     for source in sources:
-        same = source.object == neutral
+        from_keys.append(source.object == neutral)
+        matrices.append(to_frame @ meshes.matrix_array(source.object.matrix_world))
         mesh = meshes.mesh_of(source.object)
-        topologies.append(topology if same else meshes.read_topology(mesh, source.object.name))
+        topologies.append(topology if from_keys[-1] else meshes.read_topology(mesh, source.object.name))
         local.append(_shape_key_alone(source.object, source.shape_key) if source.shape_key else _plain(source.object))
+    placed_neutral = local[0] @ matrices[0][:3, :3].T
+    found = {name: read_bone(item, to_frame, placed_neutral) for name, item in bones.items()}
+    names = ["neutral" if not source.shape_key and index == 0 else source.name for index, source in enumerate(sources)]
+
+    def checked() -> ActorMeshes:
+        placed, notes = _placed_shapes(labels, local, topologies, matrices, from_keys, millimetres_per_unit)
+        check(labels, placed, topologies)
+        return ActorMeshes(names, np.stack(placed).astype(np.float32), topology, frame, found, notes)
+
+    return checked
+
+
+def _placed_shapes(
+    labels: list[str],
+    local: list[np.ndarray],
+    topologies: list[Topology],
+    matrices: list[np.ndarray],
+    from_keys: list[bool],
+    millimetres_per_unit: float | None,
+) -> tuple[list[np.ndarray], list[str]]:
+    """Shapes (V, 3), the neutral first, in the actor's space, and what to tell of where they stand.
+
+    matrices: (4, 4) of each, to the actor's space. from_keys: whether it is the neutral's or a shape key of its mesh.
+    Raises InputError if they have not all the neutral's count of vertices, or numbers are none.
+    """
+    topology = topologies[0]
     # Counts and numbers first: what follows compares vertex by vertex.
     for label, points, other in zip(labels, local, topologies, strict=True):
         if len(points) != topology.vertex_count or other.vertex_count != topology.vertex_count:
             check_shapes(labels, local, topologies)
         check_finite(label, points)
-    to_frame = np.linalg.inv(frame)
-    placed, aside, shifted = [], [], []
+    placed: list[np.ndarray] = []
+    aside, shifted = [], []
     size = 0.0
-    for source, label, points in zip(sources, labels, local, strict=True):
-        matrix = to_frame @ meshes.matrix_array(source.object.matrix_world)
+    for label, points, matrix, from_key in zip(labels, local, matrices, from_keys, strict=True):
         unmoved = points @ matrix[:3, :3].T
         moved = unmoved + matrix[:3, 3]
         if not placed:
@@ -186,7 +223,7 @@ def read_meshes(
             scale = millimetres_per_unit or guess_millimetres_per_unit(size, 1000.0)[0]
             continue
         stands_aside = False
-        if source.object != neutral:
+        if not from_key:
             # The typical vertex of a face hardly moves in an expression, so the median tells which reading is meant.
             distances = [float(np.median(np.linalg.norm(each - placed[0], axis=1))) for each in (unmoved, moved)]
             stands_aside = distances[1] - distances[0] > NEARER_SHARE * size
@@ -196,16 +233,13 @@ def read_meshes(
         offset = np.linalg.norm(np.median(placed[-1] - placed[0], axis=0)) * scale
         if offset > OFFSET_TO_MENTION_MILLIMETRES:
             shifted.append(f"{label} by {offset:.1f} mm")
-    check(labels, placed, topologies)
     notes = []
     if aside:
         stand = "stand" if len(aside) > 1 else "stands"
         notes.append(f"{listed(aside)} {stand} beside the neutral; the location was ignored")
     if shifted:
         notes.append(f"the whole head seems shifted in {listed(shifted)}; stabilise the meshes if that is not meant")
-    found = {name: read_bone(item, to_frame, placed[0]) for name, item in bones.items()}
-    names = ["neutral" if not source.shape_key and index == 0 else source.name for index, source in enumerate(sources)]
-    return ActorMeshes(names, np.stack(placed).astype(np.float32), topology, frame, found, notes)
+    return placed, notes
 
 
 def shape_points(shape: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..core.meshes import read_mesh, write_mesh
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
 from . import actor_meshes, actors, folders, inspected, meshes, naming, painting, pictures
-from .job_making import ACTOR_SUFFIX, learned_file, write_delivery
+from .job_making import ACTOR_SUFFIX, Preparation, learned_file, meanwhile, write_delivery
 
 SHEET = "sheet"
 FITTED = "aim_fitted"  # on a bone that was fitted: how it came, so that one which was worked on is never thrown away
@@ -27,11 +27,12 @@ TEETH = ("upper_teeth", "lower_teeth")
 # -- fitting bones ----------------------------------------------------------------------------------------------------
 
 
-def prepare_anatomy(actor: Any) -> JobFolder:
+def prepare_anatomy(actor: Any) -> Preparation:
     """Write the neutral, landmarks, depths and teeth of an actor, and the description of fitting bones to them.
 
-    Raises InputError, OSError.
+    A generator, as job_making's are. Raises InputError, OSError.
     """
+    identifier, actor_name = actor.identifier, actor.name
     found = actors.read_neutral(actor)
     scale, to_frame = actor.millimetres_per_unit, np.linalg.inv(found.frame)
     count = found.topology.vertex_count
@@ -50,7 +51,6 @@ def prepare_anatomy(actor: Any) -> JobFolder:
             teeth[name] = actor_meshes.read_bone(item, to_frame, found.vertices[0])
     path = folders.new_job_folder(actor.name, "anatomy")
     arguments: dict[str, Any] = {"neutral": str(path / "neutral.obj"), "out": str(path / "bones")}
-    write_mesh(path / "neutral.obj", found.vertices[0] * scale, found.topology)
     if len(actor.landmarks):
         arguments["landmarks"] = str(path / "landmarks.json")
         _write_json(path / "landmarks.json", {each.name: each.vertex for each in actor.landmarks})
@@ -64,15 +64,17 @@ def prepare_anatomy(actor: Any) -> JobFolder:
         for name, (points, triangles) in teeth.items():
             topology = Topology(triangles.ravel(), np.full(len(triangles), 3), len(points))
             write_mesh(path / "teeth" / f"{name}.obj", points * scale, topology)
+    neutral = found.vertices[0] * scale
+    yield from meanwhile("writing the neutral", lambda: write_mesh(path / "neutral.obj", neutral, found.topology))
     delivery = {
         "kind": "anatomy",
-        "actor": actor.identifier,
+        "actor": identifier,
         "bones": "bones",
         "frame": found.frame.tolist(),
         "millimetres_per_unit": scale,
     }
     write_delivery(path, delivery)
-    return JobFolder.create(path, f"fit bones to {actor.name}", [{"task": "anatomy", "arguments": arguments}])
+    return JobFolder.create(path, f"fit bones to {actor_name}", [{"task": "anatomy", "arguments": arguments}])
 
 
 def bring_in_bones(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -11,7 +12,7 @@ import numpy as np
 from . import actor_meshes, actors, meshes, painting, rigging, versions
 
 if TYPE_CHECKING:
-    from ..core.demo_actor import DemoActor
+    from ..core.demo_actor import DemoActor, DemoPerformance
 
 NAME = "Demo"
 MILLIMETRES_PER_UNIT = 1000.0  # metres, which Blender's scenes are in
@@ -19,14 +20,20 @@ GAP_UNITS = 0.1
 FIRST_FRAME = 1
 
 
-def add_demo_actor(context: bpy.types.Context) -> Any:
+def make() -> tuple[DemoActor, DemoPerformance]:
+    """The demo actor and what it performs, (F, V, 3) mm in float32, without touching Blender's data."""
+    from ..core.demo_actor import make_demo_actor  # here, so that enabling the extension does not wait for it
+
+    demo = make_demo_actor()
+    truth = demo.performance()
+    return demo, replace(truth, vertices=truth.vertices.astype(np.float32))
+
+
+def add_demo_actor(context: bpy.types.Context, demo: DemoActor, truth: DemoPerformance) -> Any:
     """Add the demo actor's neutral with 19 shape keys, its bones and eyes, and a performance beside it.
 
     The actor is recorded and the performance picked, so that Learn is the next step. Returns the actor.
     """
-    from ..core.demo_actor import make_demo_actor  # here, so that enabling the extension does not wait for it
-
-    demo = make_demo_actor()
     scene = context.scene
     collection = bpy.data.collections.new(f"{NAME} Actor")
     scene.collection.children.link(collection)
@@ -45,7 +52,6 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     for item in (skull, mandible):
         item.data.materials.append(bone)
     eyes.parent = neutral  # so that results get eyes too
-    truth = demo.performance()
     frames = truth.vertices
     performance = _add_skin(collection, demo, f"{NAME} Performance", frames[0], material)
     _animate(performance, frames)
@@ -60,7 +66,9 @@ def add_demo_actor(context: bpy.types.Context) -> Any:
     context.view_layer.update()
     sources = [actor_meshes.ShapeSource("neutral", neutral)]
     sources += [actor_meshes.ShapeSource(name, neutral, name) for name in demo.names[1:]]
-    actor, _ = actors.add_actor(scene, NAME, sources, {"skull": skull, "mandible": mandible}, MILLIMETRES_PER_UNIT)
+    bones = {"skull": skull, "mandible": mandible}
+    found = actor_meshes.ActorMeshes(demo.names, demo.shapes, demo.topology, np.eye(4))  # made right: not read again
+    actor, _ = actors.record_actor(scene, NAME, sources, bones, found, MILLIMETRES_PER_UNIT)
     state = scene.aim
     state.performance_kind = "OBJECT"
     state.performance_object = performance

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -16,13 +17,17 @@ from ..core.tissue_depths import TISSUE_DEPTHS
 from . import actors, meshes
 
 
-def suggest(actor: Any) -> int:
-    """Set the actor's landmarks to what the geometry suggests; what somebody picked stays. Returns how many there are.
+def read_for_suggestion(actor: Any) -> Callable[[], dict[str, int]]:
+    """Read what suggesting landmarks takes. Returns what finds their vertices by name, without touching Blender's data.
 
-    Raises InputError if no face is found.
+    Raises InputError if the neutral cannot be read; what it returns does so if no face is found.
     """
-    found = actors.read_neutral(actor)
-    suggested = suggest_landmarks(found.vertices[0] * actor.millimetres_per_unit, found.topology.triangles())
+    found, scale = actors.read_neutral(actor), actor.millimetres_per_unit
+    return lambda: suggest_landmarks(found.vertices[0] * scale, found.topology.triangles())
+
+
+def suggest(actor: Any, suggested: dict[str, int]) -> int:
+    """Set the actor's landmarks to those suggested; what somebody picked stays. Returns how many there are."""
     picked = {each.name: each.vertex for each in actor.landmarks if each.picked}
     actor.landmarks.clear()
     for name in LANDMARK_NAMES:

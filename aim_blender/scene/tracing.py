@@ -6,6 +6,7 @@ What was traced is kept for this session only: it is seen, and learning traces a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,8 @@ from mathutils.bvhtree import BVHTree
 
 from ..core.bone_checks import set_bones_right
 from ..core.captures import Bone
-from ..core.constraints import Constraints, RayCaster, describe_tracing, trace
+from ..core.constraints import RayCaster, describe_tracing, trace
+from ..core.errors import InputError
 from ..core.face_landmarks import suggest_landmarks
 from ..core.trusted_region import LEAST_TRUSTED, propose_trusted, trusted_points
 from . import actors, vertex_groups
@@ -26,10 +28,12 @@ TRUSTED_GROUP = "AIM Trusted"
 class Traced:
     """The constraints of an actor as they were traced, in the actor's space in Blender units.
 
-    skin, bone: (C, 3) the ends of the thickness. normal: (C, 3) of the skin point's bone. on_mandible: (C,) bool.
-    sentence, notes: what to tell. made_of: by which it shows whether the meshes have been moved or changed since.
+    actor: its identifier. skin, bone: (C, 3) the ends of the thickness. normal: (C, 3) of the skin point's bone.
+    on_mandible: (C,) bool. sentence, notes: what to tell. made_of: by which it shows whether the meshes have been moved
+    or changed since.
     """
 
+    actor: str
     skin: np.ndarray
     bone: np.ndarray
     normal: np.ndarray
@@ -45,18 +49,43 @@ TRACED: dict[str, Traced] = {}  # by the actor's identifier
 
 def trace_actor(actor: Any) -> Traced:
     """Trace the constraints of an actor and keep them for the overlay. Raises InputError naming what is missing."""
+    return keep(read_for_tracing(actor)())
+
+
+def keep(traced: Traced) -> Traced:
+    """Let the overlay show it. Returns it."""
+    TRACED[traced.actor] = traced
+    return traced
+
+
+def read_for_tracing(actor: Any) -> Callable[[], Traced]:
+    """Read what tracing takes. Returns what traces, without touching Blender's data.
+
+    Raises InputError naming what is missing, and so may what it returns.
+    """
     found = actors.read_neutral(actor, with_bones=True)
-    scale = actor.millimetres_per_unit
-    bones = {name: Bone(points * scale, triangles) for name, (points, triangles) in found.bones.items()}
-    neutral = found.vertices[0].astype(np.float64) * scale
-    triangles = found.topology.triangles()
-    triangles, bones, corrected = set_bones_right(neutral, triangles, bones)
-    trusted = trusted_points(trusted_weights(actor))
-    constraints, figures = trace(neutral, triangles, bones, ray_caster, trusted)
-    sentence, notes = describe_tracing(figures)
-    notes = [*corrected, *notes]
-    TRACED[actor.identifier] = _in_units(constraints, neutral, scale, figures, sentence, notes, made_of(actor))
-    return TRACED[actor.identifier]
+    scale, identifier = actor.millimetres_per_unit, actor.identifier
+    made, painted = made_of(actor), trusted_weights(actor)
+
+    def traced() -> Traced:
+        bones = {name: Bone(points * scale, triangles) for name, (points, triangles) in found.bones.items()}
+        neutral = found.vertices[0].astype(np.float64) * scale
+        triangles, bones, corrected = set_bones_right(neutral, found.topology.triangles(), bones)
+        constraints, figures = trace(neutral, triangles, bones, ray_caster, trusted_points(painted))
+        sentence, notes = describe_tracing(figures)
+        return Traced(
+            actor=identifier,
+            skin=(neutral[constraints.points] / scale).astype(np.float32),
+            bone=(constraints.bone / scale).astype(np.float32),
+            normal=constraints.normal.astype(np.float32),
+            on_mandible=constraints.on_mandible,
+            figures=figures,
+            sentence=sentence,
+            notes=[*corrected, *notes],
+            made_of=made,
+        )
+
+    return traced
 
 
 def ray_caster(vertices: np.ndarray, triangles: np.ndarray) -> RayCaster:
@@ -89,39 +118,30 @@ def trusted_weights(actor: Any) -> np.ndarray | None:
     return None if group is None else vertex_groups.read_vertex_group(actor.neutral, group)
 
 
-def paint_proposal(actor: Any) -> float:
-    """Write the proposed trusted region into the neutral's vertex group, which is made if there is none.
+def read_for_proposal(actor: Any) -> Callable[[], np.ndarray]:
+    """Read what proposing a trusted region takes. Returns what finds its weights (V,), without touching Blender's data.
 
-    Returns the share of the points that are trusted. Raises InputError if no face is found to propose it on, or the
-    mesh is linked.
+    Raises InputError if the mesh is linked; what it returns does so if no face is found to propose it on.
     """
     found = actors.read_neutral(actor)
     vertex_groups.check_own_mesh(actor.neutral)
-    triangles = found.topology.triangles()
     landmarks = {each.name: each.vertex for each in actor.landmarks if each.vertex < len(found.vertices[0])}
-    if not landmarks:
-        landmarks = suggest_landmarks(found.vertices[0], triangles)
-    weights = propose_trusted(found.vertices[0], triangles, landmarks)
+
+    def proposed() -> np.ndarray:
+        triangles = found.topology.triangles()
+        return propose_trusted(
+            found.vertices[0], triangles, landmarks or suggest_landmarks(found.vertices[0], triangles)
+        )
+
+    return proposed
+
+
+def paint_proposal(actor: Any, weights: np.ndarray) -> float:
+    """Write weights (V,) into the neutral's vertex group of the trusted region, which is made if there is none.
+
+    Returns the share of the points that are trusted. Raises InputError if the mesh is linked or was changed since.
+    """
+    if len(weights) != len(actor.neutral.data.vertices):
+        raise InputError(f"{actor.neutral.name!r} was changed meanwhile; propose the region again")
     vertex_groups.write_vertex_group(actor.neutral, TRUSTED_GROUP, weights)
     return float((weights >= LEAST_TRUSTED).mean())
-
-
-def _in_units(
-    constraints: Constraints,
-    neutral: np.ndarray,
-    scale: float,
-    figures: dict[str, Any],
-    sentence: str,
-    notes: list[str],
-    made: tuple[Any, ...],
-) -> Traced:
-    return Traced(
-        skin=(neutral[constraints.points] / scale).astype(np.float32),
-        bone=(constraints.bone / scale).astype(np.float32),
-        normal=constraints.normal.astype(np.float32),
-        on_mandible=constraints.on_mandible,
-        figures=figures,
-        sentence=sentence,
-        notes=notes,
-        made_of=made,
-    )

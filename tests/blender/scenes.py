@@ -89,6 +89,15 @@ def select(items: list[bpy.types.Object]) -> None:
     bpy.context.view_layer.update()
 
 
+def prepared(preparation):
+    """The folder that the preparation of a job ends with."""
+    while True:
+        try:
+            next(preparation)
+        except StopIteration as end:
+            return end.value
+
+
 def shown(item: bpy.types.Object) -> np.ndarray:
     """(V, 3) float64 vertices as Blender shows the object at the present frame, in the scene."""
     evaluated = item.evaluated_get(bpy.context.evaluated_depsgraph_get())

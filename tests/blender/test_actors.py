@@ -18,7 +18,7 @@ def actor():
 def read():
     """(N+1, V, 3) the active actor's shapes in millimetres."""
     module = headless.extension_module("aim_blender.scene.actors")
-    return module.read_actor(actor()).capture_arrays(actor().millimetres_per_unit)["vertices"]
+    return module.read_actor(actor())().capture_arrays(actor().millimetres_per_unit)["vertices"]
 
 
 def expected(count: int = 4) -> np.ndarray:
@@ -137,12 +137,12 @@ def test_bones_are_taken_by_name(scene):
     assert (actor().skull, actor().mandible) == (skull, jaw)
     assert len(actor().shapes) == 4
     module = headless.extension_module("aim_blender.scene.actors")
-    arrays = module.read_actor(actor()).capture_arrays(1000)
+    arrays = module.read_actor(actor())().capture_arrays(1000)
     assert np.abs(arrays["skull_vertices"] - vertices * 0.8).max() < 1e-3
     assert np.abs(arrays["mandible_vertices"] - vertices * 0.5).max() < 1e-3  # although it stands aside
     actor().mandible = None
     with pytest.raises(Exception, match="no mandible"):
-        module.read_actor(actor())
+        module.read_actor(actor())()
 
 
 @pytest.mark.parametrize(

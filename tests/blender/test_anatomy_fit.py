@@ -7,7 +7,7 @@ import bpy
 import headless
 import numpy as np
 import pytest
-from scenes import add_mesh, shown
+from scenes import add_mesh, prepared, shown
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_bones_are_fitted_corrected_and_fitted_again(demo, worker, saved):
 def test_job_is_told_landmarks_depths_and_teeth(demo, saved):
     anatomy_jobs = headless.extension_module("aim_blender.scene.anatomy_jobs")
     meshes = headless.extension_module("aim_blender.core.meshes")
-    plain = anatomy_jobs.prepare_anatomy(demo).read_job()["steps"][0]["arguments"]
+    plain = prepared(anatomy_jobs.prepare_anatomy(demo)).read_job()["steps"][0]["arguments"]
     assert set(plain) == {"neutral", "out"}
     bpy.ops.aim.landmarks_suggest()
     bpy.ops.aim.landmark_pick(name="menton", vertex=12)
@@ -73,7 +73,7 @@ def test_job_is_told_landmarks_depths_and_teeth(demo, saved):
     demo.depths["pogonion"].millimetres = 9.5
     teeth = np.array([[0, -70, -50], [9, -66, -50], [0, -70, -44], [9, -66, -44]]) * 0.001
     demo.upper_teeth = add_mesh("teeth", teeth, np.array([0, 1, 3, 2]), np.array([4]))
-    arguments = anatomy_jobs.prepare_anatomy(demo).read_job()["steps"][0]["arguments"]
+    arguments = prepared(anatomy_jobs.prepare_anatomy(demo)).read_job()["steps"][0]["arguments"]
     folder = job_folder(saved)
     landmarks = json.loads((folder / "landmarks.json").read_text())
     assert landmarks == {each.name: each.vertex for each in demo.landmarks}

@@ -12,7 +12,7 @@ import bpy
 import headless
 import numpy as np
 import pytest
-from scenes import add_capture, add_mesh, expression, face, problem, select, shown
+from scenes import add_capture, add_mesh, expression, face, prepared, problem, select, shown
 
 FRAMES = 8
 FEW = {"iterations": 40, "hidden": 16}
@@ -89,7 +89,7 @@ def test_unsaved_file_uses_the_users_folder(scene):
     add_capture()
     bpy.ops.aim.actor_add(name="Unsaved")
     making = headless.extension_module("aim_blender.scene.job_making")
-    path = making.prepare_learning(scene.aim.actors[0], FEW).path
+    path = prepared(making.prepare_learning(scene.aim.actors[0], FEW)).path
     assert path.is_relative_to(bpy.utils.user_resource("DATAFILES", path="aim_blender"))
 
 
@@ -98,7 +98,7 @@ def test_every_job_has_a_folder_of_its_own(saved, scene):
     bpy.ops.aim.actor_add(name="Actor")
     making = headless.extension_module("aim_blender.scene.job_making")
     for _ in range(2):
-        making.prepare_learning(bpy.context.scene.aim.actors[0], FEW)
+        prepared(making.prepare_learning(bpy.context.scene.aim.actors[0], FEW))
     assert sorted(path.name for path in (saved / "aim" / "Actor").iterdir()) == ["learn_001", "learn_002"]
 
 
@@ -118,7 +118,7 @@ def test_interrupted_job_is_found_after_loading_and_resumed(saved, scene, worker
     making = headless.extension_module("aim_blender.scene.job_making")
     results = headless.extension_module("ops.results")
     run = jobs.Run(actor.identifier, "learn", Path(worker), results.deliver)
-    run.start(making.prepare_learning(actor, {"iterations": 100000, "hidden": 16, "device": "cpu"}))
+    run.start(prepared(making.prepare_learning(actor, {"iterations": 100000, "hidden": 16, "device": "cpu"})))
     while not run.supervisor.poll().figures:  # until the first report of learning
         time.sleep(0.05)
     os.kill(run.supervisor.process_id, signal.SIGKILL)
@@ -150,7 +150,7 @@ def test_result_that_came_while_the_file_was_closed(saved, scene, worker):
     making = headless.extension_module("aim_blender.scene.job_making")
     results = headless.extension_module("ops.results")
     run = jobs.Run(actor.identifier, "learn", Path(worker), results.deliver)
-    run.start(making.prepare_learning(actor, {**FEW, "device": "cpu"}))
+    run.start(prepared(making.prepare_learning(actor, {**FEW, "device": "cpu"})))
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.read_homefile(use_empty=True)
     run.supervisor.wait()

@@ -6,6 +6,7 @@ import bpy
 import headless
 import numpy as np
 import pytest
+from scenes import prepared
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_learning_is_given_what_was_painted(saved, demo):
     job_making, tracing = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("job_making", "tracing"))
 
     def given() -> np.ndarray | None:
-        folder = job_making.prepare_learning(demo, {})
+        folder = prepared(job_making.prepare_learning(demo, {}))
         with np.load(folder.path / "capture.npz") as archive:
             return archive["trusted"] if "trusted" in archive.files else None
 

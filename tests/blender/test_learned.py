@@ -56,7 +56,7 @@ def captured_jaw(items: list[bpy.types.Object]) -> np.ndarray:
     bpy.ops.aim.actor_add(name="Actor")
     actor().jaw = bpy.data.objects["teeth"]
     actors = headless.extension_module("aim_blender.scene.actors")
-    points = actors.read_actor(actor()).capture_arrays(1000.0)["jaw_points"]
+    points = actors.read_actor(actor())().capture_arrays(1000.0)["jaw_points"]
     assert points.shape == (1 + len(TEETH_DEGREES), 12, 3)
     return points
 

@@ -13,7 +13,7 @@ import bpy
 import headless
 import numpy as np
 import pytest
-from scenes import add_capture, face, problem, select, shown
+from scenes import add_capture, face, prepared, problem, select, shown
 
 FEW = {"iterations": 20, "hidden": 8}
 
@@ -21,7 +21,7 @@ FEW = {"iterations": 20, "hidden": 8}
 def capture_of(actor) -> dict[str, np.ndarray]:
     """What a job for an actor is given."""
     making = headless.extension_module("aim_blender.scene.job_making")
-    folder = making.prepare_learning(actor, FEW)
+    folder = prepared(making.prepare_learning(actor, FEW))
     with np.load(folder.path / "capture.npz", allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -131,7 +131,7 @@ def started(actor, worker):
     making = headless.extension_module("aim_blender.scene.job_making")
     results = headless.extension_module("ops.results")
     run = jobs.Run(actor.identifier, "learn", Path(worker), results.deliver)
-    run.start(making.prepare_learning(actor, {**FEW, "device": "cpu"}))
+    run.start(prepared(making.prepare_learning(actor, {**FEW, "device": "cpu"})))
     jobs.RUNS[run.actor] = run
     return run
 
@@ -207,7 +207,7 @@ jobs = headless.extension_module("aim_blender.scene.jobs")
 making = headless.extension_module("aim_blender.scene.job_making")
 actor = bpy.context.scene.aim.actors[0]
 run = jobs.Run(actor.identifier, "learn", Path({worker!r}), print)
-run.start(making.prepare_learning(actor, {{"iterations": 1000000, "hidden": 16, "device": "cpu"}}))
+run.start(scenes.prepared(making.prepare_learning(actor, {{"iterations": 1000000, "hidden": 16, "device": "cpu"}})))
 while not run.supervisor.poll().figures:
     time.sleep(0.05)
 print("WORKER", run.supervisor.process_id, flush=True)

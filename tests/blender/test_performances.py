@@ -116,7 +116,7 @@ def test_demo_performance_is_its_truth(scene):
     demo = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor()
     actor, state = scene.aim.actors[0], scene.aim
     actors = headless.extension_module("aim_blender.scene.actors")
-    arrays = actors.read_actor(actor).capture_arrays(actor.millimetres_per_unit)
+    arrays = actors.read_actor(actor)().capture_arrays(actor.millimetres_per_unit)
     assert list(arrays["names"]) == demo.names
     assert np.abs(arrays["vertices"] - demo.shapes).max() < 1e-3
     assert np.abs(arrays["skull_vertices"] - demo.skull_vertices).max() < 1e-3

@@ -6,7 +6,7 @@ import time
 import bpy
 import headless
 import pytest
-from scenes import add_capture
+from scenes import add_capture, prepared
 
 MODULES = ("scene.jobs", "scene.job_making")
 FEW = {"iterations": 5, "hidden": 16, "device": "cpu"}
@@ -24,7 +24,7 @@ def two(saved, scene, worker):
         bpy.ops.aim.actor_add(name=name)
         actor = scene_of().actors[-1]
         run = jobs.Run(actor.identifier, "learn", worker, lambda run: delivered.append(run.owner))
-        run.start(making.prepare_learning(actor, FEW))
+        run.start(prepared(making.prepare_learning(actor, FEW)))
         jobs.RUNS[run.actor] = run
         runs.append(run)
     yield jobs, runs, delivered
