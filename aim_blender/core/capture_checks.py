@@ -18,6 +18,7 @@ TORN_LENGTH_FACTOR = 8.0
 TORN_SHARE = 0.005
 FLAT = 0.01  # the spread across a mesh, in that along it, below which it has no sides
 SQUASHED = 1e-3  # likewise, below which it was scaled to nothing along an axis
+FLATLY = "in one plane, on one line or on one point"
 SAME = 1e-6  # of a face's size: shapes that lie so near show nothing
 
 
@@ -35,13 +36,13 @@ def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologie
     check_registered(names, vertices, topologies)
     edges = topologies[0].edges()
     neutral_lengths = edge_lengths(vertices[0], edges)
-    if not np.median(neutral_lengths) > 0:
-        raise InputError(f"{names[0]!r} has no size: its vertices lie on one point; the neutral must be a face mesh")
     if depth(vertices[0]) < SQUASHED:
-        raise InputError(f"{names[0]!r} is flat: its vertices lie in one plane; the neutral must be a face mesh")
+        raise InputError(f"{names[0]!r} is flat: its vertices lie {FLATLY}; the neutral must be a face mesh")
+    if not np.median(neutral_lengths) > 0:
+        raise InputError(f"{names[0]!r} has edges without length, most of all; the neutral must be a face mesh")
     for name, points in zip(names[1:], vertices[1:], strict=True):
-        _check_edge_lengths(name, edge_lengths(points, edges), names[0], neutral_lengths)
         _check_not_squashed(name, points, names[0], vertices[0])
+        _check_edge_lengths(name, edge_lengths(points, edges), names[0], neutral_lengths)
         _check_not_mirrored(name, points, names[0], vertices[0])
     if len(same_as_neutral(names, vertices)) == len(names) - 1:
         raise InputError(
@@ -132,10 +133,12 @@ def check_follow(
     scale. Points that are not numbers are passed over; more than torn_share of the edges may not be torn."""
     edges = topology.edges()
     neutral_lengths = edge_lengths(neutral, edges)
+    first = list(zip(names, frames, strict=True))[:1]  # a recording is scaled and mirrored as a whole
+    for name, points in first:
+        _check_not_squashed(name, points, neutral_name, neutral)
     for name, points in zip(names, frames, strict=True):
         _check_edge_lengths(name, edge_lengths(points, edges), neutral_name, neutral_lengths, torn_share)
-    for name, points in list(zip(names, frames, strict=True))[:1]:  # a recording is scaled and mirrored as a whole
-        _check_not_squashed(name, points, neutral_name, neutral)
+    for name, points in first:
         _check_not_mirrored(name, points, neutral_name, neutral)
 
 
@@ -151,8 +154,8 @@ def _check_not_squashed(name: str, points: np.ndarray, neutral_name: str, neutra
     known = np.isfinite(points).all(1)
     if known.mean() >= 0.5 and depth(points) < SQUASHED < FLAT < depth(neutral[known]):
         raise InputError(
-            f"{name!r} is flat: its vertices lie in one plane, as if it were scaled by 0 along an axis, and those of "
-            f"{neutral_name!r} do not; set its scale right"
+            f"{name!r} is flat: its vertices lie {FLATLY}, as if it were scaled by 0, and those of {neutral_name!r} do "
+            "not; set its scale right"
         )
 
 
@@ -182,7 +185,7 @@ def _check_edge_lengths(
     ratios = lengths[usable] / neutral_lengths[usable]
     scale = float(np.median(ratios))
     if not scale > 0:
-        raise InputError(f"{name!r} has no size: its vertices lie on one point; export or record it again")
+        raise InputError(f"{name!r} has edges without length, most of all; export or record it again")
     # The same face in another unit keeps its proportions; a shuffled one does not.
     if not 0.5 < scale < 2.0 and np.median(np.abs(ratios / scale - 1)) < 0.2:
         raise InputError(

@@ -148,7 +148,10 @@ def evaluated_mesh(
         check_finite(label, positions)
     finally:
         evaluated.to_mesh_clear()
-    return positions, meshes.matrix_array(evaluated.matrix_world)
+    matrix = meshes.matrix_array(evaluated.matrix_world)
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{label} is placed by what are not numbers; set its location, rotation and scale right")
+    return positions, matrix
 
 
 def scene_in_context(scene: bpy.types.Scene) -> contextlib.AbstractContextManager[object]:
