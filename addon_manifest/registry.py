@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import bpy
@@ -46,48 +47,29 @@ CLASSES: tuple[type[Any], ...] = (
 )
 
 
+# What Blender calls by itself: timers, handlers, and what is drawn over its views and in its menus.
+PARTS = (live, errors, overlays, thumbnails, shape_preview, status_bar, menus, command_line)
+
+_registered = contextlib.ExitStack()  # how all of it is taken back, the last first
+
+
 def register() -> None:
     """Register the classes, the scene's property and the handlers. What fails half way is taken back."""
-    registered: list[type[Any]] = []
-    try:
+    global _registered
+    with contextlib.ExitStack() as stack:
         for each in CLASSES:
             bpy.utils.register_class(each)
-            registered.append(each)
+            stack.callback(bpy.utils.unregister_class, each)
         bpy.types.Scene.aim = bpy.props.PointerProperty(type=properties.AimScene)
+        stack.callback(delattr, bpy.types.Scene, "aim")
+        stack.callback(jobs.unregister)
         jobs.register(deliver)
-        live.register()
-        errors.register()
-        overlays.register()
-        thumbnails.register()
-        shape_preview.register()
-        status_bar.register()
-        menus.register()
-        command_line.register()
-    except BaseException:
-        menus.unregister()
-        status_bar.unregister()
-        shape_preview.unregister()
-        thumbnails.unregister()
-        overlays.unregister()
-        errors.unregister()
-        live.unregister()
-        jobs.unregister()
-        for each in reversed(registered):
-            bpy.utils.unregister_class(each)
-        raise
+        for part in PARTS:
+            stack.callback(part.unregister)
+            part.register()
+        _registered = stack.pop_all()
 
 
 def unregister() -> None:
     """Stop all workers, then unregister everything in reverse."""
-    command_line.unregister()
-    menus.unregister()
-    status_bar.unregister()
-    shape_preview.unregister()
-    thumbnails.unregister()
-    overlays.unregister()
-    errors.unregister()
-    live.unregister()
-    jobs.unregister()
-    del bpy.types.Scene.aim
-    for each in reversed(CLASSES):
-        bpy.utils.unregister_class(each)
+    _registered.close()

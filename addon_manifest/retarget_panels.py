@@ -10,6 +10,7 @@ import bpy
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, live, retarget_lists
 from ..aim_blender.scene.live_retargeting import LiveRetarget
+from .parts import AimPanel
 from .text import draw_text
 
 
@@ -29,11 +30,14 @@ class AIM_UL_pairs(bpy.types.UIList):
     ) -> None:
         row = layout.split(factor=0.5, align=True)
         row.label(text=item.name)
-        target = _target(context)
+        row = row.row(align=True)
+        partner, target = row.row(align=True), _target(context)
+        partner.enabled = not item.left_out
         if target is not None:
-            row.prop_search(item, "target", target, "shapes", text="", icon="SHAPEKEY_DATA")
+            partner.prop_search(item, "target", target, "shapes", text="", icon="SHAPEKEY_DATA")
         else:
-            row.prop(item, "target", text="")
+            partner.prop(item, "target", text="")
+        row.prop(item, "left_out", text="", icon="HIDE_ON" if item.left_out else "HIDE_OFF")
 
 
 class AIM_UL_regions(bpy.types.UIList):
@@ -66,12 +70,9 @@ def draw_preview(layout: bpy.types.UILayout) -> None:
         draw_text(layout, live.LATEST_PROBLEM, "ERROR")
 
 
-class _BelowRetarget:
+class _BelowRetarget(AimPanel):
     """Where these panels stand."""
 
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "AIM"
     bl_parent_id = "AIM_PT_retarget"
     bl_options = {"DEFAULT_CLOSED"}
 
