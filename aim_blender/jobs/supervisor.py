@@ -224,9 +224,10 @@ class Supervisor:
             "fraction": min(1.0, (step + within) / self._steps),
             "figures": {name: value for name, value in record.items() if name not in RECORD_KEYS},
         }
+        if state == "running" and self._kill_at is not None:
+            return Status(state, "Stopping", **{**common, "figures": {}})  # what is left would not be done any more
         if state == "running":
-            message = "Stopping" if self._kill_at is not None else record.get("message") or "Starting"
-            return Status(state, message, remaining_s=record.get("remaining_s"), **common)
+            return Status(state, record.get("message") or "Starting", remaining_s=record.get("remaining_s"), **common)
         self._release()
         if state == "finished":
             figures: dict[str, Any] = {}
