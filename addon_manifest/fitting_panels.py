@@ -113,6 +113,8 @@ def _draw_views(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     side.operator("aim.image_landmark_pick", text="", icon="EYEDROPPER")
     side.operator("aim.image_landmark_remove", text="", icon="REMOVE")
     side.operator("aim.image_landmarks_list", text="", icon="FILE_REFRESH")
+    if not len(sources.landmarks):
+        draw_text(column, "list the points of the images here, then pick the vertex of each", "INFO")
     unplaced = sum(each.vertex < 0 for each in sources.landmarks)
     if unplaced:
         count = len(sources.landmarks)
@@ -122,7 +124,9 @@ def _draw_views(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
     """What to know of a take before trusting it: notes, the worst frames, and ways to see the error."""
-    for note in read_figures(take.figures).get("fit_notes") or []:
+    figures = read_figures(take.figures)
+    is_retargeted = "retarget_paired" in figures
+    for note in figures.get("fit_notes") or []:
         draw_text(layout, str(note), "INFO")
     worst = errors.worst_frames(take)
     if worst:
@@ -133,7 +137,10 @@ def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
     row = layout.row(align=True)
     row.label(text="Pictures")
     for which in errors.PICTURES:
-        row.operator("aim.take_picture_show", text=which.title()).picture = which
+        if not (is_retargeted and which == "ERROR"):
+            row.operator("aim.take_picture_show", text=which.title()).picture = which
+    if is_retargeted:  # there is nothing that it could be compared with
+        return
     row = layout.row(align=True)
     row.label(text="Error")
     for view, text in (("FRAME", "Frame"), ("WORST", "Worst"), ("NONE", "Off")):

@@ -293,6 +293,8 @@ def next_step(context: bpy.types.Context) -> str:
     run = jobs.of(actor)
     if run is not None and run.active:
         return f"{doing(run)}{' waits its turn' if run.waiting else ''}; you can go on working"
+    if not actors.is_there(actor.neutral):
+        return f"the neutral of {actor.name} was deleted; undo, or make the actor again"
     if run is not None and run.resumable:
         return "resume the job, or start it again"
     if not is_learned(actor):
