@@ -156,7 +156,7 @@ class WeightBounds:
 
         right: (M N, F) what the modes see of the frames. trust: (V,) or (F, V) how much each point counted in it.
         """
-        weights = self._weights(found)  # (P, F, N)
+        weights = weights_at(self.modes, found)  # (P, F, N)
         rows = self._beyond(weights) > BOUND_TOLERANCE
         if not bool(rows.any()):
             return found
@@ -169,7 +169,7 @@ class WeightBounds:
             if doubt is not None:
                 whole = whole + self.form.seen(self.form.offsets(some) * doubt[..., None]).to(whole.dtype)
             some = self.form.shaped(self.inverse @ whole, found)
-            weights = self._weights(some)
+            weights = weights_at(self.modes, some)
             relaxed = RELAXATION * weights + (1.0 - RELAXATION) * wanted + push
             before, wanted = wanted, relaxed.clamp(self.least, self.most)
             push = relaxed - wanted
@@ -178,10 +178,6 @@ class WeightBounds:
         found = found.clone()
         found[rows] = some
         return found
-
-    def _weights(self, coefficients: Tensor) -> Tensor:
-        frames, count, names = coefficients.shape
-        return (self.modes @ coefficients.transpose(0, 1).reshape(count, -1)).view(-1, frames, names)
 
     def _beyond(self, weights: Tensor) -> Tensor:
         """(F,) by how much the worst weight of each frame leaves the bounds."""
@@ -217,11 +213,15 @@ def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor
     return (modes.T @ seen.reshape(len(modes), -1)).view(-1, *seen.shape[1:]).transpose(1, 2)
 
 
+def weights_at(modes: Tensor, coefficients: Tensor) -> Tensor:
+    """w_i(c) = sum_m Φ_m(c) a_mi (V, F, N) of modes (V, M) and coefficients (F, M, N)."""
+    frames, count, names = coefficients.shape
+    return (modes @ coefficients.transpose(0, 1).reshape(count, frames * names)).view(-1, frames, names)
+
+
 def expression_offsets(modes: Tensor, coefficients: Tensor, expressions: Tensor) -> Tensor:
     """sum_i w_i(c) e_i(c) with w_i(c) = sum_m Φ_m(c) a_mi.
 
     modes: (V, M). coefficients: (F, M, N). expressions: (V, N, 3). Returns (F, V, 3).
     """
-    frames, count, names = coefficients.shape
-    weights = modes @ coefficients.transpose(0, 1).reshape(count, frames * names)  # (V, F N)
-    return torch.matmul(weights.view(-1, frames, names), expressions).transpose(0, 1)
+    return torch.matmul(weights_at(modes, coefficients), expressions).transpose(0, 1)

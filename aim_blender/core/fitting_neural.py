@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from .actor import Actor
 from .checkpoints import restore_training, save_training
-from .closed_form import ClosedForm, expression_offsets
+from .closed_form import ClosedForm, expression_offsets, weights_at
 from .devices import choose_device
 from .errors import Cancelled
 from .fitting_session import error_figures
@@ -308,12 +308,6 @@ def rate_of_layer(name: str) -> float:
     as there are of them; with one rate for all, the first steps threw the face about by 30 mm."""
     wide = "hidden_weights" in name or name.endswith(("output_weights.weights", "output_weights.features"))
     return (WIDE_RATE if wide else 1.0) * (POINT_RATE if name.startswith("point_network") else 1.0)
-
-
-def weights_at(features: Tensor, coefficients: Tensor) -> Tensor:
-    """w_i(c) = sum_m φ_m(c) a_mi (P, F, N) of features (P, M) and coefficients (F, M, N)."""
-    frames, count, names = coefficients.shape
-    return (features @ coefficients.transpose(0, 1).reshape(count, frames * names)).view(-1, frames, names)
 
 
 def solve_last_layer(network: NetworkStack, name: str, hidden: Tensor, wanted: Tensor) -> None:
