@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from typing import Any
 
 import bpy
@@ -31,8 +32,14 @@ def draw_problem(layout: bpy.types.UILayout, text: str) -> None:
 
 
 def wrapped(text: str, characters: int) -> list[str]:
-    """The text cut into lines of so many characters; only words longer than a line, such as paths, are cut."""
-    return textwrap.wrap(text, max(characters, NARROWEST), break_on_hyphens=False)
+    """The text cut into lines of so many characters; only words longer than a line, such as paths, are cut.
+
+    Chinese, Japanese and Korean letters count twice.
+    """
+    if not text.isascii():
+        text = "".join(letter + "\0" * (unicodedata.east_asian_width(letter) in "WF") for letter in text)
+    lines = textwrap.wrap(text, max(characters, NARROWEST), break_on_hyphens=False)
+    return [line.replace("\0", "") for line in lines]
 
 
 def _width() -> int:

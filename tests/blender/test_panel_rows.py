@@ -34,3 +34,10 @@ def test_baking_waits_for_a_take(scene, name):
     assert not operator.poll()
     with pytest.raises(RuntimeError, match="Fit a performance first"):
         operator()
+
+
+def test_sentences_are_wrapped_by_how_wide_their_letters_are(extension):
+    wrapped = headless.extension_module("addon_manifest.text").wrapped
+    assert wrapped("learning a face; you can go on", 20) == ["learning a face; you", "can go on"]
+    assert wrapped("learning 俳優の名前; you can go on", 20) == ["learning 俳優の名前;", "you can go on"]
+    assert wrapped("俳優" * 11, 20) == ["俳優" * 5, "俳優" * 5, "俳優"]
