@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import CollectionProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProperty, StringProperty
 
 
 class AimPair(bpy.types.PropertyGroup):
@@ -12,7 +12,12 @@ class AimPair(bpy.types.PropertyGroup):
 
     name: StringProperty(name="Expression", description="The expression of who performed")
     target: StringProperty(
-        name="On the Target", description="What does the same on the target; empty leaves the expression out"
+        name="On the Target",
+        description="What does the same on the target; while it is empty, the others show what they can of it",
+    )
+    left_out: BoolProperty(
+        name="Leave Out",
+        description="Nothing of this expression shows on the target, not even its jaw",
     )
 
 

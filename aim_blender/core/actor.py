@@ -64,7 +64,7 @@ class Actor:
 
     @cached_property
     def mirror(self) -> np.ndarray:
-        """(2, 3) float64 a point of the face's mirror plane, and its unit normal; a second to find, if it is not kept."""
+        """(2, 3) float64 a point of the face's mirror plane, and its unit normal; it takes a second if not kept."""
         return mirror_plane(self.neutral, self.topology.triangles()) if self.kept_mirror is None else self.kept_mirror
 
     def shapes(self) -> np.ndarray:

@@ -48,7 +48,8 @@ def pair_expressions(
 
     Equal names pair first, then names that mean the same: in another spelling (mouthSmile_L, MouthSmileLeft,
     left mouth smile), as an ARKit shape or a FACS unit. A name that could mean two of the other actor's is left out.
-    pairs, if given, is the whole pairing; the names in it are checked.
+    pairs, if given, is the whole pairing; the names in it are checked. One that is given "" is left out on purpose, and
+    not in what is returned.
 
     Raises InputError if pairs names an expression that an actor does not have, or one of the target's twice, or if
     nothing pairs.
@@ -75,7 +76,10 @@ def pair_expressions(
 
 
 def read_pairs(path: Path) -> dict[str, str]:
-    """Pairs from a JSON file: {"source expression": "target expression"}. Raises InputError if it is no such file."""
+    """Pairs from a JSON file: {"source expression": "target expression"}, "" to leave one out on purpose.
+
+    Raises InputError if it is no such file.
+    """
     try:
         pairs = json.loads(path.read_text(encoding="utf-8"))
     except UNREADABLE as error:
@@ -86,18 +90,19 @@ def read_pairs(path: Path) -> dict[str, str]:
 
 
 def _checked(pairs: Mapping[str, str], source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
-    if not pairs:
+    if not any(pairs.values()):
         raise InputError("the pairs name no expressions; leave them out to pair by name")
-    for whose, given, names in (("source", pairs.keys(), source), ("target", pairs.values(), target)):
+    taken = [name for name in pairs.values() if name]
+    for whose, given, names in (("source", pairs.keys(), source), ("target", taken, target)):
         for name in given:
             if name not in names:
                 raise InputError(f"the pairs name {name!r}, which the {whose} does not have; it has {_some(names)}")
-    for name, count in Counter(pairs.values()).items():
+    for name, count in Counter(taken).items():
         if count > 1:
             raise InputError(
                 f"the pairs give the target's {name!r} to {count} of the source's expressions; give it one"
             )
-    return {name: pairs[name] for name in source if name in pairs}
+    return {name: pairs[name] for name in source if pairs.get(name)}
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:

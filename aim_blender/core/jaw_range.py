@@ -17,9 +17,14 @@ REST_MM = 3.0  # a shape whose jaw moves less does not stand for a motion of the
 
 
 class JawRange:
-    """From a source whose shapes from_index (P,) pair with shapes to_index (P,) of a target; both have a hinge."""
+    """From a source whose shapes from_index (P,) pair with shapes to_index (P,) of a target; both have a hinge.
 
-    def __init__(self, source: Actor, target: Actor, from_index: np.ndarray, to_index: np.ndarray) -> None:
+    told: (Q,) the source's shapes among which a frame is shared out, those that pair and others.
+    """
+
+    def __init__(
+        self, source: Actor, target: Actor, from_index: np.ndarray, to_index: np.ndarray, told: np.ndarray
+    ) -> None:
         assert source.hinge is not None
         assert target.hinge is not None
         self.source, self.target = source.hinge, target.hinge
@@ -30,12 +35,12 @@ class JawRange:
             for part, least in ((slice(3), LEAST_TURN), (slice(3, 6), LEAST_SLIDE_MM))
         )
         lever = np.repeat([LEVER_MM, 1.0], 3)
-        known = own[from_index] * lever  # (P, 6)
+        known = own[told] * lever  # (Q, 6)
         within = known.T @ np.linalg.solve(known @ known.T + REST_MM**2 * np.eye(len(known)), known)
         self._within = lever[:, None] * within / lever
 
-    def within_pairs(self, poses: np.ndarray) -> np.ndarray:
-        """Of the source's poses (F, 6) that part which its paired shapes can show."""
+    def within(self, poses: np.ndarray) -> np.ndarray:
+        """Of the source's poses (F, 6) that part which the shapes told can show."""
         return poses @ self._within
 
     def carried(self, poses: np.ndarray) -> np.ndarray:

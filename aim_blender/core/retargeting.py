@@ -7,7 +7,8 @@ its weights are what they would be if it had performed, in its own range. Where 
 first carried along a correspondence onto the target's.
 
 Where not all of the source's shapes have a partner, those that have one show what they can of the others, and the jaw
-is carried in the range of the two: what it does beyond the paired shapes, only the target's jaw does.
+is carried in the range of the two: what it does beyond the paired shapes, only the target's jaw does. A shape that is
+left out on purpose is told apart from the others, and nothing is shown of it.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ class RetargetSettings:
 
     strength: of everything but the head; 0 is the target's neutral. jaw_strength: of the jaw, times strength. head:
     whether the head moves. region_strength: (V,) of the expressions at each point, times strength; the jaw is one bone
-    and keeps its own. pairs: {source expression: target expression}, None pairs by name. neutral_frame: a frame of the
-    take in which the performer's face rests; what it shows there is taken off every frame, so that the target rests in
-    its own neutral (the neutral offset). None takes nothing off.
+    and keeps its own. pairs: {source expression: target expression}, None pairs by name; what an expression does that
+    is not in it, the others imitate; of one that is given "" nothing shows, its jaw included. neutral_frame: a frame of
+    the take in which the performer's face rests; what it shows there is taken off every frame, so that the target rests
+    in its own neutral (the neutral offset). None takes nothing off.
 
     settling: how much weights that the source does not determine are drawn to the shape's weight over the whole face.
     A weight is undetermined where the source's shape moves little; if the target's moves much there, it would show.
@@ -142,21 +144,28 @@ class Retargeting:
             take = dataclasses.replace(take, modes=correspondence.carry(take.modes))
         self.take, self.source, self.target = take, source, target
         self.pairs = pair_expressions(source.names, target.names, settings.pairs)
+        self.left_out = [name for name in source.names if (settings.pairs or {}).get(name) == ""]
         from_index = np.array([source.names.index(name) for name in self.pairs])  # (P,)
         to_index = np.array([target.names.index(name) for name in self.pairs.values()])  # (P,)
         order = np.argsort(to_index)  # so that a target all of whose shapes pair is the performer
-        self._from, self._to = from_index[order], to_index[order]
+        paired, self._to = from_index[order], to_index[order]
+        # What a frame does is shared out among these; of the last of them nothing is shown.
+        left = np.array([source.names.index(name) for name in self.left_out], dtype=int)  # (L,)
+        told = np.concatenate([paired, left])  # (P + L,)
         performer = _with_expressions(target, self._to)
         self._shown = torch.as_tensor(_offsets(performer)).float()
         self._range: JawRange | None = None
         jaw = take.jaw
         if len(self.pairs) < len(source.names) and source.hinge is not None and target.hinge is not None:
-            self._range = JawRange(source, target, self._from, self._to)
+            self._range = JawRange(source, target, paired, self._to, told)
             self._poses = decompose_jaw(take.jaw, source.hinge)
-            self._poses_within = self._range.within_pairs(self._poses)
+            self._poses_within = self._range.within(self._poses)
+            self._poses_left = decompose_jaw(source.jaw[left], source.hinge)  # (L, 6)
             jaw = compose_jaw(self._poses_within, source.hinge)
         seen = dataclasses.replace(take, jaw=jaw)
-        self._weights = _WholeWeights(seen, source, self._from, self._shown, settings.settling)
+        own = torch.as_tensor(_offsets(source)[:, left]).float()
+        energy = torch.cat([self._shown, own], dim=1).square().sum(-1)
+        self._weights = _WholeWeights(seen, source, told, energy, settings.settling)
         fitting = FittingSettings(modes=take.modes.shape[1], outlier_mm=0.0, head="still")
         # The target's own fits would find another factor in their file, if it were not for all its shapes.
         self.session = FittingSession(performer, fitting, cache if len(self._to) == len(target.names) else None)
@@ -170,12 +179,17 @@ class Retargeting:
 
     def carried(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), in a part of the take."""
-        weights = self._weights.of(part)
-        frames = self.target.neutral + expression_offsets(self._weights.modes, weights, self._shown).numpy()
-        jaw = self.session.jaw(frames) if self._range is None else self._range.carried(self._poses_within[part])
+        weights, paired = self._weights.of(part), len(self._to)
+        shown = weights[..., :paired].contiguous()
+        frames = self.target.neutral + expression_offsets(self._weights.modes, shown, self._shown).numpy()
+        if self._range is None:
+            jaw = self.session.jaw(frames)
+        else:
+            left = self._weights.overall_of(weights)[:, paired:] @ self._poses_left  # (f, 6)
+            jaw = self._range.carried(self._poses_within[part] - left)
         found = self.session.solve(frames, jaw)
         if self._range is not None:
-            jaw = self._range.carried(self._poses[part])
+            jaw = self._range.carried(self._poses[part] - left)
         carried = np.zeros((len(frames), self.modes.shape[1], len(self.target.names)), dtype=np.float32)
         carried[:, :, self._to] = found.coefficients.cpu().numpy()
         return carried, jaw
@@ -215,14 +229,15 @@ class Retargeting:
                 "regions": settings.region_strength is not None,
                 "neutral_frame": settings.neutral_frame,
                 "settling": settings.settling,
-                "pairs": pairs,
+                "pairs": pairs | dict.fromkeys(self.left_out, ""),
             },
             figures={
                 "frames": len(frames),
                 "paired": len(pairs),
                 "across_topologies": self.across,
                 "renamed": [f"{one} -> {other}" for one, other in pairs.items() if one != other],
-                "unpaired_source": [name for name in source.names if name not in pairs],
+                "left_out": self.left_out,
+                "unpaired_source": [name for name in source.names if name not in (*pairs, *self.left_out)],
                 "unpaired_target": [name for name in target.names if name not in pairs.values()],
                 "source_jaw_degrees": float(angle_degrees(take.jaw[part]).max(initial=0.0)),
                 "target_jaw_degrees": float(angle_degrees(jaw).max(initial=0.0)),
@@ -272,13 +287,13 @@ class _WholeWeights:
     """Coefficients a (f, M, P) of weights of the source's whole paired shapes, settled where these leave them
     undetermined.
 
-    paired: (P,) which these are. shown: (V, P, 3) δ' of the target. With δ_i = s_i - s0, they minimise over w
+    paired: (P,) which these are. energy: (V, P) |δ'|^2 of the target. With δ_i = s_i - s0, they minimise over w
         sum_c |sum_i w_i(c) δ_i(c) - x(c)|^2 + settling sum_ci |δ'_i(c)|^2 |w_i(c) - u_i|^2
     with x the take's frame without its head, and u_i the weight of shape i over the whole face: what shows on
     the source stays, and what would show on the target alone comes to rest.
     """
 
-    def __init__(self, take: Take, source: Actor, paired: np.ndarray, shown: Tensor, settling: float) -> None:
+    def __init__(self, take: Take, source: Actor, paired: np.ndarray, energy: Tensor, settling: float) -> None:
         self.take, self.source = take, source
         self.modes = modes = torch.as_tensor(take.modes)  # (V, M)
         count, names = modes.shape[1], len(paired)
@@ -291,17 +306,16 @@ class _WholeWeights:
         self.factor = torch.linalg.cholesky(matrix.view(count * names, -1))
         self.inverse: Tensor | None = None
         self.rest: Tensor | None = None
+        importance = self.fields.square().sum(-1)
+        self.share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, P): of a weight's mean
         if settling == 0:
             return
-        target_energy = shown.square().sum(-1)  # (V, P)
-        rest = torch.stack([(modes.T @ (target_energy[:, i, None] * modes)).double() for i in range(names)])
+        rest = torch.stack([(modes.T @ (energy[:, i, None] * modes)).double() for i in range(names)])
         rest *= settling  # (P, M, M)
         flat = torch.linalg.lstsq(modes.double(), torch.ones(len(modes), 1, dtype=torch.float64)).solution  # (M, 1): 1
         self.rest = rest @ flat[:, 0]  # (P, M)
-        importance = self.fields.square().sum(-1)
-        share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, P): of a weight's mean
         # u is linear in the right side, so that one solution a frame is enough.
-        means = torch.einsum("mi,ij->mij", share.double(), torch.eye(names, dtype=torch.float64))
+        means = torch.einsum("mi,ij->mij", self.share.double(), torch.eye(names, dtype=torch.float64))
         self.overall = torch.cholesky_solve(means.view(count * names, names), self.factor)  # (M P, P)
         for i in range(names):
             matrix[:, i, :, i] += rest[i]
@@ -317,6 +331,10 @@ class _WholeWeights:
             right = right + torch.einsum("im,if->mif", self.rest, overall).reshape(-1, frames)
         solution = torch.cholesky_solve(right, self.factor) if self.inverse is None else self.inverse @ right
         return solution.view(count, names, frames).permute(2, 0, 1).float().contiguous()
+
+    def overall_of(self, weights: Tensor) -> np.ndarray:
+        """(f, P) the weights over the whole face of coefficients (f, M, P)."""
+        return torch.einsum("fmi,mi->fi", weights, self.share).double().numpy()
 
     def _seen_offsets(self, part: slice) -> Tensor:
         """(f, V, 3) float32 the take's frames without head motion, as offsets from the source's neutral."""

@@ -161,7 +161,10 @@ def _add_retarget(verbs: Any) -> None:
         "--neutral-frame", type=int, metavar="N", help="a frame in which the performer rests; it becomes the neutral"
     )
     parser.add_argument(
-        "--pairs", type=_path, metavar="FILE.json", help='{"source name": "target name"} instead of pairing by name'
+        "--pairs",
+        type=_path,
+        metavar="FILE.json",
+        help='{"source name": "target name"} instead of pairing by name; "" leaves one out',
     )
     parser.add_argument("--regions", type=_path, metavar="FILE.npz", help="`strength` of the expressions per vertex")
     parser.add_argument(

@@ -51,8 +51,10 @@ def list_pairs(state: Any, source: Any, target: Any) -> list[str]:
 
 
 def chosen_pairs(state: Any) -> dict[str, str] | None:
-    """{the source's expression: the target's} as the list says, None while it is empty."""
-    return {pair.name: pair.target for pair in state.pairs if pair.target} if len(state.pairs) else None
+    """{the source's expression: the target's} as the list says, "" for one left out; None while the list is empty."""
+    if not len(state.pairs):
+        return None
+    return {pair.name: "" if pair.left_out else pair.target for pair in state.pairs if pair.left_out or pair.target}
 
 
 def scene_choices(state: Any) -> dict[str, Any]:

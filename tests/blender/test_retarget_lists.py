@@ -35,6 +35,13 @@ def test_pairs(take, worker):
     figures = json.loads(state.takes[state.active_take].figures)
     assert figures["retarget_unpaired_source"] == ["shape 1", "shape 3", "shape 4"]
     assert jaw_degrees(TAKE_FRAMES) == pytest.approx(TEETH_DEGREES[0] * WIDER, rel=0.15)
+    # Left out on purpose, its jaw stays at rest too.
+    for number in (1, 3, 4):
+        state.retarget.pairs[f"shape {number}"].left_out = True
+    bpy.ops.aim.performance_retarget(target="Other")
+    figures = json.loads(state.takes[state.active_take].figures)
+    assert figures["retarget_left_out"] == ["shape 1", "shape 3", "shape 4"]
+    assert jaw_degrees(TAKE_FRAMES) < 0.3 * TEETH_DEGREES[0] * WIDER
     state.retarget.pairs["shape 2"].target = "nothing"
     with pytest.raises(RuntimeError, match="nothing"):
         bpy.ops.aim.performance_retarget(target="Other")

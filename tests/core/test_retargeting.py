@@ -308,6 +308,35 @@ def test_what_does_not_pair_is_said_and_the_jaw_moves_all_the_same(source, targe
     assert np.linalg.norm(stabilized(other, carried) - whole, axis=-1).mean() < 0.35 * wanted
 
 
+def test_nothing_shows_of_a_shape_left_out_on_purpose(source, target, take):
+    """The source performs whole shapes, one or two at a time; the truth is the target with one of them not performed."""
+    names, opens = list(source.names), opening(source.jaw, source)
+    wide = names[int(opens.argmax())]
+    moved = np.linalg.norm(source.expressions, axis=-1).sum(0) * (opens < np.deg2rad(1))
+    gone, strong = {wide, names[int(moved.argmax())]}, np.eye(len(names)) + 0.5 * np.eye(len(names))[::-1]
+
+    def performing(actor, weights):
+        shapes = actor.shapes()
+        return shapes[0] + np.tensordot(weights, shapes[1:] - shapes[0], 1)
+
+    frames = np.arange(len(strong), dtype=np.int32)
+    performance = Performance(performing(source, strong).astype(np.float32), frames, 24.0, None, "shapes")
+    performed = fit_performance(source, performance, FittingSettings(modes=40, head="still"))
+    kept = strong * [name not in gone for name in names]
+    truth = performing(target, kept)
+
+    def off(pairs):
+        carried = retarget_take(performed, source, target, RetargetSettings(pairs=pairs))
+        assert set(carried.figures["left_out" if "" in pairs.values() else "unpaired_source"]) == gone
+        assert not carried.coefficients[:, :, [names.index(name) for name in gone]].any()
+        return np.linalg.norm(evaluate_take(target, carried)["vertices"] - truth, axis=-1).mean(), carried
+
+    imitated, _ = off({name: name for name in names if name not in gone})
+    quiet, carried = off({name: "" if name in gone else name for name in names})
+    assert quiet < 0.5 * imitated
+    assert opening(carried.jaw, target)[names.index(wide)] < 0.2 * opening(target.jaw, target)[names.index(wide)]
+
+
 def test_shapes_that_pair_show_what_they_can_of_one_that_does_not(source, target, take, retargeted):
     """Half of what a shape does is performed by its twin, which the target has not."""
     moved = np.linalg.norm(source.expressions, axis=-1).sum(0)
