@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import InputError
-from .tasks import Report, correspond, correspondence_of, retarget_settings
+from .tasks import Report, correspond, correspondence_of, picture_beside, retarget_settings
 from .worker import plain
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class LiveAnswers:
             name = correct_bake(Path(header["bake"]), Path(header["bake_out"]), correction.take, number, key, blend)
         out = Path(header["out"])
         save_take(take, out)
-        save_error_curve(take, out.with_name(out.name.removesuffix(".take.safetensors") + ".error.png"))
+        save_error_curve(take, picture_beside(out, "error"))
         return {"key": name}, key.astype("<f4").tobytes()
 
     def _retargeted(self, header: dict[str, Any], numbers: np.ndarray, report: Report) -> Request:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from ..core.fitting_settings import POINT_SUFFIXES, FittingSettings
-from ..core.kept_files import CORRESPONDENCE_SUFFIX, kept_correspondence
+from ..core.kept_files import ACTOR_SUFFIX, CORRESPONDENCE_SUFFIX, kept_correspondence
 from .outputs import output_folder, output_path, writing
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ Report = Callable[[dict[str, Any]], None]
 Figures = dict[str, Any]
 Task = Callable[[dict[str, Any], Report, Path | None], Figures]
 
-ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
 LEARNING_CHOICES = (
     "device",
@@ -142,13 +141,13 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     report({"message": "Writing the take"})
     with writing(out):
         save_take(take, out)
-        save_error_curve(take, _picture(out, "error"))
-        save_jaw_path(actor, take, _picture(out, "jaw"))
-        save_fit_sheet(actor, take, performance, _picture(out, "sheet"))
-    return {"out": str(out), "curve": str(_picture(out, "error")), **take.figures}
+        save_error_curve(take, picture_beside(out, "error"))
+        save_jaw_path(actor, take, picture_beside(out, "jaw"))
+        save_fit_sheet(actor, take, performance, picture_beside(out, "sheet"))
+    return {"out": str(out), "curve": str(picture_beside(out, "error")), **take.figures}
 
 
-def _picture(out: Path, what: str) -> Path:
+def picture_beside(out: Path, what: str) -> Path:
     """A picture beside a take, X.what.png."""
     return out.with_name(f"{out.name.removesuffix(TAKE_SUFFIX)}.{what}.png")
 
@@ -250,8 +249,8 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     report({"message": "Writing the take"})
     with writing(out):
         save_take(carried, out)
-        save_jaw_path(target, carried, _picture(out, "jaw"))
-        save_retarget_sheet(source, take, target, carried, _picture(out, "sheet"))
+        save_jaw_path(target, carried, picture_beside(out, "jaw"))
+        save_retarget_sheet(source, take, target, carried, picture_beside(out, "sheet"))
     return {"out": str(out), **carried.figures, **figures}
 
 

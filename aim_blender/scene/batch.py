@@ -25,8 +25,6 @@ from . import actors, baked, folders, jobs, naming
 KEY = "batch"  # of the batch among the session's jobs, which otherwise are an actor's
 MILLIMETRES_PER_UNIT = 1000.0  # of a .blend whose target is no actor of the scene
 TABLE = "shots.json"
-# Columns of the table that the list in the panel shows; the others are kept as they came.
-SHOWN = ("shot", "actor", "performance", "take", "targets")
 
 
 # -- running ----------------------------------------------------------------------------------------------------------
