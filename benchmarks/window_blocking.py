@@ -48,7 +48,7 @@ def main() -> None:
             found = window.wait()
         size = f"{found['points']} points, {found['frames']} frames, {found['keys']} shape keys"
         print_table(
-            f"What holds the window of Blender {found['blender']}, asked < {ASKED_MS} ms: {size}; load before {load:.1f}",
+            f"What holds Blender {found['blender']}, asked < {ASKED_MS} ms: {size}; load before {load:.1f}",
             ["while", "longest", "ms", "computed ms", "waited ms", "undo step ms", "window ms", "window computed ms"],
             [row for phase, spent in found["spent"].items() for row in rows_of(phase, spent, arguments.all)],
         )
@@ -64,8 +64,7 @@ def rows_of(phase: str, spent: dict[str, list[list[float]]], every: bool) -> lis
     undo = round(spent[UNDO][0][1]) if UNDO in spent else ""
     ours = sorted((name for name in spent if name not in (WINDOW, UNDO)), key=lambda name: -spent[name][0][1])
     shown = [
-        [*(round(each) for each in spent[name][0]), round(spent[name][1][0])]
-        for name in (ours if every else ours[:1])
+        [*(round(each) for each in spent[name][0]), round(spent[name][1][0])] for name in (ours if every else ours[:1])
     ]
     rows = [[phase, name, *numbers, "", "", ""] for name, numbers in zip(ours, shown, strict=False)]
     rows = rows or [[phase, "", "", "", "", "", "", ""]]

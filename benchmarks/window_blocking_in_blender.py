@@ -40,14 +40,19 @@ def during(name: str, *steps: driving.Step) -> Play:
 
 
 def doing(operator: Any, **arguments: Any) -> Callable[[], bool]:
-    """Calls an operator as a button does, with an undo step of its own."""
+    """Calls an operator as a button of the side bar does, with an undo step of its own, and awaits its end."""
+    called = False
 
-    def call() -> bool:
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-            clocks.clocked(operator, clocks.UNDO, "EXEC_DEFAULT", True, **arguments)
-        return True
+    def ended() -> bool:
+        nonlocal called
+        window = bpy.context.window_manager.windows[0]
+        if not called:
+            called = True
+            with bpy.context.temp_override(window=window, area=driving.area(), region=driving.region()):
+                clocks.clocked(operator, clocks.UNDO, "INVOKE_DEFAULT", True, **arguments)
+        return not len(window.modal_operators)
 
-    return call
+    return ended
 
 
 def redrawing(seconds: float) -> Callable[[], bool]:

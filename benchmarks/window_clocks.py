@@ -68,25 +68,20 @@ def clock_function(owner: Any, name: str, what: str) -> Callable[..., Any]:
     return replaced
 
 
-def clock_method(owner: type, name: str, what: Callable[[Any], str]) -> None:
-    """Note how long each call of a method of one argument, such as execute and draw, takes."""
-    original = getattr(owner, name)
-    # Blender counts a method's arguments.
-    setattr(owner, name, lambda self, context: clocked(original, what(self), self, context))
-
-
 def clock_everything() -> None:
     """The extension's timers, handlers and operators, and all that it draws."""
     for name, timer in (("jobs", "_tick"), ("live", "_tick"), ("thumbnails", "work")):
         clock_function(module(f"aim_blender.scene.{name}"), timer, f"timer of {name}")
-    clock_method(module("ops.base").AimOperator, "execute", lambda self: f"operator {self.bl_label}")
+    operator = module("ops.base").AimOperator
+    attempt = operator.attempt
+    operator.attempt = lambda self, work: clocked(attempt, f"operator {self.bl_label}", self, work)
     deliver = module("aim_blender.scene.jobs").Run._try_to_deliver
     module("aim_blender.scene.jobs").Run._try_to_deliver = lambda self: clocked(deliver, UNDO, self)
     for each in module("addon_manifest.registry").CLASSES:
         if issubclass(each, bpy.types.Panel):
             for name in ("draw", "draw_header"):
                 if name in vars(each):
-                    clock_method(each, name, lambda _: "drawing of a panel")
+                    _clock_drawing(each, name)
     for name in ("overlays", "shape_preview"):
         drawing = module(f"addon_manifest.{name}")
         drawing.unregister()
@@ -94,6 +89,12 @@ def clock_everything() -> None:
         drawing.register()
     for each in ("errors._before_frame", "live._note", "live._after_undo", "jobs._after_load"):
         _clock_handler(*each.split("."))
+
+
+def _clock_drawing(panel: type, name: str) -> None:
+    original = getattr(panel, name)
+    # Blender counts a method's arguments.
+    setattr(panel, name, lambda self, context: clocked(original, "drawing of a panel", self, context))
 
 
 def _clock_handler(name: str, handler: str) -> None:

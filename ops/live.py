@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import bpy
 from bpy.props import IntProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs, live
-from ..aim_blender.scene.live_correcting import LiveCorrection, keep_frame
+from ..aim_blender.scene.live_correcting import LiveCorrection, ask_to_keep, keep_frame
 from ..aim_blender.scene.live_fitting import KINDS, LiveFit
 from ..aim_blender.scene.live_retargeting import LiveRetarget
 from .base import (
@@ -21,6 +24,7 @@ from .base import (
     worker_device,
     worker_interpreter,
 )
+from .computing import ComputingOperator
 
 
 def _ended(kind: type) -> bool:
@@ -115,7 +119,7 @@ class AIM_OT_frame_correct(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_frame_keep(AimOperator, bpy.types.Operator):
+class AIM_OT_frame_keep(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.frame_keep"
     bl_label = "Keep Frame"
     bl_description = (
@@ -143,12 +147,15 @@ class AIM_OT_frame_keep(AimOperator, bpy.types.Operator):
             return refused(cls, "Add a handle and drag it first")
         return in_object_mode(cls, context)
 
-    def run(self, context: bpy.types.Context) -> set[str]:
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
         now = live.CURRENT
         if not isinstance(now, (LiveCorrection, LiveFit)):
             raise InputError("nothing is shown that could be kept; correct frames, or fit live, first")
         blend = self.blend if self.properties.is_property_set("blend") else context.scene.aim.sources.blend
-        self.tell(keep_frame(context, now, blend))
+        return ask_to_keep(context, now, blend)
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        self.tell(keep_frame(context, found))
         jobs.redraw()
         return {"FINISHED"}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import statistics
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -49,6 +50,8 @@ class Live:
         self._asked_at: float | None = None
         self._latest: bytes | None = None
         self._latencies: deque[float] = deque(maxlen=REMEMBERED)
+        self._awaited: dict[int, tuple[dict[str, Any], bytes] | None] = {}  # answers that ask() waits for
+        self._stopped = False
         self.cover(True)
 
     # What subclasses say.
@@ -99,16 +102,14 @@ class Live:
     @property
     def waiting(self) -> bool:
         """Whether an answer is under way, or the worker is not up yet."""
-        return self._asked_at is not None or not self.worker.ready
+        return self._asked_at is not None or not self.worker.ready or bool(self._awaited)
 
     def advance(self) -> None:
         """Show the answer that came, and ask again if something changed.
 
         Raises InputError or JobFailed if it cannot go on.
         """
-        for header, payload in self.worker.received():
-            if header.get("id") == self._number:
-                self._take(header, payload)
+        self._hear()
         scene = bpy.data.scenes.get(self.scene)
         if scene is None:
             raise InputError(f"the scene of {self.title} is gone")
@@ -129,19 +130,29 @@ class Live:
                 raise InputError(f"the worker of {self.title} does not answer; switch it off and on again")
             time.sleep(WAITING_S / 2)
 
-    def answer_to(self, header: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Ask for something else than a face, and wait for the answer. Raises InputError, JobFailed."""
+    def ask(self, header: dict[str, Any]) -> Callable[[], tuple[dict[str, Any], bytes]]:
+        """Ask for something else than a face. Returns what waits for the answer: in a thread, while the timer hears it,
+        or in Blender's own, which then hears for itself. What it returns raises InputError, JobFailed."""
         self._number += 1
-        self.worker.send({"id": self._number, **header}, b"")
-        until = time.monotonic() + LONGEST_WAIT_S
-        while time.monotonic() < until:
-            for found, payload in self.worker.received():
-                if found.get("id") == self._number and "message" not in found:
-                    if "error" in found:
-                        raise InputError(str(found["error"]))
-                    return found, payload
-            time.sleep(WAITING_S / 2)
-        raise InputError(f"the worker of {self.title} does not answer; switch it off and on again")
+        number = self._number
+        self._awaited[number] = None
+        self.worker.send({"id": number, **header}, b"")
+
+        def answer() -> tuple[dict[str, Any], bytes]:
+            until = time.monotonic() + LONGEST_WAIT_S
+            while self._awaited[number] is None and not self._stopped and time.monotonic() < until:
+                if threading.current_thread() is threading.main_thread():
+                    self._hear()
+                time.sleep(WAITING_S / 2)
+            found = self._awaited.pop(number)
+            if found is None:
+                failed = "was switched off meanwhile" if self._stopped else "does not answer"
+                raise InputError(f"the worker of {self.title} {failed}; switch it on again, and try again")
+            if "error" in found[0]:
+                raise InputError(str(found[0]["error"]))
+            return found
+
+        return answer
 
     def forget(self) -> None:
         """Ask again even for what was shown already: an undo may have changed the object that shows it."""
@@ -157,10 +168,23 @@ class Live:
                 item.hide_set(hide)
 
     def stop(self) -> None:
-        """End the worker and leave the scene as it was."""
-        self.worker.stop()
+        """End the worker, for which a window does not wait, and leave the scene as it was."""
+        self._stopped = True
+        if bpy.app.background:
+            self.worker.stop()
+        else:
+            threading.Thread(target=self.worker.stop, name=f"end of {self.title}").start()
         self.cover(False)
         self.leave()
+
+    def _hear(self) -> None:
+        """Take what the worker has answered since."""
+        for header, payload in self.worker.received():
+            if header["id"] in self._awaited:
+                if "message" not in header:
+                    self._awaited[header["id"]] = header, payload
+            elif header["id"] == self._number:
+                self._take(header, payload)
 
     def _ask(self, scene: bpy.types.Scene) -> None:
         start = time.perf_counter()
@@ -234,7 +258,7 @@ def begin(make: Callable[[], Live]) -> Live:
 
 
 def end(problem: str = "") -> None:
-    """Stop what follows, if anything does; the worker is gone when this returns. problem: why, for the panel."""
+    """Stop what follows, if anything does. problem: why, for the panel."""
     global CURRENT, LATEST_PROBLEM, LATEST_KIND
     ended, CURRENT = CURRENT, None
     for handlers in (bpy.app.handlers.depsgraph_update_post, bpy.app.handlers.frame_change_post):

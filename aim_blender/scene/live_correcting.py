@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +121,22 @@ class LiveCorrection(live.Live):
         return list(meshes.transform(self.place, place))
 
 
-def keep_frame(context: bpy.types.Context, now: LiveCorrection | LiveFit, blend: int) -> str:
-    """Keep the face that is shown as the present frame of the take. Returns what to tell.
+@dataclass(frozen=True)
+class Kept:
+    """A frame as it was kept in new files: take, the take's name, key, that of the shape key to be, and its offsets
+    (V, 3) in mm. out, bake_out: the new files. blend: over how many frames it fades."""
+
+    take: str
+    number: int
+    blend: int
+    out: Path
+    bake_out: Path
+    key: str
+    offsets: np.ndarray
+
+
+def ask_to_keep(context: bpy.types.Context, now: LiveCorrection | LiveFit, blend: int) -> Callable[[], Kept]:
+    """Have the face that is shown kept as the present frame of the take. Returns what waits until its files are there.
 
     Of a live fit it goes to the take of its actor that is chosen. Raises InputError if there is none or it is no frame
     of the take, JobFailed.
@@ -134,28 +150,48 @@ def keep_frame(context: bpy.types.Context, now: LiveCorrection | LiveFit, blend:
     if take is None:
         raise InputError(f"{actor.name!r} has no take that a frame could be kept in; fit a performance first")
     now.settle()
-    file, number = fitted_file(take), scene.frame_current
-    skin = errors.skin_of(take, len(actor.neutral.data.vertices))
+    file, name, number = fitted_file(take), take.name, scene.frame_current
+    errors.skin_of(take, len(actor.neutral.data.vertices))
     out = _free(file)
-    header = {"kind": "keep", "take": str(file), "out": str(out), "frame": number, "blend": blend}
     bake = folders.found_again(take.bake_path) if take.bake_path else None
     if bake is None or not bake.is_file():
-        raise InputError(f"{take.name!r} is no result of shape keys; bake it as keys first, and correct that")
-    kept_bake = out.with_name(out.name.removesuffix(TAKE_SUFFIX) + ".bake.npz")
-    answer, payload = now.answer_to({**header, "bake": str(bake), "bake_out": str(kept_bake)})
-    offsets = np.frombuffer(payload, "<f4").reshape(-1, 3) / now.scale
-    name = _add_key(skin, str(answer["key"]), offsets, number, blend)
-    take.file_path, take.bake_path = str(out), str(kept_bake)
+        raise InputError(f"{name!r} is no result of shape keys; bake it as keys first, and correct that")
+    bake_out = out.with_name(out.name.removesuffix(TAKE_SUFFIX) + ".bake.npz")
+    header = {"kind": "keep", "take": str(file), "out": str(out), "frame": number, "blend": blend}
+    answer = now.ask({**header, "bake": str(bake), "bake_out": str(bake_out)})
+
+    def kept() -> Kept:
+        told, payload = answer()
+        offsets = np.frombuffer(payload, "<f4").reshape(-1, 3)
+        return Kept(name, number, blend, out, bake_out, str(told["key"]), offsets)
+
+    return kept
+
+
+def keep_frame(context: bpy.types.Context, kept: Kept) -> str:
+    """Give the take the new files, and its result the shape key. Returns what to tell. Raises InputError."""
+    take = context.scene.aim.takes.get(kept.take)
+    found = actors.find_actor(take.actor) if take is not None else None
+    if take is None or found is None:
+        raise InputError(f"the take {kept.take!r}, or its actor, is gone; undo its removal, and keep the frame again")
+    offsets = kept.offsets / found[1].millimetres_per_unit
+    present = context.scene.frame_current
+    name = _add_key(errors.skin_of(take, len(offsets)), kept.key, offsets, kept.number, kept.blend, present)
+    take.file_path, take.bake_path = str(kept.out), str(kept.bake_out)
     figures = json.loads(take.figures or "{}")
-    faded = f", fading over {blend} frames" if blend else ""
-    notes = [*(figures.get("fit_notes") or []), f"frame {number} was corrected{faded}"]
+    faded = f", fading over {kept.blend} frames" if kept.blend else ""
+    notes = [*(figures.get("fit_notes") or []), f"frame {kept.number} was corrected{faded}"]
     take.figures = json.dumps({**figures, "fit_notes": notes})
-    now.forget()
-    return f"kept frame {number} of {take.name} as the shape key {name}{faded}"
+    if live.CURRENT is not None:
+        live.CURRENT.forget()
+    return f"kept frame {kept.number} of {take.name} as the shape key {name}{faded}"
 
 
-def _add_key(skin: bpy.types.Object, name: str, offsets: np.ndarray, number: int, blend: int) -> str:
-    """Add a shape key of offsets (V, 3) in Blender units that is keyed about a frame. Returns its name."""
+def _add_key(skin: bpy.types.Object, name: str, offsets: np.ndarray, number: int, blend: int, present: int) -> str:
+    """Add a shape key of offsets (V, 3) in Blender units that is keyed about a frame. Returns its name.
+
+    present: the frame that is shown and is not evaluated again.
+    """
     key = skin.shape_key_add(name=name, from_mix=False)
     rest = meshes.read_key_positions(skin.data.shape_keys.reference_key)
     meshes.write_key_positions(key, rest + offsets)
@@ -163,7 +199,7 @@ def _add_key(skin: bpy.types.Object, name: str, offsets: np.ndarray, number: int
     for frame, value in zip(frames.tolist(), fading(frames, number, blend).tolist(), strict=True):
         key.value = value
         key.keyframe_insert("value", frame=frame, group="Correctives")
-    key.value = 1.0  # as the curve has it in the present frame, which is not evaluated again
+    key.value = float(fading(np.array([present]), number, blend)[0])
     return str(key.name)
 
 
