@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import torch
@@ -22,15 +23,21 @@ def save_training(
     numbers: dict[str, int],
     metadata: dict[str, str],
 ) -> None:
-    """Write the state of all three and the numbers, such as the iteration. metadata says what it is a checkpoint of."""
+    """Write the state of all three and the numbers, such as the iteration. metadata says what it is a checkpoint of.
+
+    Raises OSError if it cannot be written; what was there before then stays.
+    """
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
     tensors["generator"] = generator.get_state()
     tensors |= {name: torch.tensor(value) for name, value in numbers.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    try:
+        with written_whole(path) as temporary:
+            save_file(tensors, temporary, metadata=metadata)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, f"it cannot be written: {error}", str(path)) from error
 
 
 def restore_training(

@@ -26,6 +26,6 @@ def write_cache(path: Path, vertices: np.ndarray, frames: np.ndarray, fps: float
             file.write(b"POINTCACHE2\0" + struct.pack("<iiffi", 1, points, float(frames[0]), step, count))
         else:
             file.write(struct.pack(">ii", count, points))
-            ((frames - frames[0]) / fps).astype(">f4").tofile(file)
+            file.write(((frames - frames[0]) / fps).astype(">f4").tobytes())
         for frame in vertices:
-            frame.astype("<f4" if path.suffix.lower() == ".pc2" else ">f4").tofile(file)
+            file.write(frame.astype("<f4" if path.suffix.lower() == ".pc2" else ">f4").tobytes())

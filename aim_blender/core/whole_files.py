@@ -23,8 +23,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to: it takes its place at the end, and is removed if anything fails.
 
     It is this thread's own, so that several may write the same file at once; the last one's stays. What a process of
-    this computer was writing of the same file when it was killed is removed. Raises OSError; the file then is what it
-    was before.
+    this computer was writing of the same file when it was killed is removed. Raises OSError, which names the file; it
+    then is what it was before.
     """
     _remove_left_behind(path)
     process = f"{_processes_here()}-{os.getpid()}-{threading.get_ident()}"
@@ -34,6 +34,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         with open(temporary, "r+b") as file:
             os.fsync(file.fileno())  # a crash of the computer leaves the old file or the new one
         _replace(temporary, path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()

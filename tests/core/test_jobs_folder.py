@@ -33,21 +33,28 @@ def test_atomic_write_replaces_the_whole_file(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the limit of a file's size is a matter of POSIX")
-def test_atomic_write_that_fails_keeps_the_old_file(tmp_path):
-    write_atomically(tmp_path / "a.json", "old")
+def test_a_write_that_fails_keeps_the_old_file(tmp_path):
+    files = [tmp_path / "a.json", tmp_path / "a.pc2"]
     script = """
 import pathlib, resource, sys
+import numpy as np
+from aim_blender.core.mesh_caches import write_cache
 from aim_blender.jobs.folder import write_atomically
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    write_atomically(pathlib.Path(sys.argv[1]), "new" * 1000)
-except OSError as error:
-    print(error.strerror)
+frames = np.zeros((1, 100, 3), np.float32), np.arange(1), 24.0
+writers = lambda path: write_atomically(path, "n" * 3000), lambda path: write_cache(path, *frames)
+for path, write in zip(sys.argv[1:], writers):
+    try:
+        write(pathlib.Path(path))
+    except OSError as error:
+        print(error.strerror, error.filename)
 """
-    said, _ = python(script, tmp_path / "a.json").communicate()
-    assert "too large" in said
-    assert (tmp_path / "a.json").read_text() == "old"
-    assert names(tmp_path) == ["a.json"]
+    for path in files:
+        path.write_text("old")
+    said, _ = python(script, *files).communicate()
+    assert said == "".join(f"File too large {path}\n" for path in files)
+    assert [path.read_text() for path in files] == ["old", "old"]
+    assert names(tmp_path) == ["a.json", "a.pc2"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="which processes live is asked for by a signal of POSIX")
