@@ -81,3 +81,17 @@ def demo_bake(demo_learned: Actor, demo_take: Take) -> Bake:
     from aim_blender.core.baking import bake_take
 
     return bake_take(demo_learned, demo_take, TOLERANCE_MM)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Actor, Performance]:
+    """An actor without bones of a mesh of few points, and a performance of it."""
+    from aim_blender.core.captures import read_capture
+    from aim_blender.core.learning import LearningSettings, learn_actor
+    from aim_blender.core.performances import read_performance
+    from tests.core.tiny_capture import write_capture, write_performance
+
+    folder = tmp_path_factory.mktemp("tiny")
+    settings = LearningSettings(iterations=20, hidden=8, depth=1, device="cpu", threads=1)
+    actor = learn_actor(read_capture(write_capture(folder / "capture.npz")), settings)
+    return actor, read_performance(write_performance(folder / "performance.npz"))

@@ -259,20 +259,6 @@ def test_an_actor_without_bones_is_fitted(tiny):
     assert take.figures["mean_mm"] < 0.05
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """An actor without bones, and a performance of its mesh."""
-    from aim_blender.core.captures import read_capture
-    from aim_blender.core.learning import LearningSettings, learn_actor
-    from aim_blender.core.performances import read_performance
-    from tests.core.tiny_capture import write_capture, write_performance
-
-    folder = tmp_path_factory.mktemp("tiny")
-    settings = LearningSettings(iterations=20, hidden=8, depth=1, device="cpu", threads=1)
-    actor = learn_actor(read_capture(write_capture(folder / "capture.npz")), settings)
-    return actor, read_performance(write_performance(folder / "performance.npz"))
-
-
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 

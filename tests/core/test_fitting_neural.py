@@ -8,28 +8,15 @@ import pytest
 import torch
 
 from aim_blender.core import fitting_neural
-from aim_blender.core.captures import read_capture
 from aim_blender.core.errors import Cancelled, InputError
 from aim_blender.core.evaluation import evaluate_take
 from aim_blender.core.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting_neural import NeuralFitter
-from aim_blender.core.learning import LearningSettings, learn_actor
-from aim_blender.core.performances import read_performance
 from tests.core.geometry import degrees_between
-from tests.core.tiny_capture import write_capture, write_performance
 
 SETTINGS = FittingSettings(solver="neural", modes=20, head="still", device="cpu", iterations=12, warm_start=False)
 CLOSED = FittingSettings(modes=20, head="still", device="cpu")
 ARRAYS = ("modes", "coefficients", "jaw", "head", "error_mm")
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """An actor without bones, and a performance of its mesh."""
-    folder = tmp_path_factory.mktemp("tiny")
-    learning = LearningSettings(iterations=20, hidden=8, depth=1, device="cpu", threads=1)
-    actor = learn_actor(read_capture(write_capture(folder / "capture.npz")), learning)
-    return actor, read_performance(write_performance(folder / "performance.npz"))
 
 
 @pytest.fixture(scope="module")
