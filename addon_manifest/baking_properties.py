@@ -32,7 +32,7 @@ class AimBaking(bpy.types.PropertyGroup):
         name="As",
         description="What the take becomes",
         items=(
-            ("KEYS", "Shape Keys and Bones", "A mesh with named shape keys, correctives, a head and a jaw bone"),
+            ("KEYS", "Keys and Bones", "A mesh with named shape keys, correctives, a head and a jaw bone"),
             ("PC2", "PC2 Cache", "A mesh that a .pc2 file moves: every vertex exactly, but nothing to edit"),
             ("MDD", "MDD Cache", "A mesh that an .mdd file moves: every vertex exactly, but nothing to edit"),
         ),

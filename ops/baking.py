@@ -15,7 +15,7 @@ from .results import deliver
 
 KINDS = (
     ("SCENE", "As Chosen", "What is chosen in the scene"),
-    ("KEYS", "Shape Keys and Bones", "A mesh with named shape keys, correctives, a head and a jaw bone"),
+    ("KEYS", "Keys and Bones", "A mesh with named shape keys, correctives, a head and a jaw bone"),
     ("PC2", "PC2 Cache", "A mesh that a .pc2 file moves"),
     ("MDD", "MDD Cache", "A mesh that an .mdd file moves"),
 )
