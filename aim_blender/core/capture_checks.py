@@ -22,7 +22,9 @@ FLATLY = "in one plane, on one line or on one point"
 SAME = 1e-6  # of a face's size: shapes that lie so near show nothing
 
 
-def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologies: Sequence[Topology]) -> None:
+def check_shapes(
+    names: Sequence[str], vertices: Sequence[np.ndarray] | np.ndarray, topologies: Sequence[Topology]
+) -> None:
     """Check that meshes are registered shapes of one face.
 
     names: N+1 names as the user knows them (object, shape key or file names); the first is the neutral.
@@ -50,7 +52,7 @@ def check_shapes(names: Sequence[str], vertices: Sequence[np.ndarray], topologie
         )
 
 
-def same_as_neutral(names: Sequence[str], vertices: Sequence[np.ndarray]) -> list[str]:
+def same_as_neutral(names: Sequence[str], vertices: Sequence[np.ndarray] | np.ndarray) -> list[str]:
     """The names of shapes (V, 3) that show nothing, because they are the first, the neutral."""
     nearness = SAME * np.ptp(vertices[0], axis=0).max()
     return [
@@ -68,7 +70,9 @@ def depth(points: np.ndarray) -> float:
     return float(np.sqrt(max(spread[0], 0.0) / spread[2])) if spread[2] > 0 else 0.0
 
 
-def check_registered(names: Sequence[str], vertices: Sequence[np.ndarray], topologies: Sequence[Topology]) -> None:
+def check_registered(
+    names: Sequence[str], vertices: Sequence[np.ndarray] | np.ndarray, topologies: Sequence[Topology]
+) -> None:
     """The part of check_shapes that does not compare lengths: names, vertex counts, face lists and numbers."""
     if len(names) < 2:
         found = f"only {names[0]!r} was given" if names else "none was given"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 import zipfile
@@ -350,8 +351,19 @@ def _frames_of(path: Path, start: int, kind: str, samples: int, points: int) -> 
 
 
 def _room_for(shape: tuple[int, ...]) -> np.ndarray:
-    """Room for a float32 array: in memory, or where it is large in a temporary file that the system pages."""
-    if 4 * np.prod(shape, dtype=np.int64) <= IN_MEMORY_BYTES:
+    """Room for a float32 array: in memory, or where it is large in a temporary file that the system pages.
+
+    Raises OSError if the disk has no room for that file; else writing to the array would end the process.
+    """
+    size = 4 * int(np.prod(shape, dtype=np.int64))
+    if size <= IN_MEMORY_BYTES:
         return np.empty(shape, dtype=np.float32)
     with tempfile.TemporaryFile() as file:
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                place = tempfile.gettempdir()
+                told = f"the disk of {place} has no room for {size / 2**30:.1f} GiB"
+                raise OSError(error.errno, told, os.path.join(place, "frames")) from error
         return np.memmap(file, np.float32, "w+", 0, shape)

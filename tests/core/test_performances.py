@@ -2,8 +2,10 @@
 """Performances from folders, archives and point caches; and which ones an actor refuses, in what words."""
 
 import dataclasses
+import os
 import pickle
 import struct
+import tempfile
 
 import numpy as np
 import pytest
@@ -185,6 +187,13 @@ def test_pickles_are_refused(tmp_path):
     refused(path)
     np.savez(path, vertices=np.array([{"a": 1}], dtype=object))
     refused(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="a system that reserves room on a disk")
+def test_a_disk_without_room_for_a_large_performance_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(OSError, match=f"the disk of {tmp_path} has no room for 4194304.0 GiB"):
+        performances._room_for((2**40, 2**10, 1))
 
 
 def test_what_is_made_to_fill_the_memory_is_refused(tmp_path, monkeypatch):
