@@ -84,7 +84,7 @@ def make_mesh(name: str, positions: np.ndarray, corners: np.ndarray, sizes: np.n
     mesh.loops.add(len(corners))
     mesh.polygons.add(len(sizes))
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
-    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(corners, dtype=np.int32))
+    mesh.attributes[".corner_vert"].data.foreach_set("value", np.ascontiguousarray(corners, dtype=np.int32))
     mesh.polygons.foreach_set("loop_start", starts)
     mesh.update(calc_edges=True)
     write_positions(mesh, positions)

@@ -16,6 +16,7 @@ HAS_SLOTS = hasattr(bpy.types, "ActionSlot")
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 LINEAR = 1  # the number foreach_set takes for the interpolation 'LINEAR'
 VECTOR = 2  # and for handles of the type 'VECTOR'
+KEYFRAME = 0  # and for keys of the type 'KEYFRAME'
 
 
 class ActionWriter:
@@ -110,22 +111,26 @@ class RigWriter:
             curve = channels.fcurves.new(data_path, index=index)
             curve.group = channels.groups.get(group) or channels.groups.new(group)
         points = curve.keyframe_points
-        for point in reversed(points):
-            if frames[0] - 1e-3 <= point.co.x <= frames[-1] + 1e-3:
-                points.remove(point, fast=True)
-        before = len(points)
-        points.add(len(frames))
+        times = np.empty((len(points), 2), dtype=np.float32)
+        points.foreach_get("co", times.ravel())
+        replaced = np.flatnonzero((times[:, 0] >= frames[0] - 1e-3) & (times[:, 0] <= frames[-1] + 1e-3))
+        for place in reversed(replaced[len(frames) :].tolist()):
+            points.remove(points[place], fast=True)
+        # The others are written over: to remove and add a thousand takes long.
+        before, replaced = len(points), replaced[: len(frames)]
+        points.add(len(frames) - len(replaced))
+        places = np.concatenate([replaced, np.arange(before, len(points))])
         for name, kind, added in (
             ("co", np.float32, np.stack([frames, values], axis=1)),
-            ("interpolation", np.int32, np.full(len(frames), LINEAR)),
-            ("handle_left_type", np.int32, np.full(len(frames), VECTOR)),
-            ("handle_right_type", np.int32, np.full(len(frames), VECTOR)),
+            ("interpolation", np.int32, LINEAR),
+            ("type", np.int32, KEYFRAME),
+            ("handle_left_type", np.int32, VECTOR),
+            ("handle_right_type", np.int32, VECTOR),
         ):
-            width = 2 if name == "co" else 1
-            content = np.empty((before + len(frames)) * width, dtype=kind)
-            points.foreach_get(name, content)
-            content[before * width :] = added.ravel()
-            points.foreach_set(name, content)
+            content = np.empty((len(points), 2 if name == "co" else 1), dtype=kind)
+            points.foreach_get(name, content.ravel())
+            content[places] = added
+            points.foreach_set(name, content.ravel())
         points.sort()
         points.handles_recalc()
         curve.update()

@@ -237,3 +237,26 @@ def test_refusals_change_nothing(scene, baked_take, frame):
         bpy.ops.aim.bake_to_rig()
     assert [curves(mesh.data.shape_keys), curves(rig)] == before
     assert plain.data.shape_keys is not None
+
+
+@pytest.mark.parametrize("step", [1.0, 0.5, 2.0])
+def test_keys_within_the_frames_are_replaced_and_others_stay(scene, step):
+    """As many keys as there come, twice as many, or half; and what they were is forgotten."""
+    versions = headless.extension_module("aim_blender.scene.versions")
+    item = bpy.data.objects.new("item", None)
+    for frame in np.arange(1.0, 31.0, step):
+        item.location.x = 100 + frame
+        item.keyframe_insert("location", index=0, frame=frame)
+    for point in versions.curves_of(item)[0].keyframe_points:
+        point.type, point.interpolation = "BREAKDOWN", "BOUNCE"
+    frames = np.arange(10, 21)
+    versions.RigWriter("rig", False).write(item, "location", 0, "group", frames, np.sin(frames))
+    points = versions.curves_of(item)[0].keyframe_points
+    there = {float(at): ("BREAKDOWN", "BOUNCE", 100 + at) for at in np.arange(1.0, 31.0, step) if not 10 <= at <= 20}
+    there |= {float(at): ("KEYFRAME", "LINEAR", np.sin(at)) for at in frames}
+    assert [point.co.x for point in points] == sorted(there)
+    for point in points:
+        kind, interpolation, value = there[point.co.x]
+        assert (point.type, point.interpolation) == (kind, interpolation)
+        assert point.co.y == pytest.approx(value, abs=1e-5)
+    assert all(point.handle_left_type == "VECTOR" for point in points if point.co.x in frames)
