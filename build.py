@@ -125,6 +125,14 @@ def main(arguments: list[str]) -> int:
         return 1
 
 
+def leave(number: int, _: object) -> None:
+    """End, after what runs has been ended, when this process is told to."""
+    signal.signal(number, signal.SIG_IGN)  # some tell it twice
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended first
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:  # not with nohup
+            signal.signal(getattr(signal, name), leave)
     sys.exit(main(sys.argv[1:]))
