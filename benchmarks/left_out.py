@@ -4,14 +4,14 @@
 python benchmarks/left_out.py [--source 3] [--target 11] [--frames 30]
 
 The source performs whole shapes, with the weights that a real take has; the truth is the target performing with the
-same weights, but for those of what was left out.
+same weights, but for those of what was left out. Baked, the keys of what was left out stay at 0.
 """
 
 import numpy as np
 from common import learned, make, parser, print_table
 
 from aim_blender.core.actor import Actor
-from aim_blender.core.baking import bounded_weights
+from aim_blender.core.baking import bake_take, bounded_weights
 from aim_blender.core.evaluation import evaluate_take
 from aim_blender.core.fitting import FittingSettings, fit_performance
 from aim_blender.core.performances import Performance, read_performance
@@ -53,11 +53,22 @@ def main() -> None:
             carried = retarget_take(take, source, target, RetargetSettings(pairs=known))
             off = np.linalg.norm(evaluate_take(target, carried)["vertices"] - truth, axis=-1)
             row += [float(off.mean()), float(angle_degrees(carried.jaw).max())]
-        rows.append(row)
+        bake = bake_take(target, carried)
+        keyed = bake.key_weights[:, [i for i, name in enumerate(target.names) if name in gone]]
+        rows.append([*row, float(keyed.max(initial=0.0)), int(bake.figures["correctives"])])
     print_table(
         f"Whole shapes of actor {arguments.source} on {arguments.target}, {len(frames)} frames; mm from the target "
         "without what was left out",
-        ["left out", "if it showed", "imitated", "its jaw, most °", "left out on purpose", "its jaw, most °"],
+        [
+            "left out",
+            "if it showed",
+            "imitated",
+            "its jaw, most °",
+            "left out on purpose",
+            "its jaw, most °",
+            "its keys in the bake, most",
+            "correctives",
+        ],
         rows,
     )
 

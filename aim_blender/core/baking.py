@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from .actor import Actor, skin
-from .anatomy import symmetry_plane
 from .errors import InputError
 from .evaluation import check_belongs, placed_frames, stabilized_frames
 from .files import save_arrays
@@ -100,7 +99,11 @@ def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Repor
 
     report({"message": "Weighting the named keys", "done": 0, "total": total})
     flat_named, flat_rest = named.reshape(len(named), -1), rest.reshape(total, -1)
-    weights = bounded_weights(flat_named, flat_rest)  # g (F, N)
+    # A shape that the take leaves out stays at 0, however like the frames it looks.
+    played = np.abs(take.coefficients).max((0, 1), initial=0.0) > 0
+    weights = np.zeros((total, len(named)))  # g (F, N)
+    if played.any():
+        weights[:, played] = bounded_weights(flat_named[played], flat_rest)
     named_mm = distances(flat_rest - weights @ flat_named)
     report({"message": "Finding correctives", "done": 0, "total": total})
     # Half a hundredth of the tolerance is left for float32.
@@ -112,7 +115,7 @@ def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Repor
     if actor.hinge is not None:
         centre, axis = actor.hinge.centre, actor.hinge.axis
     else:
-        centre, axis = neutral.mean(0), symmetry_plane(neutral)[1]
+        centre, axis = neutral.mean(0), actor.mirror[1]
     bake = Bake(
         topology=actor.topology,
         neutral=neutral,

@@ -112,6 +112,15 @@ def test_weights_of_real_keys_have_settled(demo_learned, demo_bake, demo_take):
     assert cost(found) < 1.001 * cost(wanted.x.reshape(found.shape))
 
 
+def test_a_shape_that_the_take_leaves_out_is_not_keyed(demo_learned, demo_take, demo_bake):
+    index = int(demo_bake.key_weights[:, : len(demo_take.names)].max(0).argmax())
+    coefficients = demo_take.coefficients.copy()
+    coefficients[:, :, index] = 0.0
+    bake = bake_take(demo_learned, dataclasses.replace(demo_take, coefficients=coefficients), 0.2)
+    assert not bake.key_weights[:, index].any()
+    assert bake.figures["worst_mm"] <= 0.2
+
+
 # -- correctives ------------------------------------------------------------------------------------------------------
 
 
