@@ -55,9 +55,7 @@ def draw(
     front = _doubled_area(corners) > 0.0
     _fill(picture, corners[front], own[front] * light[triangles[front]][..., None], size)
     # What is seen from behind only shows through holes, such as an open mouth.
-    place = np.floor(corners[..., :2]).astype(np.int64).clip(0, np.array(size) - 1)
-    behind = ~front & (picture[place[..., 1] * size[0] + place[..., 0], 3] == 0.0).any(1)
-    _fill(picture, corners[behind], INSIDE * own[behind], size)
+    _fill(picture, corners[~front], INSIDE * own[~front], size)
     parts = picture.reshape(height, finer, width, finer, 4)
     mean = np.zeros((height, width, 4))
     for part in np.ndindex(finer, finer):
