@@ -17,23 +17,29 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from common import ROOT, learned, make, parser, print_table
 
+from aim_blender.core import drawing
 from aim_blender.core.actor import Actor
 from aim_blender.core.baking import HIGHEST_WEIGHT, LOWEST_WEIGHT, bounded_weights
 from aim_blender.core.evaluation import evaluate_take
 from aim_blender.core.fitting import FittingSettings, fit_performance
+from aim_blender.core.jaw_of_frame import spread_points
+from aim_blender.core.model import MILLIMETRES
 from aim_blender.core.performances import Performance, read_performance
 from aim_blender.core.retargeting import retarget_take
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PATCHES = 40
 PATCH_BLEND_MM = 6.0  # over about this width the weights of neighbouring patches change over
 CONVERGED = 5000  # iterations of the bounded least squares: its weights are compared, not its speed
 LARGEST_MM = 1.0  # of the picture's colours
 HEAT = ("#dedede", "#f5d16b", "#e4572e", "#5e0b2c")
-INSIDE = 0.16  # how bright the face is from behind, through mouth and eyes
 ROWS = 5  # frames in the picture
 CELL = (200, 240)  # pixels of a head
 TURN_DEGREES = 18.0
@@ -160,14 +166,9 @@ def patches(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
 
     The patches are compact in the template, where lips and lids lie apart, and as many where the face moves more.
     """
-    place = actor.template.astype(np.float64) * 100.0  # mm
+    place = actor.template.astype(np.float64) * MILLIMETRES
     moved = np.linalg.norm(offsets(actor), axis=-1).max(0)
-    wanted = np.sqrt(moved / moved.mean())
-    centres, nearest = [int(wanted.argmax())], np.full(len(place), np.inf)
-    for _ in range(PATCHES - 1):
-        nearest = np.minimum(nearest, np.linalg.norm(place - place[centres[-1]], axis=1))
-        centres.append(int((nearest * wanted).argmax()))
-    middle = place[centres]
+    middle = place[spread_points(place, np.sqrt(moved / moved.mean()), PATCHES)]
     for _ in range(10):  # Lloyd
         distance = np.linalg.norm(place[:, None] - middle, axis=-1)  # (V, P)
         member = distance.argmin(1)
@@ -297,27 +298,29 @@ a frame.
 
 def draw(target: np.ndarray, actor: Actor, errors: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """A row for each frame of the target (F, V, 3): it, and each method's result, coloured by its error in mm."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import colors, pyplot
+    from matplotlib import colors
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
     from PIL import Image
 
     heat = colors.LinearSegmentedColormap.from_list("error", HEAT)
     triangles = actor.topology.triangles()
     moved = np.linalg.norm(offsets(actor), axis=-1).max(0)
-    box = bounds(turned(actor.neutral[moved > 5.0]))
+    offset, factor = drawing.filling(turned(actor.neutral[moved > 5.0]), *CELL)
     wide, high = CELL
-    figure, axes = pyplot.subplots(
-        ROWS, 1 + len(errors), figsize=((1 + len(errors)) * wide / 100, ROWS * high / 93 + 0.9), squeeze=False
-    )
+
+    def show(axis: Axes, vertices: np.ndarray, colours: np.ndarray) -> None:
+        axis.imshow(drawing.draw((turned(vertices) + offset) * factor, triangles, colours, *CELL), origin="lower")
+
+    figure = Figure(figsize=((1 + len(errors)) * wide / 100, ROWS * high / 93 + 0.9))
+    axes = figure.subplots(ROWS, 1 + len(errors), squeeze=False)
     figure.subplots_adjust(left=0.01, right=0.99, top=0.955, bottom=0.065, wspace=0.02, hspace=0.08)
     skin = np.array([0.93, 0.74, 0.64])
     for row in range(len(target)):
-        axes[row][0].imshow(rendered(target[row], triangles, np.tile(skin, (target.shape[1], 1)), box))
+        show(axes[row][0], target[row], skin)
         for column, (vertices, off) in enumerate(errors.values(), start=1):
             colour = heat(np.clip(off[row] / LARGEST_MM, 0.0, 1.0))[:, :3]
-            axes[row][column].imshow(rendered(vertices[row], triangles, colour, box))
+            show(axes[row][column], vertices[row], colour)
             label = f"{off[row].mean():.3f} mm, worst {off[row].max():.2f}"
             axes[row][column].text(
                 0.5, -0.01, label, transform=axes[row][column].transAxes, ha="center", va="top", fontsize=8
@@ -327,7 +330,7 @@ def draw(target: np.ndarray, actor: Actor, errors: dict[str, tuple[np.ndarray, n
     for axis in axes.flat:
         axis.set_axis_off()
     scale = figure.add_axes((0.3, 0.035, 0.4, 0.012))
-    mapped = pyplot.cm.ScalarMappable(colors.Normalize(0, LARGEST_MM), heat)
+    mapped = ScalarMappable(colors.Normalize(0, LARGEST_MM), heat)
     bar = figure.colorbar(mapped, scale, orientation="horizontal")
     bar.set_label("distance from the target, mm", fontsize=9)
     whole = io.BytesIO()
@@ -349,62 +352,7 @@ def spread_frames(frames: np.ndarray, count: int) -> list[int]:
 
 def turned(vertices: np.ndarray) -> np.ndarray:
     """Points (V, 3), Y up, Z forward, as they are seen: right, up, towards the eye."""
-    angle = np.deg2rad(TURN_DEGREES)
-    x, y, z = vertices.T
-    return np.stack([x * np.cos(angle) + z * np.sin(angle), y, z * np.cos(angle) - x * np.sin(angle)], axis=1)
-
-
-def bounds(seen: np.ndarray) -> tuple[np.ndarray, float]:
-    """The middle (2,) of what is seen (V, 3), and how many pixels a mm is."""
-    low, high = seen.min(0)[:2], seen.max(0)[:2]
-    return (low + high) / 2, float((np.array(CELL) / (1.2 * (high - low))).min())
-
-
-def rendered(
-    vertices: np.ndarray, triangles: np.ndarray, colours: np.ndarray, box: tuple[np.ndarray, float], fine: int = 2
-) -> np.ndarray:
-    """The shaded mesh (height, width, 3): vertices (V, 3), triangles (T, 3), colours (V, 3), box of bounds().
-
-    Every pixel of every triangle's bounding box is tried at once, and the nearest is kept.
-    """
-    wide, high = CELL[0] * fine, CELL[1] * fine
-    seen, (middle, pixels) = turned(vertices), box
-    normals = np.zeros_like(seen)
-    facing = np.cross(seen[triangles[:, 1]] - seen[triangles[:, 0]], seen[triangles[:, 2]] - seen[triangles[:, 0]])
-    for corner in range(3):
-        np.add.at(normals, triangles[:, corner], facing)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True).clip(min=1e-12)
-    light = np.array([-0.35, 0.45, 0.82])
-    shaded = colours * (0.35 + 0.65 * (normals @ light).clip(min=0.0))[:, None]
-
-    front = facing[:, 2] > 0
-    place = (seen[:, :2] - middle) * pixels * fine * (1, -1) + (wide / 2, high / 2)  # (V, 2), y down
-    corners, depth = place[triangles], seen[triangles, 2]  # (T, 3, 2), (T, 3)
-    first = np.floor(corners.min(1)).astype(int)  # (T, 2)
-    size = np.ceil(corners.max(1)).astype(int) - first + 1
-    edge = corners[:, 1:] - corners[:, :1]  # (T, 2, 2)
-    area = edge[:, 0, 0] * edge[:, 1, 1] - edge[:, 0, 1] * edge[:, 1, 0]
-    found = []
-    for down in range(size[:, 1].max()):
-        for across in range(size[:, 0].max()):
-            some = np.flatnonzero((across < size[:, 0]) & (down < size[:, 1]) & (area != 0))
-            pixel = first[some] + (across, down)
-            away = pixel + 0.5 - corners[some, 0]
-            one = (away[:, 0] * edge[some, 1, 1] - away[:, 1] * edge[some, 1, 0]) / area[some]
-            other = (away[:, 1] * edge[some, 0, 0] - away[:, 0] * edge[some, 0, 1]) / area[some]
-            share = np.stack([1 - one - other, one, other], axis=1)
-            inside = (share >= -1e-6).all(1) & (pixel >= 0).all(1) & (pixel < (wide, high)).all(1)
-            if inside.any():
-                chosen, share = some[inside], share[inside]
-                colour = (shaded[triangles[chosen]] * share[..., None]).sum(1)
-                colour[~front[chosen]] = INSIDE
-                where = pixel[inside, 1] * wide + pixel[inside, 0]
-                found.append((where, (depth[chosen] * share).sum(1), colour))
-    where, near, colour = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(near, kind="stable")
-    image = np.ones((wide * high, 3))
-    image[where[order]] = colour[order]  # of several, the last one stays
-    return image.reshape(high // fine, fine, wide // fine, fine, 3).mean((1, 3)).clip(0.0, 1.0)
+    return drawing.seen_from(vertices, np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]), -TURN_DEGREES)
 
 
 if __name__ == "__main__":
