@@ -62,6 +62,12 @@ def learned(arguments: argparse.Namespace, seed: int) -> tuple[Path, Actor]:
     return path, load_actor(path)
 
 
+def jaw_figures(found: np.ndarray, true: np.ndarray) -> tuple[float, float, float]:
+    """Slope, correlation and mean error in degrees of the jaw's angles (F,) against the true ones (F,)."""
+    slope, correlation = np.polyfit(true, found, 1)[0], np.corrcoef(true, found)[0, 1]
+    return float(slope), float(correlation), float(np.abs(found - true).mean())
+
+
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """One table as Markdown, with what it was measured on."""
     import torch

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Closed-form fit on real faces: accuracy, jaw, head and speed, beside one weight per shape for the whole face; what
-damaged performances, points and images leave of it; the jaw beside a regression; what bounds on the weights cost;
-set-up, one frame at a time, and memory.
+damaged performances, points and images leave of it (fitting_incomplete.py); the jaw beside a regression; what bounds on
+the weights cost; set-up, one frame at a time, and memory.
 
 python benchmarks/fitting.py [--seed 3] [--other 11] [--modes 120] [--only whole,jaw,bounds,damaged,points,images,...]
 """
@@ -19,27 +19,22 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from common import ROOT, learned, make, parser, print_table
+from common import ROOT, jaw_figures, learned, make, parser, print_table
+from fitting_incomplete import damaged, images, points_in_space
 
 from aim_blender.core import fitting_session
 from aim_blender.core.actor import Actor
 from aim_blender.core.baking import bounded_weights
-from aim_blender.core.cameras import blender_camera
 from aim_blender.core.evaluation import evaluate_take
 from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.fitting_image_points import fit_image_points
-from aim_blender.core.fitting_points import PointFittingSettings, fit_points
 from aim_blender.core.fitting_session import FittingSession
-from aim_blender.core.image_points import ImagePoints, LandmarkMap
 from aim_blender.core.jaw import compose_jaw, decompose_jaw
 from aim_blender.core.jaw_of_frame import JawOfFrame, spread_points
 from aim_blender.core.live import LiveFit
-from aim_blender.core.performances import Performance, read_performance
-from aim_blender.core.points import PointPerformance
+from aim_blender.core.performances import read_performance
 from aim_blender.core.retargeting import retarget_take
-from aim_blender.core.rigid import angle_degrees, apply_motion, rigid_registration
+from aim_blender.core.rigid import angle_degrees
 
-SPARSE_POINTS = 150
 CASES = {
     "whole meshes": (),
     "noise 0.1 mm": ("--noise", "0.1"),
@@ -91,9 +86,7 @@ def whole(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
                 float(distance.mean()),
                 float(np.quantile(distance, 0.99)),
                 float(distance.max()),
-                float(np.polyfit(true, mine, 1)[0]),
-                float(np.corrcoef(true, mine)[0, 1]),
-                float(np.abs(mine - true).mean()),
+                *jaw_figures(mine, true),
                 f"{angle_degrees(head).max():.3f} / {np.linalg.norm(head[:, :3, 3], axis=1).max():.3f}",
                 float(take.figures["frames_per_second"]),
                 float(take.figures["setup_s"]),
@@ -163,11 +156,9 @@ def jaw_of_frames(arguments: argparse.Namespace, _: Actor, __: Path) -> None:
                 mine = angle_degrees(kind(source).predict(archive["vertices"].astype(np.float64)))
                 seconds = time.perf_counter() - start
                 true = angle_degrees(archive["jaw"])
-            slope, correlation = float(np.polyfit(true, mine, 1)[0]), float(np.corrcoef(true, mine)[0, 1])
-            wrong = np.abs(mine - true)
             speed = 1000 * seconds / len(true), take.figures["frames_per_second"]
-            errors = float(wrong.mean()), float(wrong.max()), take.figures["mean_mm"], float(off.mean())
-            rows.append([f"{seed}, {way}", slope, correlation, *errors, *speed])
+            errors = float(np.abs(mine - true).max()), take.figures["mean_mm"], float(off.mean())
+            rows.append([f"{seed}, {way}", *jaw_figures(mine, true), *errors, *speed])
     print_table(
         "The jaw of 400 frames against the truth; fit of 100 frames and their retarget to the other actor (mm)",
         ["actor", "slope", "correlation", "mean °", "worst °", "fit", "retarget", "ms a frame", "frames/s of the fit"],
@@ -222,152 +213,6 @@ def bounds(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
             "frames/s",
             "set-up s",
         ],
-        rows,
-    )
-
-
-def damaged(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
-    """Performances with points or frames missing or wrong; the error is that of the whole skin against the truth."""
-    name = f"performance_{arguments.seed}_"
-    clean = read_performance(make(arguments, "performance", name + "plain", "--seed", str(arguments.seed)))
-    step = ("--frames", "100", "--step", "1")
-    shot = read_performance(
-        make(arguments, "performance", name + "plain_frames_100_step_1", "--seed", str(arguments.seed), *step)
-    )
-    random = np.random.default_rng(0)
-    neutral, points = actor.neutral, clean.vertices.shape[1]
-
-    def changed(performance: Performance, where: np.ndarray, how: np.ndarray | float) -> Performance:
-        vertices = performance.vertices.copy()
-        vertices[where] = how if isinstance(how, float) else vertices[where] + how
-        return dataclasses.replace(performance, vertices=vertices)
-
-    thrown = random.random((len(clean.frames), points)) < 0.01
-    aside = random.normal(size=(int(thrown.sum()), 3))
-    aside *= 20.0 / np.linalg.norm(aside, axis=1, keepdims=True)
-    centres = neutral[random.integers(0, points, len(clean.frames))]
-    holes = np.linalg.norm(neutral - centres[:, None], axis=-1) < 25.0
-    neck = np.tile(neutral[:, 1] < np.quantile(neutral[:, 1], 0.15), (len(clean.frames), 1))
-    some = random.choice(100, 10, replace=False)
-    noise = random.normal(scale=0.1, size=shot.vertices.shape).astype(np.float32)
-    noisy = dataclasses.replace(shot, vertices=shot.vertices + noise)
-    settings = FittingSettings(modes=arguments.modes)
-    cases = [
-        ("1 % of the points thrown 20 mm off", changed(clean, thrown, aside.astype(np.float32)), clean, settings),
-        (
-            "the same, all points believed",
-            changed(clean, thrown, aside.astype(np.float32)),
-            clean,
-            dataclasses.replace(settings, outlier_mm=0.0),
-        ),
-        ("10 % of the points missing", changed(clean, random.random(thrown.shape) < 0.1, np.nan), clean, settings),
-        ("the neck missing in all frames (15 %)", changed(clean, neck, np.nan), clean, settings),
-        ("a hole of 50 mm elsewhere in each frame", changed(clean, holes, np.nan), clean, settings),
-        ("10 of 100 consecutive frames missing", changed(shot, some, np.nan), shot, settings),
-        ("noise 0.1 mm, consecutive frames", noisy, shot, settings),
-        ("the same, temporal 4", noisy, shot, dataclasses.replace(settings, temporal=4.0)),
-        ("the same, temporal 8", noisy, shot, dataclasses.replace(settings, temporal=8.0)),
-        ("no noise, temporal 4", shot, shot, dataclasses.replace(settings, temporal=4.0)),
-    ]
-    rows = []
-    for case, performance, truth, chosen in cases:
-        take = fit_performance(actor, performance, chosen)
-        off = evaluate_take(actor, take)["vertices"] - truth.vertices
-        distance = np.linalg.norm(off, axis=-1)
-        seen = np.isfinite(performance.vertices).all(-1)
-        jitter = np.linalg.norm(np.diff(off, n=2, axis=0), axis=-1).mean() if truth is shot else ""
-        figures = take.figures
-        rows.append(
-            [
-                case,
-                float(distance.mean()),
-                float(distance[seen].mean()),
-                float(np.quantile(distance, 0.99)),
-                float(jitter) if jitter != "" else "",
-                figures["outliers"] / len(distance),
-                float(figures["frames_per_second"]),
-            ]
-        )
-    print_table(
-        f"Damaged performances, actor {arguments.seed}, {arguments.modes} modes (distances to the truth in mm)",
-        ["case", "mean", "mean where seen", "99 %", "jitter", "outliers a frame", "frames/s"],
-        rows,
-    )
-
-
-def points_in_space(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
-    print_table(
-        f"Points in space, actor {arguments.seed} (distances of the whole skin in mm)",
-        ["case", "mean", "99 %", "worst", "jaw slope", "jaw correlation", "jaw error °", "", "frames/s", "set-up s"],
-        [sparse(arguments, actor)],
-    )
-
-
-def images(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
-    """Points that a 50 mm lens sees from 700 mm in 1920 by 1080 pixels, of a head that moves; every fifth frame."""
-    name = f"performance_{arguments.seed}_plain_headmotion"
-    with np.load(make(arguments, "performance", name, "--seed", str(arguments.seed), "--head-motion")) as archive:
-        truth, head = archive["vertices"][::5].astype(np.float64), archive["head"][::5]
-    neutral, triangles = actor.neutral, actor.topology.triangles()
-    front = neutral[neutral[:, 2] > np.quantile(neutral[:, 2], 0.9)].mean(0)
-    cameras = []
-    for aside in (0.0, 30.0):
-        turn = np.deg2rad(aside)
-        matrix = np.eye(4)
-        matrix[:3, :3] = [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
-        matrix[:3, 3] = front + 700.0 * matrix[:3, 2]
-        cameras.append(blender_camera(f"{aside:g} degrees", matrix, (1920, 1080), 50.0))
-    normal = np.zeros_like(neutral)
-    across = np.cross(
-        neutral[triangles[:, 1]] - neutral[triangles[:, 0]], neutral[triangles[:, 2]] - neutral[triangles[:, 0]]
-    )
-    for corner in range(3):
-        np.add.at(normal, triangles[:, corner], across)
-    view = front + np.array([0.0, 0.0, 700.0]) - neutral
-    cosine = (normal * view).sum(1) / np.linalg.norm(normal, axis=1) / np.linalg.norm(view, axis=1)
-    facing = np.flatnonzero(cosine > 0.1)
-    random = np.random.default_rng(0)
-    rows = []
-    for count, used in ((5000, cameras[:1]), (5000, cameras), (68, cameras[:1]), (68, cameras)):
-        chosen = (
-            random.permutation(facing)[:count]
-            if count > 1000
-            else facing[spread_points(neutral[facing], np.ones(len(facing)), count)]
-        )
-        pixels = np.stack([camera.project(truth[:, chosen]) for camera in used], axis=1)
-        pixels += random.normal(scale=0.3, size=pixels.shape)
-        names = tuple(map(str, chosen))
-        frames = np.arange(len(truth), dtype=np.int32)
-        seen = ImagePoints(
-            names,
-            tuple(camera.name for camera in used),
-            pixels.reshape(-1, *pixels.shape[2:]),
-            np.ones((pixels.shape[0] * pixels.shape[1], pixels.shape[2])),
-            *(place.ravel() for place in np.indices(pixels.shape[:2])),
-            frames,
-            24.0,
-            "points",
-        )
-        take = fit_image_points(actor, seen, used, LandmarkMap({str(v): int(v) for v in chosen}, "landmarks"))
-        found = evaluate_take(actor, take)["vertices"].astype(np.float64)
-        even = np.ones((1, len(neutral)))
-        aligned = [apply_motion(f, rigid_registration(f, t[None], even))[0] for f, t in zip(found, truth, strict=True)]
-        distance = np.linalg.norm(np.stack(aligned) - truth, axis=-1)
-        turned = angle_degrees(np.linalg.inv(take.head) @ head)
-        rows.append(
-            [
-                f"{count} points, {len(used)} camera{'s'[: len(used) - 1]}",
-                float(distance.mean()),
-                float(np.quantile(distance, 0.99)),
-                float(np.linalg.norm(found - truth, axis=-1).mean()),
-                f"{turned.mean():.3f} / {turned.max():.3f}",
-                float(take.figures["mean_px"]),
-                float(take.figures["frames_per_second"]),
-            ]
-        )
-    print_table(
-        f"Points in images, 0.3 pixels of noise, actor {arguments.seed} (distances of the whole skin in mm)",
-        ["case", "mean, aligned", "99 %, aligned", "mean in place", "head °, mean / worst", "pixels", "frames/s"],
         rows,
     )
 
@@ -427,37 +272,6 @@ def long_shot(arguments: argparse.Namespace, actor: Actor, path: Path) -> None:
         ["mean mm", "frames/s", "set-up s", "all s", "peak GiB (the file's own pages included)"],
         [[figures["mean_mm"], figures["frames_per_second"], figures["setup_s"], seconds, peak]],
     )
-
-
-def sparse(arguments: argparse.Namespace, actor: Actor) -> list[object]:
-    """150 points spread over the face, each known by its vertex; the error is that of the whole skin."""
-    name = f"performance_{arguments.seed}_plain"
-    with np.load(make(arguments, "performance", name, "--seed", str(arguments.seed))) as archive:
-        truth = {key: archive[key] for key in ("vertices", "jaw")}
-    neutral = actor.neutral
-    moved = np.sqrt((actor.expressions**2).sum(-1).mean(1))
-    wanted = np.minimum(moved / moved.mean(), 3.0) ** 0.5  # markers are put where a face moves
-    vertices = spread_points(neutral, wanted, SPARSE_POINTS)
-    positions = truth["vertices"][:, vertices].astype(float)
-    names = tuple(str(vertex) for vertex in vertices)
-    frames = np.arange(len(positions), dtype=np.int32)
-    points = PointPerformance(names, positions, np.ones(positions.shape[:2]), vertices, frames, 24.0, "points")
-    take = fit_points(actor, points, PointFittingSettings(head="still"))
-    found = evaluate_take(actor, take)
-    off = np.linalg.norm(found["vertices"] - truth["vertices"], axis=-1)
-    mine, true = angle_degrees(found["jaw"]), angle_degrees(truth["jaw"])
-    return [
-        f"{SPARSE_POINTS} points",
-        float(off.mean()),
-        float(np.quantile(off, 0.99)),
-        float(off.max()),
-        float(np.polyfit(true, mine, 1)[0]),
-        float(np.corrcoef(true, mine)[0, 1]),
-        float(np.abs(mine - true).mean()),
-        "",
-        float(take.figures["frames_per_second"]),
-        float(take.figures["setup_s"]),
-    ]
 
 
 if __name__ == "__main__":
