@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bpy
@@ -391,7 +392,14 @@ def test_a_live_fit_is_kept_in_a_take(preview, take, tmp_path):
         bpy.ops.aim.frame_keep()
     scene.frame_set(2)
     scene_before = shown(skin)
-    bpy.ops.aim.frame_keep(blend=0)
+    # As a window has it: a thread waits, and Blender goes on and hears the answer.
+    correcting = headless.extension_module("aim_blender.scene.live_correcting")
+    with ThreadPoolExecutor(1) as thread:
+        kept = thread.submit(correcting.ask_to_keep(bpy.context, preview.CURRENT, 0))
+        while not kept.done():
+            preview.advance()
+            time.sleep(0.002)
+    correcting.keep_frame(bpy.context, kept.result())
     # It is what the live fit shows, with the head as it was performed.
     kept, fitted = shown(skin), shown(bpy.data.objects[preview.CURRENT.shown])
     left, _, right = np.linalg.svd((kept - kept.mean(0)).T @ (fitted - fitted.mean(0)))
@@ -399,3 +407,7 @@ def test_a_live_fit_is_kept_in_a_take(preview, take, tmp_path):
     assert np.abs(kept - kept.mean(0) - turned).max() < 2e-4
     assert np.abs(scene_before - kept).max() > 2e-3
     assert Path(take.file_path).name.endswith(".2.take.safetensors")
+    waiting = correcting.ask_to_keep(bpy.context, preview.CURRENT, 0)
+    preview.end()
+    with pytest.raises(headless.extension_module("aim_blender.core.errors").InputError, match="switched off meanwhile"):
+        waiting()
