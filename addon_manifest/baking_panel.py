@@ -19,7 +19,7 @@ class AIM_UL_rig_pairs(bpy.types.UIList):
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
     ) -> None:
-        row = layout.split(factor=0.5, align=True)
+        row = layout.split(factor=0.42, align=True)
         row.label(text=item.name)
         if actors.is_there(data.mesh) and data.mesh.data.shape_keys is not None:
             row.prop_search(item, "target", data.mesh.data.shape_keys, "key_blocks", text="", icon="SHAPEKEY_DATA")

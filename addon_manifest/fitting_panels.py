@@ -107,6 +107,9 @@ def _draw_views(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
         column.prop(view, "clip")
         if view.clip is None:
             column.prop(view, "file")
+    if not len(sources.views):
+        draw_text(column, "add a view: a camera, with the clip or the file of what was tracked", "INFO")
+        return
     row = column.row()
     row.template_list("AIM_UL_image_landmarks", "", sources, "landmarks", sources, "active_landmark", rows=3)
     side = row.column(align=True)

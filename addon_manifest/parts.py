@@ -25,8 +25,9 @@ DOING = {
 
 
 class AimPanel:
-    """Where all of AIM's panels stand."""
+    """Where all of AIM's panels stand. Their names are not translated: sentences and the guide call them so."""
 
+    bl_translation_context = "AIM"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "AIM"

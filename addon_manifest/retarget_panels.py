@@ -28,16 +28,16 @@ class AIM_UL_pairs(bpy.types.UIList):
     def draw_item(
         self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
     ) -> None:
-        row = layout.split(factor=0.5, align=True)
+        row = layout.row(align=True)
+        row.prop(item, "left_out", text="", icon="HIDE_ON" if item.left_out else "HIDE_OFF", emboss=False)
+        row = row.split(factor=0.42, align=True)
         row.label(text=item.name)
-        row = row.row(align=True)
         partner, target = row.row(align=True), _target(context)
         partner.enabled = not item.left_out
         if target is not None:
             partner.prop_search(item, "target", target, "shapes", text="", icon="SHAPEKEY_DATA")
         else:
             partner.prop(item, "target", text="")
-        row.prop(item, "left_out", text="", icon="HIDE_ON" if item.left_out else "HIDE_OFF")
 
 
 class AIM_UL_regions(bpy.types.UIList):
@@ -84,11 +84,11 @@ class AIM_PT_retarget_pairs(_BelowRetarget, bpy.types.Panel):
         state = context.scene.aim.retarget
         if not len(state.pairs):
             draw_text(self.layout, "they pair by name; list the pairs here to change some", "INFO")
-        row = self.layout.row()
-        row.template_list("AIM_UL_pairs", "", state, "pairs", state, "active_pair", rows=3)
-        column = row.column(align=True)
-        column.operator("aim.retarget_pairs_find", text="", icon="FILE_REFRESH")
-        column.operator("aim.retarget_pairs_clear", text="", icon="X")
+        # The buttons stand below it, as below the rig's pairs: names need the width.
+        self.layout.template_list("AIM_UL_pairs", "", state, "pairs", state, "active_pair", rows=3)
+        row = self.layout.row(align=True)
+        row.operator("aim.retarget_pairs_find", icon="FILE_REFRESH")
+        row.operator("aim.retarget_pairs_clear", text="", icon="X")
 
 
 class AIM_PT_retarget_regions(_BelowRetarget, bpy.types.Panel):
