@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import bmesh
 import bpy
 import numpy as np
 from mathutils import Vector
@@ -89,19 +90,26 @@ class Pointer:
     """Finds the vertex of an object under the mouse; the object's own mesh, whatever modifiers make of it."""
 
     def __init__(self, item: bpy.types.Object) -> None:
-        self.matrix = meshes.matrix_array(item.matrix_world)
         mesh = meshes.mesh_of(item)
-        self.triangles = meshes.read_topology(mesh, item.name).triangles()
-        self.points = meshes.transform(self.matrix, meshes.read_positions(mesh).astype(np.float64))
-        self.tree = BVHTree.FromPolygons(self.points.tolist(), self.triangles.tolist(), all_triangles=True)
+        self.matrix = item.matrix_world.copy()
+        self.topology = meshes.read_topology(mesh, item.name)
+        self.points = meshes.read_positions(mesh)
+        # By way of BMesh: lists of so many numbers would take twice as long as the tree.
+        working = bmesh.new()
+        working.from_mesh(mesh)
+        self.tree = BVHTree.FromBMesh(working)
+        working.free()
 
     def vertex(self, origin: Vector, direction: Vector) -> int | None:
         """The vertex nearest to where a ray through the scene first meets the object, None if it misses."""
-        place, _, face, _ = self.tree.ray_cast(origin, direction)
+        inside = self.matrix.inverted_safe()
+        place, _, face, _ = self.tree.ray_cast(inside @ origin, inside.to_3x3() @ direction)
         if face is None:
             return None
-        corners = self.triangles[face]
-        return int(corners[np.linalg.norm(self.points[corners] - np.array(place), axis=1).argmin()])
+        start = self.topology.starts[face]
+        corners = self.topology.corners[start : start + self.topology.sizes[face]]
+        apart = meshes.transform(meshes.matrix_array(self.matrix), self.points[corners]) - np.array(self.matrix @ place)
+        return int(corners[np.linalg.norm(apart, axis=1).argmin()])
 
 
 def _add(actor: Any, name: str, vertex: int, picked: bool) -> None:
