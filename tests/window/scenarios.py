@@ -24,6 +24,9 @@ ITERATIONS, HIDDEN = 500, 16  # few: how close learning comes is tested elsewher
 CANCELLED_SHARE = 0.05
 BELOW_TOP = 8  # pixels, in the part of the timeline that is for scrubbing
 AGES = 1_000_000  # of iterations
+FACE = "Gesicht 顔"
+WORDS = ("Object", "Camera", "Mesh")
+SHORTEST, FEWEST_FRAMES = (40, 8), 3  # iterations and width; nothing but the way is looked at
 
 
 def begin(zip_file: str, folder: str, worker: str) -> Play:
@@ -164,6 +167,31 @@ def session(zip_file: str, folder: str, worker: str) -> Play:
     return seen
 
 
+def other_language(zip_file: str, folder: str, worker: str, language: str) -> Play:
+    """From install to fit in a Blender of another language, with a folder and an actor named beyond ASCII."""
+    view = bpy.context.preferences.view
+    view.language = language
+    view.use_translate_interface = view.use_translate_tooltips = view.use_translate_new_dataname = True
+    seen: dict[str, Any] = {"words": {word: bpy.app.translations.pgettext_iface(word) for word in WORDS}}
+    place = Path(folder, FACE)
+    place.mkdir()
+    yield from begin(zip_file, str(place), worker)
+    yield from press("aim.demo_actor_add")
+    yield lambda: len(scene().aim.actors) == 1
+    actor = scene().aim.actors[0]
+    actor.name = FACE
+    scene().aim.iterations, scene().aim.hidden = SHORTEST
+    scene().aim.frame_end = FEWEST_FRAMES
+    for operator in ("aim.actor_learn", "aim.performance_fit"):
+        yield from press(operator)
+        yield lambda: not job().active
+        seen[operator] = {"state": job().status.state, "problem": job().status.error}
+    seen["actor"], seen["file"] = scene().aim.actors[0].name, scene().aim.actors[0].file_path
+    seen["names"] = [each.name for each in skin().data.shape_keys.key_blocks]
+    seen["result"] = result()
+    return seen
+
+
 def lives(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -200,4 +228,4 @@ def at_work(zip_file: str, folder: str, worker: str, kind: str, quits: bool) -> 
     yield lambda: False
 
 
-driving.answer({"session": session, "at_work": at_work})
+driving.answer({"session": session, "other_language": other_language, "at_work": at_work})
