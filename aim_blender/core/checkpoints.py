@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from .errors import UNREADABLE
@@ -33,11 +32,8 @@ def save_training(
     tensors["generator"] = generator.get_state()
     tensors |= {name: torch.tensor(value) for name, value in numbers.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with written_whole(path) as temporary:
-            save_file(tensors, temporary, metadata=metadata)
-    except SafetensorError as error:
-        raise OSError(errno.EIO, f"it cannot be written: {error}", str(path)) from error
+    with written_whole(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def restore_training(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from .actor import Actor
 from .anatomy import Hinge
@@ -215,11 +214,9 @@ def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 def _save(path: Path, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
     text = json.dumps({"version": VERSION, "units": "mm", **header}, allow_nan=False)
-    try:
-        with written_whole(path) as temporary:
-            save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, temporary, {"aim": text})
-    except SafetensorError as error:
-        raise OSError(errno.EIO, f"it cannot be written: {error}", str(path)) from error
+    content = save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, {"aim": text})
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)  # save_file would leave a file of another name behind if it is killed
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from .actor import Actor
 from .errors import UNREADABLE
@@ -63,12 +63,9 @@ def save_factor(
         "checksum": _checksum(modes, eigenvalues, factor),
     }
     arrays = {"modes": modes, "eigenvalues": eigenvalues, "factor": factor}
-    with contextlib.suppress(OSError, SafetensorError), written_whole(path) as temporary:
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            temporary,
-            {"aim": json.dumps(header)},
-        )
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"aim": json.dumps(header)})
+    with contextlib.suppress(OSError), written_whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _digest(actor: Actor, settings: FittingSettings) -> str:
