@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -38,12 +39,18 @@ class Rig:
 
 def load_bake(take: Any, actor: Any) -> BakedTake:
     """What a take of the scene was baked to. Raises InputError if it was not baked as keys or its file is gone."""
+    return bake_of(take, actor)()
+
+
+def bake_of(take: Any, actor: Any) -> Callable[[], BakedTake]:
+    """What reads what a take was baked to, without touching Blender's data. Raises InputError, as load_bake does."""
     if not take.bake_path:
         raise InputError(f"{take.name!r} is not baked as shape keys; bake it as shape keys first")
     path = folders.found_again(take.bake_path)
     if not path.is_file():
         raise InputError(f"the bake {path} is gone; bake {take.name!r} again")
-    return BakedTake.load(path, actor.millimetres_per_unit)
+    scale = actor.millimetres_per_unit
+    return lambda: BakedTake.load(path, scale)
 
 
 def suggest_pairs(baked: BakedTake, mesh: bpy.types.Object | None) -> dict[str, str]:
