@@ -36,6 +36,8 @@ def read_mesh(path: Path) -> tuple[np.ndarray, Topology]:
 
     Raises InputError, naming the file, if it cannot be read as a mesh with faces.
     """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; a mesh, {' or '.join(MESH_SUFFIXES)}, is needed")
     try:
         if path.suffix.lower() == ".obj":
             vertices, topology = _read_obj(path)
