@@ -21,10 +21,11 @@ def check_own_mesh(item: bpy.types.Object) -> None:
 def read_vertex_group(item: bpy.types.Object, group: bpy.types.VertexGroup) -> np.ndarray:
     """(V,) float32 weights of a vertex group, 0 where a vertex is not in it."""
     weights = np.zeros(len(item.data.vertices), dtype=np.float32)
-    for vertex in item.data.vertices:
+    index = group.index
+    for number, vertex in enumerate(item.data.vertices):
         for element in vertex.groups:
-            if element.group == group.index:
-                weights[vertex.index] = element.weight
+            if element.group == index:
+                weights[number] = element.weight
     return weights
 
 

@@ -263,3 +263,22 @@ def test_grey_button_says_why(scene):
     bpy.ops.aim.actor_add()
     with pytest.raises(RuntimeError, match="Learn the actor first"):
         bpy.ops.aim.performance_fit()
+
+
+def test_faces_are_told_apart_without_their_sizes(scene):
+    meshes = headless.extension_module("aim_blender.scene.meshes")
+    points = np.random.default_rng(3).normal(size=(9, 3))
+    # The corners are the same, and the faces not: a pentagon and a triangle, or two quads.
+    corners = np.array([0, 1, 2, 3, 4, 5, 6, 7])
+    made = [meshes.make_mesh("m", points, corners, np.array(sizes)) for sizes in ((5, 3), (4, 4), (4, 4), (8,))]
+    same = [[meshes.same_faces(one, other) for other in made] for one in made]
+    assert same == [
+        [True, False, False, False],
+        [False, True, True, False],
+        [False, True, True, False],
+        [False, False, False, True],
+    ]
+    fan = [meshes.make_mesh("m", points, np.array([0, 1, 2, 0, 3, 4]), np.array(sizes)) for sizes in ((3, 3), (3, 3))]
+    assert meshes.same_faces(*fan)
+    fan[1].attributes[".corner_vert"].data[1].value = 5
+    assert not meshes.same_faces(*fan)
