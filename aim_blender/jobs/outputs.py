@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a task's output goes: refused before hours of work go into it, and told by name where it did not fit."""
+"""Where a task's output goes: refused before hours of work go into it."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import InputError
@@ -60,14 +57,3 @@ def _require_writable(path: Path) -> None:
         raise InputError(
             f"the output {path} cannot be made: {existing} may not be written to; choose another folder"
         ) from error
-
-
-@contextlib.contextmanager
-def writing(out: Path) -> Iterator[None]:
-    """Let a full disk be known by the file that did not fit, which not every library tells."""
-    try:
-        yield
-    except Exception as error:
-        if is_disk_full(error):
-            raise OSError(errno.ENOSPC, "the disk is full", str(out)) from error
-        raise

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import InputError
 from ..core.fitting_settings import POINT_SUFFIXES, FittingSettings
 from ..core.kept_files import ACTOR_SUFFIX, CORRESPONDENCE_SUFFIX, kept_correspondence
-from .outputs import output_folder, output_path, writing
+from .outputs import output_folder, output_path
 
 if TYPE_CHECKING:
     from ..core.actor import Actor
@@ -85,9 +85,8 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     name = out.name.removesuffix(ACTOR_SUFFIX)
     picture = out.with_name(f"{name}.learning.png")
     notes = {"notes": actor.settings["notes"]} if actor.settings["notes"] else {}
-    with writing(out):
-        save_actor(actor, out)
-        save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
+    save_actor(actor, out)
+    save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
     found = {**actor.figures, "unit_factor": capture.unit_factor, **fitted, "jaw": jaw_movements(actor), **notes}
     return {"out": str(out), "curve": str(picture), **found}
 
@@ -97,8 +96,7 @@ def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figur
     from ..core.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
 
     fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology))
-    with writing(folder):
-        write_anatomy(fitted, fitted.landmarks, folder)
+    write_anatomy(fitted, fitted.landmarks, folder)
     figures = {name: value for name, value in fitted.figures.items() if name != "notes"}
     return dataclasses.replace(capture, bones=fitted.bones), {"bones": str(folder), **figures}
 
@@ -139,11 +137,10 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, settings, report, cache, checkpoint)
     report({"message": "Writing the take"})
-    with writing(out):
-        save_take(take, out)
-        save_error_curve(take, picture_beside(out, "error"))
-        save_jaw_path(actor, take, picture_beside(out, "jaw"))
-        save_fit_sheet(actor, take, performance, picture_beside(out, "sheet"))
+    save_take(take, out)
+    save_error_curve(take, picture_beside(out, "error"))
+    save_jaw_path(actor, take, picture_beside(out, "jaw"))
+    save_fit_sheet(actor, take, performance, picture_beside(out, "sheet"))
     return {"out": str(out), "curve": str(picture_beside(out, "error")), **take.figures}
 
 
@@ -214,8 +211,7 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     take = retimed(take, actor, timing)
     baked = bake_take(actor, take, tolerance_mm, report)
     report({"message": "Writing the bake"})
-    with writing(out):
-        baked.save(out)
+    baked.save(out)
     return {"out": str(out), **baked.figures}
 
 
@@ -247,10 +243,9 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     cache = cache_beside(Path(arguments["target"]))
     carried = retarget_take(take, source, target, settings, report, correspondence, cache)
     report({"message": "Writing the take"})
-    with writing(out):
-        save_take(carried, out)
-        save_jaw_path(target, carried, picture_beside(out, "jaw"))
-        save_retarget_sheet(source, take, target, carried, picture_beside(out, "sheet"))
+    save_take(carried, out)
+    save_jaw_path(target, carried, picture_beside(out, "jaw"))
+    save_retarget_sheet(source, take, target, carried, picture_beside(out, "sheet"))
     return {"out": str(out), **carried.figures, **figures}
 
 
@@ -286,8 +281,7 @@ def correspondence_of(
     if given or path.is_file():
         return load_correspondence(path), {"correspondence": str(path)}
     found = make_correspondence(source.neutral, source.topology, target.neutral, target.topology, None, report)
-    with writing(path):
-        save_correspondence(found, path)
+    save_correspondence(found, path)
     return found, {
         "correspondence": str(path),
         "correspondence_made": "from suggested landmarks; look at it before use",
@@ -306,8 +300,7 @@ def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | Non
     source, target = (read_neutral(Path(arguments[name])) for name in ("source", "target"))
     landmarks = arguments.get("landmarks")
     found = make_correspondence(*source, *target, read_landmarks(Path(landmarks)) if landmarks else None, report)
-    with writing(out):
-        save_correspondence(found, out)
+    save_correspondence(found, out)
     return {"out": str(out), **found.figures}
 
 
@@ -347,14 +340,12 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         else:
             named = read_landmarks(Path(landmarks)) if landmarks else None
             correspondence = make_correspondence(source.neutral, source.topology, neutral, topology, named, report)
-            with writing(path):
-                save_correspondence(correspondence, path)
+            save_correspondence(correspondence, path)
         figures = {"correspondence": str(path), "doubtful_share": correspondence.figures.get("doubtful_share")}
     name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
     actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
     report({"message": "Writing the actor"})
-    with writing(out):
-        save_actor(actor, out)
+    save_actor(actor, out)
     return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor)}
 
 
@@ -385,11 +376,10 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     take = retimed(take, actor, timing)
     report({"message": "Evaluating"})
     frames = evaluate_take(actor, take)
-    with writing(out):
-        if suffix in CACHE_SUFFIXES:
-            write_cache(out, (frames["vertices"] / unit).astype("f4"), take.frames, take.fps)
-        else:
-            save_arrays(out, frames)
+    if suffix in CACHE_SUFFIXES:
+        write_cache(out, (frames["vertices"] / unit).astype("f4"), take.frames, take.fps)
+    else:
+        save_arrays(out, frames)
     first, last = int(take.frames[0]), int(take.frames[-1])
     size = {"frames": len(frames["vertices"]), "points": frames["vertices"].shape[1]}
     return {"out": str(out), **size, "first": first, "last": last}
@@ -409,8 +399,7 @@ def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
     performance = read_performance(Path(arguments["performance"]), actor.topology)
     arrays = point_errors(actor, take, performance, report)
-    with writing(out):
-        save_arrays(out, arrays)
+    save_arrays(out, arrays)
     found = arrays["errors"].astype(np.float32)
     return {"out": str(out), "mean_mm": float(np.nanmean(found)), "worst_mm": float(np.nanmax(found))}
 
@@ -429,9 +418,8 @@ def inspect(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     report({"message": "Looking inside"})
     arrays, figures = inspect_actor(actor)
     picture = out.with_suffix(".png")
-    with writing(out):
-        save_arrays(out, arrays)
-        save_anatomy_sheet(arrays, figures, picture, source.name.removesuffix(ACTOR_SUFFIX))
+    save_arrays(out, arrays)
+    save_anatomy_sheet(arrays, figures, picture, source.name.removesuffix(ACTOR_SUFFIX))
     return {"out": str(out), "sheet": str(picture), **figures}
 
 
@@ -467,8 +455,7 @@ def anatomy(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     seconds = time.perf_counter() - started
     suggested = {name: vertex for name, vertex in fitted.landmarks.items() if name not in request.landmarks}
     report({"message": "Writing the bones"})
-    with writing(out):
-        write_anatomy(fitted, suggested, out)
+    write_anatomy(fitted, suggested, out)
     return {"out": str(out), "seconds": seconds, "landmarks_suggested": len(suggested), **fitted.figures}
 
 
