@@ -12,7 +12,7 @@ from bpy.props import EnumProperty
 from ..aim_blender.scene import actors, anatomy_jobs, jobs, tracing
 from .base import AimOperator, in_object_mode, may_start_job, refused, require_actor, worker_interpreter
 from .computing import ComputingOperator
-from .results import deliver
+from .results import start_job
 
 
 class AIM_OT_constraints_trace(ComputingOperator, bpy.types.Operator):
@@ -60,13 +60,9 @@ class AIM_OT_anatomy_fit(AimOperator, bpy.types.Operator):
         return may_start_job(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        actor = require_actor(context)
-        interpreter = worker_interpreter(context)
-        run = jobs.Run(actor.identifier, "anatomy", interpreter, deliver)
-        run.preparation = anatomy_jobs.prepare_anatomy(actor)
-        jobs.begin(run)
-        if run.active:
-            self.tell(f"fitting bones to {actor.name}")
+        actor, interpreter = require_actor(context), worker_interpreter(context)
+        work = anatomy_jobs.prepare_anatomy(actor)
+        start_job(self, actor, "anatomy", interpreter, work, f"fitting bones to {actor.name}")
         return {"FINISHED"}
 
 
@@ -111,11 +107,8 @@ class AIM_OT_anatomy_show(AimOperator, bpy.types.Operator):
         if anatomy_jobs.inspection_file(actor).is_file():
             self.tell(anatomy_jobs.show_inside(context, actor, self.what))
             return {"FINISHED"}
-        run = jobs.Run(actor.identifier, "inspect", worker_interpreter(context), deliver)
-        run.start(anatomy_jobs.prepare_inspection(actor, self.what))
-        jobs.begin(run)
-        if run.active:
-            self.tell(f"looking inside {actor.name}")
+        interpreter, folder = worker_interpreter(context), anatomy_jobs.prepare_inspection(actor, self.what)
+        start_job(self, actor, "inspect", interpreter, folder, f"looking inside {actor.name}")
         return {"FINISHED"}
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
@@ -11,7 +12,8 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, baking_jobs, jobs, naming, rig_baking
 from .base import AimOperator, has_take, in_object_mode, worker_interpreter
-from .results import deliver
+from .computing import ComputingOperator
+from .results import start_job
 
 KINDS = (
     ("SCENE", "As Chosen", "What is chosen in the scene"),
@@ -63,11 +65,7 @@ class AIM_OT_take_bake(AimOperator, bpy.types.Operator):
         folder = baking_jobs.prepare_baking(
             actor, take, kind, self._timing(context), tolerance, round(reduce_keys, 6), state.beside
         )
-        run = jobs.Run(actor.identifier, "bake", interpreter, deliver)
-        run.start(folder)
-        jobs.begin(run)
-        if run.active:
-            self.tell(f"baking {take.name}")
+        start_job(self, actor, "bake", interpreter, folder, f"baking {take.name}")
         return {"FINISHED"}
 
     def _timing(self, context: bpy.types.Context) -> dict[str, Any]:
@@ -88,7 +86,24 @@ class AIM_OT_take_bake(AimOperator, bpy.types.Operator):
         return self.properties.is_property_set(name)
 
 
-class AIM_OT_rig_pairs_find(AimOperator, bpy.types.Operator):
+class OfBake(ComputingOperator):
+    """A base of operators with a property `take` that read what the take was baked to."""
+
+    if TYPE_CHECKING:  # Blender would take it for a property
+        take: str
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_take(cls, context)
+
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
+        """The take's name and its bake."""
+        take, actor = actors.take_and_actor(context.scene, self.take)
+        name, load = take.name, rig_baking.bake_of(take, actor)
+        return lambda: (name, load())
+
+
+class AIM_OT_rig_pairs_find(OfBake, bpy.types.Operator):
     bl_idname = "aim.rig_pairs_find"
     bl_label = "Pair by Name"
     bl_description = "List the take's expressions with the character's shape keys that mean the same"
@@ -96,14 +111,9 @@ class AIM_OT_rig_pairs_find(AimOperator, bpy.types.Operator):
 
     take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context)
-
-    def run(self, context: bpy.types.Context) -> set[str]:
-        take, actor = actors.take_and_actor(context.scene, self.take)
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
         rig = context.scene.aim.rig
-        pairs = rig_baking.suggest_pairs(rig_baking.load_bake(take, actor), rig.mesh)
+        pairs = rig_baking.suggest_pairs(found[1], rig.mesh)
         rig.pairs.clear()
         for name, target in pairs.items():
             pair = rig.pairs.add()
@@ -114,7 +124,7 @@ class AIM_OT_rig_pairs_find(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_bake_to_rig(AimOperator, bpy.types.Operator):
+class AIM_OT_bake_to_rig(OfBake, bpy.types.Operator):
     bl_idname = "aim.bake_to_rig"
     bl_label = "Bake to Rig"
     bl_description = (
@@ -125,14 +135,10 @@ class AIM_OT_bake_to_rig(AimOperator, bpy.types.Operator):
 
     take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context)
-
-    def run(self, context: bpy.types.Context) -> set[str]:
-        take, actor = actors.take_and_actor(context.scene, self.take)
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        name, baked = found
+        _, actor = actors.take_and_actor(context.scene, name)
         state = context.scene.aim.rig
-        baked = rig_baking.load_bake(take, actor)
         if len(state.pairs):
             pairs = {pair.name: pair.target for pair in state.pairs if pair.target}
         else:
@@ -148,7 +154,7 @@ class AIM_OT_bake_to_rig(AimOperator, bpy.types.Operator):
             head_location=state.head_location,
             new_action=state.new_action,
         )
-        self.tell(rig_baking.bake_to_rig(baked, actor, rig, take.name))
+        self.tell(rig_baking.bake_to_rig(baked, actor, rig, name))
         return {"FINISHED"}
 
 

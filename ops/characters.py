@@ -9,10 +9,10 @@ import bpy
 from bpy.props import FloatProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, characters, jobs
+from ..aim_blender.scene import actors, characters
 from ..aim_blender.scene.job_making import learned_file
 from .base import AimOperator, in_object_mode, refused, require_actor, worker_interpreter
-from .results import deliver
+from .results import start_job
 
 
 class AIM_OT_character_add(AimOperator, bpy.types.Operator):
@@ -55,13 +55,9 @@ class AIM_OT_character_add(AimOperator, bpy.types.Operator):
         actor, notes = (there, []) if there else actors.add_character(context.scene, name, item, scale)
         found = actors.find_actor(identifier)  # adding to the list moved what was in it
         assert found is not None
-        run = jobs.Run(actor.identifier, "transfer", interpreter, deliver)
-        run.start(characters.prepare_transfer(actor, found[1]))
-        jobs.begin(run)
-        if run.active:
-            self.tell(
-                "; ".join([f"giving {actor.name} the expressions of {found[1].name}", *notes]), warning=bool(notes)
-            )
+        doing = "; ".join([f"giving {actor.name} the expressions of {found[1].name}", *notes])
+        folder = characters.prepare_transfer(actor, found[1])
+        start_job(self, actor, "transfer", interpreter, folder, doing, warning=bool(notes))
         return {"FINISHED"}
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import bpy
 from bpy.props import EnumProperty, IntProperty
 
-from ..aim_blender.scene import actors, errors, jobs, pictures
+from ..aim_blender.scene import actors, errors, pictures
 from .base import AimOperator, has_take, in_object_mode, is_idle, worker_interpreter
-from .results import deliver
+from .results import start_job
 
 
 class AIM_OT_take_picture_show(AimOperator, bpy.types.Operator):
@@ -75,12 +75,8 @@ class AIM_OT_error_show(AimOperator, bpy.types.Operator):
         if errors.beside(take, errors.SUFFIX).is_file():
             self.tell(errors.show(context, take, self.view))
             return {"FINISHED"}
-        actor = actors.actor_of(take)
-        run = jobs.Run(take.actor, "errors", worker_interpreter(context), deliver)
-        run.start(errors.prepare(actor, take, self.view))
-        jobs.begin(run)
-        if run.active:
-            self.tell(f"measuring {take.name}")
+        actor, interpreter = actors.actor_of(take), worker_interpreter(context)
+        start_job(self, actor, "errors", interpreter, errors.prepare(actor, take, self.view), f"measuring {take.name}")
         return {"FINISHED"}
 
 

@@ -7,10 +7,10 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, jobs
+from ..aim_blender.scene import actors
 from ..aim_blender.scene.job_making import PerformanceSource, learned_file, prepare_fitting
 from .base import AimOperator, in_object_mode, may_start_job, refused, require_actor, worker_device, worker_interpreter
-from .results import deliver
+from .results import start_job
 
 SOLVERS = (
     ("closed-form", "Closed Form", "The closest fit, at many frames a second"),
@@ -102,12 +102,10 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         asked = {name: getattr(self, name) for name in ("modes", "ridge", "smoothness")}
         choices |= {name: round(value, 6) for name, value in asked.items() if value}
         tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32
-        run = jobs.Run(actor.identifier, "fit", worker_interpreter(context), deliver)
+        interpreter = worker_interpreter(context)
         beside = self.beside if self.properties.is_property_set("beside") else context.scene.aim.beside
-        run.preparation = prepare_fitting(context.scene, actor, source, choices, tolerance, beside)
-        jobs.begin(run)
-        if run.active:
-            self.tell("fitting the performance")
+        work = prepare_fitting(context.scene, actor, source, choices, tolerance, beside)
+        start_job(self, actor, "fit", interpreter, work, "fitting the performance")
         return {"FINISHED"}
 
     def _source(self, context: bpy.types.Context) -> PerformanceSource:

@@ -9,10 +9,10 @@ import bpy
 from bpy.props import EnumProperty, IntProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, jobs, pictures, results
+from ..aim_blender.scene import actors, pictures, results
 from ..aim_blender.scene.job_making import prepare_learning
 from .base import AimOperator, may_start_job, refused, require_actor, worker_device, worker_interpreter
-from .results import deliver
+from .results import start_job
 
 
 class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
@@ -59,13 +59,9 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
         return may_start_job(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        actor = require_actor(context)
-        interpreter = worker_interpreter(context)
-        run = jobs.Run(actor.identifier, "learn", interpreter, deliver)
-        run.preparation = prepare_learning(actor, self._choices(context))
-        jobs.begin(run)
-        if run.active:
-            self.tell(f"learning {actor.name}")
+        actor, interpreter = require_actor(context), worker_interpreter(context)
+        work = prepare_learning(actor, self._choices(context))
+        start_job(self, actor, "learn", interpreter, work, f"learning {actor.name}")
         return {"FINISHED"}
 
     def _choices(self, context: bpy.types.Context) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bringing a finished job's result into the scene: one operator, so that it is one undo step."""
+"""Starting jobs, and bringing their results into the scene: by one operator, so that it is one undo step."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import StringProperty
 
 from ..aim_blender.core.errors import InputError
+from ..aim_blender.jobs.folder import JobFolder
 from ..aim_blender.jobs.supervisor import JobFailed
-from ..aim_blender.scene import actors, results
+from ..aim_blender.scene import actors, jobs, results
+from ..aim_blender.scene.job_making import Preparation
 from ..aim_blender.scene.jobs import Run
 from ..aim_blender.scene.performances import scene_in_context
 from . import base
@@ -45,6 +48,29 @@ def deliver(run: Run) -> None:
     except RuntimeError as error:
         # The operator's own sentence: Blender puts a word before it, in the interface's language.
         raise JobFailed(base.latest_problem or str(error).strip()) from error
+
+
+def start_job(
+    operator: AimOperator,
+    actor: Any,
+    kind: str,
+    interpreter: Path,
+    work: JobFolder | Preparation,
+    doing: str,
+    warning: bool = False,
+) -> None:
+    """Let a worker do a job of an actor, and tell what it is doing if that goes on.
+
+    work: the job's folder, or what makes it a piece at a time. Raises InputError, JobFailed, InterpreterError, OSError.
+    """
+    run = Run(actor.identifier, kind, interpreter, deliver)
+    if isinstance(work, JobFolder):
+        run.start(work)
+    else:
+        run.preparation = work
+    jobs.begin(run)
+    if run.active:
+        operator.tell(doing, warning)
 
 
 CLASSES = (AIM_OT_result_write,)

@@ -9,7 +9,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
-from ..aim_blender.scene import actors, characters, jobs, live, retarget_lists
+from ..aim_blender.scene import actors, characters, live, retarget_lists
 from ..aim_blender.scene.job_making import prepare_retargeting
 from ..aim_blender.scene.live_retargeting import LiveRetarget
 from .base import (
@@ -21,7 +21,7 @@ from .base import (
     require_actor,
     worker_interpreter,
 )
-from .results import deliver
+from .results import start_job
 
 
 class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
@@ -86,13 +86,9 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
         regions = retarget_lists.region_strength(state.retarget, target)
         choices |= correspondence
         folder = prepare_retargeting(actor, take, target, choices, tolerance, beside, steps, regions)
-        run = jobs.Run(actor.identifier, "retarget", interpreter, deliver)
         if isinstance(live.CURRENT, LiveRetarget):  # the result comes to where it stands
             live.end()
-        run.start(folder)
-        jobs.begin(run)
-        if run.active:
-            self.tell(f"retargeting {take.name} to {target.name}")
+        start_job(self, actor, "retarget", interpreter, folder, f"retargeting {take.name} to {target.name}")
         return {"FINISHED"}
 
     def _chosen(self, name: str, otherwise: Any) -> Any:
