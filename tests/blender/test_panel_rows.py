@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the panel tells of results, and buttons that are grey say what they wait for."""
 
+import ast
+
 import bpy
 import headless
 import pytest
@@ -34,6 +36,15 @@ def test_baking_waits_for_a_take(scene, name):
     assert not operator.poll()
     with pytest.raises(RuntimeError, match="Fit a performance first"):
         operator()
+
+
+def test_every_kind_of_job_has_its_bar_in_a_section(extension):
+    drawn = set()
+    for file in (headless.ROOT / "addon_manifest").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "draw_job":
+                drawn |= {each.value for each in node.args if isinstance(each, ast.Constant)}
+    assert drawn == set(headless.extension_module("addon_manifest.parts").DOING)
 
 
 def test_sentences_are_wrapped_by_how_wide_their_letters_are(extension):
