@@ -16,7 +16,7 @@ from ..core.cameras import Camera, blender_camera, save_cameras
 from ..core.errors import UNREADABLE, InputError, reason
 from ..jobs.folder import write_atomically
 from . import actors, meshes
-from .performances import scene_in_context
+from .performances import FrameReader
 
 Seen = dict[int, dict[str, tuple[float, float, float]]]  # at a frame, of a name: x, y in pixels, confidence
 
@@ -153,13 +153,11 @@ def list_landmarks(scene: bpy.types.Scene, actor: Any) -> int:
     return sum(each.vertex < 0 for each in sources.landmarks if each.name in names)
 
 
-class ImageReader:
-    """Reads the cameras over the frames in which points are seen, as PerformanceReader reads a mesh.
+class ImageReader(FrameReader):
+    """Reads the cameras over the frames in which points are seen.
 
     A camera that changes is written as one camera for each place of its: what the worker knows do not move.
     """
-
-    is_still = False
 
     def __init__(self, scene: bpy.types.Scene, frames: np.ndarray, actor: Any) -> None:
         sources = scene.aim.sources
@@ -178,58 +176,34 @@ class ImageReader:
         shown = {frame for _, _, seen in self.views for frame in seen if frame in wanted}
         if not shown:
             raise InputError(f"no view shows a point in the frames {frames[0]} to {frames[-1]}; set the frame range")
-        self.frames = frames[(frames >= min(shown)) & (frames <= max(shown))]
-        self.scene_name = scene.name
-        self.name = " ".join(name for name, _, _ in self.views)
+        place = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
+        inside = frames[(frames >= min(shown)) & (frames <= max(shown))]
+        super().__init__(scene, " ".join(name for name, _, _ in self.views), inside, place)
         self.scale = actor.millimetres_per_unit
-        self.frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
-        self.fps = scene.render.fps / scene.render.fps_base
         self.cameras: list[Camera] = []
         self.entries: list[dict[str, Any]] = []
-        self.done = 0
-        self._frame_before = (scene.frame_current, scene.frame_subframe)
+        self._latest: dict[str, Camera] = {}  # of each camera object, as it was in the frame before
 
-    @property
-    def finished(self) -> bool:
-        return self.done == len(self.frames)
-
-    def read(self, seconds: float = float("inf")) -> None:
-        """Read all frames. Raises InputError; then close the reader."""
-        scene = bpy.data.scenes.get(self.scene_name)
-        if scene is None:
-            raise InputError(f"the scene {self.scene_name!r} was removed while its cameras were read")
+    def read_frame(self, scene: bpy.types.Scene, number: int) -> None:
         names = sorted(self.places)
-        latest: dict[str, Camera] = {}
-        with scene_in_context(scene):
-            for frame in self.frames.tolist():
-                scene.frame_set(frame)
-                for name, clip_name, seen in self.views:
-                    item, clip = scene.objects.get(name), bpy.data.movieclips.get(clip_name) if clip_name else None
-                    if item is None:
-                        raise InputError(f"the camera {name!r} was removed while it was read")
-                    camera = camera_of(scene, item, self.frame, self.scale, clip)
-                    known = latest.get(name)
-                    if known is None or not _same(known, camera):
-                        latest[name] = known = replace(camera, name=f"{name} at {frame}")
-                        self.cameras.append(known)
-                    found = seen.get(frame, {})
-                    self.entries.append(
-                        {
-                            "frame": frame,
-                            "camera": known.name,
-                            "positions": [list(found[each][:2]) if each in found else None for each in names],
-                            "confidence": [
-                                float(np.clip(found[each][2], 0, 1)) if each in found else 0.0 for each in names
-                            ],
-                        }
-                    )
-        self.done = len(self.frames)
-
-    def close(self) -> None:
-        """Put the scene's current frame back."""
-        scene = bpy.data.scenes.get(self.scene_name)
-        if scene is not None:
-            scene.frame_set(self._frame_before[0], subframe=self._frame_before[1])
+        for name, clip_name, seen in self.views:
+            item, clip = scene.objects.get(name), bpy.data.movieclips.get(clip_name) if clip_name else None
+            if item is None:
+                raise InputError(f"the camera {name!r} was removed while it was read")
+            camera = camera_of(scene, item, self.frame, self.scale, clip)
+            known = self._latest.get(name)
+            if known is None or not _same(known, camera):
+                self._latest[name] = known = replace(camera, name=f"{name} at {number}")
+                self.cameras.append(known)
+            found = seen.get(number, {})
+            self.entries.append(
+                {
+                    "frame": number,
+                    "camera": known.name,
+                    "positions": [list(found[each][:2]) if each in found else None for each in names],
+                    "confidence": [float(np.clip(found[each][2], 0, 1)) if each in found else 0.0 for each in names],
+                }
+            )
 
     def save_for_fit(self, folder: Path) -> dict[str, str]:
         """Write points, cameras and landmarks into a job's folder. Returns what the task `fit` takes of them."""

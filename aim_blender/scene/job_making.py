@@ -24,7 +24,7 @@ from ..jobs.folder import JobFolder, write_atomically
 from . import actors, folders, meshes, tracing
 from .image_points import ImageReader
 from .markers import PointReader
-from .performances import PerformanceReader, frame_list
+from .performances import FrameReader, PerformanceReader, frame_list
 
 ACTOR_SUFFIX = ".actor.safetensors"
 TAKE_SUFFIX = ".take.safetensors"
@@ -190,9 +190,7 @@ def meanwhile(message: str, work: Callable[[], T]) -> Generator[tuple[str, float
     return done[0]
 
 
-def _reader(
-    scene: bpy.types.Scene, actor: Any, source: PerformanceSource
-) -> PerformanceReader | PointReader | ImageReader | None:
+def _reader(scene: bpy.types.Scene, actor: Any, source: PerformanceSource) -> FrameReader | None:
     """What reads the source from the scene, None for a file. Raises InputError."""
     if source.item is None and source.points is None and not source.images:
         return None

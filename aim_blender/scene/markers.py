@@ -8,7 +8,6 @@ neutral's skin that is nearest to where the object first is.
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..jobs.folder import write_atomically
 from . import actors, meshes
-from .performances import scene_in_context
+from .performances import FrameReader
 
 VERTEX = "aim_vertex"
 COLLECTION = "AIM Points"
@@ -97,57 +96,31 @@ def places(items: list[bpy.types.Object], neutral: bpy.types.Object, millimetres
     return meshes.transform(np.linalg.inv(frame), found) * millimetres_per_unit
 
 
-class PointReader:
-    """Reads the places of a collection's objects over frames, as PerformanceReader reads a mesh.
+class PointReader(FrameReader):
+    """Reads the places of a collection's objects.
 
     An object that is hidden at a frame (its Disable in Viewports may be animated) has no place there.
     """
-
-    is_still = False
 
     def __init__(
         self, scene: bpy.types.Scene, collection: bpy.types.Collection | None, frames: np.ndarray, actor: Any
     ) -> None:
         items = points_of(collection)
-        self.name = collection.name if collection is not None else ""
-        self.scene_name = scene.name
+        place = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
+        super().__init__(scene, collection.name, frames, place)
         self.actor = actor.identifier
         self.names = [item.name for item in items]
         self.vertices = [vertex_of(item) for item in items]
-        self.frames = frames
         self.positions = np.empty((len(frames), len(items), 3))
-        self.frame = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))
-        self.fps = scene.render.fps / scene.render.fps_base
-        self.done = 0
-        self._frame_before = (scene.frame_current, scene.frame_subframe)
 
-    @property
-    def finished(self) -> bool:
-        return self.done == len(self.frames)
-
-    def read(self, seconds: float = float("inf")) -> None:
-        """Read frames for about this many seconds, one at least. Raises InputError; then close the reader."""
-        until = time.monotonic() + seconds
-        scene, found = bpy.data.scenes.get(self.scene_name), actors.find_actor(self.actor)
-        if scene is None or found is None:
-            raise InputError("the scene or its actor was removed while its points were read")
-        with scene_in_context(scene):
-            while not self.finished:
-                scene.frame_set(int(self.frames[self.done]))
-                items = [scene.objects.get(name) for name in self.names]
-                if None in items:
-                    raise InputError(f"{self.names[items.index(None)]!r} was removed while it was read")
-                actor = found[1]
-                self.positions[self.done] = places(items, actor.neutral, actor.millimetres_per_unit)
-                self.done += 1
-                if time.monotonic() > until:
-                    break
-
-    def close(self) -> None:
-        """Put the scene's current frame back."""
-        scene = bpy.data.scenes.get(self.scene_name)
-        if scene is not None:
-            scene.frame_set(self._frame_before[0], subframe=self._frame_before[1])
+    def read_frame(self, scene: bpy.types.Scene, number: int) -> None:
+        found = actors.find_actor(self.actor)
+        if found is None:
+            raise InputError("the actor was removed while points were read for it")
+        items = [scene.objects.get(name) for name in self.names]
+        if None in items:
+            raise InputError(f"{self.names[items.index(None)]!r} was removed while it was read")
+        self.positions[self.done] = places(items, found[1].neutral, found[1].millimetres_per_unit)
 
     def save_for_fit(self, folder: Path) -> dict[str, str]:
         """Write points.json into a job's folder. Returns what the task `fit` takes of it."""

@@ -25,15 +25,67 @@ def frame_list(start: int, end: int, step: int) -> np.ndarray:
     return np.arange(start, end + 1, step, dtype=np.int32)
 
 
-class PerformanceReader:
-    """Reads the evaluated mesh of an object over frames, a stretch at a time so that a window does not freeze.
+class FrameReader:
+    """Reads the scene over frames, a stretch at a time so that a window does not freeze. Subclasses say what.
 
-    scene, item: where the object stands. frames: (F,) int32. topology: the actor's, to which the mesh must conform.
-    Positions are read in the scene and given relative to the object's location and rotation at the first frame
-    (`frame`, (4, 4) rigid), in millimetres: the motion of the object itself is kept as motion of the head.
+    name: what the take will be called. frames: (F,) int32, of which `done` are read. frame: (4, 4) rigid, the place in
+    the scene that positions are relative to.
 
     Nothing but the scene's current frame is touched, and close() puts that back. No reference into Blender's data is
     kept between the stretches: an undo in between is survived.
+    """
+
+    def __init__(self, scene: bpy.types.Scene, name: str, frames: np.ndarray, frame: np.ndarray) -> None:
+        self.scene_name, self.name, self.frames, self.frame = scene.name, name, frames, frame
+        self.fps = scene.render.fps / scene.render.fps_base
+        self.done = 0
+        self._frame_before = (scene.frame_current, scene.frame_subframe)
+
+    def read_frame(self, scene: bpy.types.Scene, number: int) -> None:
+        """Read the frame that the scene is set to. Raises InputError."""
+        raise NotImplementedError
+
+    def save_for_fit(self, folder: Path) -> dict[str, str]:
+        """Write what was read into a job's folder. Returns what the task `fit` takes of it."""
+        raise NotImplementedError
+
+    @property
+    def finished(self) -> bool:
+        return self.done == len(self.frames)
+
+    @property
+    def is_still(self) -> bool:
+        """Whether all frames are known to be alike."""
+        return False
+
+    def read(self, seconds: float = float("inf")) -> None:
+        """Read frames for about this many seconds, one at least. Raises InputError; then close the reader."""
+        until = time.monotonic() + seconds
+        scene = bpy.data.scenes.get(self.scene_name)
+        if scene is None:
+            raise InputError(f"the scene {self.scene_name!r} was removed while its performance was read")
+        with scene_in_context(scene):
+            while not self.finished:
+                number = int(self.frames[self.done])
+                scene.frame_set(number)
+                self.read_frame(scene, number)
+                self.done += 1
+                if time.monotonic() > until:
+                    break
+
+    def close(self) -> None:
+        """Put the scene's current frame back."""
+        scene = bpy.data.scenes.get(self.scene_name)
+        if scene is not None:
+            scene.frame_set(self._frame_before[0], subframe=self._frame_before[1])
+
+
+class PerformanceReader(FrameReader):
+    """Reads the evaluated mesh of an object.
+
+    scene, item: where the object stands. frames: (F,) int32. topology: the actor's, to which the mesh must conform.
+    Positions are read in the scene and given relative to the object's location and rotation at the first frame, in
+    millimetres: the motion of the object itself is kept as motion of the head.
     """
 
     def __init__(
@@ -51,48 +103,16 @@ class PerformanceReader:
             raise InputError(f"{item.name!r} is no mesh; pick a mesh object as the performance")
         if item.mode == "EDIT":
             raise InputError(f"{item.name!r} is in Edit Mode; leave it first, so that its modifiers are evaluated")
-        self.scene_name = scene.name
-        self.object_name = self.name = item.name
-        self.frames = frames
+        super().__init__(scene, item.name, frames, np.eye(4))
         self.topology = topology
         self.actor_name = actor_name
         self.millimetres_per_unit = millimetres_per_unit
         self.vertices = np.empty((len(frames), topology.vertex_count, 3), dtype=np.float32)
-        self.frame = np.eye(4)
-        self.done = 0
-        self.fps = scene.render.fps / scene.render.fps_base
-        self._frame_before = (scene.frame_current, scene.frame_subframe)
-
-    @property
-    def finished(self) -> bool:
-        return self.done == len(self.frames)
 
     @property
     def is_still(self) -> bool:
         """Whether all frames are alike."""
         return len(self.vertices) > 1 and bool((self.vertices == self.vertices[0]).all())
-
-    def read(self, seconds: float = float("inf")) -> None:
-        """Read frames for about this many seconds, one at least.
-
-        Raises InputError; the caller then closes the reader.
-        """
-        until = time.monotonic() + seconds
-        scene = bpy.data.scenes.get(self.scene_name)
-        if scene is None:
-            raise InputError(f"the scene {self.scene_name!r} was removed while its performance was read")
-        with scene_in_context(scene):
-            while not self.finished:
-                self._read_frame(scene, int(self.frames[self.done]))
-                self.done += 1
-                if time.monotonic() > until:
-                    break
-
-    def close(self) -> None:
-        """Put the scene's current frame back."""
-        scene = bpy.data.scenes.get(self.scene_name)
-        if scene is not None:
-            scene.frame_set(self._frame_before[0], subframe=self._frame_before[1])
 
     def save(self, path: Path) -> None:
         """Write performance.npz, whole or not at all."""
@@ -113,12 +133,11 @@ class PerformanceReader:
         self.save(folder / "performance.npz")
         return {"performance": str(folder / "performance.npz")}
 
-    def _read_frame(self, scene: bpy.types.Scene, frame: int) -> None:
-        scene.frame_set(frame)
-        item = scene.objects.get(self.object_name)
+    def read_frame(self, scene: bpy.types.Scene, number: int) -> None:
+        item = scene.objects.get(self.name)
         if item is None:
-            raise InputError(f"{self.object_name!r} was removed while it was read")
-        positions, matrix = evaluated_mesh(item, self.topology, f"{item.name} at frame {frame}", self.actor_name)
+            raise InputError(f"{self.name!r} was removed while it was read")
+        positions, matrix = evaluated_mesh(item, self.topology, f"{item.name} at frame {number}", self.actor_name)
         if self.done == 0:
             self.frame = meshes.rigid_part(matrix)
         to_actor = np.linalg.inv(self.frame) @ matrix

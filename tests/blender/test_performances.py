@@ -107,7 +107,7 @@ def test_saved_file_is_whole(scene, tmp_path):
         assert np.array_equal(archive["vertices"], made.vertices)
         assert archive["frames"].tolist() == list(range(1, 11))
         assert float(archive["fps"]) == 24.0
-        assert str(archive["source"]) == made.object_name
+        assert str(archive["source"]) == made.name
     assert [file.name for file in tmp_path.iterdir()] == ["performance.npz"]
 
 
