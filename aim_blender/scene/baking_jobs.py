@@ -75,7 +75,7 @@ def bring_in_bake(
         if delivery.get("beside"):
             matrix = meshes.matrix_array(neutral.matrix_world)
             stretch = np.linalg.inv(meshes.rigid_part(matrix)) @ matrix
-            points = meshes.transform(stretch, meshes.read_positions(neutral.data).astype(np.float64))
+            points = meshes.transform(stretch, meshes.read_positions(meshes.mesh_of(neutral)).astype(np.float64))
             frame = placing.beside(context, frame, points)
         collection = _show_cache(context, actor, file, figures, frame, name)
         frames = np.array([figures["first"], figures["last"]])
