@@ -18,9 +18,9 @@ from aim_blender.core.correspondence import make_correspondence
 from aim_blender.core.demo_actor import make_demo_actor
 from aim_blender.core.evaluation import evaluate_take
 from aim_blender.core.files import load_actor
-from aim_blender.core.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting import fit_performance
 from aim_blender.core.performances import Performance, read_performance
-from aim_blender.core.retargeting import retarget_take
+from aim_blender.core.retargeting import RetargetSettings, retarget_take
 from aim_blender.core.rigid import angle_degrees
 from aim_blender.core.take_sheet import save_retarget_sheet
 from aim_blender.core.takes import Take
@@ -61,7 +61,8 @@ def main() -> None:
         rows.append([*row, f"{jaw.mean():.2f} / {jaw.max():.2f}", confidence, seconds])
         if arguments.pictures:
             take = fitted(source, performed)
-            shown = retarget_take(take, source, target, correspondence=correspondence)
+            rested = RetargetSettings(neutral_frame=0)  # neither begins in its neutral quite
+            shown = retarget_take(take, source, target, rested, correspondence=correspondence)
             arguments.pictures.mkdir(parents=True, exist_ok=True)
             for name, before, after in (
                 ("performance", take, shown),
@@ -90,7 +91,7 @@ def fitted(actor: Actor, vertices: np.ndarray) -> Take:
     """Frames (F, V, 3) mm of an actor."""
     frames = np.arange(len(vertices), dtype=np.int32)
     performance = Performance(vertices.astype(np.float32), frames, 24.0, None, "frames")
-    return fit_performance(actor, performance, FittingSettings(head="still"))
+    return fit_performance(actor, performance)
 
 
 if __name__ == "__main__":
