@@ -11,6 +11,7 @@ from bpy.props import IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import actors, jobs, landmarks, tracing
+from ..aim_blender.scene.selecting import select_only
 from ..aim_blender.scene.vertex_groups import check_own_mesh
 from .base import AimOperator, refused, require_actor
 from .computing import ComputingOperator, actor_of, of_actor
@@ -165,9 +166,7 @@ class AIM_OT_trusted_paint(ComputingOperator, bpy.types.Operator):
         if proposed is not None:
             tracing.paint_proposal(actor, proposed)
         actor.neutral.vertex_groups.active = actor.neutral.vertex_groups.get(tracing.TRUSTED_GROUP)
-        for item in context.view_layer.objects:
-            item.select_set(item == actor.neutral)
-        context.view_layer.objects.active = actor.neutral
+        select_only(context, actor.neutral)
         bpy.ops.object.mode_set(mode="WEIGHT_PAINT")
         return {"FINISHED"}
 

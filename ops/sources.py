@@ -9,6 +9,7 @@ from bpy.props import IntProperty, StringProperty
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.scene import image_points, jobs, live, markers
 from ..aim_blender.scene.live_correcting import LiveCorrection
+from ..aim_blender.scene.selecting import select_only
 from .base import AimOperator, refused, require_actor
 from .picking import VertexPicker, has_neutral
 
@@ -108,10 +109,7 @@ class AIM_OT_handle_add(VertexPicker, bpy.types.Operator):
             item = markers.add_handle(context.scene, actor, vertex)
             context.scene.aim.performance_kind = "POINTS"
         context.view_layer.update()
-        for other in context.view_layer.objects:
-            other.select_set(other == item)
-        if item.name in context.view_layer.objects:
-            context.view_layer.objects.active = item
+        select_only(context, item)
         self.tell(f"{item.name} is at vertex {vertex}")
         return {"FINISHED"}
 

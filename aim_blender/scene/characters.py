@@ -17,6 +17,7 @@ from ..core.topology import same_surface
 from ..jobs.folder import JobFolder, write_atomically
 from . import actors, folders, meshes, painting, placing
 from .job_making import ACTOR_SUFFIX, learned_file, write_delivery
+from .selecting import select_only
 
 CELL_MM = 12.0  # of the checker
 DARK = 0.35
@@ -110,9 +111,7 @@ def show_correspondence(context: bpy.types.Context, source: Any, target: Any) ->
         collection.objects.link(item)
         item.matrix_world = meshes.matrix_of(placing.beside(context, each.frame, each.vertices[0]))
     painting.add_values(mesh, "confidence", confidence)
-    for other in context.view_layer.objects:
-        other.select_set(other == item)
-    context.view_layer.objects.active = item
+    select_only(context, item)
     painting.show_colours(context.scene)
     return item, float(doubtful.mean())
 

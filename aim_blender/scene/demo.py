@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from . import actor_meshes, actors, meshes, painting, rigging, versions
+from .selecting import select_only
 
 if TYPE_CHECKING:
     from ..core.demo_actor import DemoActor, DemoPerformance
@@ -62,7 +63,7 @@ def add_demo_actor(context: bpy.types.Context, demo: DemoActor, truth: DemoPerfo
     for item in (neutral, skull, mandible):
         item.location = place
     performance.location = (place[0] + np.ptp(_units(demo.neutral)[:, 0]) + GAP_UNITS, place[1], place[2])
-    _select_only(context, neutral)
+    select_only(context, neutral)
     context.view_layer.update()
     sources = [actor_meshes.ShapeSource("neutral", neutral)]
     sources += [actor_meshes.ShapeSource(name, neutral, name) for name in demo.names[1:]]
@@ -142,10 +143,3 @@ def _free_place(context: bpy.types.Context, points: np.ndarray) -> tuple[float, 
     if any((low < highest).all() and (high > lowest).all() for low, high in boxes):
         origin[0] = max(high[0] for _, high in boxes) + GAP_UNITS - points[:, 0].min()
     return float(origin[0]), float(origin[1]), float(origin[2])
-
-
-def _select_only(context: bpy.types.Context, item: bpy.types.Object) -> None:
-    layer = context.view_layer
-    for other in layer.objects:
-        other.select_set(other == item, view_layer=layer)
-    layer.objects.active = item

@@ -17,6 +17,7 @@ import numpy as np
 from ..core.archives import open_archive
 from ..core.errors import UNREADABLE, InputError
 from . import actors, legends, meshes, painting, placing, vertex_groups
+from .selecting import select_only
 
 SUFFIX = ".anatomy.npz"
 BONE_COLOUR = (0.78, 0.73, 0.60)
@@ -99,9 +100,7 @@ def show(context: bpy.types.Context, actor: Any, arrays: dict[str, np.ndarray], 
         mesh.materials.append(painting.material(name, BONE_COLOUR))
     if what == "skin_weight":
         vertex_groups.write_vertex_group(item, JAW_GROUP, arrays["skin_weight"])
-    for other in context.view_layer.objects:
-        other.select_set(other == item)
-    context.view_layer.objects.active = item
+    select_only(context, item)
     if view.values or what == "normals":
         painting.show_colours(context.scene)
     return item

@@ -21,13 +21,12 @@ from ..core.errors import UNREADABLE, InputError
 from ..core.fitting_settings import POINT_SUFFIXES, FittingSettings
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
+from ..jobs.tasks import ACTOR_SUFFIX, TAKE_SUFFIX
 from . import actors, folders, meshes, tracing
 from .image_points import ImageReader
 from .markers import PointReader
 from .performances import FrameReader, PerformanceReader, frame_list
 
-ACTOR_SUFFIX = ".actor.safetensors"
-TAKE_SUFFIX = ".take.safetensors"
 DELIVERY = "delivery.json"
 KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors")
 PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
