@@ -164,7 +164,10 @@ class AIM_PT_live(OfActor, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, now = self.layout, live.CURRENT if isinstance(live.CURRENT, LiveFit) else None
         layout.operator(
-            "aim.live_fit", text="Stop Live Fit" if now is not None else "Live Fit", icon="PAUSE" if now else "PLAY"
+            "aim.live_fit",
+            text="Stop Live Fit" if now is not None else "Live Fit",
+            icon="PAUSE" if now is not None else "PLAY",
+            depress=now is not None,
         )
         if now is not None:
             draw_text(layout, f"{now.shown} follows {now.source}", "CHECKMARK")
@@ -187,7 +190,8 @@ class AIM_PT_correct(OfActor, bpy.types.Panel):
         layout.operator(
             "aim.frame_correct",
             text="Stop Correcting" if now is not None else "Correct Frames",
-            icon="PAUSE" if now else "PLAY",
+            icon="PAUSE" if now is not None else "PLAY",
+            depress=now is not None,
         )
         if now is not None:
             draw_text(layout, now.message, "ERROR" if now.problem else "INFO")

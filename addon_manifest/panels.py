@@ -7,8 +7,11 @@ from typing import Any
 
 import bpy
 
-from ..aim_blender.scene import actors, jobs, meshes, results, thumbnails
+from ..aim_blender.scene import actors, jobs, live, meshes, results, thumbnails
 from ..aim_blender.scene.environment import ENVIRONMENT
+from ..aim_blender.scene.live_correcting import LiveCorrection
+from ..aim_blender.scene.live_fitting import LiveFit
+from ..aim_blender.scene.live_retargeting import LiveRetarget
 from ..ops import base
 from . import anatomy_panels, fitting_panels, retarget_panels
 from .parts import (
@@ -28,6 +31,11 @@ from .preset_menus import WithPresets
 from .text import draw_problem, draw_text
 
 THUMBNAIL_SCALE = 5.0  # how many lines of text the chosen shape's picture is high
+WHILE_LIVE: dict[type, str] = {
+    LiveCorrection: "add handles, drag them, and press Keep Frame",
+    LiveFit: "change the performance or drag a handle: the face follows",
+    LiveRetarget: "change the settings of Retarget, and press Retarget when it looks right",
+}
 
 
 class AIM_UL_actors(bpy.types.UIList):
@@ -291,6 +299,8 @@ def next_step(context: bpy.types.Context) -> str:
     if actor is None:
         return "select the meshes of one face, the neutral last, and press New Actor; or try Add Demo Actor"
     run = jobs.of(actor)
+    if type(live.CURRENT) in WHILE_LIVE:
+        return WHILE_LIVE[type(live.CURRENT)]
     if run is not None and run.active:
         return f"{doing(run)}{' waits its turn' if run.waiting else ''}; you can go on working"
     if not actors.is_there(actor.neutral):
