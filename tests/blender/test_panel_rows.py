@@ -6,6 +6,7 @@ import ast
 import bpy
 import headless
 import pytest
+from scenes import add_capture
 
 
 def test_rows_of_results(extension):
@@ -36,6 +37,25 @@ def test_baking_waits_for_a_take(scene, name):
     assert not operator.poll()
     with pytest.raises(RuntimeError, match="Fit a performance first"):
         operator()
+
+
+def test_the_first_line_says_what_to_do(scene):
+    next_step = headless.extension_module("addon_manifest.panels").next_step
+    assert next_step(bpy.context).startswith("select the meshes of one face")
+    add_capture()
+    bpy.ops.aim.actor_add(name="Ada")
+    actor = scene.aim.actors[0]
+    assert "or learn Ada without bones" in next_step(bpy.context)
+    actor.skull = actor.mandible = bpy.data.objects["shape 1"]
+    assert next_step(bpy.context) == "press Learn to learn Ada"
+    actor.file_path = "//Ada.actor.safetensors"
+    assert next_step(bpy.context) == "pick a performance and press Fit"
+    scene.aim.performance_object = bpy.data.objects["shape 2"]
+    assert next_step(bpy.context) == "press Fit to fit shape 2"
+    scene.aim.takes.add().actor = actor.identifier
+    assert next_step(bpy.context).startswith("play the animation")
+    bpy.data.objects.remove(actor.neutral)
+    assert next_step(bpy.context) == "the neutral of Ada was deleted; undo, or make the actor again"
 
 
 def test_every_kind_of_job_has_its_bar_in_a_section(extension):
