@@ -107,7 +107,7 @@ def load_actor(path: Path) -> Actor:
     _require(path, inside, "a constraint names a point that does not exist")
     hinge = _hinge(path, arrays["hinge"]) if "hinge" in arrays else None
     mirror = arrays.get("mirror")
-    upright = mirror is None or abs(np.linalg.norm(mirror[1]) - 1) < RIGID_TOLERANCE
+    upright = mirror is None or bool(abs(np.linalg.norm(mirror[1]) - 1) < RIGID_TOLERANCE)
     _require(path, upright, "the normal of its mirror plane is not of length 1")
     networks = {n.removeprefix("networks."): value for n, value in arrays.items() if n.startswith("networks.")}
     return Actor(
