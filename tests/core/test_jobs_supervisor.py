@@ -93,8 +93,8 @@ def test_missing_and_misspelt_arguments(started):
     assert failure(started([{"task": "fit", "arguments": {"out": "t"}}])) == "fit needs actor, which was not given"
     asked = {"folder": "/e", "base": "/python", "build": "cpu"}
     assert "asks for the task environment" in failure(started([{"task": "environment", "arguments": asked}]))
-    misspelt = {"file": "a", "fiel": "b"}
-    assert failure(started([{"task": "info", "arguments": misspelt}])) == "info does not know fiel; it takes file"
+    with pytest.raises(InputError, match="info does not know fiel; it takes file"):
+        TASKS["info"]({"file": "a", "fiel": "b"}, lambda line: None, None)
 
 
 def test_a_missing_file_is_named_and_a_mended_job_starts_again(started, tmp_path):
