@@ -178,7 +178,7 @@ def read_unchecked(
         from_keys.append(source.object == neutral)
         matrices.append(to_frame @ meshes.matrix_array(source.object.matrix_world))
         mesh = meshes.mesh_of(source.object)
-        shared = from_keys[-1] or meshes.same_faces(mesh, neutral.data)
+        shared = from_keys[-1] or meshes.same_faces(mesh, meshes.mesh_of(neutral))
         topologies.append(topology if shared else meshes.read_topology(mesh, source.object.name))
         local.append(_shape_key_alone(source.object, source.shape_key) if source.shape_key else _plain(source.object))
     placed_neutral = local[0] @ matrices[0][:3, :3].T

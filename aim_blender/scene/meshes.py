@@ -91,7 +91,7 @@ def same_faces(mesh: bpy.types.Mesh, other: bpy.types.Mesh) -> bool:
             attribute = each.attributes[name].data
             found.append(np.empty(len(attribute) * width, dtype=np.int32))
             attribute.foreach_get("value", found[-1])
-        if not np.array_equal(*found):
+        if not np.array_equal(found[0], found[1]):
             return False
     return True
 
