@@ -91,5 +91,6 @@ def same_surface(first: Topology, second: Topology) -> bool:
         return True
     if first.vertex_count != second.vertex_count:
         return False
-    edges = [each.edges().astype(np.int64) @ [each.vertex_count, 1] for each in (first, second)]  # a number each
-    return bool(np.isin(*edges).all() or np.isin(*reversed(edges)).all())
+    one, other = (each.edges().astype(np.int64) for each in (first, second))
+    ours, theirs = (ends[:, 0] * first.vertex_count + ends[:, 1] for ends in (one, other))  # a number each
+    return bool(np.isin(ours, theirs).all() or np.isin(theirs, ours).all())
