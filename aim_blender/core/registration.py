@@ -208,7 +208,8 @@ def _matching_slits(
 ) -> tuple[list[Slit], list[Slit], list[Rim]]:
     """The openings that both surfaces have where they lie on each other: mouth and eyes, where they are open.
 
-    Where one has a rim and the other turns inwards, into a bag, both are matched where they turn inwards.
+    Where one has a rim and the other turns inwards, into a bag, both are matched where they turn inwards; or, where the
+    one does not turn inwards before it ends, its rim with where the other does.
     """
     largest = LARGEST_SLIT * np.linalg.norm(np.ptp(target, axis=0))
     meshes = ((source, source_triangles), (target, target_triangles))
@@ -226,7 +227,8 @@ def _matching_slits(
     ]
     if alone:
         inward = [small(points, margins(points, triangles, unit)) for points, triangles in meshes]
-        for loop, other in _matching_loops(source, inward[0], target, inward[1]):
+        meeting = [(inward[0], inward[1]), (rims[0], inward[1]), (inward[0], rims[1])]
+        for loop, other in itertools.chain(*(_matching_loops(source, one, target, two) for one, two in meeting)):
             width = np.linalg.norm(np.ptp(target[other], axis=0))
             far = [middle for middle in alone if np.linalg.norm(target[other].mean(0) - middle) > 0.5 * width]
             if len(far) < len(alone):
