@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ PACKAGES = (
 )
 # Beside the extension's own folder, which an upgrade clears.
 NEIGHBOUR = "aim_blender_environment"
+PACKAGE_ROOT = Path(__file__).absolute().parents[2]  # the folder that holds the package aim_blender
 WAITING_S = 0.2
 MARK = "AIM-ENVIRONMENT "
 
@@ -90,6 +91,25 @@ def window_options() -> dict[str, Any]:
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW}
     return {}
+
+
+def start_worker(interpreter: str | Path, words: Sequence[str], output: Any, errors: Any) -> subprocess.Popen[bytes]:
+    """Start `python -m aim_blender WORDS`, to which this process holds a pipe. output, errors: as subprocess has them.
+
+    Raises OSError if it cannot be started.
+    """
+    options = window_options()
+    if sys.platform != "win32":
+        options["start_new_session"] = True  # Ctrl-C in a terminal is this process's to handle, not the worker's
+    return subprocess.Popen(
+        [str(interpreter), "-m", "aim_blender", *words],
+        cwd=PACKAGE_ROOT,
+        env=worker_environment(PACKAGE_ROOT),
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=errors,
+        **options,
+    )
 
 
 def python_of(environment: Path) -> Path | None:
@@ -191,7 +211,7 @@ def _run(command: list[str], timeout_s: float, waiting: Callable[[], None] | Non
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=worker_environment(Path(__file__).absolute().parents[2]),
+        env=worker_environment(PACKAGE_ROOT),
         encoding="utf-8",
         errors="replace",
         **window_options(),

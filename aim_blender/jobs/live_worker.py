@@ -6,12 +6,11 @@ from __future__ import annotations
 import contextlib
 import queue
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from .interpreter import window_options, worker_environment
+from .interpreter import start_worker
 from .live_messages import MessageError, read_message, write_message
 from .supervisor import JobFailed
 
@@ -28,20 +27,9 @@ class LiveWorker:
 
     def __init__(self, interpreter: str | Path, actor: Path, device: str = "auto") -> None:
         """Raises JobFailed if the interpreter cannot be started."""
-        root = Path(__file__).absolute().parents[2]  # the folder that holds the package aim_blender
-        options = window_options()
-        if sys.platform != "win32":
-            options["start_new_session"] = True  # Ctrl-C in a terminal is this process's to handle
         try:
-            self._process = subprocess.Popen(
-                [str(interpreter), "-m", "aim_blender", "live", str(actor.absolute()), "--device", device],
-                cwd=root,
-                env=worker_environment(root),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                **options,
-            )
+            words = ("live", str(actor.absolute()), "--device", device)
+            self._process = start_worker(interpreter, words, subprocess.PIPE, subprocess.DEVNULL)
         except OSError as error:
             raise JobFailed(
                 f"the interpreter {interpreter} cannot be started ({error.strerror}); choose another one"

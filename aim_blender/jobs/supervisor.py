@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .folder import STATUS_CANCELLED, JobFolder, State
-from .interpreter import window_options, worker_environment
+from .interpreter import start_worker
 from .sentences import one_line, sentence_for
 
 GRACE_S = 10.0  # a worker that does not heed a cancellation for so long is killed
@@ -96,7 +95,6 @@ class Supervisor:
         self._steps = len(self.folder.read_job()["steps"])
         if self.folder.is_locked():
             raise self.folder.busy()
-        root = Path(__file__).absolute().parents[2]  # the folder that holds the package aim_blender
         try:
             self.folder.prepare_start()
             # What earlier workers reported is not this worker's progress.
@@ -106,30 +104,16 @@ class Supervisor:
             with open(self.folder.log_file, "ab") as log:
                 log.write(f"-- {time.strftime('%Y-%m-%d %H:%M:%S')} {self.interpreter}\n".encode())
                 log.flush()
-                self._process = self._popen(root, log)
+                words = ["job", str(self.folder.path.absolute()), "--end-with-parent"]
+                if self.trusted is not None:
+                    words += ["--trusted", self.trusted]
+                self._process = start_worker(self.interpreter, words, log, subprocess.STDOUT)
         except OSError as error:
             if error.filename == str(self.interpreter):
                 raise JobFailed(
                     f"the interpreter {self.interpreter} cannot be started ({error.strerror}); choose another one"
                 ) from error
             raise JobFailed(sentence_for(error, self.folder.path)) from error
-
-    def _popen(self, root: Path, log: Any) -> subprocess.Popen[bytes]:
-        options = window_options()
-        if sys.platform != "win32":
-            options["start_new_session"] = True  # Ctrl-C in a terminal is this process's to handle, not the worker's
-        words = ["job", str(self.folder.path.absolute()), "--end-with-parent"]
-        if self.trusted is not None:
-            words += ["--trusted", self.trusted]
-        return subprocess.Popen(
-            [str(self.interpreter), "-m", "aim_blender", *words],
-            cwd=root,
-            env=worker_environment(root),
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            **options,
-        )
 
     def cancel(self) -> None:
         """Ask the worker to stop; it saves what it can resume from. poll() kills one that does not heed in time."""
