@@ -38,6 +38,7 @@ def test_meshes_wherever_they_stand(scene, shape_preview):
 def test_shape_keys_and_what_is_lost(scene, shape_preview):
     bpy.ops.aim.demo_actor_add()
     actor = scene.aim.actors[0]
+    assert bpy.context.selected_objects == [bpy.context.active_object] == [actor.neutral]  # what Blender then looks at
     keys = actor.neutral.data.shape_keys.key_blocks
     actor.active_shape = 0
     points, *_ = shape_preview.preview(actor)
