@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Retargeting between the demo head and a real face: two heads that were not made from one another.
 
-python benchmarks/demo_and_face.py [--seed 3] [--demo demo/aim/Demo/learn_001/Demo.actor.safetensors] [--pictures FOLDER]
+python benchmarks/demo_and_face.py [--seed 3] [--demo ACTOR] [--pictures FOLDER]
 
 Both have the same 19 expressions by name. What one performs are its own shapes, one after the other; the truth is the
 other's shape of that name, though two sculptors' smiles are not one smile. `build.py demo` makes the demo's actor.

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def within_one_process(actor: str, performance: str, out: str) -> dict[str, floa
     reported.append(("", time.perf_counter()))
     found = {
         name: after - before
-        for (name, before), (_, after) in zip(reported, reported[1:], strict=False)
+        for (name, before), (_, after) in pairwise(reported)
         if name != "Writing the take"
     }
     return found | files_written

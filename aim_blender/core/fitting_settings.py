@@ -22,8 +22,8 @@ class FittingSettings:
     modes: number M of smooth functions; more follow finer detail and cost more. Every vertex counts alike in them: on a
     face with finer mesh at lids and lips the error is 0.029 mm, where modes by area leave 0.061 (120 modes). ridge:
     what a weight of 1 everywhere costs, as a distance in mm: keeps weights small where the data do not tell.
-    smoothness: what a weight costs that changes across the face, in mm. 140 modes come 0.002 mm nearer, but need a third
-    more of set-up; a retarget is the same within 0.002 mm. temporal: movements that go to and fro within this many
+    smoothness: what a weight costs that changes across the face, in mm. 140 modes come 0.002 mm nearer, but need
+    a third more of set-up; a retarget is the same within 0.002 mm. temporal: movements that go to and fro within this many
     frames are halved, slower ones kept, without delay; 0 fits every frame for itself. outlier_mm: a point that stays
     further from the fit than this, and much further than the frame's others, loses its say; 0 believes every point.
     largest_weight: no weight of any point is larger than this, or less than 1 minus this: 1.5 keeps all between -0.5

@@ -31,7 +31,7 @@ class Preparation:
     """What is known before the networks learn. Lengths in mm; arrays over the V skin points.
 
     template: (V, I) network input in units of MILLIMETRES about centre (3,). still: (V,) bool, where the jaw never
-    moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_plane (2, 3), a point and its normal.
+    moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_plane (2, 3): a point and a normal.
     notes: sentences that the user is told, such as what was wrong with the bones and set right.
     """
 

@@ -309,7 +309,7 @@ def test_what_does_not_pair_is_said_and_the_jaw_moves_all_the_same(source, targe
 
 
 def test_nothing_shows_of_a_shape_left_out_on_purpose(source, target, take):
-    """The source performs whole shapes, one or two at a time; the truth is the target with one of them not performed."""
+    """The source performs whole shapes; the truth is the target with two of them not performed."""
     names, opens = list(source.names), opening(source.jaw, source)
     wide = names[int(opens.argmax())]
     moved = np.linalg.norm(source.expressions, axis=-1).sum(0) * (opens < np.deg2rad(1))
