@@ -94,11 +94,7 @@ def within_one_process(actor: str, performance: str, out: str) -> dict[str, floa
 
     tasks.fit({"actor": actor, "performance": performance, "out": out}, report, None)
     reported.append(("", time.perf_counter()))
-    found = {
-        name: after - before
-        for (name, before), (_, after) in pairwise(reported)
-        if name != "Writing the take"
-    }
+    found = {name: after - before for (name, before), (_, after) in pairwise(reported) if name != "Writing the take"}
     return found | files_written
 
 
