@@ -6,7 +6,6 @@ from __future__ import annotations
 import bpy
 import headless
 import numpy as np
-import pytest
 
 
 def face(columns: int = 12, rows: int = 14) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -127,6 +126,8 @@ def rigid(axis: np.ndarray, degrees: float, pivot: np.ndarray, shift: np.ndarray
 
 def problem(call, **arguments) -> str:
     """The one sentence with which a call fails."""
+    import pytest  # benchmarks use the scenes in a Blender that has none
+
     with pytest.raises(RuntimeError) as caught:
         call(**arguments)
     text = str(caught.value).removeprefix("Error: ").strip()
