@@ -17,6 +17,7 @@ import make_pictures as common
 
 FOLDER = Path(os.environ["AIM_FOLDER"])
 MAIN = "AIM_PT_main"
+LONG = ("baking",)  # pictures that only fit into the window without its larger scale
 THUMBNAILS_S = 10.0  # until the small pictures of all shapes that are listed have been made
 SECTIONS = {
     "first_steps": ("AIM_PT_actor", "AIM_PT_anatomy", "AIM_PT_learn", "AIM_PT_performance"),
@@ -53,6 +54,7 @@ def show_only(names: tuple[str, ...]) -> None:
 
 def photograph(name: str, then: object) -> None:
     """The whole window in name.png and the side bar's place in name.json; then go on."""
+    bpy.context.preferences.view.ui_scale = 1.0 if name in LONG else common.SCALE
     show_only(SECTIONS[name])
     common.soon(common.DRAWN_S, common.open_tab)
     common.soon(2 * common.DRAWN_S, lambda: _take(name, then))
