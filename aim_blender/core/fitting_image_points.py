@@ -267,7 +267,7 @@ def fit_image_points(
     # A weight that is the same everywhere, as coefficients of the modes.
     everywhere = np.linalg.lstsq(solver.modes, np.ones(len(solver.modes)), rcond=None)[0]  # (M,)
     error_mm, pixel_error = np.zeros((total, 2), dtype=np.float32), np.zeros(total)
-    outliers, there = 0, np.flatnonzero(~missing)
+    outliers, there = 0, np.flatnonzero(~missing).tolist()
     views = {
         frame: View([used[camera] for camera in points.camera_of[images]], pixels[images], trust[images])
         for frame in there

@@ -174,7 +174,7 @@ def fit_points(
         if len(distance):
             error_mm[frame] = distance.mean(), distance.max()
 
-    for done, frame in enumerate(there, 1):
+    for done, frame in enumerate(there.tolist(), 1):
         believed[frame] = good = solver.believable(residual(frame), trust[frame])
         if not good[trust[frame] > 0].all():
             jaw[frame] = jaw_of_points.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
@@ -188,7 +188,7 @@ def fit_points(
     coefficients = timeline.settled_weights(coefficients)
     if settings.temporal > 0:
         still = without_head(filled, head)
-        for frame in there:
+        for frame in there.tolist():
             compare(frame)
     seconds = time.perf_counter() - start
     return Take(
