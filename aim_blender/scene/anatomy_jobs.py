@@ -65,7 +65,6 @@ def prepare_anatomy(actor: Any) -> Preparation:
             topology = Topology(triangles.ravel(), np.full(len(triangles), 3), len(points))
             write_mesh(path / "teeth" / f"{name}.obj", points * scale, topology)
     neutral = found.vertices[0] * scale
-    yield from meanwhile("writing the neutral", lambda: write_mesh(path / "neutral.obj", neutral, found.topology))
     delivery = {
         "kind": "anatomy",
         "actor": identifier,
@@ -73,8 +72,13 @@ def prepare_anatomy(actor: Any) -> Preparation:
         "frame": found.frame.tolist(),
         "millimetres_per_unit": scale,
     }
-    write_delivery(path, delivery)
-    return JobFolder.create(path, f"fit bones to {actor_name}", [{"task": "anatomy", "arguments": arguments}])
+
+    def write() -> JobFolder:
+        write_mesh(path / "neutral.obj", neutral, found.topology)
+        write_delivery(path, delivery)
+        return JobFolder.create(path, f"fit bones to {actor_name}", [{"task": "anatomy", "arguments": arguments}])
+
+    return (yield from meanwhile("writing the neutral", write))
 
 
 def bring_in_bones(

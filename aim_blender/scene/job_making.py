@@ -71,17 +71,17 @@ def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
     trusted = tracing.trusted_weights(there[1])
     path = folders.new_job_folder(actor_name, "learn")
 
-    def write() -> None:
+    def write() -> JobFolder:
         arrays = checked().capture_arrays(scale)
         if trusted is not None:
             arrays["trusted"] = trusted
         folders.write_arrays(path / "capture.npz", arrays)
+        out = path / (folders.safe_name(actor_name) + ACTOR_SUFFIX)
+        write_delivery(path, {"kind": "learn", "actor": identifier, "actor_file": out.name})
+        arguments = {"capture": str(path / "capture.npz"), "out": str(out), **choices}
+        return JobFolder.create(path, f"learn {actor_name}", [{"task": "learn", "arguments": arguments}])
 
-    yield from meanwhile("writing the shapes", write)
-    out = path / (folders.safe_name(actor_name) + ACTOR_SUFFIX)
-    write_delivery(path, {"kind": "learn", "actor": identifier, "actor_file": out.name})
-    arguments = {"capture": str(path / "capture.npz"), "out": str(out), **choices}
-    return JobFolder.create(path, f"learn {actor_name}", [{"task": "learn", "arguments": arguments}])
+    return (yield from meanwhile("writing the shapes", write))
 
 
 def prepare_fitting(
@@ -141,7 +141,6 @@ def prepare_fitting(
         "beside": beside and not source.images,  # what cameras see has its place
         "still": still,
     }
-    write_delivery(path, delivery)
     steps = [
         {
             "task": "fit",
@@ -162,7 +161,12 @@ def prepare_fitting(
             },
         },
     ]
-    return JobFolder.create(path, f"fit {take_name}", steps)
+
+    def describe() -> JobFolder:  # a busy disk may take its time
+        write_delivery(path, delivery)
+        return JobFolder.create(path, f"fit {take_name}", steps)
+
+    return (yield from meanwhile("writing the performance", describe))
 
 
 def meanwhile(message: str, work: Callable[[], T]) -> Generator[tuple[str, float], None, T]:
