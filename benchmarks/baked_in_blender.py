@@ -23,10 +23,11 @@ def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0) -> No
     bpy.ops.wm.read_factory_settings(use_empty=True)
     headless.load_extension()
     baked = headless.extension_module("aim_blender.scene.baked")
-    take = baked.BakedTake.load(bake, 1.0)
+    take = headless.extension_module("aim_blender.scene.baked_take").BakedTake.load(bake, 1.0)
     actor = SimpleNamespace(name="actor", neutral=None)
     start = time.perf_counter()
-    collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take", reduce_keys_mm)
+    kept = headless.extension_module("aim_blender.scene.key_choice").needed_keys(take, reduce_keys_mm)
+    collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take", kept)
     seconds = time.perf_counter() - start
     curves_of = headless.extension_module("aim_blender.scene.versions").curves_of
     skin = next(item for item in collection.objects if item.type == "MESH")

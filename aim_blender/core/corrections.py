@@ -34,8 +34,8 @@ class Correction:
 
 
 def corrected(take: Take, actor: Actor, number: int, correction: Correction, blend: int) -> tuple[Take, np.ndarray]:
-    """The take with one frame changed and `blend` frames on either side that fade, and what a corrective key of the
-    frame is: (V, 3) float32 mm in rest space, as in a bake.
+    """The take with one frame changed and `blend` frames on either side that fade, and the frame's shape before and
+    after: (2, V, 3) mm, without the head's motion.
 
     Its error_mm stays that of the fit. Raises InputError if the take is not the actor's, or has no such frame.
     """
@@ -62,35 +62,42 @@ def corrected(take: Take, actor: Actor, number: int, correction: Correction, ble
         take, modes=modes, coefficients=grown, jaw=jaw, settings={**take.settings, "corrections": corrections}
     )
     part = slice(index, index + 1)
-    before, after = (stabilized_frames(actor, each, part) for each in (take, found))
-    posed = [rest_space(each, take.jaw[part], actor.skin_weight)[0] for each in (before, after)]
-    return found, (posed[1] - posed[0]).astype(np.float32)
+    return found, np.concatenate([stabilized_frames(actor, each, part) for each in (take, found)])
 
 
-def correct_bake(path: Path, out: Path, take: Take, number: int, key: np.ndarray, blend: int) -> str:
-    """Write a bake.npz with a further corrective key (V, 3) mm, and return its name. take: as it was before.
+def correct_bake(
+    path: Path, out: Path, take: Take, number: int, shapes: np.ndarray, blend: int
+) -> tuple[str, np.ndarray]:
+    """Write a bake.npz with a further corrective key, and return its name and (V, 3) float32 mm in rest space.
 
-    Raises InputError if the file is damaged, or has other frames than the take.
+    take: as it was before. shapes: (2, V, 3) mm the frame before and after. The bake's jaw stays as it is, so that the
+    key holds what a corrected jaw changes. Raises InputError if the file is damaged, or has other frames than the take.
     """
     try:
         with open_archive(path) as archive:
             arrays = {name: archive[name] for name in archive.files}
         frames, names = arrays["frames"], [str(name) for name in arrays["key_names"]]
         keys, weights, jaw = arrays["keys"], arrays["key_weights"], arrays["jaw"]
+        skin_weight = arrays["skin_weight"].reshape(-1, 1)
     except UNREADABLE as error:
         raise InputError(f"{path} is gone or damaged: {reason(error)}; bake the take again") from error
-    inside = np.isin(frames, take.frames)
-    there = np.searchsorted(take.frames, frames[inside])
-    apart = jaw[inside] @ np.linalg.inv(take.jaw[there])
+    untouched = np.ones(len(take.frames), dtype=bool)
+    for each in take.settings.get("corrections", []):
+        untouched &= fading(take.frames, each["frame"], each["blend"]) == 0
+    inside, compared = np.isin(frames, take.frames), np.isin(frames, take.frames[untouched])
+    apart = jaw[compared] @ np.linalg.inv(take.jaw[np.searchsorted(take.frames, frames[compared])])
     if not inside.all() or angle_degrees(apart).max(initial=0.0) > SAME_JAW_DEGREES:
         raise InputError(f"{path} has other frames than the take, or another rate; correct a bake of the take itself")
+    shown = jaw[frames == number] if number in frames else take.jaw[index_of(take, number)][None]  # (1, 4, 4)
+    posed = rest_space(shapes, np.repeat(shown, 2, axis=0), skin_weight)
+    key = (posed[1] - posed[0]).astype(np.float32)
     *_, name = unique_names([*names, f"frame_{number}"])
     arrays["key_names"] = np.array([*names, name])
     arrays["keys"] = np.concatenate([keys, key[None].astype(keys.dtype)])
     share = fading(frames, number, blend).astype(weights.dtype)
     arrays["key_weights"] = np.concatenate([weights, share[:, None]], axis=1)
     save_arrays(out, arrays)
-    return name
+    return name, key
 
 
 def _with_modes(modes: np.ndarray, more: np.ndarray) -> tuple[np.ndarray, int]:

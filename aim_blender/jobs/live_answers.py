@@ -92,14 +92,13 @@ class LiveAnswers:
         number, blend = int(header["frame"]), int(header["blend"])
         correction = self._correction_of(header["take"])
         if self._fitted.frame is None:
-            take, key = correction.replaced(self._fitted, number, blend)
+            take, shapes = correction.replaced(self._fitted, number, blend)
         elif self._fitted.frame == number:
-            take, key = correction.kept(self._fitted, blend)
+            take, shapes = correction.kept(self._fitted, blend)
         else:
             raise InputError(f"frame {self._fitted.frame} is shaped and not {number}; wait until it is shown")
-        name = f"frame_{number}"
-        if header.get("bake"):
-            name = correct_bake(Path(header["bake"]), Path(header["bake_out"]), correction.take, number, key, blend)
+        bake, bake_out = Path(header["bake"]), Path(header["bake_out"])
+        name, key = correct_bake(bake, bake_out, correction.take, number, shapes, blend)
         out = Path(header["out"])
         save_take(take, out)
         save_error_curve(take, picture_beside(out, "error"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,107 +13,21 @@ import bpy
 import mathutils
 import numpy as np
 
-from ..core.archives import open_archive
-from ..core.errors import UNREADABLE, InputError, reason
-from ..core.key_reduction import keys_needed
-from ..core.topology import Topology
 from . import actor_meshes, actors, meshes, rigging, versions
+from .baked_take import LARGEST_SLIDER, BakedTake
+from .key_choice import HEAD, JAW, ROTATION_MODES, motion_curves, place_bones
 from .vertex_groups import write_vertex_group
-
-HEAD, JAW = "head", "jaw"
-LARGEST_SLIDER = 10.0  # Blender clamps shape key values to a range that ends here at most
-CHUNK_FRAMES = 64
-
-
-@dataclass
-class BakedTake:
-    """What bake.npz holds, in Blender units instead of millimetres.
-
-    neutral (V, 3), keys (K, V, 3) offsets, key_names (K,) of which the first named_count are the actor's shapes,
-    key_weights (F, K), skin_weight (V,) the jaw's share, jaw and head (F, 4, 4), hinge_centre and hinge_axis (3,),
-    frames (F,), fps frames a second.
-    A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
-    """
-
-    topology: Topology
-    neutral: np.ndarray
-    key_names: list[str]
-    keys: np.ndarray
-    named_count: int
-    key_weights: np.ndarray
-    skin_weight: np.ndarray
-    jaw: np.ndarray
-    head: np.ndarray
-    hinge_centre: np.ndarray
-    hinge_axis: np.ndarray
-    frames: np.ndarray
-    fps: float
-
-    @classmethod
-    def load(cls, path: Path, millimetres_per_unit: float) -> BakedTake:
-        """Read bake.npz. Raises InputError if it is missing, damaged, or its arrays do not go together."""
-        try:
-            with open_archive(path) as archive:
-                data = {name: archive[name] for name in archive.files}
-            neutral = data["neutral"].astype(np.float64) / millimetres_per_unit
-            baked = cls(
-                Topology(data["corners"], data["sizes"], len(neutral)),
-                neutral,
-                [str(name) for name in data["key_names"]],
-                data["keys"].astype(np.float64) / millimetres_per_unit,
-                int(data["named_count"]),
-                data["key_weights"].astype(np.float64),
-                data["skin_weight"].astype(np.float64).reshape(-1),
-                _in_units(data["jaw"], millimetres_per_unit),
-                _in_units(data["head"], millimetres_per_unit),
-                data["hinge_centre"].astype(np.float64) / millimetres_per_unit,
-                data["hinge_axis"].astype(np.float64),
-                data["frames"].astype(np.int64),
-                float(data["fps"]),
-            )
-        except FileNotFoundError:
-            raise InputError(f"the baked take {path} is gone; fit the performance again") from None
-        except UNREADABLE as error:
-            raise InputError(
-                f"the baked take {path} is damaged ({reason(error)}); fit the performance again"
-            ) from error
-        frames, keys, vertices = len(baked.frames), len(baked.key_names), len(neutral)
-        shapes = {
-            "keys": (baked.keys, (keys, vertices, 3)),
-            "key_weights": (baked.key_weights, (frames, keys)),
-            "skin_weight": (baked.skin_weight, (vertices,)),
-            "jaw": (baked.jaw, (frames, 4, 4)),
-            "head": (baked.head, (frames, 4, 4)),
-        }
-        for name, (array, shape) in shapes.items():
-            if array.shape != shape or not np.isfinite(array).all():
-                raise InputError(f"the baked take {path} is damaged: {name} has shape {array.shape}; fit it again")
-        if frames == 0:
-            raise InputError(f"the baked take {path} has no frames; fit the performance again")
-        return baked
-
-
-def _in_units(matrices: np.ndarray, millimetres_per_unit: float) -> np.ndarray:
-    """Rigid motions (F, 4, 4) of millimetres, for Blender units."""
-    matrices = matrices.astype(np.float64)
-    matrices[:, :3, 3] /= millimetres_per_unit
-    return matrices
 
 
 @dataclass
 class Channel:
-    """An F-curve to be: values (F,) of datablock's property `path` at an index.
-
-    reach: how far the farthest point moves when the value changes by 1, in Blender units; only keys that are to be
-    reduced need it.
-    """
+    """An F-curve to be: values (F,) of datablock's property `path` at an index."""
 
     datablock: bpy.types.ID
     path: str
     index: int
     group: str
     values: np.ndarray
-    reach: float
 
 
 def write_take(
@@ -121,18 +36,18 @@ def write_take(
     baked: BakedTake,
     frame: np.ndarray,
     name: str,
-    reduce_keys: float = 0.0,
+    kept: Sequence[np.ndarray] | None = None,
 ) -> bpy.types.Collection:
     """Make the objects of a baked take in a new collection of the scene. Nothing that was there is changed.
 
-    frame: (4, 4) rigid, where the actor's space lies in the scene. name: of the take. reduce_keys: keyframes are left
-    out as long as no point of any frame moves by more than this, in Blender units; 0 keeps one at every frame.
+    frame: (4, 4) rigid, where the actor's space lies in the scene. name: of the take. kept: which keyframes (F,) bool
+    of each curve are written, as key_choice.needed_keys() finds them; None for one at every frame.
     """
     title = name if name.startswith(actor.name) else f"{actor.name} {name}"
     collection = bpy.data.collections.new(title)
     context.scene.collection.children.link(collection)
     try:
-        _fill_collection(context, actor, baked, frame, title, collection, reduce_keys)
+        _fill_collection(context, actor, baked, frame, title, collection, kept)
     except BaseException:
         _remove_collection(collection)
         raise
@@ -146,27 +61,25 @@ def _fill_collection(
     frame: np.ndarray,
     title: str,
     collection: bpy.types.Collection,
-    reduce_keys: float,
+    kept: Sequence[np.ndarray] | None,
 ) -> None:
     skin = _make_skin(actor, baked, title, collection)
-    rests = rigging.place_bones(baked.neutral, baked.skin_weight, baked.hinge_centre, baked.hinge_axis, baked.jaw)
+    rests = place_bones(baked)
     armature = _make_armature(context, dict(zip((HEAD, JAW), rests, strict=True)), f"{title} rig", collection)
     armature.matrix_world = mathutils.Matrix(frame.tolist())
     _bind(skin, armature, baked.skin_weight)
     _add_bone_meshes(actor, baked, armature, collection)
-    channels = _motion_channels(armature, baked, reduce_keys > 0)
+    channels = _motion_channels(armature, baked)
     keys = _write_keys(skin, baked)
     for index, ((key, factor), weights) in enumerate(zip(keys, baked.key_weights.T, strict=True)):
         group = "Shapes" if index < baked.named_count else "Correctives"
         path = f'key_blocks["{bpy.utils.escape_identifier(key.name)}"].value'
-        reach = float(np.linalg.norm(baked.keys[index], axis=1).max()) * factor if reduce_keys else 0.0
-        channels.append(Channel(skin.data.shape_keys, path, 0, group, weights / factor, reach))
-    needed = _needed_keys(channels, armature, baked, reduce_keys) if reduce_keys else None
+        channels.append(Channel(skin.data.shape_keys, path, 0, group, weights / factor))
     writer = versions.ActionWriter(title)
     for number, channel in enumerate(channels):
-        kept = slice(None) if needed is None else needed[number]
+        part = slice(None) if kept is None else kept[number]
         writer.write(
-            channel.datablock, channel.path, channel.index, channel.group, baked.frames[kept], channel.values[kept]
+            channel.datablock, channel.path, channel.index, channel.group, baked.frames[part], channel.values[part]
         )
     # The new data shows the present frame at once, without the scene's frame being set again.
     context.view_layer.update()
@@ -215,7 +128,7 @@ def _write_keys(skin: bpy.types.Object, baked: BakedTake) -> list[tuple[bpy.type
     """Add the shape keys. Returns each with the factor it was scaled by (1 unless its values would be clamped)."""
     versions.add_shape_key(skin, "Basis")
     keys = []
-    columns = zip(baked.key_names, baked.keys, baked.key_weights.T, _factors(baked).tolist(), strict=True)
+    columns = zip(baked.key_names, baked.keys, baked.key_weights.T, baked.factors.tolist(), strict=True)
     for name, offsets, weights, factor in columns:
         key = versions.add_shape_key(skin, name)
         meshes.write_key_positions(key, baked.neutral + offsets * factor)
@@ -223,11 +136,6 @@ def _write_keys(skin: bpy.types.Object, baked: BakedTake) -> list[tuple[bpy.type
         key.slider_max = min(LARGEST_SLIDER, max(1.0, float(np.ceil(weights.max() / factor))))
         keys.append((key, factor))
     return keys
-
-
-def _factors(baked: BakedTake) -> np.ndarray:
-    """(K,) by what each key is scaled so that its values fit into a slider's range."""
-    return np.maximum(1.0, np.abs(baked.key_weights).max(0, initial=0.0) / LARGEST_SLIDER)
 
 
 def _bind(skin: bpy.types.Object, armature: bpy.types.Object, skin_weight: np.ndarray) -> None:
@@ -320,83 +228,15 @@ def _make_armature(
     return armature
 
 
-def _motion_channels(armature: bpy.types.Object, baked: BakedTake, with_reach: bool) -> list[Channel]:
-    """Of the bones: the head turns by quaternions, the jaw by angles whose X is its opening about the hinge.
-
-    Three for the location and then those of the rotation, the head's first.
-    """
-    found = []
-    for name, motion in ((HEAD, baked.head), (JAW, baked.jaw)):
-        rest = meshes.matrix_array(armature.data.bones[name].matrix_local)
-        local = rigging.local_motion(rest, motion)
-        bone = armature.pose.bones[name]
-        bone.rotation_mode = "QUATERNION" if name == HEAD else "XYZ"
-        property_name = "rotation_quaternion" if name == HEAD else "rotation_euler"
-        values = rigging.quaternions(local) if name == HEAD else rigging.euler_angles(local)
-        # A quaternion turns by twice its change.
-        lever = (
-            np.linalg.norm(_box(baked) - rest[:3, 3], axis=1).max() * (2.0 if name == HEAD else 1.0)
-            if with_reach
-            else 0.0
-        )
-        for path, columns, reach in (("location", local[:, :3, 3], 1.0), (property_name, values, lever)):
-            for index, column in enumerate(columns.T):
-                found.append(Channel(armature, f'pose.bones["{name}"].{path}', index, name, column, reach))
-    return found
-
-
-def _needed_keys(
-    channels: list[Channel], armature: bpy.types.Object, baked: BakedTake, tolerance: float
-) -> list[np.ndarray]:
-    """Which keyframes (F,) bool of each channel are needed so that no point of any frame moves by more than tolerance.
-
-    A bound is kept instead of every frame's mesh: the shape keys' change of a point, which bones that blend rotations
-    never make longer, plus how far the bones' change moves the corners of the box in which all points stay.
-    """
+def _motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Channel]:
+    """Of the bones, in the order of motion_curves()."""
     rests = [meshes.matrix_array(armature.data.bones[name].matrix_local) for name in (HEAD, JAW)]
-    corners = np.concatenate([_box(baked), np.ones((8, 1))], axis=1)  # (8, 4)
-    keys = (baked.keys * _factors(baked)[:, None, None]).reshape(len(baked.keys), -1).astype(np.float32)
-    bones = [baked.head, baked.head @ baked.jaw]
-
-    def distance(values: list[np.ndarray]) -> float:
-        head_values, jaw_values, weights = values[:7], values[7:13], np.array(values[13:])  # (K, F)
-        head = _motion_of(
-            rests[0], np.stack(head_values[:3], 1), rigging.rotation_of_quaternions(_columns(head_values))
-        )
-        jaw = _motion_of(rests[1], np.stack(jaw_values[:3], 1), rigging.rotation_of_angles(_columns(jaw_values)))
-        moved = np.zeros(len(baked.frames))
-        for before, after in zip(bones, (head, head @ jaw), strict=True):
-            apart = np.linalg.norm((corners @ (after - before).transpose(0, 2, 1))[..., :3], axis=-1)
-            moved = np.maximum(moved, apart.max(1))
-        change = (weights - np.array([channel.values for channel in channels[13:]])).T.astype(np.float32)  # (F, K)
-        for first in range(0, len(change), CHUNK_FRAMES):
-            part = slice(first, first + CHUNK_FRAMES)
-            offsets = (change[part] @ keys).reshape(len(change[part]), -1, 3)
-            moved[part] += np.sqrt(np.einsum("fvc,fvc->fv", offsets, offsets).max(1))
-        return float(moved.max())
-
-    curves, reach = [channel.values for channel in channels], [channel.reach for channel in channels]
-    return keys_needed(baked.frames, curves, reach, distance, tolerance)
-
-
-def _columns(values: list[np.ndarray]) -> np.ndarray:
-    """(F, 3 or 4) the rotation behind the three columns of the location."""
-    return np.stack(values[3:], axis=1)
-
-
-def _motion_of(rest: np.ndarray, location: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """(F, 4, 4) how what hangs on a bone moves, from its local location (F, 3) and rotation (F, 3, 3)."""
-    local = np.tile(np.eye(4), (len(location), 1, 1))
-    local[:, :3, :3], local[:, :3, 3] = rotation, location
-    return rest @ local @ np.linalg.inv(rest)
-
-
-def _box(baked: BakedTake) -> np.ndarray:
-    """(8, 3) the corners of a box that all points stay in, whatever the keys do in this take."""
-    largest = np.abs(baked.key_weights).max(0, initial=0.0)  # (K,)
-    farthest = np.abs(baked.keys).max(1, initial=0.0).T @ largest  # (3,)
-    ends = np.stack([baked.neutral.min(0) - farthest, baked.neutral.max(0) + farthest])
-    return np.stack(np.meshgrid(*ends.T), axis=-1).reshape(-1, 3)
+    for name, mode in ROTATION_MODES.items():
+        armature.pose.bones[name].rotation_mode = mode
+    return [
+        Channel(armature, f'pose.bones["{each.bone}"].{each.path}', each.index, each.bone, each.values)
+        for each in motion_curves(baked, rests)
+    ]
 
 
 # -- bringing results in ----------------------------------------------------------------------------------------------

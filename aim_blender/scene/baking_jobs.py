@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from . import actors, baked, folders, meshes, naming, placing
+from . import actors, baked, folders, meshes, naming, placing, read_ahead
 from .job_making import fitted_file, learned_file, write_delivery
 
 CACHES = ("PC2", "MDD")
@@ -33,7 +33,7 @@ def prepare_baking(
         "actor": actor.identifier,
         "take": take.name,
         "take_file": str(take_path),
-        "file": file,
+        "bake_file" if file.endswith(".npz") else "cache_file": file,
         "frame": meshes.rigid_part(meshes.matrix_array(neutral.matrix_world)).tolist(),
         "millimetres_per_unit": scale,
         "reduce_keys_mm": reduce_keys_mm,
@@ -57,18 +57,17 @@ def bring_in_bake(
     figures: dict[str, Any],
 ) -> str:
     """Write what such a job made into the scene. Returns what to tell the user. Raises InputError."""
-    file, scale = path / delivery["file"], delivery["millimetres_per_unit"]
     name = naming.unique_name(delivery["take"], [other.name for other in scene.aim.takes])
     frame = np.array(delivery["frame"])
     bake_file = None
-    if file.suffix == ".npz":
-        take = baked.BakedTake.load(file, scale)
+    if "bake_file" in delivery:
+        take, kept = read_ahead.take_of(path, delivery)
         if delivery.get("beside"):
             frame = placing.beside(context, frame, take.neutral)
-        reduce_keys = delivery.get("reduce_keys_mm", 0.0) / scale
-        collection = baked.write_take(context, actor, take, frame, name, reduce_keys)
-        frames, bake_file = take.frames, file
+        collection = baked.write_take(context, actor, take, frame, name, kept)
+        frames, bake_file = take.frames, path / delivery["bake_file"]
     else:
+        file = path / delivery["cache_file"]
         if not file.is_file():
             raise InputError(f"the cache {file} is gone; bake the take again")
         neutral = actors.neutral_of(actor)

@@ -21,6 +21,8 @@ from ..jobs.batch_table import Shot, Target, part_of, read_table
 from ..jobs.folder import JobFolder, write_atomically
 from ..jobs.sentences import sentence_for
 from . import actors, baked, folders, jobs, naming
+from .baked_take import BakedTake
+from .key_choice import needed_keys
 
 KEY = "batch"  # of the batch among the session's jobs, which otherwise are an actor's
 MILLIMETRES_PER_UNIT = 1000.0  # of a .blend whose target is no actor of the scene
@@ -138,13 +140,14 @@ def write_blend(context: bpy.types.Context, shot: Shot, target: Target, folder: 
         record = Record(folder)
 
         def perform() -> dict[str, Any]:
-            take = baked.BakedTake.load(Path(arguments["bake"]), scale)
+            take = BakedTake.load(Path(arguments["bake"]), scale)
             with _scene_of_its_own(context, shot.name) as scene:
                 scene.frame_start, scene.frame_end = int(take.frames[0]), int(take.frames[-1])
                 scene.render.fps = max(1, round(take.fps))
                 scene.render.fps_base = scene.render.fps / take.fps
                 shown = actor or SimpleNamespace(name=target.name, neutral=None)
-                baked.write_take(context, shown, take, np.eye(4), shot.name, shot.reduce_keys_mm / scale)
+                kept = needed_keys(take, shot.reduce_keys_mm / scale)
+                baked.write_take(context, shown, take, np.eye(4), shot.name, kept)
                 temporary = out.with_name(f".{out.stem}.part.blend")
                 bpy.data.libraries.write(str(temporary), {scene}, path_remap="ABSOLUTE", compress=True)
                 temporary.replace(out)

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import InputError
-from .baked import BakedTake
+from .baked_take import BakedTake
 from .versions import gltf_animation_options
 
 SUFFIXES = (".glb", ".gltf", ".fbx", ".abc", ".usdc", ".usda", ".usd")

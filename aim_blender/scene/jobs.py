@@ -24,7 +24,7 @@ from ..jobs.folder import JobFolder
 from ..jobs.interpreter import InterpreterError
 from ..jobs.sentences import sentence_for
 from ..jobs.supervisor import JobCancelled, JobFailed, Status, Supervisor
-from . import actors, folders, results
+from . import actors, folders, read_ahead
 from .environment import ENVIRONMENT
 from .job_making import Preparation
 
@@ -186,7 +186,7 @@ class Run:
             self.status = replace(self.status, message="done; the result comes when you return to Object Mode")
             return
         if self.reading is None and self.folder is not None:
-            self.reading = results.read_ahead(self.folder.path)
+            self.reading = read_ahead.begin(self.folder.path)
         if self.reading is not None and next(self.reading, None) is not None:
             return
         self.delivered = True  # tried once: an error is shown and not repeated four times a second

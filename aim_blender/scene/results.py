@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +12,13 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..jobs.folder import JobFolder
-from . import actors, anatomy_jobs, baked, baking_jobs, errors, folders, naming, placing
-from .job_making import ACTOR_SUFFIX, meanwhile, read_delivery
+from . import actors, anatomy_jobs, baked, baking_jobs, errors, folders, naming, placing, read_ahead
+from .job_making import ACTOR_SUFFIX, read_delivery
 
 CURVE_SUFFIX = ".learning.png"
 # What the panel takes for a jaw at rest: smaller motions are the estimate's own.
 LEAST_DEGREES = 1.0
 LEAST_MILLIMETRES = 1.0
-_ahead: dict[Path, baked.BakedTake] = {}  # by the folder of the job
-
-
-def read_ahead(path: Path) -> Iterator[tuple[str, float]]:
-    """Read the take of the finished job in the folder `path` in a thread, so that bring_in has it at hand.
-
-    Yields as long as it reads. What is wrong with the take is left for bring_in to say.
-    """
-    with contextlib.suppress(InputError):
-        delivery = read_delivery(path)
-        if "bake_file" in delivery:
-            _ahead.clear()
-            _ahead[path] = yield from meanwhile("reading the result", lambda: _read_take(path, delivery))
-
-
-def _read_take(path: Path, delivery: dict[str, Any]) -> baked.BakedTake:
-    return baked.BakedTake.load(path / delivery["bake_file"], delivery["millimetres_per_unit"])
 
 
 def bring_in(context: bpy.types.Context, path: Path) -> str:
@@ -101,7 +82,7 @@ def _bring_in_take(
     delivery: dict[str, Any],
     figures: dict[str, Any],
 ) -> str:
-    take = _ahead.pop(path, None) or _read_take(path, delivery)
+    take, _ = read_ahead.take_of(path, delivery)
     name = naming.unique_name(delivery["take"], [other.name for other in scene.aim.takes])
     frame = np.array(delivery["frame"])
     if delivery.get("beside"):

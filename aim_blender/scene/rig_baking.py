@@ -15,7 +15,7 @@ from mathutils import Matrix
 from ..core.errors import InputError
 from ..core.expression_names import pair_expressions
 from . import actors, folders, meshes, naming, versions
-from .baked import BakedTake
+from .baked_take import BakedTake
 
 
 @dataclass(frozen=True)

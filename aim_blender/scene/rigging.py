@@ -50,6 +50,15 @@ def place_bones(
     return head_bone, jaw_bone
 
 
+def rest_matrix(rest: BoneRest) -> np.ndarray:
+    """(4, 4) where a bone rests, as Blender has it in `Bone.matrix_local`."""
+    along, up = rest.tail - rest.head, rest.z_axis
+    y, z = along / np.linalg.norm(along), up / np.linalg.norm(up)
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = np.stack([np.cross(y, z), y, z], axis=1), rest.head
+    return matrix
+
+
 def local_motion(rest: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """(F, 4, 4) local transforms of a bone resting at `rest` (4, 4), for motions (F, 4, 4) of what hangs on it."""
     return np.linalg.inv(rest) @ motion @ rest

@@ -36,7 +36,7 @@ def arrays():
 def write(arrays, tmp_path, split=False):
     baked = headless.extension_module("aim_blender.scene.baked")
     np.savez(tmp_path / "bake.npz", **arrays)
-    take = baked.BakedTake.load(tmp_path / "bake.npz", 1000.0)
+    take = headless.extension_module("aim_blender.scene.baked_take").BakedTake.load(tmp_path / "bake.npz", 1000.0)
     if split:
         take = headless.extension_module("aim_blender.scene.exporting").within_sliders(take)
     actor = SimpleNamespace(name="actor", neutral=None)

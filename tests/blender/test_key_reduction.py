@@ -24,9 +24,10 @@ def smooth(frames: int = 120) -> dict[str, np.ndarray]:
 def write(arrays, tmp_path, reduce_keys_mm):
     baked = headless.extension_module("aim_blender.scene.baked")
     np.savez(tmp_path / "bake.npz", **arrays)
-    take = baked.BakedTake.load(tmp_path / "bake.npz", 1000.0)
+    take = headless.extension_module("aim_blender.scene.baked_take").BakedTake.load(tmp_path / "bake.npz", 1000.0)
+    kept = headless.extension_module("aim_blender.scene.key_choice").needed_keys(take, reduce_keys_mm / 1000)
     actor = SimpleNamespace(name="actor", neutral=None, skull=None, mandible=None)
-    collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take", reduce_keys_mm / 1000)
+    collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take", kept)
     return next(item for item in collection.objects if item.type == "MESH")
 
 
@@ -46,6 +47,11 @@ def test_no_point_moves_by_more_than_the_tolerance(scene, tmp_path, tolerance_mm
     for number, points in zip(arrays["frames"], formula(arrays), strict=True):
         scene.frame_set(int(number))
         largest = max(largest, float(np.linalg.norm(shown(skin) * 1000 - points, axis=1).max()))
+    rigging = headless.extension_module("aim_blender.scene.rigging")
+    take = headless.extension_module("aim_blender.scene.baked_take").BakedTake.load(tmp_path / "bake.npz", 1000.0)
+    rests = headless.extension_module("aim_blender.scene.key_choice").place_bones(take)
+    for bone, rest in zip(skin.parent.data.bones, rests, strict=True):  # as Blender has them
+        assert np.allclose(bone.matrix_local, rigging.rest_matrix(rest), atol=1e-5)
     assert 0.1 * tolerance_mm < largest <= tolerance_mm + 0.002
     assert key_count(skin) < whole * (0.5 if tolerance_mm == 0.05 else 0.15)
 

@@ -407,6 +407,10 @@ def test_a_live_fit_is_kept_in_a_take(preview, take, tmp_path):
     assert np.abs(kept - kept.mean(0) - turned).max() < 2e-4
     assert np.abs(scene_before - kept).max() > 2e-3
     assert Path(take.file_path).name.endswith(".2.take.safetensors")
+    # Once more, over frames whose jaw was replaced already.
+    assert bpy.ops.aim.frame_keep(blend=1) == {"FINISHED"}
+    assert np.abs(shown(skin) - kept).max() < 2e-4
+    assert Path(take.file_path).name.endswith(".3.take.safetensors")
     waiting = correcting.ask_to_keep(bpy.context, preview.CURRENT, 0)
     preview.end()
     with pytest.raises(headless.extension_module("aim_blender.core.errors").InputError, match="switched off meanwhile"):
