@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from .baked_take import BakedTake
 
 HEAD, JAW = "head", "jaw"
 # The head turns by quaternions, the jaw by angles whose X is its opening about the hinge.
-ROTATION_MODES = {HEAD: "QUATERNION", JAW: "XYZ"}
+ROTATION_MODES: dict[str, Literal["QUATERNION", "XYZ"]] = {HEAD: "QUATERNION", JAW: "XYZ"}
 CHUNK_FRAMES = 64
 
 
