@@ -48,3 +48,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
     _file.write(f"ends {nodeid}\n")
+
+
+def pytest_unconfigure() -> None:
+    _file.close()
