@@ -126,7 +126,7 @@ def session(zip_file: str, folder: str, worker: str) -> Play:
     scene().aim.frame_end = FRAMES
     yield from press("aim.actor_learn")
     looks: list[float] = []
-    yield lambda: bool(looks.append(time.monotonic()) or job().status.fraction > CANCELLED_SHARE)
+    yield lambda: bool(looks.append(time.monotonic()) or (job().at_work and job().status.fraction > CANCELLED_SHARE))
     workers.append(job().supervisor.process_id)
     seen["learning"] = {"state": job().status.state, "longest_pause_s": float(np.diff(looks).max())}
     yield from press("aim.job_cancel")
