@@ -288,8 +288,7 @@ How each was set:
 
 One frame follows another only after 1.3 seconds in these 100 frames, so nothing is smoothed over time. The
 settings of the neural fit, the closed form and the retargeting were chosen on performances of these two actors, these
-frames among them. The times were taken while other work shared the two cores: the closed form alone takes 4 to 5 ms
-a frame.
+frames among them. The times are meaningful on an otherwise idle machine only.
 """
 
 
