@@ -8,24 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..ops import (
-    actors,
-    anatomy,
-    baking,
-    batch,
-    characters,
-    environment,
-    errors,
-    fitting,
-    jobs,
-    landmarks,
-    learning,
-    live,
-    presets,
-    retarget_lists,
-    retargeting,
-    sources,
-)
+from .. import ops
 
 
 class _Operators:
@@ -44,52 +27,52 @@ class _Operators:
 
 class AIM_MT_actor(_Operators, bpy.types.Menu):
     bl_label = "Actor"
-    modules = (actors, characters)
+    modules = (ops.actors, ops.characters)
 
 
 class AIM_MT_anatomy(_Operators, bpy.types.Menu):
     bl_label = "Anatomy"
-    modules = (anatomy, landmarks)
+    modules = (ops.anatomy, ops.landmarks)
 
 
 class AIM_MT_learn(_Operators, bpy.types.Menu):
     bl_label = "Learn"
-    modules = (learning,)
+    modules = (ops.learning,)
 
 
 class AIM_MT_fit(_Operators, bpy.types.Menu):
     bl_label = "Fit"
-    modules = (fitting, sources, live, errors)
+    modules = (ops.fitting, ops.sources, ops.live, ops.errors)
 
 
 class AIM_MT_retarget(_Operators, bpy.types.Menu):
     bl_label = "Retarget"
-    modules = (retargeting, retarget_lists)
+    modules = (ops.retargeting, ops.retarget_lists)
 
 
 class AIM_MT_bake(_Operators, bpy.types.Menu):
     bl_label = "Bake"
-    modules = (baking,)
+    modules = (ops.baking,)
 
 
 class AIM_MT_batch(_Operators, bpy.types.Menu):
     bl_label = "Batch"
-    modules = (batch,)
+    modules = (ops.batch,)
 
 
 class AIM_MT_presets(_Operators, bpy.types.Menu):
     bl_label = "Presets"
-    modules = (presets,)
+    modules = (ops.presets,)
 
 
 class AIM_MT_jobs(_Operators, bpy.types.Menu):
     bl_label = "Jobs"
-    modules = (jobs,)
+    modules = (ops.jobs,)
 
 
 class AIM_MT_environment(_Operators, bpy.types.Menu):
     bl_label = "Environment"
-    modules = (environment,)
+    modules = (ops.environment,)
 
 
 SECTIONS = (
