@@ -14,7 +14,7 @@ from .results import start_job
 
 SOLVERS = (
     ("closed-form", "Closed Form", "The closest fit, at many frames a second"),
-    ("neural", "Neural", "The paper's networks, begun at the closed form: about half a second a frame"),
+    ("neural", "Neural", "The paper's networks, begun at the closed form: some tenths of a second a frame"),
 )
 
 
