@@ -38,9 +38,9 @@ class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
         if not len(state.takes):
             draw_text(layout, "fit a performance first", "INFO")
             return
-        is_chosen = 0 <= state.active_take < len(state.takes)
-        if is_chosen:
-            layout.label(text=state.takes[state.active_take].name, icon="ACTION")
+        take = actors.active_take(context.scene)
+        if take is not None:
+            layout.label(text=take.name, icon="ACTION")
         chosen = state.baking
         column = settings_column(layout)
         column.prop(chosen, "kind")
@@ -61,7 +61,7 @@ class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
             column.prop(chosen, "reduce_keys_mm", text="Reduce (mm)")
         layout.prop(state, "beside", text="Beside the Neutral")
         draw_main_button(layout, "aim.take_bake", "ACTION")
-        found = actors.find_actor(state.takes[state.active_take].actor) if is_chosen else None
+        found = actors.find_actor(take.actor) if take is not None else None
         if found is not None:
             draw_job(layout, found[1], "bake")
 

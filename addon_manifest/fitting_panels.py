@@ -185,7 +185,7 @@ class AIM_PT_correct(OfActor, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, state = self.layout, context.scene.aim
+        layout = self.layout
         now = live.CURRENT if isinstance(live.CURRENT, LiveCorrection) else None
         layout.operator(
             "aim.frame_correct",
@@ -199,8 +199,8 @@ class AIM_PT_correct(OfActor, bpy.types.Panel):
             _draw_keeping(layout, context)
         elif live.LATEST_PROBLEM and live.LATEST_KIND is LiveCorrection:
             draw_text(layout, live.LATEST_PROBLEM, "ERROR")
-        elif 0 <= state.active_take < len(state.takes):
-            draw_text(layout, f"pull single frames of {state.takes[state.active_take].name} by handles", "INFO")
+        elif (take := actors.active_take(context.scene)) is not None:
+            draw_text(layout, f"pull single frames of {take.name} by handles", "INFO")
         else:
             draw_text(layout, "fit a performance first; its frames can be pulled by handles", "INFO")
 

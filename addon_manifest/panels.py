@@ -248,8 +248,8 @@ class AIM_PT_performance(WithPresets, AimPanel, bpy.types.Panel):
             row = layout.row()
             row.template_list("AIM_UL_takes", "", state, "takes", state, "active_take", rows=2)
             row.column(align=True).operator("aim.take_remove", text="", icon="REMOVE")
-            if 0 <= state.active_take < len(state.takes):
-                take = state.takes[state.active_take]
+            take = actors.active_take(context.scene)
+            if take is not None:
                 figures = read_figures(take.figures)
                 draw_rows(layout, results.take_rows(take.frame_start, take.frame_end, figures))
                 draw_text(layout, results.left_out(figures), "INFO")

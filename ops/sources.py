@@ -108,7 +108,6 @@ class AIM_OT_handle_add(VertexPicker, bpy.types.Operator):
                 bpy.ops.object.mode_set(mode="OBJECT")
             item = markers.add_handle(context.scene, actor, vertex)
             context.scene.aim.performance_kind = "POINTS"
-        context.view_layer.update()
         select_only(context, item)
         self.tell(f"{item.name} is at vertex {vertex}")
         return {"FINISHED"}

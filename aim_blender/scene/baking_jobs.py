@@ -33,7 +33,7 @@ def prepare_baking(
         "actor": actor.identifier,
         "take": take.name,
         "take_file": str(take_path),
-        "bake_file" if file.endswith(".npz") else "cache_file": file,
+        "cache_file" if kind in CACHES else "bake_file": file,
         "frame": meshes.rigid_part(meshes.matrix_array(neutral.matrix_world)).tolist(),
         "millimetres_per_unit": scale,
         "reduce_keys_mm": reduce_keys_mm,

@@ -64,7 +64,6 @@ def add_demo_actor(context: bpy.types.Context, demo: DemoActor, truth: DemoPerfo
         item.location = place
     performance.location = (place[0] + np.ptp(_units(demo.neutral)[:, 0]) + GAP_UNITS, place[1], place[2])
     select_only(context, neutral)
-    context.view_layer.update()
     sources = [actor_meshes.ShapeSource("neutral", neutral)]
     sources += [actor_meshes.ShapeSource(name, neutral, name) for name in demo.names[1:]]
     bones = {"skull": skull, "mandible": mandible}
