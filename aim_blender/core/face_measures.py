@@ -12,12 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import dijkstra
 
 from .errors import InputError
 from .face_landmarks import landmarks_in_frame
-from .face_profile import PROFILE, HeadFrame, find_head_frame
+from .face_profile import PROFILE, HeadFrame, find_head_frame, outward_sign
 from .head import robust_registration
-from .surfaces import boundary_loops
+from .normals import vertex_normals
+from .surfaces import boundary_loops, edge_graph
 from .topology import Topology
 
 # Windows in the head's frame: left, up, front of the nasion in mm of a typical adult. Mouths lie about the stomion.
@@ -27,12 +30,18 @@ BROW_ABOVE_LIDS_MM = (11.0, 30.0)
 BROW_INNER_MM, BROW_OUTER_MM = (-22.0, -8.0), (4.0, 20.0)  # beside the middle of the lids, outwards
 HEAD_LOW_MM, HEAD_HIGH_MM = (-110.0, -60.0, -230.0), (110.0, 140.0, 40.0)  # where still skin is looked for
 
+LEAST_FACING = -0.3  # cosine: margins of lips and lids face the viewer or each other, insides of masks turn away
 MIDDLE_MM = 3.0  # from the face's middle, or between two places one above the other
 COLUMN_MM = 2.0  # between columns in which the lips' line is followed to its ends
 CONTACT_MM = 2.0  # added to a distance so that touching places have no endless strain
 LEAST_STRAIN = 1.0  # change of a gap by its smallest distance: skin stretches by less
 LEAST_RANGE_MM = 1.5  # by which a gap must open in some shape
-MOST_CANDIDATES = 700  # of a window, more say nothing new
+# Lips and lids are two sides of a slit: the way along the skin is longer than that across by this factor and length.
+AROUND, AROUND_MM, AROUND_LIMIT_MM = 1.3, 5.0, 80.0
+CLOSE_TO_BEST = 0.7  # of the largest strain: from here on what lies in front is the lips' or lids' margin
+IN_FRONT = 0.2  # mm of a range that a mm farther in front is worth
+FOLLOWED_MM = 9.0  # the lips' line goes up or down by less from column to column
+MOST_CANDIDATES = 900  # of a window, more say nothing new
 QUIET_MM = 0.15  # a point that no shape moves by more says all it can about the head
 STILL_POINTS = 1500
 LEAST_STILL = 12
@@ -95,7 +104,11 @@ def find_places(neutral: np.ndarray, topology: Topology, shapes: np.ndarray | No
     frame = find_head_frame(neutral, triangles)
     used = np.unique(triangles)
     axes = np.stack([frame.left, frame.up, frame.front], axis=1) / frame.scale
-    face = _Face(used, frame.local(neutral[used]), (np.concatenate([neutral[None], shapes]) - neutral)[:, used] @ axes)
+    at = frame.local(neutral[used])
+    offsets = (np.concatenate([neutral[None], shapes]) - neutral)[:, used] @ axes
+    own = np.searchsorted(used, triangles)
+    facing = vertex_normals(at, own)[:, 2] * outward_sign(at[own])
+    face = _Face(used, at, offsets, edge_graph(at, own), facing > LEAST_FACING)
     rims = [np.searchsorted(used, loop) for loop in boundary_loops(triangles)]
     landmarks = landmarks_in_frame(neutral, triangles, frame)
     lips, corners = _mouth(face, rims, frame.local(neutral[landmarks["stomion"]]) if "stomion" in landmarks else None)
@@ -151,12 +164,15 @@ def measure(places: FacePlaces, frames: np.ndarray) -> FaceMeasures:
 
 @dataclass(frozen=True)
 class _Face:
-    """The U vertices of the head: used (U,) their numbers, at (U, 3) left, up, front in mm of a typical adult, and
-    offsets (N+1, U, 3) of the neutral, which are 0, and of the shapes."""
+    """The U vertices of the head: used (U,) their numbers, at (U, 3) left, up, front in mm of a typical adult, offsets
+    (N+1, U, 3) of the neutral, which are 0, and of the shapes, edges (U, U) with their lengths, and in_front (U,) bool
+    which face the viewer."""
 
     used: np.ndarray
     at: np.ndarray
     offsets: np.ndarray
+    edges: sparse.csr_matrix
+    in_front: np.ndarray
 
     def inside(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """(U,) bool which vertices lie in a box."""
@@ -165,11 +181,11 @@ class _Face:
 
 @dataclass(frozen=True)
 class _Gap:
-    """Two vertices one above the other, and by what range in mm their distance changes along the head's height."""
+    """Two vertices one above the other on the two sides of a slit, and how long the way around it is in mm."""
 
     upper: int
     lower: int
-    range: float
+    around: float
 
 
 def _of_head(neutral: np.ndarray, triangles: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -190,48 +206,45 @@ def _mouth(
     middle = np.array([0.0, *PROFILE["stomion"]]) if stomion is None else np.array([0.0, *stomion[1:]])
     half = np.array(MOUTH_HALF_MM)
     window = face.inside(middle - half, middle + half)
+    pairs = _slit_pairs(face, np.flatnonzero(window), closed_at_rest=True)
+    gap = None if pairs is None else pairs.best(np.abs(pairs.middle[:, 0]) < MIDDLE_MM)
+    if pairs is not None and gap is not None:
+        return (gap.upper, gap.lower), (_corner(face, pairs, gap, 1.0), _corner(face, pairs, gap, -1.0))
     rim = _rim_inside(rims, window)
-    among = np.flatnonzero(window) if rim is None else rim
-    gap = _widest_gap(face, among[np.abs(face.at[among, 0]) < MIDDLE_MM])
-    if rim is not None:
-        corners = int(rim[face.at[rim, 0].argmax()]), int(rim[face.at[rim, 0].argmin()])
-        gap = gap or _gap_of_rim(face, rim, 0.0)
-        return (gap.upper, gap.lower) if gap else (None, None), corners
-    if gap is None:
+    if rim is None:
         return (None, None), (None, None)
-    ends = tuple(_corner(face, among, gap, side) for side in (1.0, -1.0))
-    return (gap.upper, gap.lower), (ends[0], ends[1])
+    gap = _gap_of_rim(face, rim, 0.0)
+    corners = int(rim[face.at[rim, 0].argmax()]), int(rim[face.at[rim, 0].argmin()])
+    return (gap.upper, gap.lower) if gap else (None, None), corners
 
 
-def _corner(face: _Face, among: np.ndarray, middle: _Gap, side: float) -> int | None:
+def _corner(face: _Face, pairs: _Pairs, middle: _Gap, side: float) -> int | None:
     """Where the lips' line, followed from the middle to one side, ends."""
     place = (face.at[middle.upper] + face.at[middle.lower]) / 2
     last = None
     for out in np.arange(COLUMN_MM, MOUTH_HALF_MM[0], COLUMN_MM):
-        column = among[np.abs(face.at[among, 0] - side * out) < MIDDLE_MM]
-        near = column[np.linalg.norm(face.at[column, 1:] - place[1:], axis=1) < 4 * CONTACT_MM + MIDDLE_MM]
-        gap = _widest_gap(face, near)
+        column = np.abs(pairs.middle[:, 0] - side * out) < COLUMN_MM
+        gap = pairs.best(column & (np.linalg.norm(pairs.middle[:, 1:] - place[1:], axis=1) < FOLLOWED_MM))
         if gap is not None:
-            place = (face.at[gap.upper] + face.at[gap.lower]) / 2
-            last = place
-        elif last is not None and out > abs(last[0]) + 2 * MIDDLE_MM:
+            place, last = (face.at[gap.upper] + face.at[gap.lower]) / 2, gap
+        elif out > abs(place[0]) + 3 * COLUMN_MM:
             break
     if last is None:
         return None
-    beyond = last + (side * COLUMN_MM / 2, 0.0, 0.0)
-    return int(among[np.linalg.norm(face.at[among] - beyond, axis=1).argmin()])
+    # The way around the corner leads there and back.
+    corner = place + np.array([side * min(last.around / 2, 2 * COLUMN_MM), 0.0, 0.0])
+    return int(np.linalg.norm(face.at - corner, axis=1).argmin())
 
 
 def _lids(face: _Face, rims: list[np.ndarray], side: float) -> tuple[int | None, int | None]:
     """The middles of upper and lower lid on one side."""
     low, high = np.array(EYE_LOW_MM), np.array(EYE_HIGH_MM)
     if side < 0:
-        low, high = low * (1, 1, 1), high.copy()
-        low[0], high[0] = -EYE_HIGH_MM[0], -EYE_LOW_MM[0]
+        low[0], high[0] = -high[0], -low[0]
     window = face.inside(low, high)
-    rim = _rim_inside(rims, window)
-    gap = _widest_gap(face, np.flatnonzero(window) if rim is None else rim)
-    if gap is None and rim is not None:
+    pairs = _slit_pairs(face, np.flatnonzero(window), closed_at_rest=False)
+    gap = None if pairs is None else pairs.best()
+    if gap is None and (rim := _rim_inside(rims, window)) is not None:
         gap = _gap_of_rim(face, rim, float(face.at[rim, 0].mean()))
     return (gap.upper, gap.lower) if gap else (None, None)
 
@@ -259,38 +272,67 @@ def _brows(face: _Face, lids: tuple[int | None, int | None], side: float) -> tup
     return found[0], found[1]
 
 
-def _widest_gap(face: _Face, among: np.ndarray) -> _Gap | None:
-    """Of vertices (A,) two one above the other that come together and move apart most over the shapes, or None.
+@dataclass(frozen=True)
+class _Pairs:
+    """P pairs of vertices on two sides of a slit, upper and lower (P,). middle: (P, 3) between them. range: (P,) by how
+    much their distance along the head's height changes over the shapes, and strain: (P,) this by how close they come.
+    around: (P,) how long the way along the skin is."""
 
-    Skin between two places stretches by less than their distance; lips and lids part by many times of it.
+    upper: np.ndarray
+    lower: np.ndarray
+    middle: np.ndarray
+    range: np.ndarray
+    strain: np.ndarray
+    around: np.ndarray
+
+    def best(self, among: np.ndarray | None = None) -> _Gap | None:
+        """The pair that parts most of those (P,) bool that lie on each other's margins, or None."""
+        strain = self.strain if among is None else np.where(among, self.strain, 0.0)
+        if not len(strain) or strain.max() < LEAST_STRAIN:
+            return None
+        score = self.range + IN_FRONT * self.middle[:, 2]
+        best = np.where(strain >= max(LEAST_STRAIN, CLOSE_TO_BEST * strain.max()), score, -np.inf).argmax()
+        return _Gap(int(self.upper[best]), int(self.lower[best]), float(self.around[best]))
+
+
+def _slit_pairs(face: _Face, among: np.ndarray, closed_at_rest: bool) -> _Pairs | None:
+    """Pairs of vertices (A,) one above the other between which the shapes open a slit.
+
+    Skin between two places stretches by less than their distance, and folds leave the way along it short.
+    closed_at_rest: how close they come is how close they are in the neutral, as lips are that other shapes roll in;
+    else in any shape, as lids are.
     """
     if len(among) < 2 or len(face.offsets) < 2:
         return None
-    among = among[:: -(-len(among) // MOST_CANDIDATES)]
-    at = face.at[among]
-    upper, lower = np.nonzero(
-        (at[:, None, 1] > at[None, :, 1] - 1.0) & (np.abs(at[:, None, 0] - at[None, :, 0]) < MIDDLE_MM)
-    )
-    distinct = upper != lower
-    upper, lower = upper[distinct], lower[distinct]
-    if not len(upper):
-        return None
+    graph = face.edges[among][:, among]
+    chosen = np.flatnonzero(face.in_front[among])
+    chosen = chosen[:: -(-len(chosen) // MOST_CANDIDATES) or 1]
+    at = face.at[among[chosen]]
+    beside = np.abs(at[:, None, 0] - at[None, :, 0]) < MIDDLE_MM
+    upper, lower = np.nonzero(beside & (at[:, None, 1] > at[None, :, 1] - 1.0))
     apart = at[upper] - at[lower]  # (P, 3)
-    nearest = np.full(len(upper), np.inf)
-    lowest, highest = np.full(len(upper), np.inf), np.full(len(upper), -np.inf)
-    for offset in face.offsets[:, among]:
+    ways = dijkstra(graph, directed=False, indices=chosen, limit=AROUND_LIMIT_MM)[:, chosen].clip(max=AROUND_LIMIT_MM)
+    distance = np.linalg.norm(apart, axis=1)
+    slit = ways[upper, lower] > AROUND * distance + AROUND_MM
+    # A jaw carries the lower lip farther down, a blink the upper lid.
+    down = face.offsets[:, among[chosen], 1].min(0)
+    slit &= (down[lower] <= down[upper]) if closed_at_rest else (down[upper] <= down[lower])
+    upper, lower, apart, nearest = upper[slit], lower[slit], apart[slit], distance[slit]
+    lowest, highest = apart[:, 1].copy(), apart[:, 1].copy()
+    for offset in face.offsets[1:, among[chosen]]:
         now = apart + offset[upper] - offset[lower]
-        nearest = np.minimum(nearest, np.linalg.norm(now, axis=1))
+        if not closed_at_rest:
+            nearest = np.minimum(nearest, np.linalg.norm(now, axis=1))
         lowest, highest = np.minimum(lowest, now[:, 1]), np.maximum(highest, now[:, 1])
-    # What ends below its partner is the lower one.
-    range_ = np.where(highest > -lowest, highest - lowest, 0.0)
-    strain = range_ / (nearest + CONTACT_MM)
-    valid = (strain >= max(LEAST_STRAIN, 0.5 * strain.max())) & (range_ >= LEAST_RANGE_MM)
-    if not valid.any():
-        return None
-    front = (at[upper, 2] + at[lower, 2]) / 2
-    best = np.where(valid, range_ + 0.2 * front, -np.inf).argmax()
-    return _Gap(int(among[upper[best]]), int(among[lower[best]]), float(range_[best]))
+    parted = highest - lowest
+    return _Pairs(
+        upper=among[chosen[upper]],
+        lower=among[chosen[lower]],
+        middle=(at[upper] + at[lower]) / 2,
+        range=parted,
+        strain=np.where(parted >= LEAST_RANGE_MM, parted / (nearest + CONTACT_MM), 0.0),
+        around=ways[upper, lower],
+    )
 
 
 def _rim_inside(rims: list[np.ndarray], window: np.ndarray) -> np.ndarray | None:

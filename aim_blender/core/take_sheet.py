@@ -17,7 +17,7 @@ from .performances import Performance, to_millimetres
 from .takes import Take
 from .whole_files import written_whole
 
-FRAMES = 5  # columns
+FRAMES = 5  # columns, unless told otherwise
 HEAD_PIXELS = (220, 280)
 TURN_DEGREES = 18.0
 LEFT_PIXELS, TOP_PIXELS, BOTTOM_PIXELS = 96, 34, 46
@@ -51,9 +51,11 @@ def save_fit_sheet(actor: Actor, take: Take, performance: Performance | None, pi
     _save(picture, rows, titles, largest)
 
 
-def save_retarget_sheet(source: Actor, performed: Take, target: Actor, take: Take, picture: Path) -> None:
+def save_retarget_sheet(
+    source: Actor, performed: Take, target: Actor, take: Take, picture: Path, columns: int = FRAMES
+) -> None:
     """Write some frames of a take, and what the target makes of them, as a PNG. Raises OSError."""
-    chosen = _chosen(np.linalg.norm(take.coefficients, axis=(1, 2)))
+    chosen = _chosen(np.linalg.norm(take.coefficients, axis=(1, 2)), columns)
     rows = [
         ("performed", _drawn(source, [_frame(source, performed, i) for i in chosen], [SKIN] * len(chosen))),
         ("retargeted", _drawn(target, [_frame(target, take, i) for i in chosen], [SKIN] * len(chosen))),
@@ -61,9 +63,9 @@ def save_retarget_sheet(source: Actor, performed: Take, target: Actor, take: Tak
     _save(picture, rows, [f"frame {take.frames[i]}" for i in chosen], None)
 
 
-def _chosen(measure: np.ndarray) -> np.ndarray:
+def _chosen(measure: np.ndarray, columns: int = FRAMES) -> np.ndarray:
     """Which frames to show, of those with a measure (F,): the largest, and others spread over all."""
-    spread = np.linspace(0, len(measure) - 1, min(FRAMES, len(measure))).round().astype(int)
+    spread = np.linspace(0, len(measure) - 1, min(columns, len(measure))).round().astype(int)
     largest = int(measure.argmax())
     spread[np.abs(spread - largest).argmin()] = largest
     return np.unique(spread)
