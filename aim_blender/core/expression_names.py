@@ -11,6 +11,8 @@ from pathlib import Path
 
 from .errors import UNREADABLE, InputError, reason
 
+JOINED = " + "  # between names of shapes that together are one's partner
+
 Key = tuple[str, tuple[str, ...]]  # the side, and the words in order of the alphabet
 
 SIDES = {"l": "left", "left": "left", "lf": "left", "lt": "left", "r": "right", "right": "right", "rt": "right"}
@@ -56,6 +58,16 @@ def pair_expressions(
     """
     if pairs is not None:
         return _checked(pairs, source, target)
+    found = _by_name(source, target)
+    if not found:
+        raise InputError(
+            f"no expression of the source has a name like one of the target's: {_some(source)} here, {_some(target)} "
+            "there; say which belong together with pairs"
+        )
+    return found
+
+
+def _by_name(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
     found = {name: name for name in source if name in target}
     for meaning in (_spelling, _meaning):
         # Only names that are still free can be taken for one another, and only where there is no choice.
@@ -67,12 +79,33 @@ def pair_expressions(
             key = meaning(name)
             if keys[0][key] == 1 and keys[1][key] == 1:
                 found[name] = partner[key]
-    if not found:
-        raise InputError(
-            f"no expression of the source has a name like one of the target's: {_some(source)} here, {_some(target)} "
-            "there; say which belong together with pairs"
-        )
     return {name: found[name] for name in source if name in found}
+
+
+def chosen_partners(
+    source: Sequence[str], target: Sequence[str], pairs: Mapping[str, str] | None = None
+) -> dict[str, list[str]]:
+    """{source name: target names, which together are its partner}, of those that have one; [] for one left out.
+
+    pairs as pair_expressions takes them, where several of the target's may stand for one, joined by " + ", and one for
+    several of the source's. None pairs by name, which may find nothing. Raises InputError if pairs names an expression
+    that an actor does not have, or none at all.
+    """
+    if pairs is None:
+        return {name: [partner] for name, partner in _by_name(source, target).items()}
+    if not any(pairs.values()):
+        raise InputError("the pairs name no expressions; leave them out to pair by name")
+    found = {}
+    for name in source:
+        if name in pairs:
+            joined = pairs[name]
+            found[name] = [joined] if joined in target else [each for each in joined.split(JOINED) if each]
+    taken = [name for each in found.values() for name in each]
+    for whose, given, names in (("source", pairs.keys(), source), ("target", taken, target)):
+        for name in given:
+            if name not in names:
+                raise InputError(f"the pairs name {name!r}, which the {whose} does not have; it has {_some(names)}")
+    return found
 
 
 def read_pairs(path: Path) -> dict[str, str]:

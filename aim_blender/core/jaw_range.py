@@ -1,58 +1,62 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One actor's jaw carried into another's range (MODEL.md section 4): about its own hinge, as wide as it opens there.
+"""What a performer's jaw does beyond what a target's shapes can show of it: only the target's jaw bone does that, in its
+own range (MODEL.md section 4).
 
-Poses (F, 6) are those of decompose_jaw: a rotation vector in radians about the hinge, then a slide in mm.
+Poses (..., 6) are those of decompose_jaw: a rotation vector in radians about the hinge, then a slide in mm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .actor import Actor
-from .jaw import compose_jaw, decompose_jaw, hinge_axes
+from .imitation import Mixture
+from .jaw import decompose_jaw, hinge_axes
 
-LEAST_TURN, LEAST_SLIDE_MM = np.deg2rad(3.0), 2.0  # of a jaw's motion, from where its range can be compared
-LEVER_MM = 80.0  # from the hinge to the teeth: what a turn moves
-REST_MM = 3.0  # a shape whose jaw moves less does not stand for a motion of the jaw
+LEAST_TURN = np.deg2rad(3.0)  # of a jaw's opening, from where two ranges can be compared
+RATIO = (0.25, 4.0)  # of two actors' openings; what lies beyond is no range of a jaw's
+LEAST_MISSING = np.deg2rad(2.0), 1.5  # of turn and mm of slide that a shape must lack for the bone to make up for it
+LEAST_OPENING = np.deg2rad(1.0)  # of a frame, from where its opening is told by the take, not by its shapes
 
 
-class JawRange:
-    """From a source whose shapes from_index (P,) pair with shapes to_index (P,) of a target; both have a hinge.
+class JawBeyond:
+    """Of a source whose shapes are mixtures (N of them) of a target's; both have a hinge.
 
-    told: (Q,) the source's shapes among which a frame is shared out, those that pair and others.
+    scale: the target's size, measured by the source. left_out: the source's shapes of which nothing is to show.
     """
 
     def __init__(
-        self, source: Actor, target: Actor, from_index: np.ndarray, to_index: np.ndarray, told: np.ndarray
+        self, source: Actor, target: Actor, mixtures: Sequence[Mixture], left_out: Sequence[str], scale: float
     ) -> None:
         assert source.hinge is not None
         assert target.hinge is not None
-        self.source, self.target = source.hinge, target.hinge
-        own, other = decompose_jaw(source.jaw, self.source), decompose_jaw(target.jaw, self.target)  # (N, 6), (N', 6)
-        self.axes = hinge_axes(self.source).T @ hinge_axes(self.target)  # (3, 3) turns rows from one hinge to the other
-        self.turn, self.slide = (
-            _ratio(own[:, part] @ self.axes, other[:, part], from_index, to_index, least)
-            for part, least in ((slice(3), LEAST_TURN), (slice(3, 6), LEAST_SLIDE_MM))
-        )
-        lever = np.repeat([LEVER_MM, 1.0], 3)
-        known = own[told] * lever  # (Q, 6)
-        within = known.T @ np.linalg.solve(known @ known.T + REST_MM**2 * np.eye(len(known)), known)
-        self._within = lever[:, None] * within / lever
+        self.hinge, self.axis = source.hinge, source.hinge.axis
+        self.own = decompose_jaw(source.jaw, source.hinge)  # (N, 6)
+        other = decompose_jaw(target.jaw, target.hinge)  # (K, 6)
+        opening = self.own[:, :3] @ source.hinge.axis, other[:, :3] @ target.hinge.axis
+        widest = [each.max(initial=0.0) for each in opening]
+        ratio = float(np.clip(widest[1] / widest[0], *RATIO)) if min(widest) > LEAST_TURN else 1.0
+        turns, slides = (each @ hinge_axes(source.hinge).T for each in (self.own[:, :3], self.own[:, 3:]))
+        turns[:, 0] *= ratio
+        wanted = np.concatenate([turns @ hinge_axes(target.hinge), scale * slides @ hinge_axes(target.hinge)], axis=1)
+        follows = target.skin_weight[:, 0] / max(float(target.skin_weight.sum()), 1e-12)
+        self.missing = np.zeros_like(wanted)  # (N, 6) on the target
+        for i, (name, mixture) in enumerate(zip(source.names, mixtures, strict=True)):
+            if mixture.paired or name in left_out:
+                continue
+            weights = np.broadcast_to(mixture.weights, (len(follows), len(mixture.shapes)))
+            lacking = wanted[i] - follows @ weights @ other[mixture.shapes]
+            turn, slide = np.linalg.norm(lacking[:3]), np.linalg.norm(lacking[3:])
+            if turn > LEAST_MISSING[0]:
+                self.missing[i, :3] = lacking[:3]
+            if slide > LEAST_MISSING[1]:
+                self.missing[i, 3:] = lacking[3:]
 
-    def within(self, poses: np.ndarray) -> np.ndarray:
-        """Of the source's poses (F, 6) that part which the shapes told can show."""
-        return poses @ self._within
-
-    def carried(self, poses: np.ndarray) -> np.ndarray:
-        """The target's jaw (F, 4, 4) for the source's poses (F, 6)."""
-        turned = self.turn * poses[:, :3] @ self.axes, self.slide * poses[:, 3:] @ self.axes
-        return compose_jaw(np.concatenate(turned, axis=1), self.target)
-
-
-def _ratio(one: np.ndarray, other: np.ndarray, from_index: np.ndarray, to_index: np.ndarray, least: float) -> float:
-    """By how much further other (N', 3) goes than one (N, 3): in the pairs, or else at its furthest; 1 if unknown."""
-    mine, theirs = one[from_index], other[to_index]
-    if np.linalg.norm(mine, axis=1).max(initial=0.0) > least:
-        return max(float((mine * theirs).sum() / (mine * mine).sum()), 0.0)
-    furthest = [np.linalg.norm(each, axis=1).max(initial=0.0) for each in (one, other)]
-    return float(furthest[1] / furthest[0]) if min(furthest) > least else 1.0
+    def of(self, overall: np.ndarray, poses: np.ndarray) -> np.ndarray:
+        """(f, 6) what the target's jaw does beyond its shapes: overall (f, N) weights of the source's shapes over the
+        whole face, poses (f, 6) of the source's jaw."""
+        told, true = overall @ self.own[:, :3] @ self.axis, poses[:, :3] @ self.axis
+        exact = np.where(told > LEAST_OPENING, np.clip(true / told.clip(min=LEAST_OPENING), 0.0, 2.0), 1.0)
+        return exact[:, None] * (overall @ self.missing)

@@ -26,16 +26,18 @@ from torch import Tensor
 
 from .actor import Actor, skin
 from .archives import open_archive
-from .closed_form import agreement_matrix, expression_offsets, seen_by_modes
+from .closed_form import agreement_matrix, expression_offsets, seen_by_modes, weights_at
 from .constraints import Constraints
 from .correspondence import Correspondence
 from .errors import UNREADABLE, InputError, reason
 from .evaluation import check_belongs
-from .expression_names import pair_expressions
+from .expression_names import JOINED, chosen_partners, pair_expressions
 from .fitting_session import FittingSession
 from .fitting_settings import FittingSettings
+from .imitation import imitate
 from .jaw import compose_jaw, decompose_jaw
-from .jaw_range import JawRange
+from .jaw_range import JawBeyond
+from .registration import similarity
 from .rigid import angle_degrees, rigid_registration
 from .takes import Take, index_of
 from .topology import Topology, same_surface
@@ -43,6 +45,7 @@ from .topology import Topology, same_surface
 Report = Callable[[dict], None]
 
 CHUNK_FRAMES = 32
+LEAST, MOST = -0.5, 1.5  # of a weight: a face goes a little beyond its shapes, and no further
 SAME_PLACE_DEGREES, SAME_PLACE_SHARE = 10.0, 0.2  # of the head's size: less is how two faces differ
 
 
@@ -117,8 +120,8 @@ class Retargeting:
     """What carries the frames of one take to one target, made once: then a frame takes milliseconds.
 
     Of the settings pairs and settling count; what carried() gives is as strong as it was performed. pairs: {source
-    expression: target expression}. modes: (V, M) of the target. across: whether the meshes differ. Raises InputError as
-    retarget_take does.
+    expression: target expression} of those that have a partner. mixtures: what each of the source's shapes is on the
+    target. modes: (V, M) of the target. across: whether the meshes differ. Raises InputError as retarget_take does.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class Retargeting:
         check_belongs(source, take)
         _checked_region(settings.region_strength, len(target.bone))
         self.across = not same_surface(source.topology, target.topology)
+        trust: np.ndarray | None = None
         if self.across:
             if correspondence is None:
                 raise InputError(
@@ -142,54 +146,74 @@ class Retargeting:
             correspondence.check(source.topology, target.topology)
             source = carried_actor(source, correspondence, target.topology)
             take = dataclasses.replace(take, modes=correspondence.carry(take.modes))
+            trust = correspondence.confidence
         self.take, self.source, self.target = take, source, target
-        self.pairs = pair_expressions(source.names, target.names, settings.pairs)
-        self.left_out = [name for name in source.names if (settings.pairs or {}).get(name) == ""]
-        from_index = np.array([source.names.index(name) for name in self.pairs])  # (P,)
-        to_index = np.array([target.names.index(name) for name in self.pairs.values()])  # (P,)
-        order = np.argsort(to_index)  # so that a target all of whose shapes pair is the performer
-        paired, self._to = from_index[order], to_index[order]
-        # What a frame does is shared out among these; of the last of them nothing is shown.
-        left = np.array([source.names.index(name) for name in self.left_out], dtype=int)  # (L,)
-        told = np.concatenate([paired, left])  # (P + L,)
-        performer = _with_expressions(target, self._to)
-        self._shown = torch.as_tensor(_offsets(performer)).float()
-        self._range: JawRange | None = None
-        jaw = take.jaw
-        if len(self.pairs) < len(source.names) and source.hinge is not None and target.hinge is not None:
-            self._range = JawRange(source, target, paired, self._to, told)
-            self._poses = decompose_jaw(take.jaw, source.hinge)
-            self._poses_within = self._range.within(self._poses)
-            self._poses_left = decompose_jaw(source.jaw[left], source.hinge)  # (L, 6)
-            jaw = compose_jaw(self._poses_within, source.hinge)
-        seen = dataclasses.replace(take, jaw=jaw)
-        own = torch.as_tensor(_offsets(source)[:, left]).float()
-        energy = torch.cat([self._shown, own], dim=1).square().sum(-1)
-        self._weights = _WholeWeights(seen, source, told, energy, settings.settling)
-        fitting = FittingSettings(modes=take.modes.shape[1], outlier_mm=0.0, head="still")
+        partners = chosen_partners(source.names, target.names, settings.pairs)
+        self.left_out = [name for name, each in partners.items() if not each]
+        self.pairs = {name: JOINED.join(each) for name, each in partners.items() if each}
+        taken = {each for some in partners.values() for each in some}
+        usable = np.array([settings.pairs is None or name in taken for name in target.names])
         # The target's own fits would find another factor in their file, if it were not for all its shapes.
-        self.session = FittingSession(performer, fitting, cache if len(self._to) == len(target.names) else None)
+        self._to = np.flatnonzero(usable)  # (k,) of the target's shapes
+        performer = target if usable.all() else _with_expressions(target, self._to)
+        fitting = FittingSettings(modes=take.modes.shape[1], outlier_mm=0.0, head="still")
+        self.session = FittingSession(performer, fitting, cache if usable.all() else None)
         self.modes = self.session.modes
+        self.mixtures = imitate(
+            source, target, partners, usable, (self.modes, self.session.eigenvalues), trust
+        )
+        if not any(len(each.shapes) for each in self.mixtures):
+            pair_expressions(source.names, target.names)  # says which names do not pair
+            raise InputError("no expression of the source does what one of the target's does; say which do with pairs")
+        self._shown = torch.as_tensor(_offsets(target)).float()  # (V, K, 3) δ'
+        self._places = [
+            (torch.as_tensor(each.shapes), torch.as_tensor(np.ascontiguousarray(each.weights)))
+            for each in self.mixtures
+        ]
+        energy = torch.stack([self._energy(i) for i in range(len(source.names))], dim=1)  # (V, N)
+        self._weights = _WholeWeights(take, source, energy, settings.settling)
+        self._beyond: JawBeyond | None = None
+        if source.hinge is not None and target.hinge is not None:
+            scale = similarity(source.neutral, target.neutral)[0]
+            self._beyond = JawBeyond(source, target, self.mixtures, self.left_out, scale)
+            self._poses = decompose_jaw(take.jaw, source.hinge)
         self._at_rest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def _energy(self, index: int) -> Tensor:
+        """(V,) |δ'|^2 of what the target shows of a shape; of one that is left out, what the source shows."""
+        if self.source.names[index] in self.left_out:
+            moved = self.source.shapes()[index + 1] - self.source.neutral
+        else:
+            moved = self.mixtures[index].of(self._shown.permute(1, 0, 2).double().numpy())
+        return torch.as_tensor(np.square(moved).sum(-1)).float()
 
     def prepare_for_single_frames(self) -> None:
         """Make a frame alone several times as fast, for a second now: factors are quick for many frames at once."""
         self._weights.inverse = torch.cholesky_inverse(self._weights.factor)
         self.session.solver.prepare_for_single_frames()
 
+    def shown(self, coefficients: Tensor) -> np.ndarray:
+        """(f, V, 3) mm the target with coefficients (f, M, N) of the weights of the source's shapes.
+
+        Each weight, and all that mixtures make of one of the target's shapes, stays between LEAST and MOST at every
+        point: the target does what its own shapes can do.
+        """
+        weights = weights_at(self._weights.modes, coefficients).clamp(LEAST, MOST)  # (V, f, N)
+        found = torch.zeros(*weights.shape[:2], self._shown.shape[1])  # (V, f, K)
+        for i, (shapes, parts) in enumerate(self._places):
+            found[..., shapes] += weights[..., i, None] * parts[:, None]
+        return self.target.neutral + torch.matmul(found.clamp(LEAST, MOST), self._shown).transpose(0, 1).numpy()
+
     def carried(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), in a part of the take."""
-        weights, paired = self._weights.of(part), len(self._to)
-        shown = weights[..., :paired].contiguous()
-        frames = self.target.neutral + expression_offsets(self._weights.modes, shown, self._shown).numpy()
-        if self._range is None:
-            jaw = self.session.jaw(frames)
-        else:
-            left = self._weights.overall_of(weights)[:, paired:] @ self._poses_left  # (f, 6)
-            jaw = self._range.carried(self._poses_within[part] - left)
+        weights = self._weights.of(part)
+        frames = self.shown(weights)
+        jaw = self.session.jaw(frames)
         found = self.session.solve(frames, jaw)
-        if self._range is not None:
-            jaw = self._range.carried(self._poses[part] - left)
+        if self._beyond is not None:
+            assert self.target.hinge is not None
+            more = self._beyond.of(self._weights.overall_of(weights), self._poses[part])
+            jaw = compose_jaw(decompose_jaw(jaw, self.target.hinge) + more, self.target.hinge)
         carried = np.zeros((len(frames), self.modes.shape[1], len(self.target.names)), dtype=np.float32)
         carried[:, :, self._to] = found.coefficients.cpu().numpy()
         return carried, jaw
@@ -284,20 +308,19 @@ def read_regions(path: Path) -> np.ndarray:
 
 
 class _WholeWeights:
-    """Coefficients a (f, M, P) of weights of the source's whole paired shapes, settled where these leave them
-    undetermined.
+    """Coefficients a (f, M, N) of weights of the source's whole shapes, settled where these leave them undetermined.
 
-    paired: (P,) which these are. energy: (V, P) |δ'|^2 of the target. With δ_i = s_i - s0, they minimise over w
+    energy: (V, N) |δ'|^2 of what the target shows of each. With δ_i = s_i - s0, they minimise over w
         sum_c |sum_i w_i(c) δ_i(c) - x(c)|^2 + settling sum_ci |δ'_i(c)|^2 |w_i(c) - u_i|^2
     with x the take's frame without its head, and u_i the weight of shape i over the whole face: what shows on
     the source stays, and what would show on the target alone comes to rest.
     """
 
-    def __init__(self, take: Take, source: Actor, paired: np.ndarray, energy: Tensor, settling: float) -> None:
+    def __init__(self, take: Take, source: Actor, energy: Tensor, settling: float) -> None:
         self.take, self.source = take, source
         self.modes = modes = torch.as_tensor(take.modes)  # (V, M)
-        count, names = modes.shape[1], len(paired)
-        self.fields = torch.as_tensor(_offsets(source)[:, paired]).float()  # (V, P, 3) δ
+        count, names = modes.shape[1], len(source.names)
+        self.fields = torch.as_tensor(_offsets(source)).float()  # (V, N, 3) δ
         self.expressions = torch.as_tensor(source.expressions).float()  # (V, N, 3)
         matrix = agreement_matrix(modes, self.fields)
         diagonal = matrix.view(count * names, -1).diagonal()
@@ -307,33 +330,33 @@ class _WholeWeights:
         self.inverse: Tensor | None = None
         self.rest: Tensor | None = None
         importance = self.fields.square().sum(-1)
-        self.share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, P): of a weight's mean
+        self.share = modes.T @ (importance / importance.sum(0).clamp(min=1e-12))  # (M, N): of a weight's mean
         if settling == 0:
             return
         rest = torch.stack([(modes.T @ (energy[:, i, None] * modes)).double() for i in range(names)])
-        rest *= settling  # (P, M, M)
+        rest *= settling  # (N, M, M)
         flat = torch.linalg.lstsq(modes.double(), torch.ones(len(modes), 1, dtype=torch.float64)).solution  # (M, 1): 1
-        self.rest = rest @ flat[:, 0]  # (P, M)
+        self.rest = rest @ flat[:, 0]  # (N, M)
         # u is linear in the right side, so that one solution a frame is enough.
         means = torch.einsum("mi,ij->mij", self.share.double(), torch.eye(names, dtype=torch.float64))
-        self.overall = torch.cholesky_solve(means.view(count * names, names), self.factor)  # (M P, P)
+        self.overall = torch.cholesky_solve(means.view(count * names, names), self.factor)  # (M N, N)
         for i in range(names):
             matrix[:, i, :, i] += rest[i]
         self.factor = torch.linalg.cholesky(matrix.view(count * names, -1))
 
     def of(self, part: slice) -> Tensor:
-        """The coefficients (f, M, P) float32 in a part of the take."""
+        """The coefficients (f, M, N) float32 in a part of the take."""
         seen = seen_by_modes(self.modes, self.fields, self._seen_offsets(part)).double()
         count, names, frames = seen.shape
         right = seen.reshape(-1, frames)
         if self.rest is not None:
-            overall = self.overall.T @ right  # (P, f) u
+            overall = self.overall.T @ right  # (N, f) u
             right = right + torch.einsum("im,if->mif", self.rest, overall).reshape(-1, frames)
         solution = torch.cholesky_solve(right, self.factor) if self.inverse is None else self.inverse @ right
         return solution.view(count, names, frames).permute(2, 0, 1).float().contiguous()
 
     def overall_of(self, weights: Tensor) -> np.ndarray:
-        """(f, P) the weights over the whole face of coefficients (f, M, P)."""
+        """(f, N) the weights over the whole face of coefficients (f, M, N)."""
         return torch.einsum("fmi,mi->fi", weights, self.share).double().numpy()
 
     def _seen_offsets(self, part: slice) -> Tensor:
