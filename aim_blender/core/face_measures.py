@@ -20,6 +20,7 @@ from .face_landmarks import landmarks_in_frame
 from .face_profile import PROFILE, HeadFrame, find_head_frame, outward_sign
 from .head import robust_registration
 from .normals import vertex_normals
+from .openings import openness
 from .surfaces import boundary_loops, edge_graph
 from .topology import Topology
 
@@ -30,7 +31,9 @@ BROW_ABOVE_LIDS_MM = (11.0, 30.0)
 BROW_INNER_MM, BROW_OUTER_MM = (-22.0, -8.0), (4.0, 20.0)  # beside the middle of the lids, outwards
 HEAD_LOW_MM, HEAD_HIGH_MM = (-110.0, -60.0, -230.0), (110.0, 140.0, 40.0)  # where still skin is looked for
 
-LEAST_FACING = -0.3  # cosine: margins of lips and lids face the viewer or each other, insides of masks turn away
+# Margins of lips and lids are seen from in front, or half from a side, above or below: not bags and insides of masks.
+LEAST_FACING = -0.3  # cosine; rolls behind a margin turn farther away
+SEEN_FROM = np.array([[0.0, 0.0, 1.0], [0.7, 0.0, 0.7], [-0.7, 0.0, 0.7], [0.0, 0.7, 0.7], [0.0, -0.7, 0.7]])
 MIDDLE_MM = 3.0  # from the face's middle, or between two places one above the other
 COLUMN_MM = 2.0  # between columns in which the lips' line is followed to its ends
 CONTACT_MM = 2.0  # added to a distance so that touching places have no endless strain
@@ -108,8 +111,9 @@ def find_places(neutral: np.ndarray, topology: Topology, shapes: np.ndarray | No
     at = frame.local(neutral[used])
     offsets = (np.concatenate([neutral[None], shapes]) - neutral)[:, used] @ axes
     own = np.searchsorted(used, triangles)
-    facing = vertex_normals(at, own)[:, 2] * outward_sign(at[own])
-    face = _Face(used, at, offsets, edge_graph(at, own), facing > LEAST_FACING)
+    outward = own if outward_sign(at[own]) > 0 else own[:, ::-1]
+    in_front = (openness(at, outward, 1.0, SEEN_FROM) > 0) & (vertex_normals(at, outward)[:, 2] > LEAST_FACING)
+    face = _Face(used, at, offsets, edge_graph(at, own), in_front)
     rims = [np.searchsorted(used, loop) for loop in boundary_loops(triangles)]
     landmarks = landmarks_in_frame(neutral, triangles, frame)
     lips, corners = _mouth(face, rims, frame.local(neutral[landmarks["stomion"]]) if "stomion" in landmarks else None)
@@ -167,7 +171,7 @@ def measure(places: FacePlaces, frames: np.ndarray) -> FaceMeasures:
 class _Face:
     """The U vertices of the head: used (U,) their numbers, at (U, 3) left, up, front in mm of a typical adult, offsets
     (N+1, U, 3) of the neutral, which are 0, and of the shapes, edges (U, U) with their lengths, and in_front (U,) bool
-    which face the viewer."""
+    which are seen."""
 
     used: np.ndarray
     at: np.ndarray
