@@ -40,7 +40,8 @@ LEAST_RANGE_MM = 1.5  # by which a gap must open in some shape
 AROUND, AROUND_MM, AROUND_LIMIT_MM = 1.3, 5.0, 80.0
 CLOSE_TO_BEST = 0.7  # of the largest strain: from here on what lies in front is the lips' or lids' margin
 IN_FRONT = 0.2  # mm of a range that a mm farther in front is worth
-FOLLOWED_MM = 9.0  # the lips' line goes up or down by less from column to column
+FOLLOWED_MM = (9.0, 3.5, 7.0)  # the lips' line goes left, up and front by less from column to column
+LEAST_FOLLOWED = 0.4  # of the strain in the middle; nearer to a corner it falls to none
 MOST_CANDIDATES = 900  # of a window, more say nothing new
 QUIET_MM = 0.15  # a point that no shape moves by more says all it can about the head
 STILL_POINTS = 1500
@@ -181,11 +182,11 @@ class _Face:
 
 @dataclass(frozen=True)
 class _Gap:
-    """Two vertices one above the other on the two sides of a slit, and how long the way around it is in mm."""
+    """Two vertices one above the other on the two sides of a slit, and how much that opens by how close they come."""
 
     upper: int
     lower: int
-    around: float
+    strain: float
 
 
 def _of_head(neutral: np.ndarray, triangles: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -219,21 +220,28 @@ def _mouth(
 
 
 def _corner(face: _Face, pairs: _Pairs, middle: _Gap, side: float) -> int | None:
-    """Where the lips' line, followed from the middle to one side, ends."""
-    place = (face.at[middle.upper] + face.at[middle.lower]) / 2
-    last = None
+    """The mouth's corner on one side: the lips' line is followed out there, and the rest of the way leads around it."""
+    last = middle
     for out in np.arange(COLUMN_MM, MOUTH_HALF_MM[0], COLUMN_MM):
-        column = np.abs(pairs.middle[:, 0] - side * out) < COLUMN_MM
-        gap = pairs.best(column & (np.linalg.norm(pairs.middle[:, 1:] - place[1:], axis=1) < FOLLOWED_MM))
-        if gap is not None:
-            place, last = (face.at[gap.upper] + face.at[gap.lower]) / 2, gap
-        elif out > abs(place[0]) + 3 * COLUMN_MM:
-            break
-    if last is None:
-        return None
-    # The way around the corner leads there and back.
-    corner = place + np.array([side * min(last.around / 2, 2 * COLUMN_MM), 0.0, 0.0])
-    return int(np.linalg.norm(face.at - corner, axis=1).argmin())
+        step = pairs.middle - (face.at[last.upper] + face.at[last.lower]) / 2
+        followed = (np.abs(pairs.middle[:, 0] - side * out) < COLUMN_MM) & (np.abs(step) < FOLLOWED_MM).all(1)
+        last = pairs.best(followed & (pairs.strain > LEAST_FOLLOWED * middle.strain), close=1.0) or last
+    way = _way(face, last.upper, last.lower)
+    return None if way is None else int(way[(side * face.at[way, 0]).argmax()])
+
+
+def _way(face: _Face, start: int, end: int) -> np.ndarray | None:
+    """The vertices (W,) of the shortest way along the skin that faces the viewer, or along all of it; None without."""
+    for among in (np.flatnonzero(face.in_front), np.arange(len(face.at))):
+        first, last = np.searchsorted(among, (start, end))
+        graph = face.edges[among][:, among]
+        before = dijkstra(graph, directed=False, indices=first, limit=AROUND_LIMIT_MM, return_predecessors=True)[1]
+        way = [int(last)]
+        while before[way[-1]] >= 0:
+            way.append(int(before[way[-1]]))
+        if way[-1] == first:
+            return among[way]
+    return None
 
 
 def _lids(face: _Face, rims: list[np.ndarray], side: float) -> tuple[int | None, int | None]:
@@ -275,24 +283,23 @@ def _brows(face: _Face, lids: tuple[int | None, int | None], side: float) -> tup
 @dataclass(frozen=True)
 class _Pairs:
     """P pairs of vertices on two sides of a slit, upper and lower (P,). middle: (P, 3) between them. range: (P,) by how
-    much their distance along the head's height changes over the shapes, and strain: (P,) this by how close they come.
-    around: (P,) how long the way along the skin is."""
+    much their distance along the head's height changes over the shapes. strain: (P,) this by how close they come."""
 
     upper: np.ndarray
     lower: np.ndarray
     middle: np.ndarray
     range: np.ndarray
     strain: np.ndarray
-    around: np.ndarray
 
-    def best(self, among: np.ndarray | None = None) -> _Gap | None:
-        """The pair that parts most of those (P,) bool that lie on each other's margins, or None."""
+    def best(self, among: np.ndarray | None = None, close: float = CLOSE_TO_BEST) -> _Gap | None:
+        """Of pairs (P,) bool the one that parts most and lies in front of those whose strain is close to the largest,
+        which the margins have; or None."""
         strain = self.strain if among is None else np.where(among, self.strain, 0.0)
         if not len(strain) or strain.max() < LEAST_STRAIN:
             return None
         score = self.range + IN_FRONT * self.middle[:, 2]
-        best = np.where(strain >= max(LEAST_STRAIN, CLOSE_TO_BEST * strain.max()), score, -np.inf).argmax()
-        return _Gap(int(self.upper[best]), int(self.lower[best]), float(self.around[best]))
+        best = np.where(strain >= max(LEAST_STRAIN, close * strain.max()), score, -np.inf).argmax()
+        return _Gap(int(self.upper[best]), int(self.lower[best]), float(self.strain[best]))
 
 
 def _slit_pairs(face: _Face, among: np.ndarray, closed_at_rest: bool) -> _Pairs | None:
@@ -331,7 +338,6 @@ def _slit_pairs(face: _Face, among: np.ndarray, closed_at_rest: bool) -> _Pairs 
         middle=(at[upper] + at[lower]) / 2,
         range=parted,
         strain=np.where(parted >= LEAST_RANGE_MM, parted / (nearest + CONTACT_MM), 0.0),
-        around=ways[upper, lower],
     )
 
 
