@@ -32,6 +32,7 @@ BROW_INNER_MM, BROW_OUTER_MM = (-22.0, -8.0), (4.0, 20.0)  # beside the middle o
 HEAD_LOW_MM, HEAD_HIGH_MM = (-110.0, -60.0, -230.0), (110.0, 140.0, 40.0)  # where still skin is looked for
 
 # Margins of lips and lids are seen from in front, or half from a side, above or below: not bags and insides of masks.
+HIDDEN_MM = 4.0  # along the skin
 LEAST_FACING = -0.3  # cosine; rolls behind a margin turn farther away
 SEEN_FROM = np.array([[0.0, 0.0, 1.0], [0.7, 0.0, 0.7], [-0.7, 0.0, 0.7], [0.0, 0.7, 0.7], [0.0, -0.7, 0.7]])
 MIDDLE_MM = 3.0  # from the face's middle, or between two places one above the other
@@ -111,9 +112,8 @@ def find_places(neutral: np.ndarray, topology: Topology, shapes: np.ndarray | No
     at = frame.local(neutral[used])
     offsets = (np.concatenate([neutral[None], shapes]) - neutral)[:, used] @ axes
     own = np.searchsorted(used, triangles)
-    outward = own if outward_sign(at[own]) > 0 else own[:, ::-1]
-    in_front = (openness(at, outward, 1.0, SEEN_FROM) > 0) & (vertex_normals(at, outward)[:, 2] > LEAST_FACING)
-    face = _Face(used, at, offsets, edge_graph(at, own), in_front)
+    edges = edge_graph(at, own)
+    face = _Face(used, at, offsets, edges, _in_front(at, own, edges))
     rims = [np.searchsorted(used, loop) for loop in boundary_loops(triangles)]
     landmarks = landmarks_in_frame(neutral, triangles, frame)
     lips, corners = _mouth(face, rims, frame.local(neutral[landmarks["stomion"]]) if "stomion" in landmarks else None)
@@ -202,6 +202,14 @@ def _of_head(neutral: np.ndarray, triangles: np.ndarray, moved: np.ndarray) -> n
     margin = 0.6 * float((high - low).max())
     near = ((neutral > low - margin) & (neutral < high + margin)).all(1)[triangles].all(1)
     return triangles[near] if near.any() else triangles
+
+
+def _in_front(at: np.ndarray, triangles: np.ndarray, edges: sparse.csr_matrix) -> np.ndarray:
+    """(U,) bool which vertices are seen from in front or lie just behind such, as where closed lips touch."""
+    outward = triangles if outward_sign(at[triangles]) > 0 else triangles[:, ::-1]
+    seen = np.flatnonzero(openness(at, outward, 1.0, SEEN_FROM) > 0)
+    near = dijkstra(edges, directed=False, indices=seen, limit=HIDDEN_MM, min_only=True)
+    return np.isfinite(near) & (vertex_normals(at, outward)[:, 2] > LEAST_FACING)
 
 
 def _mouth(
