@@ -2,7 +2,7 @@
 """What each of a source's shapes is on a target: the target's shapes that are paired with it, or the mixture of the
 target's shapes that moves the skin alike.
 
-A mixture is local: a weight p_ik(c) in [0, 1] for each of the target's shapes k at each point c, so that a smile of one
+A mixture is local: a weight p_ik(c) in [0, MOST] for each of the target's shapes k at each point c, so that a smile of one
 side is one half of a smile of both, and a smile of both is two smiles of one side. What no mixture within these bounds
 does is left undone, and said.
 """
@@ -26,6 +26,7 @@ from .registration import similarity
 
 SHOWN_PART = 0.1  # of a full weight, from which a shape is named as a part of a mixture
 LOCAL_MODES = 30  # smooth functions in which a mixture changes over the face
+MOST = 1.5  # of a weight in a mixture; what the face then shows is bounded once more, by BEYOND of retargeting
 LEAST_PART = 0.1  # of a full weight; a mixture does without shapes of which it would take less
 ALIKE, LEAST_PAIRS = 0.7, 3  # agreement from which pairs, and how many, tell how strongly a face moves
 SPARING = 0.04  # cosine by which a shape must agree with what is left, to be taken into a mixture
@@ -48,7 +49,7 @@ class _MixingPrior:
 class Mixture:
     """What one shape of the source is on the target.
 
-    shapes: (k,) of the target's. weights: p (V, k) float32 in [0, 1] at the target's points, (1, k) where they are the
+    shapes: (k,) of the target's. weights: p (V, k) float32 in [0, MOST] at the target's points, (1, k) where they are the
     same at all. paired: whether somebody, or the names, said so. agreement: in [-1, 1] the cosine between what the
     shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size. done:
     in [0, 1] the share of the motion, by its square, that is done, be it up to STRONGER times as weak. namesake: a
@@ -141,8 +142,8 @@ def _strength(
     own: np.ndarray,
     trust: np.ndarray,
 ) -> float:
-    """By how much more than the source's shapes, wanted (N, V, 3), the target's of their names move: what a face does of
-    those without a partner is in its own range, too. 1 where too few pairs tell."""
+    """By how much more than the source's shapes, wanted (N, V, 3), the target's of their names move: what a face does
+    of those without a partner is in its own range, too. 1 where too few pairs tell."""
     sizes = []
     for i, name in enumerate(source.names):
         pair = own[target.names.index(partners[name][0])] if len(partners.get(name, ())) == 1 else np.zeros_like(own[0])
@@ -216,15 +217,20 @@ class _Mixing:
         overall, _ = self._overall(motion, wanted, bone, self.usable)
         chosen = self.usable[overall >= LEAST_PART]
         overall, share = self._overall(motion, wanted, bone, chosen)
-        if len(chosen) == 0:
-            return replace(NOTHING, bone=share)
-        more = self._local(
-            motion - share * bone - np.tensordot(overall, self.own[chosen], 1),
-            wanted - share * self._means_of(bone) - self.means[:, chosen] @ overall,
-            chosen,
-            self._importance(motion),
-        )
-        return Mixture(chosen, (overall + more).clip(0.0, 1.0).astype(np.float32), bone=share)
+        weights = np.zeros((1, 0), np.float32)
+        if len(chosen):
+            more = self._local(
+                motion - share * bone - np.tensordot(overall, self.own[chosen], 1),
+                wanted - share * self._means_of(bone) - self.means[:, chosen] @ overall,
+                chosen,
+                self._importance(motion),
+            )
+            weights = (overall + more).clip(0.0, MOST).astype(np.float32)
+        found = Mixture(chosen, weights)
+        left = motion - found.of(self.own)  # the bone does what bounded shapes have no room for, too
+        if _agreement(bone, left, self.trust) > ALIKE:
+            share = max(share, float((self.trust @ (bone * left)).sum() / (self.trust @ np.square(bone)).sum()))
+        return replace(found, bone=min(share, 1.0))
 
     def misses(self, pair: Mixture, motion: np.ndarray, wanted: np.ndarray) -> bool:
         """Whether a pair does something else than the motion (V, 3), or means something else than is wanted (M,)."""
