@@ -69,7 +69,7 @@ class HeadFrame:
 
     def around(self, points: np.ndarray) -> np.ndarray:
         """(V,) bool: which of points (V, 3) are of the head, with its neck and shoulders, and not of a body below."""
-        return (np.abs(self.local(points) - HEAD_MIDDLE_MM) < HEAD_HALF_MM).all(1)
+        return np.all(np.abs(self.local(points) - HEAD_MIDDLE_MM) < HEAD_HALF_MM, axis=1)
 
 
 def find_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:

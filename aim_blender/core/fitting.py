@@ -23,6 +23,7 @@ from .head import moves, without_head
 from .performances import Performance, Presence, check_performance, to_millimetres
 from .takes import Take
 from .timeline import Timeline
+from .working_actor import whole_take, working_actor, working_performance
 
 Report = Callable[[dict], None]
 
@@ -49,6 +50,11 @@ def fit_performance(
     """
     settings = settings or FittingSettings()
     report = report or (lambda _: None)
+    if not actor.working.is_whole:
+        some = working_performance(performance, actor)
+        if some is not None:
+            take = fit_performance(working_actor(actor), some, settings, report, cache, checkpoint_folder)
+            return whole_take(take, actor)
     performance, unit_factor = to_millimetres(performance, actor.neutral, actor.topology)
     presence = check_performance(performance, actor.neutral, actor.topology)
     total = len(performance.vertices)

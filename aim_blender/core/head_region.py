@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-NOISE = 1e-5  # of a mesh's size: what moves less stands still, and is the last digit of a file
+NOISE = 2e-6  # of the size of a mesh: what moves less stands still, and is the last digit of a file
 MOVING_SHARE = 0.05  # of what the most moving skin moves: less may be the whole head, or noise
 ROOM_SHARE = 0.8  # of the moving region's size: as far around it a head may go on
 MOST_OF_IT = 0.9  # of the mesh: a head that is as much of it is all of it

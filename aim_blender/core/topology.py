@@ -88,12 +88,15 @@ class Topology:
                 fans.append(self.corners[starts[:, None] + [0, corner, corner + 1]])
         return np.concatenate(fans).astype(np.int32)
 
+    def following(self) -> np.ndarray:
+        """(L,) for each face corner the next one of its face."""
+        following = np.arange(1, len(self.corners) + 1)
+        following[self.starts + self.sizes - 1] = self.starts
+        return following
+
     def edges(self) -> np.ndarray:
         """(E, 2) int32: every edge once, the lower vertex first."""
-        following = np.arange(1, len(self.corners) + 1)
-        last = self.starts + self.sizes - 1
-        following[last] = self.starts
-        ends = self.corners.astype(np.int64), self.corners[following].astype(np.int64)
+        ends = self.corners.astype(np.int64), self.corners[self.following()].astype(np.int64)
         # As one number each, which is sorted many times faster than a pair.
         pairs = np.unique(np.minimum(*ends) * self.vertex_count + np.maximum(*ends))
         return np.stack(np.divmod(pairs, self.vertex_count), axis=1).astype(np.int32)
