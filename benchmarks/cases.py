@@ -82,7 +82,9 @@ def run(arguments: argparse.Namespace, case: Case) -> list[object]:
         command = [sys.executable, str(tool), case.kind, *case.options, "--out", str(folder)]
         subprocess.run(command, check=True, stdout=sys.stderr)
     name = case.name if case.capture == "capture" else f"{case.name}: {case.capture}"
-    actor, take, frames = (folder / f"{case.capture}.{what}" for what in ("actor.safetensors", "take.safetensors", "npz"))
+    actor, take, frames = (
+        folder / f"{case.capture}.{what}" for what in ("actor.safetensors", "take.safetensors", "npz")
+    )
     few = ["--iterations", str(arguments.iterations), "--hidden", "16", "--template", "--device", "cpu"]
     learned, sentence = aim("learn", str(folder / case.capture), "--out", str(actor), *few)
     if learned is None:
