@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace, case: Case) -> list[object]:
     learned, sentence = aim("learn", str(folder / case.capture), "--out", str(actor), *few)
     if learned is None:
         return [name, f"refused: {sentence}", "", "", "", ""]
-    said = said_of(learned, "in another unit" if learned["unit_factor"] != 1.0 else "")
+    said = said_of(learned, "")
     beside = f"jaw opens by {learned['jaw_open_degrees']:.1f} degrees"
     performance = folder / "performance.npz"
     if case.capture != "capture" or not performance.exists():

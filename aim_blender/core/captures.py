@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .head_region import moving_vertices
 from .meshes import list_mesh_files, read_mesh
 from .topology import Topology
 from .units import Measured, Unit, measure, named_unit, size_of, unit_note, unit_of
+from .useful_shapes import hiding_shapes, useful_shapes
 
 BONE_NAMES = ("skull", "mandible")
 ANY_UNIT = (0.05, 7000.0)  # a head's size, or part of a head's, in metres or millimetres
@@ -77,13 +79,40 @@ def read_capture(path: Path, bones: Path | None = None, millimetres_per_unit: fl
     """
     capture = read_as_it_is(path, bones)
     unit, notes = _unit_of(capture, path, millimetres_per_unit)
-    return _scaled(replace(capture, notes=notes), unit.millimetres)
+    return _scaled(replace(capture, notes=(*notes, *capture.notes)), unit.millimetres)
 
 
 def read_as_it_is(path: Path, bones: Path | None = None) -> Capture:
     """As read_capture, in the unit of the files."""
-    capture = _read_archive(path) if path.suffix.lower() == ".npz" else _read_folder(path)
+    capture = _useful(_read_archive(path) if path.suffix.lower() == ".npz" else _read_folder(path))
     return capture if bones is None else replace(capture, bones=read_bones(bones))
+
+
+def _useful(capture: Capture) -> Capture:
+    """A capture without the shapes that show no expression of their own, and notes on them."""
+    kept, notes = useful_shapes(capture.names, capture.vertices)
+    if len(kept) == len(capture.names):
+        return capture
+    return replace(
+        capture,
+        names=tuple(capture.names[index] for index in kept),
+        vertices=capture.vertices[kept],
+        jaw_points=None if capture.jaw_points is None else capture.jaw_points[kept],
+        notes=(*capture.notes, *notes),
+    )
+
+
+def _check_but_hidden(
+    names: Sequence[str], vertices: Sequence[np.ndarray] | np.ndarray, topologies: Sequence[Topology]
+) -> None:
+    """check_shapes of all shapes but those that hide the head, which are left out."""
+    hidden = hiding_shapes(names, vertices)
+    kept = [index for index, name in enumerate(names) if name not in hidden]
+    if len(kept) < 2:
+        kept = list(range(len(names)))
+    check_shapes(
+        [names[index] for index in kept], [vertices[index] for index in kept], [topologies[index] for index in kept]
+    )
 
 
 def measure_capture(capture: Capture) -> Measured:
@@ -103,7 +132,7 @@ def _unit_of(capture: Capture, path: Path, millimetres: float | None) -> tuple[U
     if path.suffix.lower() == ".npz" and measured.face is None and ANY_UNIT[0] < size < ANY_UNIT[1]:
         return named_unit(1.0), ()  # archives are in mm, of parts of faces too
     unit = unit_of(measured, str(path), "--unit")
-    return unit, () if unit.millimetres == 1.0 else (unit_note(measured, unit, str(path)),)
+    return unit, () if unit.millimetres == 1.0 else (unit_note(measured, unit, "the capture"),)
 
 
 def _scaled(capture: Capture, factor: float) -> Capture:
@@ -140,7 +169,7 @@ def _read_folder(folder: Path) -> Capture:
     meshes = [read_mesh(path) for path in files]
     short = ["neutral", *(_shape_name(path.stem) for path in files[1:])]
     names = short if len(set(short)) == len(short) else [path.stem for path in files]
-    check_shapes([path.name for path in files], [points for points, _ in meshes], [faces for _, faces in meshes])
+    _check_but_hidden([path.name for path in files], [points for points, _ in meshes], [faces for _, faces in meshes])
     bones = read_bones(folder / "bones") if (folder / "bones").is_dir() else {}
     jaw_points = _read_jaw(folder / "jaw", files) if (folder / "jaw").is_dir() else None
     trusted = _read_trusted(folder / "trusted.npz", len(meshes[0][0]))
@@ -209,7 +238,7 @@ def _read_archive(path: Path) -> Capture:
         jaw_points = data["jaw_points"].astype(np.float64) if "jaw_points" in data else None
     except UNREADABLE as error:
         raise InputError(f"{path} is not a capture that Blender wrote, or it is damaged: {reason(error)}") from error
-    check_shapes(names, vertices, [topology] * len(names))
+    _check_but_hidden(names, vertices, [topology] * len(names))
     if jaw_points is not None:
         shape = jaw_points.shape
         if shape[::2] != (len(names), 3) or shape[1] < LEAST_JAW_POINTS or not np.isfinite(jaw_points).all():

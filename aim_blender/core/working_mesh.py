@@ -72,7 +72,7 @@ class WorkingMesh:
             )
         if self.still.any():
             found.append(
-                f"{int(self.still.sum())} vertices are of a body, or of parts, that no shape moves: they were left out, "
+                f"{int(self.still.sum())} vertices are of a body or of parts that no shape moves: they were left out, "
                 "and stand still"
             )
         return found

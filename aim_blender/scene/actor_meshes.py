@@ -22,6 +22,7 @@ from ..core.errors import InputError
 from ..core.head_region import moving_vertices
 from ..core.topology import Topology
 from ..core.units import Measured, doubt_about, measure, named_unit, possible_units, size_of, unit_note
+from ..core.useful_shapes import hiding_shapes
 from . import meshes
 from .naming import listed, natural_order
 from .vertex_groups import read_vertex_group
@@ -125,16 +126,24 @@ def _sources_from_shape_keys(item: bpy.types.Object) -> tuple[list[ShapeSource],
     shapes = [ShapeSource("neutral", item)]
     muted, empty = [], []
     base = meshes.read_key_positions(keys.reference_key)
+    names, points = ["neutral"], [base]
     for key in keys.key_blocks:
         if key == keys.reference_key:
             continue
         if key.mute:
             muted.append(key.name)
-        elif np.array_equal(_shape_key_alone(item, key.name), base):
+            continue
+        alone = _shape_key_alone(item, key.name)
+        if np.array_equal(alone, base):
             empty.append(key.name)
-        else:
-            shapes.append(ShapeSource(key.name, item, key.name))
-    notes = []
+            continue
+        names.append(key.name)
+        points.append(alone)
+    hiding = hiding_shapes(names, points)
+    if len(hiding) < len(names) - 1:
+        names = [name for name in names if name not in hiding]
+    shapes += [ShapeSource(name, item, name) for name in names[1:]]
+    notes = [f"left out {name}: it {what}" for name, what in hiding.items() if name not in names]
     if muted:
         notes.append(f"left out {listed(muted)}: muted")
     if empty:

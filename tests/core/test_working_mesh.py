@@ -149,7 +149,7 @@ def test_points_do_not_open_seams(boneless: Capture, still_shot: DemoPerformance
 def test_lips_that_touch_at_rest_are_not_welded() -> None:
     """Two squares whose rims lie at one place in the neutral, and part in a shape."""
     square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
-    neutral = np.concatenate([square, square + [0, 1, 0]])
+    neutral = np.concatenate([square, square + np.array([0, 1, 0])])
     topology = Topology(np.arange(8), np.array([4, 4]), 8)
     opened = neutral + np.where(np.arange(8) < 4, -0.5, 0.5)[:, None] * [0, 1, 0]
     assert working_mesh(np.stack([neutral, neutral + 0.1]), topology).copies == 2
