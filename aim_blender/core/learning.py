@@ -37,6 +37,7 @@ from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
 from .networks import Activation
 from .preparation import SPACES, Preparation, Space, prepare
 from .schedule import PHASES, WINDOW, Schedule
+from .stabilizing import stabilized
 from .working_actor import whole_actor, working_capture
 from .working_mesh import working_mesh
 
@@ -349,7 +350,7 @@ def learn_actor(
     settings = settings or LearningSettings()
     report = report or (lambda _: None)
     work = working_mesh(capture.vertices, capture.topology)
-    whole, capture = capture, working_capture(capture, work)
+    whole, capture = capture, stabilized(working_capture(capture, work))
     report({"message": "Tracing bones and jaw", "done": 0, "total": settings.iterations})
     preparation = prepare(capture, settings.without, settings.space)
     learner = Learner(capture, settings, preparation)
