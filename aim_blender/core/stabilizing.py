@@ -45,7 +45,7 @@ def stabilized(capture: Capture) -> Capture:
         turned = without_head(jaw_points[1:], motion)
         jaw_points = np.concatenate([jaw_points[:1], np.where(taken[:, None, None], turned, jaw_points[1:])])
     note = (
-        f"the head moves in {int(taken.sum())} shapes, by {degrees[taken].max():.2f} degrees and {moved[taken].max():.2f} "
-        f"mm at most: that was taken out"
+        f"the head moves in {int(taken.sum())} shapes, by {degrees[taken].max():.2f} degrees and "
+        f"{moved[taken].max():.2f} mm at most: that was taken out"
     )
     return dataclasses.replace(capture, vertices=vertices, jaw_points=jaw_points, notes=(*capture.notes, note))
