@@ -49,13 +49,19 @@ def hiding_shapes(names: Sequence[str], vertices: Sequence[np.ndarray] | np.ndar
 
 def repeated_shapes(names: Sequence[str], vertices: np.ndarray) -> dict[str, tuple[str, float]]:
     """The shapes of vertices (N+1, V, 3), the neutral first, that are a multiple of another: the other, and how much of
-    it they are. Of those that show the same the strongest stays, and the first of those that are equally strong."""
+    it they are.
+
+    Of those that show the same the strongest stays, and of equally strong ones that with the shortest name.
+    """
     offsets = (vertices[1:] - vertices[0]).reshape(len(vertices) - 1, -1)
     products = offsets @ offsets.T
     strength = np.sqrt(products.diagonal())
     found: dict[str, tuple[str, float]] = {}
     kept: list[int] = []
-    for index in sorted(range(len(strength)), key=lambda each: -np.round(strength[each] / strength.max(), 3)):
+    order = [
+        (-round(float(value / strength.max()), 3), len(names[index + 1]), index) for index, value in enumerate(strength)
+    ]
+    for _, _, index in sorted(order):
         if strength[index] == 0:
             continue
         for other in kept:
