@@ -14,6 +14,7 @@ from .constraints import Constraints
 from .jaw import decompose_jaw
 from .rigid import apply_motion
 from .topology import Topology
+from .working_mesh import WorkingMesh, working_mesh
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class Actor:
     def mirror(self) -> np.ndarray:
         """(2, 3) float64 a point of the face's mirror plane, and its unit normal; it takes a second if not kept."""
         return mirror_plane(self.neutral, self.topology.triangles()) if self.kept_mirror is None else self.kept_mirror
+
+    @cached_property
+    def working(self) -> WorkingMesh:
+        """The part of the mesh that is worked on: without copies of vertices, loose ones, and a body that is still."""
+        return working_mesh(self.shapes(), self.topology)
 
     def shapes(self) -> np.ndarray:
         """(N+1, V, 3) float64: the neutral and s_i = LBS(s0, T_i, k) + e_i, exact on the registered meshes."""

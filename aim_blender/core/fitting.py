@@ -20,9 +20,11 @@ from .fitting_neural import fit_neural
 from .fitting_session import FittingSession, error_figures
 from .fitting_settings import FittingSettings
 from .head import moves, without_head
+from .performance_space import in_actor_axes
 from .performances import Performance, Presence, check_performance, to_millimetres
 from .takes import Take
 from .timeline import Timeline
+from .working_actor import whole_take, working_actor, working_performance
 
 Report = Callable[[dict], None]
 
@@ -49,6 +51,26 @@ def fit_performance(
     """
     settings = settings or FittingSettings()
     report = report or (lambda _: None)
+    performance, turned = in_actor_axes(performance, actor.neutral)
+    some = None if actor.working.is_whole else working_performance(performance, actor)
+    if some is None:
+        take = _fit(actor, performance, settings, report, cache, checkpoint_folder)
+    else:
+        take = whole_take(_fit(working_actor(actor), some, settings, report, cache, checkpoint_folder), actor)
+    if turned:
+        take.figures["notes"] = [turned, *take.figures["notes"]]
+    return take
+
+
+def _fit(
+    actor: Actor,
+    performance: Performance,
+    settings: FittingSettings,
+    report: Report,
+    cache: Path | None,
+    checkpoint_folder: Path | None,
+) -> Take:
+    """As fit_performance, of all points of an actor's mesh."""
     performance, unit_factor = to_millimetres(performance, actor.neutral, actor.topology)
     presence = check_performance(performance, actor.neutral, actor.topology)
     total = len(performance.vertices)

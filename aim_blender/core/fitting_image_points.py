@@ -24,11 +24,11 @@ from .fitting_settings import check_choices
 from .image_points import ImagePoints, LandmarkMap, bind_landmarks
 from .jaw import compose_jaw, decompose_jaw
 from .jaw_of_frame import PlausibleJaw
-from .modes import laplacian_modes
 from .points import Binding
 from .rigid import motion_columns
 from .takes import Take
 from .timeline import Timeline
+from .working_actor import modes_of
 
 Report = Callable[[dict], None]
 
@@ -112,8 +112,7 @@ class ImageSolver:
     """Head, jaw and weights of a frame, from what cameras see of P points of the mesh."""
 
     def __init__(self, actor: Actor, binding: Binding, settings: ImageFittingSettings) -> None:
-        count = min(settings.modes, len(actor.bone) - 2)
-        self.modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
+        self.modes, eigenvalues = modes_of(actor, settings.modes)
         names = len(actor.names)
         moved = (actor.shapes()[1:] - actor.neutral).transpose(1, 0, 2)  # (V, N, 3)
         self.hinge = actor.hinge

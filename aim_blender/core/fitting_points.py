@@ -20,10 +20,10 @@ from .errors import InputError
 from .fitting_settings import check_choices
 from .head import moves, robust_registration, stillness, without_head
 from .jaw_of_frame import JawOfPoints
-from .modes import laplacian_modes
 from .points import Binding, PointPerformance, bind_points
 from .takes import Take
 from .timeline import Timeline
+from .working_actor import modes_of
 
 Report = Callable[[dict], None]
 
@@ -64,11 +64,9 @@ class PointSolver:
         known_modes: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
         """known_modes: modes (V, M') and their eigenvalues (M',), as many as the settings ask for or more."""
-        count = min(settings.modes, len(actor.bone) - 2)
-        if known_modes is None:
-            triangles = actor.topology.triangles()
-            known_modes = laplacian_modes(actor.neutral, triangles, count, equal_vertices=True)
-        modes, eigenvalues = known_modes[0][:, :count], known_modes[1][:count]
+        count = settings.modes
+        modes, eigenvalues = modes_of(actor, count) if known_modes is None else known_modes
+        modes, eigenvalues = modes[:, :count], eigenvalues[:count]
         self.modes = modes  # (V, M)
         names = len(actor.names)
         at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), binding.of_fields(actor.expressions))

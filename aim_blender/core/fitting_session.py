@@ -18,8 +18,8 @@ from .fitting_settings import FittingSettings
 from .head import estimate_head, stillness
 from .jaw_of_frame import JawOfFrame
 from .model import linear_blend_skinning
-from .modes import laplacian_modes
 from .rigid import recentred
+from .working_actor import modes_of
 
 ROBUST_ROUNDS = 2
 OUTLIER_SPREADS = 20.0  # times the median distance of a frame: nearer, a point is no outlier
@@ -56,8 +56,7 @@ class FittingSession:
         self.centre = actor.neutral.mean(0)
         found = load_factor(cache, actor, settings) if cache is not None else None
         if found is None:
-            count = min(settings.modes, len(actor.neutral) - 2)
-            modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
+            modes, eigenvalues = modes_of(actor, settings.modes)
             modes = modes.astype(np.float32)
             factor = None
         else:

@@ -37,6 +37,9 @@ from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
 from .networks import Activation
 from .preparation import SPACES, Preparation, Space, prepare
 from .schedule import PHASES, WINDOW, Schedule
+from .stabilizing import stabilized
+from .working_actor import whole_actor, working_capture
+from .working_mesh import working_mesh
 
 Report = Callable[[dict], None]
 
@@ -336,7 +339,7 @@ def learn_actor(
     checkpoint_folder: Path | None = None,
     history: list[dict[str, Any]] | None = None,
 ) -> Actor:
-    """Learn an actor.
+    """Learn an actor, for all vertices of the capture's mesh, from those that are worked on (working_mesh.py).
 
     report is called with {"message", "done", "total", "error_mm", "remaining_s"}; if it raises Cancelled, a checkpoint
     is saved first. If a GPU's steps cannot be captured as a graph, that is reported once and stands in the notes.
@@ -346,6 +349,8 @@ def learn_actor(
     """
     settings = settings or LearningSettings()
     report = report or (lambda _: None)
+    work = working_mesh(capture.vertices, capture.topology)
+    whole, capture = capture, stabilized(working_capture(capture, work))
     report({"message": "Tracing bones and jaw", "done": 0, "total": settings.iterations})
     preparation = prepare(capture, settings.without, settings.space)
     learner = Learner(capture, settings, preparation)
@@ -400,4 +405,4 @@ def learn_actor(
         history.extend(learner.history)
     actor = finish_actor(capture, learner.model.cpu().eval(), preparation, dataclasses.asdict(settings))
     actor.figures.update(learning_s=seconds, iterations=schedule.iteration)
-    return actor
+    return whole_actor(actor, whole, work)

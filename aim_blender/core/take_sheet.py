@@ -13,6 +13,7 @@ from .actor import Actor
 from .drawing import draw, filling, seen_from
 from .evaluation import placed_frames
 from .inspection import upright
+from .performance_space import in_actor_axes
 from .performances import Performance, to_millimetres
 from .takes import Take
 from .whole_files import written_whole
@@ -75,6 +76,7 @@ def _performed(actor: Actor, performance: Performance, frames: np.ndarray) -> np
     """(f, V, 3) mm some frames (f,) of a performance, which may be too large to be read whole."""
     index = np.searchsorted(performance.frames, frames)
     part = replace(performance, vertices=performance.vertices[index], frames=frames, confidence=None)
+    part, _ = in_actor_axes(part, actor.neutral)
     return to_millimetres(part, actor.neutral, actor.topology)[0].vertices.astype(np.float64)
 
 
