@@ -15,6 +15,7 @@ table. The columns:
     write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
     start end     the frames that are wanted; step: every how many; first: the number the first one gets
     fps           frames a second of what is written, converted from the performance's own
+    performance_fps  frames a second of the performance itself, instead of what its file says
     solver modes ridge smoothness largest_weight outlier_mm temporal head device iterations warm_start seed camera
     landmarks     how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
     strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
@@ -42,7 +43,7 @@ from .tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFF
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = (*FITTING_CHOICES, "camera", "landmarks")
+FIT = (*FITTING_CHOICES, "camera", "landmarks", "performance_fps")
 RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
@@ -66,6 +67,7 @@ COLUMNS = {
     "step": COUNT,
     "first": WHOLE,
     "fps": NUMBER,
+    "performance_fps": NUMBER,
     "modes": COUNT,
     "ridge": NUMBER,
     "smoothness": NUMBER,
@@ -87,7 +89,7 @@ COLUMNS = {
     "reduce_keys_mm": NUMBER,
     **dict.fromkeys(CHOICES, TEXT),
 }
-ABOVE_ZERO = ("fps", "tolerance_mm")
+ABOVE_ZERO = ("fps", "performance_fps", "tolerance_mm")
 
 
 @dataclass(frozen=True)
