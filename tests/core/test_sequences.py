@@ -21,7 +21,7 @@ TOPOLOGY = Topology.from_padded(QUADS, POINTS)
 
 def height(number: float) -> np.ndarray:
     """The mesh of a frame: its number can be read off it."""
-    return NEUTRAL + [0.0, 0.0, number]
+    return NEUTRAL + np.array([0.0, 0.0, number])
 
 
 def write_sequence(folder, numbers, name="take_{}.obj"):
