@@ -11,7 +11,7 @@ import numpy as np
 
 from . import large_arrays
 from .archives import Archive, open_archive
-from .capture_checks import check_finite, check_follow, edge_lengths
+from .capture_checks import check_finite, check_follow, check_near, edge_lengths
 from .errors import UNREADABLE, InputError, reason
 from .frame_numbers import checked_frames
 from .large_arrays import room_for
@@ -135,6 +135,7 @@ def check_performance(performance: Performance, neutral: np.ndarray, topology: T
         for name, points in zip(names, vertices, strict=True):
             if np.isinf(points).any():
                 check_finite(name, points)
+            check_near(name, points)
         if trust is None:
             check_follow(names, vertices, "the actor's neutral", neutral, topology, PERFORMED_TORN_SHARE)
             sum_of_trust += len(vertices)

@@ -27,7 +27,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 import re
 import tomllib
@@ -89,6 +88,7 @@ COLUMNS = {
     "reduce_keys_mm": NUMBER,
     **dict.fromkeys(CHOICES, TEXT),
 }
+LARGEST_NUMBER = 2.0**63
 ABOVE_ZERO = ("fps", "performance_fps", "tolerance_mm")
 
 
@@ -329,6 +329,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
     if kind == LIST:
         return _listed(where, name, value)
     if name == "pairs" and isinstance(value, dict):
+        if not all(isinstance(each, str) for each in value.values()):
+            raise InputError(f"{label}: each expression must have the name of one, or an empty text")
         return value
     if kind == FLAG:
         found = {"true": True, "false": False}.get(str(value).lower())
@@ -345,10 +347,13 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    if not math.isfinite(number):
-        raise InputError(f"{label}: {value!r} is not a number")
+    if not abs(number) <= LARGEST_NUMBER:
+        shown = repr(value)
+        raise InputError(
+            f"{label}: {shown[:40] + ' ...' if len(shown) > 44 else shown} is not a number that can be used"
+        )
     if kind in (WHOLE, COUNT):
         if number != int(number) or (kind == COUNT and number < 1):
             raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
@@ -361,7 +366,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
 def _listed(where: str, name: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         return [part.strip() for part in re.split(r"[|;]", value) if part.strip()]
-    if isinstance(value, list) and all(isinstance(each, (str, dict)) for each in value):
+    kinds = (str, dict) if name == "targets" else str
+    if isinstance(value, list) and all(isinstance(each, kinds) for each in value):
         return value
     raise InputError(f"{where}, column {name}: {value!r} is not a list")
 
