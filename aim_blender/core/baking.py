@@ -59,7 +59,7 @@ class Bake:
     def save(self, path: Path) -> None:
         """Write bake.npz, whole or not at all. Raises InputError if it could not be read again, OSError if it cannot be
         written."""
-        arrays = {
+        arrays: dict[str, Any] = {
             "corners": self.topology.corners,
             "sizes": self.topology.sizes,
             "neutral": self.neutral,

@@ -169,8 +169,9 @@ def _read_json(path: Path, fps: float | None) -> ImagePoints:
         raise ValueError(f"a point lies at {np.nanmax(np.abs(pixels)):.3g} pixels")
     vertices = np.full(len(names), -1)
     numbers = np.array([int(entry["frame"]) for entry in entries], dtype=np.int64)
-    indices = (np.array(each, dtype=np.int64) for each in (frame, point, camera))
-    rows = PointRows(names, tuple(cameras) or (None,), *indices, pixels, np.array(trust), vertices, None)
+    frame_of, point_of, camera_of = (np.array(each, dtype=np.int64) for each in (frame, point, camera))
+    listed = tuple(cameras) or (None,)
+    rows = PointRows(names, listed, frame_of, point_of, camera_of, pixels, np.array(trust), vertices, None)
     return _gathered(rows, numbers, fps or checked_fps(float(data.get("fps", DEFAULT_FPS))), path)
 
 

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sequences of meshes and mesh caches as people have them: numbers, gaps, strays, rates, samples between frames."""
 
+import json
 import struct
 
 import numpy as np
 import pytest
 
 from aim_blender.core.errors import InputError
+from aim_blender.core.files import load_take, save_actor
 from aim_blender.core.fitting import FittingSettings, fit_performance
 from aim_blender.core.mesh_caches import write_cache
 from aim_blender.core.meshes import write_mesh
 from aim_blender.core.performances import read_performance
 from aim_blender.core.topology import Topology
+from aim_blender.jobs.command_line import main
 from tests.core.mesh_files import write_mdd
 from tests.core.tiny_capture import POINTS, grid, shapes
 
@@ -27,7 +30,7 @@ def height(number: float) -> np.ndarray:
 def write_sequence(folder, numbers, name="take_{}.obj"):
     folder.mkdir(exist_ok=True)
     for number in numbers:
-        write_mesh(folder / name.format(number), height(number), TOPOLOGY)
+        write_mesh(folder / name.format(number), height(number if abs(number) < 10**6 else 0), TOPOLOGY)
     return folder
 
 
@@ -125,6 +128,37 @@ def test_a_given_rate_counts(tmp_path):
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match="frame rate is"):
             read_performance(folder, fps=wrong)
+
+
+def test_the_rate_is_an_option_of_the_command_line_and_a_column_of_a_table(tmp_path, tiny, capsys):
+    actor, performance = tiny
+    save_actor(actor, tmp_path / "A.actor.safetensors")
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    for number, points in zip((9, 10, 12), performance.vertices, strict=False):
+        write_mesh(folder / f"take_{number}.obj", points, TOPOLOGY)
+    take = tmp_path / "T.take.safetensors"
+    given = ["fit", str(tmp_path / "A.actor.safetensors"), str(folder), "--out", str(take), "--modes", "6"]
+    assert main([*given, "--fps", "59.94", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing_frames"] == [11]
+    found = load_take(take)
+    assert (found.fps, found.frames.tolist()) == (59.94, [9, 10, 11, 12])
+    assert main([*given, "--fps", "0"]) == 2
+    assert "the performance's frame rate is 0" in capsys.readouterr().err
+    table = tmp_path / "shots.csv"
+    table.write_text("actor,performance,performance_fps,write,modes\nA.actor.safetensors,shot,50,mdd,6\n")
+    assert main(["batch", str(table), "--out", str(tmp_path / "out")]) == 0
+    assert load_take(tmp_path / "out" / "shot" / "shot.take.safetensors").fps == 50.0
+    capsys.readouterr()
+    # Errors are measured at the same frames as were fitted.
+    cache = tmp_path / "shot.mdd"
+    write_mdd(cache, performance.vertices[:3], fps=12.0)
+    given = [str(tmp_path / "A.actor.safetensors"), str(cache)]
+    assert main(["fit", *given, "--out", str(take), "--modes", "6", "--fps", "24"]) == 0
+    assert main(["errors", given[0], str(take), given[1], "--out", str(tmp_path / "errors.npz")]) == 0
+    with np.load(tmp_path / "errors.npz") as errors:
+        assert errors["frames"].tolist() == [1, 3, 5]
+        assert np.isfinite(errors["errors"]).all()
 
 
 # -- caches -----------------------------------------------------------------------------------------------------------
