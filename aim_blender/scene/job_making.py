@@ -117,7 +117,7 @@ def prepare_fitting(
         take_name = performance.stem if performance.is_file() else performance.name
         given: dict[str, Any] = {"performance": str(performance)}
         if source.fps:
-            given["performance_fps"] = round(source.fps, 6)
+            given["performance_fps"] = round(source.fps, 4)  # 59.94, not its nearest float32
     else:
         take_name = reader.name
         try:
