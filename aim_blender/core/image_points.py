@@ -16,7 +16,7 @@ from .errors import UNREADABLE, InputError, reason
 from .frame_numbers import checked_frames
 from .performances import DEFAULT_FPS, check_given_fps, checked_fps
 from .point_tables import LARGEST, PointRows, check_fullness, read_point_table
-from .points import Binding, checked_confidence
+from .points import Binding, checked_confidence, whole_number
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _read_json(path: Path, fps: float | None) -> ImagePoints:
                 continue
             if len(position) != 2:
                 raise ValueError(f"the position {position} of {names[index]!r} does not have two numbers")
-            frame.append(int(entry["frame"]))
+            frame.append(whole_number(entry["frame"]))
             camera.append(cameras.setdefault(None if seen_by is None else str(seen_by), len(cameras)))
             point.append(index)
             places.append([math.nan if value is None else float(value) for value in position])
@@ -168,7 +168,7 @@ def _read_json(path: Path, fps: float | None) -> ImagePoints:
     if np.nanmax(np.abs(pixels), initial=0.0) > LARGEST:
         raise ValueError(f"a point lies at {np.nanmax(np.abs(pixels)):.3g} pixels")
     vertices = np.full(len(names), -1)
-    numbers = np.array([int(entry["frame"]) for entry in entries], dtype=np.int64)
+    numbers = np.array([whole_number(entry["frame"]) for entry in entries], dtype=np.int64)
     frame_of, point_of, camera_of = (np.array(each, dtype=np.int64) for each in (frame, point, camera))
     listed = tuple(cameras) or (None,)
     rows = PointRows(names, listed, frame_of, point_of, camera_of, pixels, np.array(trust), vertices, None)

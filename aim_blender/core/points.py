@@ -139,7 +139,7 @@ def _read_json(path: Path, fps: float | None) -> PointPerformance:
         positions,
         checked_confidence(confidence),
         np.array([_vertex(point.get("vertex")) for point in points], dtype=np.int64),
-        checked_frames(np.array([int(frame["frame"]) for frame in frames], dtype=np.int64)),
+        checked_frames(np.array([whole_number(frame["frame"]) for frame in frames], dtype=np.int64)),
         fps or checked_fps(float(data.get("fps", DEFAULT_FPS))),
         str(path),
     )
@@ -163,9 +163,17 @@ def _read_csv(path: Path, fps: float | None) -> PointPerformance:
     )
 
 
+def whole_number(value: Any) -> int:
+    """A frame or vertex as a JSON file has it. Raises ValueError if it is none."""
+    number = int(value)
+    if isinstance(value, bool) or number != float(value):
+        raise ValueError(f"{value!r} is not a whole number, as a frame or a vertex is")
+    return number
+
+
 def _vertex(value: Any) -> int:
     """The vertex a point is bound to, -1 for none."""
-    vertex = -1 if value is None else int(value)
+    vertex = -1 if value is None else whole_number(value)
     if not -1 <= vertex < 2**31:
         raise ValueError(f"a point is on vertex {vertex}; vertices count from 0")
     return vertex

@@ -174,6 +174,11 @@ FRAME = '{"frame": 1, "positions": [[0, 0, 0]]}'
         ("a.json", f'{{"points": [{{"name": "a", "vertex": -7}}], "frames": [{FRAME}]}}', "vertex -7"),
         ("a.json", f'{{"points": [{{"name": "a"}}], "frames": [{FRAME}], "fps": NaN}}', "nan frames a second"),
         ("a.json", "[" * 100000, "nested too deep"),
+        (
+            "a.json",
+            '{"points": [{"name": "a"}], "frames": [{"frame": 1.5, "positions": [null]}]}',
+            "1.5 is not a whole",
+        ),
         ("a.csv", "frame,name,x,y\n1,a,0,0\n", "'frame, name, x, y', in which z is missing"),
         ("a.csv", "frame,name,x,y,z\n99999999999,a,0,0,0\n", "beyond 1000000000"),
         ("a.csv", "frame,name,x,y,z\n1,a,0,0,high\n", "line 2 'high' is not a number"),
