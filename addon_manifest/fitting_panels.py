@@ -47,6 +47,7 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     kind = state.performance_kind
     if kind == "FOLDER":
         column.prop(state, "performance_folder")
+        column.prop(state.sources, "performance_fps")
         return
     if kind == "OBJECT":
         column.prop(state, "performance_object", text="Object")

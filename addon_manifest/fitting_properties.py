@@ -61,6 +61,15 @@ class AimSources(bpy.types.PropertyGroup):
         soft_max=24,
         max=1000,
     )
+    performance_fps: FloatProperty(
+        name="Frame Rate",
+        description="Frames a second of the file; 0 takes what the file says, or 24 where it says nothing. Frame "
+        "numbers stay those of the file",
+        default=0.0,
+        min=0.0,
+        soft_max=120.0,
+        max=1000.0,
+    )
     views: CollectionProperty(type=AimView)
     active_view: IntProperty(name="Chosen", description="The camera that is chosen in the list")
     landmarks: CollectionProperty(type=AimImageLandmark)

@@ -35,6 +35,12 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         description="A folder with one mesh a frame, or a file of meshes or points; empty takes the scene's choice",
         subtype="FILE_PATH",
     )
+    fps: FloatProperty(
+        name="Frame Rate",
+        description="Frames a second of the file; 0 takes the scene's setting, which may leave it to the file",
+        min=0.0,
+        max=1000.0,
+    )
     points: StringProperty(
         name="Points", description="A collection whose objects are points; empty takes the scene's choice"
     )
@@ -113,7 +119,8 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         kind = "FOLDER" if self.folder else "POINTS" if self.points else "OBJECT" if self.object_name else ""
         kind = kind or state.performance_kind
         if kind == "FOLDER":
-            return PerformanceSource(None, folder=self.folder or state.performance_folder)
+            fps = self.fps or state.sources.performance_fps
+            return PerformanceSource(None, folder=self.folder or state.performance_folder, fps=fps)
         item = state.performance_object
         if self.object_name:
             item = scene.objects.get(self.object_name)

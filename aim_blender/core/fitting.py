@@ -132,7 +132,7 @@ def _fit(
             "unit_factor": unit_factor,
             "missing_points": presence.points,
             "outliers": outliers,
-            "notes": notes_on(timeline, unit_factor, presence.points, outliers),
+            "notes": [*performance.notes, *notes_on(timeline, unit_factor, presence.points, outliers)],
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
         },

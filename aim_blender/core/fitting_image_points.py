@@ -302,7 +302,7 @@ def fit_image_points(
             compare(frame, *solver.off(view, head[frame], jaw[frame], coefficients[frame]))
     seconds = time.perf_counter() - start
     unplaced = [name for name in points.names if name not in landmarks.places]
-    notes = []
+    notes = list(points.notes)
     if unplaced:
         notes.append(f"{len(unplaced)} points have no place on the mesh and were left out, such as {unplaced[0]!r}")
     notes += timeline.notes("show too few points")

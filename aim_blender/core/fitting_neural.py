@@ -295,9 +295,11 @@ class NeuralFitter:
         numbers = {"step_count": self.step_count}
         save_training(path, self.model, self.optimiser, self.generator, numbers, self.origin)
 
-    def restore(self, path: Path) -> bool:
-        """Continue from what save() wrote. False if there is nothing, it is damaged, or of another fit."""
-        found = restore_training(path, self.model, self.optimiser, self.generator, ("step_count",), self.origin)
+    def restore(self, path: Path, tell: Callable[[str], None] = lambda _: None) -> bool:
+        """Continue from what save() wrote. False if there is nothing, it is damaged, which `tell` is told, or of
+        another fit."""
+        numbers = ("step_count",)
+        found = restore_training(path, self.model, self.optimiser, self.generator, numbers, self.origin, tell)
         if found is not None:
             self.step_count = found[0]["step_count"]
         return found is not None
@@ -337,7 +339,7 @@ def fit_neural(
     fitter = NeuralFitter(actor, performance, closed, settings)
     checkpoint = checkpoint_folder / "fitting.safetensors" if checkpoint_folder else None
     if checkpoint:
-        fitter.restore(checkpoint)
+        fitter.restore(checkpoint, lambda text: report({"message": text, "done": 0, "total": fitter.steps}))
     setup_seconds = time.monotonic() - start
     start = last_report = last_checkpoint = time.monotonic()
     first_step = fitter.step_count

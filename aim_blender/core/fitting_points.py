@@ -205,7 +205,7 @@ def fit_points(
             "points": count,
             "missing_points": int((trust[there] == 0).sum()),
             "outliers": int((~believed & (trust > 0))[there].sum()),
-            "notes": timeline.notes("have too few points"),
+            "notes": [*points.notes, *timeline.notes("have too few points")],
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
         },

@@ -307,9 +307,10 @@ class Learner:
         metadata = self.origin | {"history": json.dumps(self.history), "schedule": json.dumps(schedule)}
         save_training(path, self.model, self.optimiser, self.generator, numbers, metadata)
 
-    def restore(self, path: Path) -> bool:
-        """Continue from what save() wrote. False if there is nothing, it is damaged, or of other settings or meshes."""
-        found = restore_training(path, self.model, self.optimiser, self.generator, ("threads",), self.origin)
+    def restore(self, path: Path, tell: Callable[[str], None] = lambda _: None) -> bool:
+        """Continue from what save() wrote. False if there is nothing, it is damaged, which `tell` is told, or of other
+        settings or meshes."""
+        found = restore_training(path, self.model, self.optimiser, self.generator, ("threads",), self.origin, tell)
         if found is None:
             return False
         numbers, metadata = found
@@ -356,7 +357,7 @@ def learn_actor(
     learner = Learner(capture, settings, preparation)
     checkpoint = checkpoint_folder / "learning.safetensors" if checkpoint_folder else None
     if checkpoint:
-        learner.restore(checkpoint)
+        learner.restore(checkpoint, lambda text: report({"message": text, "done": 0, "total": settings.iterations}))
     if learner.device.type == "cpu":
         learner.set_threads()
     schedule = learner.schedule

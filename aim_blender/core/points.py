@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import numpy as np
 
 from .actor import Actor
 from .errors import UNREADABLE, InputError, reason
-from .performances import DEFAULT_FPS, checked_fps, checked_frames
+from .frame_numbers import checked_frames
+from .performances import DEFAULT_FPS, check_given_fps, checked_fps
+from .point_tables import LARGEST, read_point_table
 
 NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
 
@@ -44,7 +46,8 @@ class PointPerformance:
     """positions: (F, P, 3) float64 mm, not a number where a point is missing. confidence: (F, P) in [0, 1].
 
     names: of the P points. vertices: (P,) the vertex each belongs to, -1 where the file does not say.
-    frames: (F,) int32 frame numbers. fps: frames a second. source: the file, for messages.
+    frames: (F,) int32 frame numbers. fps: frames a second. source: the file, for messages. notes: what to say of how it
+    was read.
     """
 
     names: tuple[str, ...]
@@ -54,17 +57,20 @@ class PointPerformance:
     frames: np.ndarray
     fps: float
     source: str
+    notes: tuple[str, ...] = ()
 
 
-def read_points(path: Path) -> PointPerformance:
-    """Points from JSON or CSV.
+def read_points(path: Path, fps: float | None = None) -> PointPerformance:
+    """Points from JSON or CSV. fps: frames a second, instead of what the file says, or of DEFAULT_FPS.
 
     JSON: {"fps": 24, "points": [{"name": "chin", "vertex": 12}, ...], "frames": [{"frame": 1, "positions": [[x, y, z],
     null, ...], "confidence": [...]}, ...]}; vertex, fps and confidence may be left out. CSV: columns frame, name, x,
-    y, z and, if known, confidence and vertex. Lengths are mm. Raises InputError, naming the file, for anything else.
+    y, z and, if known, confidence and vertex, in whatever spelling core/point_tables.py knows. Lengths are mm. A place
+    of exactly 0, 0, 0 means that the point is not there. Raises InputError, naming the file, for anything else.
     """
+    check_given_fps(fps)
     try:
-        performance = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json(path)
+        performance = _read_csv(path, fps) if path.suffix.lower() == ".csv" else _read_json(path, fps)
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as points: {reason(error)}") from error
     if performance.positions.shape[0] == 0 or performance.positions.shape[1] == 0:
@@ -104,67 +110,71 @@ def bind_points(actor: Actor, points: PointPerformance) -> Binding:
     return Binding(corners, shares)
 
 
-def _read_json(path: Path) -> PointPerformance:
-    data = json.loads(path.read_text(encoding="utf-8"))
+def _read_json(path: Path, fps: float | None) -> PointPerformance:
+    data = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(data, dict):
         raise ValueError("it is not an object with points and frames")
     points, frames = data["points"], data["frames"]
-    if len({point["name"] for point in points}) < len(points):
+    if not all(isinstance(each, dict) for listed in (points, frames) for each in listed):
+        raise ValueError("its points and frames are not lists of objects")
+    if len({str(point["name"]) for point in points}) < len(points):
         raise ValueError("two points have one name")
+    for frame in frames:
+        if len(frame["positions"]) != len(points):
+            found = len(frame["positions"])
+            raise ValueError(f"frame {frame['frame']} has {found} positions for {len(points)} points")
     positions = np.full((len(frames), len(points), 3), np.nan)
     confidence = np.ones((len(frames), len(points)))
     for index, frame in enumerate(frames):
-        found = frame["positions"]
-        if len(found) != len(points):
-            raise ValueError(f"frame {frame['frame']} has {len(found)} positions for {len(points)} points")
-        for place, position in enumerate(found):
+        for place, position in enumerate(frame["positions"]):
             if position is not None:
                 positions[index, place] = _position(position)
         if frame.get("confidence") is not None:
             confidence[index] = frame["confidence"]
+    positions[~np.isfinite(positions).all(-1) | (positions == 0).all(-1)] = np.nan
+    if np.nanmax(np.abs(positions), initial=0.0) > LARGEST:
+        raise ValueError(f"a point lies at {np.nanmax(np.abs(positions)):.3g} mm; nothing of a face does")
     return PointPerformance(
         tuple(str(point["name"]) for point in points),
         positions,
-        _checked(confidence),
+        checked_confidence(confidence),
         np.array([_vertex(point.get("vertex")) for point in points], dtype=np.int64),
-        checked_frames(np.array([int(frame["frame"]) for frame in frames], dtype=np.int64)),
-        checked_fps(float(data.get("fps", DEFAULT_FPS))),
+        checked_frames(np.array([whole_number(frame["frame"]) for frame in frames], dtype=np.int64)),
+        fps or checked_fps(float(data.get("fps", DEFAULT_FPS))),
         str(path),
     )
 
 
-def _read_csv(path: Path) -> PointPerformance:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    names = tuple(dict.fromkeys(row["name"] for row in rows))
-    frames = sorted({int(row["frame"]) for row in rows})
-    place = {name: index for index, name in enumerate(names)}
-    time = {frame: index for index, frame in enumerate(frames)}
-    positions = np.full((len(frames), len(names), 3), np.nan)
-    confidence = np.ones((len(frames), len(names)))
-    vertices = np.full(len(names), -1, dtype=np.int64)
-    for row in rows:
-        at = time[int(row["frame"])], place[row["name"]]
-        positions[at] = _position([row["x"], row["y"], row["z"]])
-        if row.get("confidence"):
-            confidence[at] = float(row["confidence"])
-        if row.get("vertex"):
-            vertices[at[1]] = _vertex(row["vertex"])
+def _read_csv(path: Path, fps: float | None) -> PointPerformance:
+    rows = read_point_table(path, 3, fps)
+    frames, at = np.unique(rows.frame, return_inverse=True)
+    positions = np.full((len(frames), len(rows.names), 3), np.nan)
+    confidence = np.ones((len(frames), len(rows.names)))
+    positions[at, rows.point], confidence[at, rows.point] = rows.places, rows.confidence
     return PointPerformance(
-        names,
+        rows.names,
         positions,
-        _checked(confidence),
-        vertices,
-        checked_frames(np.array(frames, dtype=np.int64)),
-        DEFAULT_FPS,
+        checked_confidence(confidence),
+        rows.vertices,
+        checked_frames(frames),
+        fps or rows.fps or DEFAULT_FPS,
         str(path),
+        rows.notes,
     )
+
+
+def whole_number(value: Any) -> int:
+    """A frame or vertex as a JSON file has it. Raises ValueError if it is none."""
+    number = int(value)
+    if isinstance(value, bool) or number != float(value):
+        raise ValueError(f"{value!r} is not a whole number, as a frame or a vertex is")
+    return number
 
 
 def _vertex(value: Any) -> int:
     """The vertex a point is bound to, -1 for none."""
-    vertex = -1 if value is None else int(value)
-    if vertex < -1:
+    vertex = -1 if value is None else whole_number(value)
+    if not -1 <= vertex < 2**31:
         raise ValueError(f"a point is on vertex {vertex}; vertices count from 0")
     return vertex
 
@@ -172,10 +182,11 @@ def _vertex(value: Any) -> int:
 def _position(values: Any) -> list[float]:
     if len(values) != 3:
         raise ValueError(f"the position {values} does not have three numbers")
-    return [float(value) for value in values]
+    return [math.nan if value is None else float(value) for value in values]
 
 
-def _checked(confidence: np.ndarray) -> np.ndarray:
+def checked_confidence(confidence: np.ndarray) -> np.ndarray:
+    """The confidence. Raises ValueError unless all of it lies between 0 and 1."""
     if not ((confidence >= 0) & (confidence <= 1)).all():
         raise ValueError("a confidence is not between 0 and 1")
     return confidence

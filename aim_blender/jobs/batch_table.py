@@ -15,6 +15,7 @@ table. The columns:
     write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
     start end     the frames that are wanted; step: every how many; first: the number the first one gets
     fps           frames a second of what is written, converted from the performance's own
+    performance_fps  frames a second of the performance itself, instead of what its file says
     solver modes ridge smoothness largest_weight outlier_mm temporal head device iterations warm_start seed camera
     landmarks     how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
     strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
@@ -26,7 +27,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 import re
 import tomllib
@@ -42,7 +42,7 @@ from .tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFF
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = (*FITTING_CHOICES, "camera", "landmarks")
+FIT = (*FITTING_CHOICES, "camera", "landmarks", "performance_fps")
 RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
@@ -66,6 +66,7 @@ COLUMNS = {
     "step": COUNT,
     "first": WHOLE,
     "fps": NUMBER,
+    "performance_fps": NUMBER,
     "modes": COUNT,
     "ridge": NUMBER,
     "smoothness": NUMBER,
@@ -87,7 +88,8 @@ COLUMNS = {
     "reduce_keys_mm": NUMBER,
     **dict.fromkeys(CHOICES, TEXT),
 }
-ABOVE_ZERO = ("fps", "tolerance_mm")
+LARGEST_NUMBER = 2.0**63
+ABOVE_ZERO = ("fps", "performance_fps", "tolerance_mm")
 
 
 @dataclass(frozen=True)
@@ -327,6 +329,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
     if kind == LIST:
         return _listed(where, name, value)
     if name == "pairs" and isinstance(value, dict):
+        if not all(isinstance(each, str) for each in value.values()):
+            raise InputError(f"{label}: each expression must have the name of one, or an empty text")
         return value
     if kind == FLAG:
         found = {"true": True, "false": False}.get(str(value).lower())
@@ -343,10 +347,13 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    if not math.isfinite(number):
-        raise InputError(f"{label}: {value!r} is not a number")
+    if not abs(number) <= LARGEST_NUMBER:
+        shown = repr(value)
+        raise InputError(
+            f"{label}: {shown[:40] + ' ...' if len(shown) > 44 else shown} is not a number that can be used"
+        )
     if kind in (WHOLE, COUNT):
         if number != int(number) or (kind == COUNT and number < 1):
             raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
@@ -359,7 +366,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
 def _listed(where: str, name: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         return [part.strip() for part in re.split(r"[|;]", value) if part.strip()]
-    if isinstance(value, list) and all(isinstance(each, (str, dict)) for each in value):
+    kinds = (str, dict) if name == "targets" else str
+    if isinstance(value, list) and all(isinstance(each, kinds) for each in value):
         return value
     raise InputError(f"{where}, column {name}: {value!r} is not a list")
 

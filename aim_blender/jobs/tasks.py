@@ -106,7 +106,8 @@ def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figur
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally the choices of FITTING_CHOICES and the frames start to end.
+    """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end, and
+    performance_fps: frames a second of the performance, instead of what its file says.
 
     Points (.json, .csv) are fitted whole, and take those choices only that their settings have. With camera, a JSON
     file, they are points in its images, and landmarks says where they belong on the mesh. Beside the take
@@ -114,7 +115,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
     again.
     """
-    optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks")
+    optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.curves import save_error_curve, save_jaw_path
@@ -137,7 +138,8 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     if of_points:
         take = _fit_points(actor, source, arguments, report)
     else:
-        performance = within(read_performance(source, actor.topology), arguments.get("start"), arguments.get("end"))
+        performance = read_performance(source, actor.topology, arguments.get("performance_fps"))
+        performance = within(performance, arguments.get("start"), arguments.get("end"))
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, settings, report, cache, checkpoint)
     report({"message": "Writing the take"})
@@ -157,13 +159,14 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
     from ..core.fitting_points import PointFittingSettings, fit_points
     from ..core.points import read_points
 
+    fps = arguments.get("performance_fps")
     if arguments.get("solver") == "neural":
         raise InputError(f"{source} holds points, which only the closed form fits; leave out the solver")
     if not arguments.get("camera"):
         if arguments.get("landmarks"):
             raise InputError("landmarks say where points of images belong; give the camera of the images too")
         settings = PointFittingSettings(**_chosen_for_points(arguments, PointFittingSettings))
-        return fit_points(actor, read_points(source), settings, report)
+        return fit_points(actor, read_points(source, fps), settings, report)
     from ..core.cameras import read_cameras
     from ..core.fitting_image_points import ImageFittingSettings, fit_image_points
     from ..core.image_points import read_image_points, read_landmark_map
@@ -175,7 +178,7 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
         )
     return fit_image_points(
         actor,
-        read_image_points(source),
+        read_image_points(source, fps),
         read_cameras(Path(arguments["camera"])),
         read_landmark_map(Path(landmarks)),
         ImageFittingSettings(**_chosen_for_points(arguments, ImageFittingSettings)),
@@ -400,7 +403,7 @@ def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -
 
     report({"message": "Reading the performance"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
-    performance = read_performance(Path(arguments["performance"]), actor.topology)
+    performance = read_performance(Path(arguments["performance"]), actor.topology, take.fps)  # as it was fitted
     arrays = point_errors(actor, take, performance, report)
     save_arrays(out, arrays)
     found = arrays["errors"].astype(np.float32)

@@ -148,6 +148,13 @@ def _add_fit(verbs: Any) -> None:
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     _add_range(parser)
+    parser.add_argument(
+        "--fps",
+        dest="performance_fps",
+        type=float,
+        metavar="RATE",
+        help="of the performance, in frames a second (default: what its file says, or 24)",
+    )
 
 
 def _add_retarget(verbs: Any) -> None:

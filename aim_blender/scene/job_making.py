@@ -41,13 +41,15 @@ Preparation = Generator[tuple[str, float], None, JobFolder]
 @dataclass(frozen=True)
 class PerformanceSource:
     """What to fit: an object over frames (start, end, step); or the places of a collection's objects; or what the
-    scene's views show of points (images); or, if none of these is given, a folder of meshes or a file."""
+    scene's views show of points (images); or, if none of these is given, a folder of meshes or a file, with fps frames
+    a second, or as many as it says where this is 0."""
 
     item: bpy.types.Object | None
     start: int = 1
     end: int = 1
     step: int = 1
     folder: str = ""
+    fps: float = 0.0
     points: bpy.types.Collection | None = None
     images: bool = False
 
@@ -113,7 +115,9 @@ def prepare_fitting(
             )
         frame = meshes.rigid_part(meshes.matrix_array(neutral.matrix_world))
         take_name = performance.stem if performance.is_file() else performance.name
-        given = {"performance": str(performance)}
+        given: dict[str, Any] = {"performance": str(performance)}
+        if source.fps:
+            given["performance_fps"] = round(source.fps, 4)  # 59.94, not its nearest float32
     else:
         take_name = reader.name
         try:
