@@ -73,7 +73,7 @@ class LiveFit:
         motion = self.session.head(frame, trust) if head == "free" else np.eye(4)[None]
         still = without_head(frame, motion)
         found = self.session.solve(still, self.session.jaw(still, trust), trust)
-        distance = found.distance[found.distance.isfinite()]
+        distance = found.distance[~found.distance.isnan()]
         coefficients = found.coefficients[0].cpu().numpy()
         return self._frame(coefficients, found.jaw, motion, float(distance.mean()), float(distance.max()))
 
