@@ -119,7 +119,7 @@ class Handles:
         actor = session.actor
         self.binding = Binding.at(vertices)
         modes = min(PointFittingSettings.modes, session.modes.shape[1])
-        settings = PointFittingSettings(modes, HANDLE_RIDGE, HANDLE_SMOOTHNESS)
+        settings = PointFittingSettings(modes, HANDLE_RIDGE, HANDLE_SMOOTHNESS, largest_weight=0.0)
         self.solver = PointSolver(actor, self.binding, settings, (session.modes, session.eigenvalues))
         self.neutral = self.binding.of(actor.neutral)
         self.skin_weight = self.binding.of(actor.skin_weight)
