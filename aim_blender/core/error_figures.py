@@ -14,6 +14,7 @@ STEPS_OF_OCTAVE = 9  # bits: 512 bins from a distance to twice that, so a quanti
 SHIFT = 23 - STEPS_OF_OCTAVE  # a positive float32's bits grow with it; those beyond this are dropped
 BINS = 1 << (31 - SHIFT)
 NAMED = 6  # points in a note
+TOLD = 1.2  # by how much the mean of all must exceed that of the points believed to be told beside it
 MOST = 0.5  # of the frames
 
 
@@ -124,6 +125,6 @@ class FitErrors:
             others = f"other {what}" if len(mostly) else what
             named = f": {listed(sometimes)}" if each_named else ""
             notes.append(f"{amount} {others} a frame lie far from what the face can do and were left out{named}")
-        if notes:
+        if notes and self.all.mean > TOLD * self.believed.mean:
             notes[-1] += f"; without them the error is {self.believed.mean:.2f} mm on the mean, not {self.all.mean:.2f}"
         return notes

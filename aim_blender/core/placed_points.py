@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Points of a performance, where the actor's face would have them: head, size and the face at rest taken into account."""
+"""Points of a performance where the actor's face would have them: head, size and the face at rest are seen to."""
 
 from __future__ import annotations
 
@@ -77,11 +77,8 @@ class PlacedPoints:
         return [] if self.rest is None else self.rest.notes(self.points.names)
 
     def figures(self) -> dict[str, Any]:
-        """rest_frame, rest_offset_mm and rest_scale; nothing where the points are the actor's own."""
-        if self.rest is None:
-            return {}
-        rest = self.rest
-        return {"rest_frame": rest.frame, "rest_offset_mm": rest.millimetres, "rest_scale": rest.scale}
+        """What is told of the rest frame; nothing where the points are the actor's own."""
+        return {} if self.rest is None else self.rest.figures()
 
     def refuse_if_most_are_lost(self, given: np.ndarray, believed: np.ndarray) -> None:
         """Raise InputError, with the likely reason, if most of what was given (F, P) is not believed (F, P)."""

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Points of somebody who is not the actor: what the two faces differ by at rest is no expression, and is taken off.
 
-The rest frame is the one nearest to how the face is when every shape does least: the tenth part of each shape's weights,
-one for the whole face, that lie lowest. Whether the points lie elsewhere because of another face or of an expression is
-told by what the actor's own shapes leave of it.
+The rest frame is the one nearest to how the face is when every shape does least: when its weight, one for the whole
+face, is where the lowest tenth of the frames have it. Whether the points lie elsewhere because of another face or of an
+expression is told by what the actor's own shapes leave of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import lsq_linear
@@ -34,8 +35,9 @@ class RestOffset:
     """What P points of a face at rest have more than the actor's, after turning and scaling it.
 
     frame: the rest frame's number. places: (P, 3) mm where the points are on that face at rest, in its own size, turned
-    and put as the actor's is. placement: (4, 4) rigid, what carries them to where they are in that frame. scale: of the actor's face against it. offset: (P, 3) mm in the actor's size. strange: (P,) bool points that belong
-    to another place than they say.
+    and put as the actor's is. placement: (4, 4) rigid, what carries them to where they are in that frame. scale: of the
+    actor's face against it. offset: (P, 3) mm in the actor's size. strange: (P,) bool points that belong to another
+    place than they say. middle: (3,) about which the faces differ in size.
     """
 
     frame: int
@@ -54,6 +56,10 @@ class RestOffset:
     def taken_off(self, still: np.ndarray) -> np.ndarray:
         """Points (..., P, 3) of that face, where its places are without head motion, as the actor's would be."""
         return self.middle + self.scale * (still - self.middle) - self.offset
+
+    def figures(self) -> dict[str, Any]:
+        """What is told of it beside a take's other figures."""
+        return {"rest_frame": self.frame, "rest_offset_mm": self.millimetres, "rest_scale": self.scale}
 
     def notes(self, names: tuple[str, ...]) -> list[str]:
         """What an artist should know."""
@@ -203,15 +209,9 @@ def rest_offset(
     found = robust_similarity(here, there)
     offset = np.zeros_like(neutral)
     offset[known] = found.of(here) - there
-    size = np.linalg.norm(offset[known], axis=1)
-    if not np.median(size) <= NO_FACE * spread_of(there):
-        raise InputError(
-            f"{source} is no face like the actor's: at rest, in frame {frames[calm.frame]}, its points lie "
-            f"{np.median(size):.0f} mm from where they belong, after turning and scaling; see which vertex each point "
-            "names, that left and right are not exchanged, and that they are of this mesh"
-        )
+    check_face(offset[known], there, int(frames[calm.frame]), source)
     strange = np.zeros(len(neutral), dtype=bool)
-    strange[known] = _strange(there, offset[known])
+    strange[known] = strange_points(there, offset[known])
     middle = there.mean(0)
     places = neutral.copy()
     places[known] = middle + (found.of(here) - middle) / found.scale
@@ -222,7 +222,18 @@ def rest_offset(
     return RestOffset(int(frames[calm.frame]), places, placement, found.scale, offset, strange, middle)
 
 
-def _strange(neutral: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def check_face(offset: np.ndarray, neutral: np.ndarray, frame: int, source: str) -> None:
+    """Raise InputError if points lie so far (P, 3) from where the neutral has them (P, 3) that they are no face."""
+    off = float(np.median(np.linalg.norm(offset, axis=1)))
+    if not off <= NO_FACE * spread_of(neutral):
+        raise InputError(
+            f"{source} shows no face like the actor's: at rest, in frame {frame}, its points lie {off:.0f} mm from "
+            "where they belong, after turning and scaling; see which place each names, that left and right are not "
+            "exchanged, and that they are of this mesh"
+        )
+
+
+def strange_points(neutral: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """(P,) bool where a point's offset (P, 3) is another than that of the points around it, on neutral (P, 3)."""
     apart = np.linalg.norm(neutral[:, None] - neutral, axis=-1)
     around = apart.argsort(1)[:, 1 : NEIGHBOURS + 1]

@@ -34,7 +34,7 @@ class Similarity:
 
 
 def robust_similarity(source: np.ndarray, target: np.ndarray, scaled: bool = True) -> Similarity:
-    """What carries most of source (P, 3) onto target (P, 3), whatever a few points do. scaled: it may change the size."""
+    """What carries most of source (P, 3) onto target (P, 3), whatever a few points do. scaled: it may change sizes."""
     weight = _near_the_middle(source) * _near_the_middle(target)
     for _ in range(ROUNDS):
         found = _similarity(source, target, weight / weight.sum(), scaled)

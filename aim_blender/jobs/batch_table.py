@@ -35,18 +35,19 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UNREADABLE, InputError, reason
-from ..core.fitting_settings import FittingSettings
+from ..core.fitting_settings import POINT_CHOICES, REST_CHOICES, FittingSettings
 from .folder import FORBIDDEN_IN_NAMES
 from .tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFFIX, TIMING_CHOICES
 
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = (*FITTING_CHOICES, "camera", "landmarks")
+FIT = (*FITTING_CHOICES, *POINT_CHOICES, "camera", "landmarks")
 RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
 FLAG = "true or false"
+REST = f"a frame, or {' or '.join(REST_CHOICES)}"
 CHOICES: dict[str, tuple[str, ...]] = {
     "solver": ("closed-form", "neural"),
     "head": ("auto", "free", "still"),
@@ -75,6 +76,7 @@ COLUMNS = {
     "iterations": COUNT,
     "warm_start": FLAG,
     "seed": WHOLE,
+    "rest_frame": REST,
     "camera": PATH,
     "landmarks": PATH,
     "correspondence": PATH,
@@ -341,13 +343,15 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         if kind == TEXT or not value:
             return value
         return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
+    if kind == REST and value in REST_CHOICES:
+        return value
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = float("nan")
     if not math.isfinite(number):
-        raise InputError(f"{label}: {value!r} is not a number")
-    if kind in (WHOLE, COUNT):
+        raise InputError(f"{label}: {value!r} is not {REST if kind == REST else 'a number'}")
+    if kind in (WHOLE, COUNT, REST):
         if number != int(number) or (kind == COUNT and number < 1):
             raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
         return int(number)
