@@ -12,11 +12,11 @@ from scipy.linalg import cho_factor, cho_solve
 
 from .closed_form import BOUND_TOLERANCE, RELAXATION
 
-# What a weight of 1 beyond its bounds costs at every point, in each round. Few points leave weights to the prior, so
-# they go further beyond: on 90 points 0.8, as whole meshes have it, takes five times the rounds.
-BOUND_MM = 2.5
-ROUNDS = 150
-PLACES = 1500  # at which the bounds are kept: sparse data have few modes, and these are smooth
+# What a weight of 1 beyond its bounds costs at every point, in each round of a stage. Few points leave weights to the
+# prior, so they go further beyond than those of whole meshes; where they go far, the later stages hold them.
+STAGES_MM = (2.5, 5.0, 10.0, 20.0)
+ROUNDS = 20
+PLACES = 1000  # at which the bounds are kept: sparse data have few modes, and these are smooth
 
 
 class BoundedWeights:
@@ -46,16 +46,15 @@ class BoundedWeights:
         have no bounds. points: how many count in Q. names: N. shift: (N,) weights that come on top.
         """
         lead = len(free) - self.modes.shape[1] * names
-        cost = BOUND_MM**2 * points / len(self.modes)
-        normal = normal.copy()
-        gram = cost * self.modes.T @ self.modes
-        for name in range(names):
-            normal[lead + name :: names, lead + name :: names] += gram
-        factor = cho_factor(normal, overwrite_a=True, check_finite=False)
         shift = np.broadcast_to(shift, (names,))
         weights = self._weights(free, names, shift)  # (S, N, F)
         wanted, push, found = weights.clip(self.least, self.most), np.zeros_like(weights), free
-        for _ in range(ROUNDS):
+        cost, factor = 0.0, None
+        for round_ in range(ROUNDS * len(STAGES_MM)):
+            if round_ % ROUNDS == 0:
+                before_cost, cost = cost, STAGES_MM[round_ // ROUNDS] ** 2 * points / len(self.modes)
+                push *= before_cost / cost
+                factor = self._factored(normal, cost, names, lead)
             whole = right.copy()
             aim = (wanted - push - shift[:, None]).reshape(len(weights), -1)
             whole[lead:] += cost * (self.modes.T @ aim).reshape(-1, free.shape[1])
@@ -67,6 +66,14 @@ class BoundedWeights:
             if np.abs(wanted - before).max() + self._beyond(weights).max() <= BOUND_TOLERANCE:
                 break
         return found
+
+    def _factored(self, normal: np.ndarray, cost: float, names: int, lead: int) -> tuple[np.ndarray, bool]:
+        held = normal.copy()
+        gram = cost * self.modes.T @ self.modes
+        for name in range(names):
+            held[lead + name :: names, lead + name :: names] += gram
+        factor: tuple[np.ndarray, bool] = cho_factor(held, overwrite_a=True, check_finite=False)
+        return factor
 
     def _weights(self, unknowns: np.ndarray, names: int, shift: np.ndarray | float) -> np.ndarray:
         """(S, N, F) of unknowns (U, F)."""

@@ -347,8 +347,8 @@ def fit_image_points(
     notes += errors.notes(names.__getitem__, "points")
     if (half := errors.all.quantile(0.5)) > NO_FIT_MM:
         notes.append(
-            f"half of the points are seen more than {half:.0f} mm from where the face has them: see where the landmarks "
-            "belong, and the camera"
+            f"half of the points are seen more than {half:.0f} mm from where the face has them: see where the "
+            "landmarks belong, and the camera"
         )
     return Take(
         names=actor.names,

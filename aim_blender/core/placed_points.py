@@ -37,7 +37,7 @@ class PlacedPoints:
         """trust: (F, P), 0 where there is no point. missing: (F,) bool frames without enough."""
         self.points, self.missing = points, missing
         self.neutral = binding.of(actor.neutral)
-        self.trust = trust.copy()
+        self.trust, self.given = trust.copy(), trust > 0
         self.positions = np.where(trust[..., None] > 0, points.positions, self.neutral)
         self.quiet = binding.of(stillness(actor)[:, None])[:, 0]
         self.head_choice = settings.head
@@ -69,8 +69,8 @@ class PlacedPoints:
             return without_head(self.positions, head)
         if self.head_choice == "still":  # but it may stand elsewhere
             head = np.tile(self.rest.placement, (len(head), 1, 1))
-        still = without_head(self.positions, head)
-        return np.where((self.trust > 0)[..., None], self.rest.taken_off(still), self.neutral)
+        still = self.rest.taken_off(without_head(self.positions, head))
+        return np.where(self.given[..., None], still, self.neutral)
 
     def notes(self) -> list[str]:
         """What an artist should know of them."""
@@ -121,4 +121,3 @@ class PlacedPoints:
         usual = np.nanmedian(np.where(self.trust > 0, distance, np.nan), axis=1, keepdims=True)
         wild = (self.trust > 0) & (distance > WILD_SPREADS * usual + WILD_REACHES * self.reach)
         self.trust[wild] = 0.0
-        self.positions[wild] = placed[wild]

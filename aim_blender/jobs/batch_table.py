@@ -15,8 +15,8 @@ table. The columns:
     write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
     start end     the frames that are wanted; step: every how many; first: the number the first one gets
     fps           frames a second of what is written, converted from the performance's own
-    solver modes ridge smoothness largest_weight outlier_mm temporal head device iterations warm_start seed camera
-    landmarks     how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
+    solver modes ridge smoothness largest_weight rest_frame outlier_mm temporal head device iterations warm_start seed
+    camera landmarks    how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
     strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
     tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
 """
