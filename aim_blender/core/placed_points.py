@@ -49,7 +49,13 @@ class PlacedPoints:
         self.rest = None
         if settings.outlier_mm > 0:
             self._leave_out_wild()
-        still = without_head(self.positions, self.head)
+        placement, head = np.eye(4), self.head
+        if self.head_choice == "still":  # but it may stand elsewhere
+            often = self.trust[there].sum(0)
+            middle = np.median(self.positions[there], axis=0)
+            placement = robust_registration(self.neutral, middle[None], (often * self.quiet)[None])[0]
+            head = np.tile(placement, (len(head), 1, 1))
+        still = without_head(self.positions, head)
         self.rest = rest_offset(
             still[there],
             self.trust[there],
@@ -61,14 +67,15 @@ class PlacedPoints:
         )
         if self.rest is not None:
             self.head = self._heads(self.rest.places, there)
-            self.trust[:, self.rest.strange] = 0.0
+            self.placement = placement @ self.rest.placement
+            self.trust[:, self.rest.strange > 0] = 0.0
 
     def still(self, head: np.ndarray) -> np.ndarray:
         """(F, P, 3) mm where the actor's face has the points, without the head's motion (F, 4, 4)."""
         if self.rest is None:
             return without_head(self.positions, head)
-        if self.head_choice == "still":  # but it may stand elsewhere
-            head = np.tile(self.rest.placement, (len(head), 1, 1))
+        if self.head_choice == "still":
+            head = np.tile(self.placement, (len(head), 1, 1))
         still = self.rest.taken_off(without_head(self.positions, head))
         return np.where(self.given[..., None], still, self.neutral)
 

@@ -60,10 +60,10 @@ def rest_in_images(
     seen = np.linalg.norm(offset, axis=1) > 0
     number = int(frames[asked[rest]])
     check_face(offset[seen], solver.neutral[seen], number, source)
-    strange = np.zeros(len(offset), dtype=bool)
-    strange[seen] = strange_points(solver.neutral[seen], offset[seen])
+    strange = np.zeros(len(offset))
+    strange[seen], offset[seen] = strange_points(solver.neutral[seen], offset[seen])
     for view in views.values():
-        view.trust[:, strange] = 0.0
+        view.trust[:, strange > 0] = 0.0
     places = solver.neutral + offset
     solver.neutral = places
     return RestOffset(number, places, np.eye(4), 1.0, offset, strange, places.mean(0))

@@ -36,8 +36,8 @@ class RestOffset:
 
     frame: the rest frame's number. places: (P, 3) mm where the points are on that face at rest, in its own size, turned
     and put as the actor's is. placement: (4, 4) rigid, what carries them to where they are in that frame. scale: of the
-    actor's face against it. offset: (P, 3) mm in the actor's size. strange: (P,) bool points that belong to another
-    place than they say. middle: (3,) about which the faces differ in size.
+    actor's face against it. offset: (P, 3) mm in the actor's size. strange: (P,) mm how far a point is from where its
+    neighbours say, if that is so far that it belongs elsewhere, else 0. middle: (3,) about which it is larger.
     """
 
     frame: int
@@ -51,7 +51,7 @@ class RestOffset:
     @property
     def millimetres(self) -> float:
         """How far the points lie from the actor's face at rest, on the mean."""
-        return float(np.linalg.norm(self.offset[~self.strange], axis=1).mean())
+        return float(np.linalg.norm(self.offset[self.strange == 0], axis=1).mean())
 
     def taken_off(self, still: np.ndarray) -> np.ndarray:
         """Points (..., P, 3) of that face, where its places are without head motion, as the actor's would be."""
@@ -71,8 +71,7 @@ class RestOffset:
         )
         if self.strange.any():
             listed = ", ".join(
-                f"{names[point]} ({np.linalg.norm(self.offset[point]):.0f} mm)"
-                for point in np.flatnonzero(self.strange)
+                f"{names[point]} ({self.strange[point]:.0f} mm)" for point in np.flatnonzero(self.strange)
             )
             notes.append(f"points far from where their neighbours say were left out; see where they belong: {listed}")
         return notes
@@ -210,8 +209,8 @@ def rest_offset(
     offset = np.zeros_like(neutral)
     offset[known] = found.of(here) - there
     check_face(offset[known], there, int(frames[calm.frame]), source)
-    strange = np.zeros(len(neutral), dtype=bool)
-    strange[known] = strange_points(there, offset[known])
+    strange = np.zeros(len(neutral))
+    strange[known], offset[known] = strange_points(there, offset[known])
     middle = there.mean(0)
     places = neutral.copy()
     places[known] = middle + (found.of(here) - middle) / found.scale
@@ -233,12 +232,15 @@ def check_face(offset: np.ndarray, neutral: np.ndarray, frame: int, source: str)
         )
 
 
-def strange_points(neutral: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """(P,) bool where a point's offset (P, 3) is another than that of the points around it, on neutral (P, 3)."""
+def strange_points(neutral: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(P,) mm how far points are from where those around them say, 0 where that may be, and the offset (P, 3) with
+    theirs instead, by which nothing is hidden. neutral, offset: (P, 3)."""
     apart = np.linalg.norm(neutral[:, None] - neutral, axis=-1)
     around = apart.argsort(1)[:, 1 : NEIGHBOURS + 1]
     usual = np.median(offset[around], axis=1)
-    return np.linalg.norm(offset - usual, axis=1) > STRANGE * spread_of(neutral)
+    off = np.linalg.norm(offset - usual, axis=1)
+    strange = np.where(off > STRANGE * spread_of(neutral), off, 0.0)
+    return strange, np.where(strange[:, None] > 0, usual, offset)
 
 
 def _apart(weights: np.ndarray, moved: np.ndarray) -> np.ndarray:
