@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
+from ..aim_blender.core.fitting_settings import REST_CHOICES
 from ..aim_blender.scene import actors
 from ..aim_blender.scene.job_making import PerformanceSource, learned_file, prepare_fitting
 from .base import AimOperator, in_object_mode, may_start_job, refused, require_actor, worker_device, worker_interpreter
@@ -67,6 +70,11 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         min=0.0,
         max=100.0,
     )
+    rest_frame: StringProperty(
+        name="Rest Frame",
+        description="Of points: the number of a frame in which their face is at rest, auto to have it found, or off; "
+        "empty takes the scene's setting",
+    )
     ridge: FloatProperty(
         name="Ridge",
         description="What a weight of 1 costs, as a distance in mm: more keeps weights nearer to 0; 0 leaves it to the "
@@ -104,6 +112,9 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         choices = {"solver": solver, "largest_weight": round(largest, 6)}
         if source.of_points:  # which the scene's settings are not for
             choices = {name: value for name, value in choices.items() if self.properties.is_property_set(name)}
+            choices["rest_frame"] = self._rest_frame(context.scene.aim.sources)
+        elif self.rest_frame:
+            raise InputError("a rest frame is of points; whole meshes have none, leave it out")
         choices["device"] = worker_device(context)
         asked = {name: getattr(self, name) for name in ("modes", "ridge", "smoothness")}
         choices |= {name: round(value, 6) for name, value in asked.items() if value}
@@ -113,6 +124,18 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         work = prepare_fitting(context.scene, actor, source, choices, tolerance, beside)
         start_job(self, actor, "fit", interpreter, work, "fitting the performance")
         return {"FINISHED"}
+
+    def _rest_frame(self, sources: Any) -> int | str:
+        if not self.rest_frame:
+            return sources.rest_frame if sources.rest == "frame" else sources.rest
+        if self.rest_frame in REST_CHOICES:
+            return self.rest_frame
+        try:
+            return int(self.rest_frame)
+        except ValueError:
+            raise InputError(
+                f"the rest frame is {self.rest_frame!r}; it must be a frame's number, {' or '.join(REST_CHOICES)}"
+            ) from None
 
     def _source(self, context: bpy.types.Context) -> PerformanceSource:
         scene, state = context.scene, context.scene.aim

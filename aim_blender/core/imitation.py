@@ -2,9 +2,9 @@
 """What each of a source's shapes is on a target: the target's shapes that are paired with it, or the mixture of the
 target's shapes that moves the skin alike.
 
-A mixture is local: a weight p_ik(c) in [0, MOST] for each of the target's shapes k at each point c, so that a smile of one
-side is one half of a smile of both, and a smile of both is two smiles of one side. What no mixture within these bounds
-does is left undone, and said.
+A mixture is local: a weight p_ik(c) in [0, MOST] for each of the target's shapes k at each point c, so that a smile of
+one side is one half of a smile of both, and a smile of both is two smiles of one side. What no mixture within these
+bounds does is left undone, and said.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class _MixingPrior:
 class Mixture:
     """What one shape of the source is on the target.
 
-    shapes: (k,) of the target's. weights: p (V, k) float32 in [0, MOST] at the target's points, (1, k) where they are the
-    same at all. paired: whether somebody, or the names, said so. agreement: in [-1, 1] the cosine between what the
+    shapes: (k,) of the target's. weights: p (V, k) float32 in [0, MOST] at the target's points, (1, k) where they are
+    the same at all. paired: whether somebody, or the names, said so. agreement: in [-1, 1] the cosine between what the
     shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size. done:
     in [0, 1] the share of the motion, by its square, that is done, be it up to STRONGER times as weak. namesake: a
     shape of the target that has the name, but does something else. bone: in [0, 1] how much of what the jaw does in the

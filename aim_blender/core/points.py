@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from .errors import UNREADABLE, InputError, reason
 from .frame_numbers import checked_frames
 from .performances import DEFAULT_FPS, check_given_fps, checked_fps
 from .point_tables import LARGEST, read_point_table
+from .similarity import NAMES, millimetres_of
 
 NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
 
@@ -78,23 +79,37 @@ def read_points(path: Path, fps: float | None = None) -> PointPerformance:
     return performance
 
 
+def in_millimetres(actor: Actor, points: PointPerformance) -> tuple[PointPerformance, float]:
+    """The points in mm, and by what their unit was multiplied: 1 unless their size says otherwise.
+
+    The size is that of the places on the actor that the points name; of points that name none, it is what puts them
+    onto the neutral's skin. Raises InputError, naming the file, for a unit that cannot be told.
+    """
+    _check_vertices(actor, points)
+    named = points.vertices >= 0
+    unit = 1.0
+    if named.any():
+        unit = millimetres_of(actor.neutral[points.vertices[named]], _known(points)[:, named], points.source)
+    else:
+        first = _first_places(points)
+        off = {factor: _off_skin(actor, factor * first) for factor in (1.0, *NAMES)}
+        if off[1.0] > NEAR_MM:
+            unit = next((factor for factor, distance in off.items() if distance <= NEAR_MM), 1.0)
+    return (points, 1.0) if unit == 1.0 else (replace(points, positions=unit * points.positions), unit)
+
+
 def bind_points(actor: Actor, points: PointPerformance) -> Binding:
-    """Where the points belong: at the vertex the file names, else at the neutral's skin nearest to their first place.
+    """Where points in mm belong: at the vertex the file names, else at the neutral's skin nearest to where they are in
+    the first frame that shows most of them.
 
     Raises InputError, naming the file, for a vertex that does not exist, or points that do not start at the neutral.
     """
-    count = len(actor.bone)
-    if points.vertices.max() >= count:
-        raise InputError(f"{points.source} names vertex {points.vertices.max()}, but the actor's mesh has {count}")
+    _check_vertices(actor, points)
     corners = np.repeat(points.vertices.clip(min=0)[:, None], 3, axis=1)
     shares = np.tile([1.0, 0.0, 0.0], (len(corners), 1))
     free = points.vertices < 0
     if free.any():
-        seen = np.isfinite(points.positions).all(-1)
-        never = [name for name, found in zip(points.names, seen.any(0), strict=True) if not found]
-        if never:
-            raise InputError(f"{points.source} has no position of {never[0]!r} in any frame; remove it or track it")
-        first = points.positions[seen.argmax(0), np.arange(len(points.names))][free]
+        first = _first_places(points)[free]
         import trimesh  # only here, as in anatomy
 
         triangles = actor.topology.triangles()
@@ -108,6 +123,40 @@ def bind_points(actor: Actor, points: PointPerformance) -> Binding:
         corners[free] = triangles[face]
         shares[free] = trimesh.triangles.points_to_barycentric(skin.triangles[face], nearest)
     return Binding(corners, shares)
+
+
+def _check_vertices(actor: Actor, points: PointPerformance) -> None:
+    count = len(actor.bone)
+    if points.vertices.max() >= count:
+        raise InputError(f"{points.source} names vertex {points.vertices.max()}, but the actor's mesh has {count}")
+
+
+def _off_skin(actor: Actor, positions: np.ndarray) -> float:
+    """How far positions (P, 3) in mm are from the neutral's skin on the median."""
+    import trimesh
+
+    skin = trimesh.Trimesh(actor.neutral, actor.topology.triangles(), process=False)
+    return float(np.median(trimesh.proximity.closest_point(skin, positions)[1]))
+
+
+def _known(points: PointPerformance) -> np.ndarray:
+    """(F, P, 3) the positions, not a number where they are not to be believed at all."""
+    return np.where((points.confidence > 0)[..., None], points.positions, np.nan)
+
+
+def _first_places(points: PointPerformance) -> np.ndarray:
+    """(P, 3) where the points are in the first frame that shows most of them; the others, where they first are.
+
+    Raises InputError for a point that is never seen.
+    """
+    known = _known(points)
+    seen = np.isfinite(known).all(-1)
+    never = [name for name, found in zip(points.names, seen.any(0), strict=True) if not found]
+    if never:
+        raise InputError(f"{points.source} has no position of {never[0]!r} in any frame; remove it or track it")
+    fullest = int(seen.sum(1).argmax())
+    frame = np.where(seen[fullest], fullest, seen.argmax(0))
+    return known[frame, np.arange(len(points.names))]
 
 
 def _read_json(path: Path, fps: float | None) -> PointPerformance:

@@ -16,8 +16,8 @@ table. The columns:
     start end     the frames that are wanted; step: every how many; first: the number the first one gets
     fps           frames a second of what is written, converted from the performance's own
     performance_fps  frames a second of the performance itself, instead of what its file says
-    solver modes ridge smoothness largest_weight outlier_mm temporal head device iterations warm_start seed camera
-    landmarks     how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
+    solver modes ridge smoothness largest_weight rest_frame outlier_mm temporal head device iterations warm_start seed
+    camera landmarks    how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
     strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
     tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
 """
@@ -35,18 +35,19 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UNREADABLE, InputError, reason
-from ..core.fitting_settings import FittingSettings
+from ..core.fitting_settings import POINT_CHOICES, REST_CHOICES, FittingSettings
 from .folder import FORBIDDEN_IN_NAMES
 from .tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFFIX, TIMING_CHOICES
 
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = (*FITTING_CHOICES, "camera", "landmarks", "performance_fps")
+FIT = (*FITTING_CHOICES, *POINT_CHOICES, "camera", "landmarks", "performance_fps")
 RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
 FLAG = "true or false"
+REST = f"a frame, or {' or '.join(REST_CHOICES)}"
 CHOICES: dict[str, tuple[str, ...]] = {
     "solver": ("closed-form", "neural"),
     "head": ("auto", "free", "still"),
@@ -76,6 +77,7 @@ COLUMNS = {
     "iterations": COUNT,
     "warm_start": FLAG,
     "seed": WHOLE,
+    "rest_frame": REST,
     "camera": PATH,
     "landmarks": PATH,
     "correspondence": PATH,
@@ -345,16 +347,17 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         if kind == TEXT or not value:
             return value
         return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
+    if kind == REST and value in REST_CHOICES:
+        return value
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not abs(number) <= LARGEST_NUMBER:
         shown = repr(value)
-        raise InputError(
-            f"{label}: {shown[:40] + ' ...' if len(shown) > 44 else shown} is not a number that can be used"
-        )
-    if kind in (WHOLE, COUNT):
+        shown = shown[:40] + " ..." if len(shown) > 44 else shown
+        raise InputError(f"{label}: {shown} is not {REST if kind == REST else 'a number that can be used'}")
+    if kind in (WHOLE, COUNT, REST):
         if number != int(number) or (kind == COUNT and number < 1):
             raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
         return int(number)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
-from ..core.fitting_settings import POINT_SUFFIXES, FittingSettings
+from ..core.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
 from ..core.kept_files import ACTOR_SUFFIX, CORRESPONDENCE_SUFFIX, kept_correspondence
 from .outputs import output_folder, output_path
 
@@ -109,13 +109,14 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end, and
     performance_fps: frames a second of the performance, instead of what its file says.
 
-    Points (.json, .csv) are fitted whole, and take those choices only that their settings have. With camera, a JSON
+    Points (.json, .csv) are fitted whole, and take those choices only that their settings have, with those of
+    POINT_CHOICES besides. With camera, a JSON
     file, they are points in its images, and landmarks says where they belong on the mesh. Beside the take
     `X.take.safetensors` it writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is
     known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
     again.
     """
-    optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
+    optional = (*FITTING_CHOICES, *POINT_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.curves import save_error_curve, save_jaw_path
@@ -132,6 +133,9 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     for name in ("camera", "landmarks"):
         if arguments.get(name) and not of_points:
             raise InputError(f"the {name} given is for points of images, .json or .csv; {source} is of meshes")
+    for name in _chosen(arguments, POINT_CHOICES):
+        if not of_points:
+            raise InputError(f"{name} means nothing for the meshes of {source}, only for points; leave it out")
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
     report({"message": "Reading the performance"})
@@ -190,7 +194,7 @@ def _chosen_for_points(arguments: dict[str, Any], settings: type[Any]) -> dict[s
     """The choices that these settings of points have. Raises InputError for one that only whole meshes have; points are
     fitted on the CPU whatever the device, by the closed form."""
     known = [item.name for item in dataclasses.fields(settings)]
-    chosen = _chosen(arguments, (*FITTING_CHOICES, "start", "end"))
+    chosen = _chosen(arguments, (*FITTING_CHOICES, *POINT_CHOICES, "start", "end"))
     for name in chosen:
         if name not in (*known, "solver", "device"):
             raise InputError(

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from ..core.fitting_settings import REST_CHOICES
 from .environment_plan import BUILDS, detect_build
 from .folder import STATUS_INPUT
 from .sentences import one_line
@@ -134,7 +135,13 @@ def _add_fit(verbs: Any) -> None:
         "--largest-weight",
         type=float,
         metavar="X",
-        help="keep all weights between 1 - X and X, such as 1.5 (default: 0, no bounds)",
+        help="keep all weights between 1 - X and X; 0 sets no bounds (default: 0 for meshes, 1.5 for points)",
+    )
+    parser.add_argument(
+        "--rest-frame",
+        type=_rest_frame,
+        metavar="FRAME",
+        help="of points of another face: a frame in which it rests, or off (default: auto finds whether and where)",
     )
     parser.add_argument(
         "--outlier-mm", type=float, metavar="MM", help="a point further off than this loses its say (0: none does)"
@@ -331,6 +338,15 @@ def _unit(text: str) -> float:
     except ValueError:
         names = ", ".join(MILLIMETRES_PER)
         raise argparse.ArgumentTypeError(f"{text} is no unit; it must be {names} or a number of mm") from None
+
+
+def _rest_frame(text: str) -> int | str:
+    if text in REST_CHOICES:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no frame's number, nor {' or '.join(REST_CHOICES)}") from None
 
 
 def _seed(text: str) -> int:

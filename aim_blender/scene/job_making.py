@@ -18,7 +18,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import UNREADABLE, InputError
-from ..core.fitting_settings import POINT_SUFFIXES, FittingSettings
+from ..core.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
 from ..jobs.tasks import ACTOR_SUFFIX, TAKE_SUFFIX
@@ -100,7 +100,8 @@ def prepare_fitting(
     choices: what the task `fit` takes beyond actor, performance and out. beside: the result stands beside the
     performance and not on it. Raises InputError before anything is written, OSError.
     """
-    FittingSettings(**choices)  # which refuses what cannot be, before anything is read
+    # Which refuses what cannot be, before anything is read.
+    FittingSettings(**{name: value for name, value in choices.items() if name not in POINT_CHOICES})
     actor_file = learned_file(actor)
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     neutral = actors.neutral_of(actor)
