@@ -19,6 +19,7 @@ from .mesh_caches import CACHE_SUFFIXES
 from .meshes import MESH_SUFFIXES, list_mesh_files, list_stl_files, read_mesh
 from .stl import StlOrder
 from .topology import Topology, same_surface
+from .units import MILLIMETRES_PER
 
 DEFAULT_FPS = 24.0
 LARGEST_FRAME = 10**9
@@ -27,7 +28,8 @@ CHECKED_AT_ONCE = 64  # frames
 LEAST_SHARE = 0.01  # of the mesh's points; a frame with fewer is missing
 # A point thrown far off tears all its edges; a twentieth of the vertices shuffled tears 9 % of the edges.
 PERFORMED_TORN_SHARE = 0.05
-UNIT_FACTORS = (1000.0, 10.0, 25.4, 0.1, 0.001)  # metres, centimetres, inches; or a millimetre scene scaled down
+OTHER_UNITS = tuple(value for value in MILLIMETRES_PER.values() if value != 1.0)
+UNIT_FACTORS = (*OTHER_UNITS, 0.1, 0.01, 0.001)  # or a millimetre scene scaled down
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
     jaw = rest_jaw(len(vertices) - 1, len(capture.neutral))
     edges = capture.topology.edges()
     idle = same_as_neutral(capture.names, vertices)
-    notes = [f"{name!r} is the same as the neutral, so it shows nothing" for name in idle]
+    notes = [*capture.notes]
+    notes += [f"{name!r} is the same as the neutral, so it shows nothing" for name in idle]
     if capture.bones:
         skin, bones, told = set_bones_right(capture.neutral, triangles, capture.bones)
         notes += told

@@ -65,6 +65,20 @@ class Topology:
         """(P,) the index of each face's first corner."""
         return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
 
+    def in_faces(self) -> np.ndarray:
+        """(V,) bool: the vertices that are a corner of a face."""
+        found = np.zeros(self.vertex_count, dtype=bool)
+        found[self.corners] = True
+        return found
+
+    def part(self, kept: np.ndarray) -> tuple[Topology, np.ndarray]:
+        """The faces whose corners are all among the vertices kept (V,) bool, as a mesh of their own, and which vertices
+        (W,) of this one it has. Raises InputError if there are none."""
+        whole = np.logical_and.reduceat(kept[self.corners], self.starts)
+        corners = self.corners[np.repeat(whole, self.sizes)]
+        chosen, renumbered = np.unique(corners, return_inverse=True)
+        return Topology(renumbered.ravel().astype(np.int32), self.sizes[whole], len(chosen)), chosen
+
     def triangles(self) -> np.ndarray:
         """(T, 3) int32: every face cut into a fan of triangles."""
         fans = []

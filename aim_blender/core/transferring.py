@@ -24,6 +24,7 @@ from .performances import UNIT_FACTORS
 from .registration import mean_radius, similarity
 from .retargeting import SAME_PLACE_DEGREES, carried_actor
 from .topology import Topology, same_surface
+from .units import measure, unit_of
 
 Report = Callable[[dict], None]
 
@@ -31,8 +32,12 @@ LIKELY_SIZES = (0.4, 2.5)  # of a head, measured by another: outside it is in an
 CONDYLE_MM = 40.0  # how far about the hinge the skin tells where it lies
 
 
-def millimetres_of(neutral: np.ndarray, source: Actor) -> float:
-    """By what a neutral (V, 3) must be multiplied to be in mm: 1 unless its size says centimetres, metres, ..."""
+def millimetres_of(neutral: np.ndarray, topology: Topology, source: Actor, whose: str) -> float:
+    """By what a neutral (V, 3) must be multiplied to be in mm, told by its face or, where none is found, by how large
+    it is beside the source. whose: the mesh, for the message. Raises InputError if it cannot be told."""
+    measured = measure(neutral, topology.triangles())
+    if measured.face is not None:
+        return unit_of(measured, whose, "--unit").millimetres
     ratio = mean_radius(neutral) / mean_radius(source.neutral)
     if LIKELY_SIZES[0] <= ratio <= LIKELY_SIZES[1]:
         return 1.0

@@ -54,13 +54,15 @@ RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "neutral_frame", "pai
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """capture, out, and optionally bones or template_bones, and the choices of LEARNING_CHOICES.
+    """capture, out, and optionally bones or template_bones, the capture's millimetres_per_unit, else told by its size,
+    and the choices of LEARNING_CHOICES.
 
     With template_bones true, the template's bones are fitted to the neutral first, and written beside the actor into
     X.bones. Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
     What the jaw does in each shape is among the figures as a list.
     """
-    _expect("learn", arguments, required=("capture", "out"), optional=("bones", "template_bones", *LEARNING_CHOICES))
+    optional = ("bones", "template_bones", "millimetres_per_unit", *LEARNING_CHOICES)
+    _expect("learn", arguments, required=("capture", "out"), optional=optional)
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.actor import jaw_movements
     from ..core.captures import read_capture
@@ -72,7 +74,7 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     settings = LearningSettings(**{**chosen, "without": tuple(chosen.get("without", ()))})
     bones = arguments.get("bones")
     report({"message": "Reading the capture"})
-    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None)
+    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None, _unit(arguments))
     fitted: Figures = {}
     if arguments.get("template_bones"):
         if bones:
@@ -94,8 +96,10 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figures]:
     """The capture with the template's bones, which are written into the folder, and how well they fit."""
     from ..core.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
+    from ..core.head_region import moving_vertices
 
-    fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology))
+    moving = moving_vertices(capture.vertices, capture.topology.in_faces())
+    fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology, moving=moving, millimetres_per_unit=1.0))
     write_anatomy(fitted, fitted.landmarks, folder)
     figures = {name: value for name, value in fitted.figures.items() if name != "notes"}
     return dataclasses.replace(capture, bones=fitted.bones), {"bones": str(folder), **figures}
@@ -326,10 +330,9 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     source_path = Path(arguments["source"])
     source = load_actor(source_path)
     neutral, topology = read_neutral(Path(arguments["target"]))
-    unit = arguments.get("millimetres_per_unit")
-    factor = millimetres_of(neutral, source) if unit is None else float(unit)
-    if not (math.isfinite(factor) and factor > 0):
-        raise InputError(f"there are {factor:g} millimetres in a unit; it must be more than 0, for example 1 or 1000")
+    factor = _unit(arguments)
+    if factor is None:
+        factor = millimetres_of(neutral, topology, source, arguments["target"])
     correspondence: Correspondence | None = None
     figures: Figures = {}
     if not same_surface(source.topology, topology):
@@ -437,18 +440,20 @@ def batch(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 
 def anatomy(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """neutral (a mesh, a capture's folder or capture.npz), out (a folder), and optionally landmarks and depths (JSON
-    files by name), bones (a folder with somebody's own) and teeth (a folder with upper_teeth, lower_teeth).
+    files by name), bones (a folder with somebody's own), teeth (a folder with upper_teeth, lower_teeth) and the
+    neutral's millimetres_per_unit, else told by its face.
 
     Writes skull.obj, mandible.obj and anatomy.json, which says the landmarks and the depths.
     """
-    optional = ("landmarks", "depths", "bones", "teeth")
+    inputs = ("landmarks", "depths", "bones", "teeth")
+    optional = (*inputs, "millimetres_per_unit")
     _expect("anatomy", arguments, required=("neutral", "out"), optional=optional)
     out = output_folder(arguments["out"])
     from ..core.anatomy_request import fit_anatomy, read_request, write_anatomy
 
     report({"message": "Reading the neutral"})
-    files = {name: Path(arguments[name]) for name in optional if arguments.get(name)}
-    request = read_request(Path(arguments["neutral"]), **files)
+    files = {name: Path(arguments[name]) for name in inputs if arguments.get(name)}
+    request = read_request(Path(arguments["neutral"]), **files, millimetres_per_unit=_unit(arguments))
     started = time.perf_counter()
     report({"message": "Fitting the bones"})
     fitted = fit_anatomy(request)
@@ -522,6 +527,17 @@ def _expect(task: str, arguments: dict[str, Any], required: tuple[str, ...], opt
     for name in arguments:
         if name not in required and name not in optional:
             raise InputError(f"{task} does not know {name}; it takes {', '.join(required + optional)}")
+
+
+def _unit(arguments: dict[str, Any]) -> float | None:
+    """The millimetres_per_unit that somebody named, if anybody did."""
+    unit = arguments.get("millimetres_per_unit")
+    if unit is None:
+        return None
+    factor = float(unit)
+    if not (math.isfinite(factor) and factor > 0):
+        raise InputError(f"there are {factor:g} millimetres in a unit; it must be more than 0, for example 1 or 1000")
+    return factor
 
 
 def _chosen(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
         folders.write_arrays(path / "capture.npz", arrays)
         out = path / (folders.safe_name(actor_name) + ACTOR_SUFFIX)
         write_delivery(path, {"kind": "learn", "actor": identifier, "actor_file": out.name})
-        arguments = {"capture": str(path / "capture.npz"), "out": str(out), **choices}
+        arguments = {"capture": str(path / "capture.npz"), "out": str(out), "millimetres_per_unit": 1.0, **choices}
         return JobFolder.create(path, f"learn {actor_name}", [{"task": "learn", "arguments": arguments}])
 
     return (yield from meanwhile("writing the shapes", write))
