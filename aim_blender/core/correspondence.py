@@ -20,6 +20,11 @@ Report = Callable[[dict], None]
 
 SURE_MM = 3.0  # on a head: a place this far off is half believed
 DOUBTFUL = 0.5  # confidence below which a vertex counts as doubtful
+MOST_DOUBTFUL = 0.3  # of a mouth, or of eyes, from where the artist is told
+LANDMARKS_OF = {
+    "mouth": "both mouth corners and the middles of both lips",
+    "eyes": "the corners of both eyes and the middles of their lids",
+}
 MUCH_NEARER = 0.5  # how near, beside a place that faces the same way, one must be that does not
 FACING_AWAY = 0.4  # confidence of such a place at best
 SEEN = 0.2  # cosine of normal and front from which skin is seen from in front
@@ -46,6 +51,24 @@ class Correspondence:
         """Values (V, ...) of the source's vertices as values (W, ...) at the target's, in the values' own type."""
         weights = self.weights.astype(values.dtype).reshape(*self.weights.shape, *(1,) * (values.ndim - 1))
         return sum(weights[:, k] * values[self.corners[:, k]] for k in range(3))
+
+    def doubts(self) -> dict[str, float]:
+        """The shares of the target's vertices that are doubtful, of all and of those about mouth and eyes if known."""
+        return {name: value for name, value in self.figures.items() if name.startswith("doubtful")}
+
+    def notes(self) -> list[str]:
+        """What an artist should know of it, and do."""
+        if self.settings.get("suggested") and not self.settings.get("landmarks"):
+            return [
+                "no face was found on one of the meshes, so they were laid on each other as wholes: pick landmarks on "
+                "both, the tip of the nose, the chin and both corners of mouth and eyes, and look at the correspondence"
+            ]
+        return [
+            f"{100 * self.figures[f'doubtful_{where}_share']:.0f} % of the {where} of the target have no sure place on "
+            f"the source: look at the correspondence, and pick {picks} as landmarks on both faces"
+            for where, picks in LANDMARKS_OF.items()
+            if self.figures.get(f"doubtful_{where}_share", 0.0) > MOST_DOUBTFUL
+        ]
 
     def check(self, source: Topology, target: Topology) -> None:
         """Raise InputError unless it leads from the one topology to the other."""

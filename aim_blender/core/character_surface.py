@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the surface of a new character moves as another face does that lies on it, where it is no such face as well:
+inside its mouth, between lips that are joined, at teeth, at eyes and below its head."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .actor import skin
+from .deformation_transfer import DeformationTransfer
+from .openings import openness
+from .registration import HEAD, mean_radius, similarity
+from .rest_mesh import RestMesh
+
+BRIDGE_GROWTH, BRIDGE_MM = 4.0, 0.5  # an edge of the source's that grows so much, beyond so much, leads across a slit
+HIDDEN = 0.6  # of what a place could see, how much it sees at most inside a mouth
+INSIDE = 0.35  # likewise, the median of teeth and eyes
+FAR_MM = (40.0, 90.0)  # off the source a mesh is less and less of its head, and then not at all
+LEAST_PART = 3  # vertices
+
+
+class CharacterSurface:
+    """mesh: the surface of a character of V vertices. source: (N+1, V, 3) mm the shapes of another face where each
+    vertex has its place on it, turned as the character stands, the neutral first, and skin_weight (V, 1) there. sure:
+    (V,) how sure these places are. scale: how much larger the character is."""
+
+    def __init__(
+        self, mesh: RestMesh, source: np.ndarray, skin_weight: np.ndarray, sure: np.ndarray, scale: float
+    ) -> None:
+        self.mesh, self.scale = mesh, scale
+        chosen = mesh.chosen
+        self.source, self.skin_weight, self.sure = source[:, chosen], skin_weight[chosen], sure[chosen]
+        unit = scale * mean_radius(source[0]) / HEAD
+        self.open = openness(mesh.vertices, mesh.triangles, unit)  # (W,)
+        self.rigid = self._rigid_parts()
+        self.near = self._near()
+        self.bridges = self._bridges()
+        self.joined = self.bridges & (self.open[mesh.triangles].mean(1) >= HIDDEN)
+
+    def moved(self, jaw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far each vertex moves in each shape (N, V, 3), and its skin_weight (V, 1). jaw: (N, 4, 4) of the
+        character."""
+        mesh = self.mesh
+        frames = self.source[1:] - self.source[0]
+        frames = frames * self.near[:, None]
+        movement = np.linalg.norm(frames, axis=-1).max(0)
+        transfer = DeformationTransfer(
+            self.source[0],
+            mesh.vertices,
+            mesh.triangles,
+            movement,
+            self.sure * self.near,
+            self.bridges & ~self.joined,
+            self.joined,
+        )
+        moved = transfer.transfer(self.source[0] + frames) - mesh.vertices
+        weight = self.skin_weight * self.near[:, None].astype(self.skin_weight.dtype)
+        for part, share in self.rigid.items():
+            rows = mesh.part == part
+            weight[rows] = share
+            moved[:, rows] = share * (skin(mesh.vertices[rows], jaw, np.ones((1, 1))) - mesh.vertices[rows])
+        return moved[:, mesh.follows], weight[mesh.follows]
+
+    def notes(self) -> list[str]:
+        """What an artist should know of it."""
+        if not self.joined.any():
+            return []
+        return [
+            f"{int(self.joined.sum())} faces lead straight from one lip or lid to the other, where the source's part: "
+            "there the mesh has no opening, and stays closed; cut it open to let it part"
+        ]
+
+    def _rigid_parts(self) -> dict[int, float]:
+        """Parts inside of the head, as teeth and eyes are, by number: 1 if the jaw carries one, else 0."""
+        found = {}
+        parts = self.mesh.part
+        sizes = np.bincount(parts)
+        for part in np.flatnonzero(sizes >= LEAST_PART):
+            rows = parts == part
+            if part != sizes.argmax() and np.median(self.open[rows]) < INSIDE:
+                found[int(part)] = float(np.round(self.skin_weight[rows].mean()))
+        return found
+
+    def _near(self) -> np.ndarray:
+        """(W,) in [0, 1] how much a vertex is of the head: 0 where no place of the source's is near."""
+        weight = self.sure + 1e-3
+        scale, turn, shift = similarity(self.source[0], self.mesh.vertices, weight)
+        off = np.linalg.norm(scale * self.source[0] @ turn.T + shift - self.mesh.vertices, axis=1) / scale
+        share = ((FAR_MM[1] - off) / (FAR_MM[1] - FAR_MM[0])).clip(0.0, 1.0)
+        return share * share * (3.0 - 2.0 * share)
+
+    def _bridges(self) -> np.ndarray:
+        """(T,) bool: the triangles whose corners lie on two sides of an opening of the source's."""
+        ends = self.mesh.triangles, np.roll(self.mesh.triangles, 1, axis=1)
+        length = np.linalg.norm(self.source[:, ends[0]] - self.source[:, ends[1]], axis=-1)  # (N+1, T, 3)
+        grown = length[1:].max(0) > BRIDGE_GROWTH * (length[0] + BRIDGE_MM)
+        return grown.any(1)
