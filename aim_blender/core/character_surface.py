@@ -5,6 +5,7 @@ inside its mouth, between lips that are joined, at teeth, at eyes and below its 
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from .actor import skin
 from .deformation_transfer import DeformationTransfer
@@ -17,6 +18,9 @@ HIDDEN = 0.6  # of what a place could see, how much it sees at most inside a mou
 INSIDE = 0.35  # likewise, the median of teeth and eyes
 FAR_MM = (40.0, 90.0)  # off the source a mesh is less and less of its head, and then not at all
 LEAST_PART = 3  # vertices
+JAW_MM = 1.0  # a jaw that moves a place less tells little of it
+BOTH_JAWS = 0.5  # how much the jaw's shares differ in a part that belongs to both
+EVENING = 30  # times a share is averaged with its neighbours'
 
 
 class CharacterSurface:
@@ -32,7 +36,6 @@ class CharacterSurface:
         self.source, self.skin_weight, self.sure = source[:, chosen], skin_weight[chosen], sure[chosen]
         unit = scale * mean_radius(source[0]) / HEAD
         self.open = openness(mesh.vertices, mesh.triangles, unit)  # (W,)
-        self.rigid = self._rigid_parts()
         self.near = self._near()
         self.bridges = self._bridges()
         self.joined = self.bridges & (self.open[mesh.triangles].mean(1) >= HIDDEN)
@@ -55,11 +58,22 @@ class CharacterSurface:
         )
         moved = transfer.transfer(self.source[0] + frames) - mesh.vertices
         weight = self.skin_weight * self.near[:, None].astype(self.skin_weight.dtype)
-        for part, share in self.rigid.items():
+        for part, share in self._inner_parts(self._with_jaw(jaw)).items():
             rows = mesh.part == part
             weight[rows] = share
             moved[:, rows] = share * (skin(mesh.vertices[rows], jaw, np.ones((1, 1))) - mesh.vertices[rows])
         return moved[:, mesh.follows], weight[mesh.follows]
+
+    def _with_jaw(self, jaw: np.ndarray) -> np.ndarray:
+        """(W,) in [0, 1] how much the source's skin at each vertex goes with the jaw (N, 4, 4) where that opens most.
+
+        Lips follow their teeth in the end; the skin_weight of lips that is learned may say less."""
+        points = self.mesh.vertices
+        opened = skin(points, jaw, np.ones((1, 1))) - points  # (N, W, 3)
+        most = int(np.linalg.norm(opened, axis=-1).max(1).argmax())
+        moved = self.scale * (self.source[most + 1] - self.source[0])
+        along, square = (moved * opened[most]).sum(1), (opened[most] ** 2).sum(1)
+        return (along / (square + JAW_MM**2)).clip(0.0, 1.0)
 
     def notes(self) -> list[str]:
         """What an artist should know of it."""
@@ -70,16 +84,36 @@ class CharacterSurface:
             "there the mesh has no opening, and stays closed; cut it open to let it part"
         ]
 
-    def _rigid_parts(self) -> dict[int, float]:
-        """Parts inside of the head, as teeth and eyes are, by number: 1 if the jaw carries one, else 0."""
+    def _inner_parts(self, follows: np.ndarray) -> dict[int, np.ndarray]:
+        """Parts inside of the head by number, and how much the jaw carries their vertices (P, 1): teeth and eyes
+        altogether or not at all, gums of both jaws in one piece smoothly. follows: (W,) how much the skin nearest to
+        each vertex goes with the jaw."""
         found = {}
         parts = self.mesh.part
         sizes = np.bincount(parts)
         for part in np.flatnonzero(sizes >= LEAST_PART):
             rows = parts == part
-            if part != sizes.argmax() and np.median(self.open[rows]) < INSIDE:
-                found[int(part)] = float(np.round(self.skin_weight[rows].mean()))
+            if part == sizes.argmax() or np.median(self.open[rows]) >= INSIDE:
+                continue
+            share = follows[rows, None]
+            least, most = np.quantile(share, (0.1, 0.9))
+            if most - least < BOTH_JAWS:
+                found[int(part)] = np.full_like(share, np.round(share.mean()))
+            else:
+                around = self._averaging()[rows][:, rows]
+                for _ in range(EVENING):
+                    share = around @ share
+                found[int(part)] = share
         return found
+
+    def _averaging(self) -> sparse.csr_matrix:
+        """(W, W) the mean of each vertex and its neighbours."""
+        ends = self.mesh.triangles, np.roll(self.mesh.triangles, 1, axis=1)
+        flat = [each.ravel() for each in ends]
+        count = len(self.mesh.vertices)
+        between = sparse.csr_matrix((np.ones(len(flat[0])), (flat[0], flat[1])), shape=(count, count))
+        between = ((between + between.T) > 0).astype(float) + sparse.identity(count)
+        return sparse.csr_matrix(sparse.diags(1.0 / np.asarray(between.sum(1)).ravel()) @ between)
 
     def _near(self) -> np.ndarray:
         """(W,) in [0, 1] how much a vertex is of the head: 0 where no place of the source's is near."""

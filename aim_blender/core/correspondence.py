@@ -27,7 +27,7 @@ LANDMARKS_OF = {
 }
 MUCH_NEARER = 0.5  # how near, beside a place that faces the same way, one must be that does not
 FACING_AWAY = 0.4  # confidence of such a place at best
-SEEN = 0.2  # cosine of normal and front from which skin is seen from in front
+SEEN_MM = 3.0  # of a typical adult: what lies so much deeper than what is before it is not seen
 
 
 @dataclass(frozen=True)
@@ -169,13 +169,20 @@ def _doubts(face: CorrespondingFace, confidence: np.ndarray) -> dict[str, float]
     """
     if face.frame is None:
         return {}
-    normals = vertex_normals(face.vertices, face.triangles)
-    seen = normals @ face.frame.front > SEEN
+    seen = _seen_from_front(face.frame.local(face.vertices))
     shares = {}
     for name, inside in (("mouth", face.mouth(face.vertices)), ("eyes", face.eyes(face.vertices))):
         if inside is not None and (inside & seen).any():
             shares[f"doubtful_{name}_share"] = float((confidence[face.skin][inside & seen] < DOUBTFUL).mean())
     return shares
+
+
+def _seen_from_front(local: np.ndarray) -> np.ndarray:
+    """(V,) bool: which of points (V, 3), left, up and front, no other hides from in front."""
+    _, cell = np.unique(np.round(local[:, :2] / SEEN_MM).astype(int), axis=0, return_inverse=True)
+    foremost = np.full(cell.max() + 1, -np.inf)
+    np.maximum.at(foremost, cell.ravel(), local[:, 2])
+    return local[:, 2] > foremost[cell.ravel()] - SEEN_MM
 
 
 def _check_landmarks(

@@ -32,6 +32,7 @@ REACH_MM = 5.0  # see Surface
 RIM_PULL = 3.0  # of the rims of slits, in units of a typical vertex's
 MARGINS_MM = 25.0  # the pass from whose reach on margins, known to some mm only, pull no longer: the lips lie better
 LANDMARK_PULL = 10.0
+ONE_PLACE, ONE_SIZE = 0.5, 2.0  # how far off in its width, and how much wider, one opening may be on two faces
 LARGEST_SLIT = 0.25  # of the head's diagonal; a wider rim is where a mesh ends
 ALIGN_SAMPLE, ALIGN_TRIM, ALIGN_TURNS = 1500, 0.7, 40
 COINCIDENT = 1e-9  # of the head's size
@@ -264,7 +265,8 @@ def _matching_loops(
         j = int(distance[i].argmin())
         other = others[j]
         widths = [np.linalg.norm(np.ptp(points[each], axis=0)) for points, each in ((source, loop), (target, other))]
-        if distance[:, j].argmin() == i and distance[i, j] <= 0.5 * max(widths) and 0.4 < widths[0] / widths[1] < 2.5:
+        near = distance[i, j] <= ONE_PLACE * min(widths) and max(widths) < ONE_SIZE * min(widths)
+        if distance[:, j].argmin() == i and near:
             pairs.append((loop, other))
     return sorted(pairs, key=lambda pair: np.linalg.norm(source[pair[0]].mean(0) - target[pair[1]].mean(0)))
 
