@@ -64,7 +64,19 @@ def main() -> None:
     for name in arguments.targets:
         shapes, names, topology = target_of(arguments, name, face)
         rows.append([name, len(shapes[0]), *row_of(arguments, name, source, take, shapes, names, topology)])
-    columns = ["target", "vertices", "motion", "beyond mm", "torn", "truth", "fit mm", "retarget", "bake mm", "s", "said"]
+    columns = [
+        "target",
+        "vertices",
+        "motion",
+        "beyond mm",
+        "torn",
+        "truth",
+        "fit mm",
+        "retarget",
+        "bake mm",
+        "s",
+        "said",
+    ]
     print_table(f"Characters with the expressions of {arguments.source}", columns, rows)
     rows = []
     for name in arguments.places:
@@ -226,7 +238,9 @@ def places_row(source: Face, target: Face) -> list[object]:
     except InputError:
         scale = 1.0
     off = [
-        float(np.linalg.norm(places[list(of(target.landmarks))] - one.neutral[list(of(source.landmarks))], axis=1).max())
+        float(
+            np.linalg.norm(places[list(of(target.landmarks))] - one.neutral[list(of(source.landmarks))], axis=1).max()
+        )
         / scale
         for of in PICKED.values()
     ]

@@ -17,6 +17,7 @@ BRIDGE_GROWTH, BRIDGE_MM = 4.0, 0.5  # an edge of the source's that grows so muc
 HIDDEN = 0.6  # of what a place could see, how much it sees at most inside a mouth
 INSIDE = 0.35  # likewise, the median of teeth and eyes
 FAR_MM = (40.0, 90.0)  # off the source a mesh is less and less of its head, and then not at all
+SURE = 0.5  # how sure the places of a face must be that is said to join two lips
 LEAST_PART = 3  # vertices
 JAW_MM = 1.0  # a jaw that moves a place less tells little of it
 BOTH_JAWS = 0.5  # how much the jaw's shares differ in a part that belongs to both
@@ -77,12 +78,20 @@ class CharacterSurface:
 
     def notes(self) -> list[str]:
         """What an artist should know of it."""
-        if not self.joined.any():
-            return []
-        return [
-            f"{int(self.joined.sum())} faces lead straight from one lip or lid to the other, where the source's part: "
-            "there the mesh has no opening, and stays closed; cut it open to let it part"
-        ]
+        found = []
+        if self.joined.any():
+            found.append(
+                f"{int(self.joined.sum())} faces lead straight from one lip or lid to the other, where the source's "
+                "part: there the mesh has no opening, and stays closed; cut it open to let it part"
+            )
+        # What hangs in bags behind lips and lids has no sure place on a source that has no bags.
+        between = self.bridges & ~self.joined & (self.sure[self.mesh.triangles].min(1) >= SURE)
+        if between.any():
+            found.append(
+                f"{int(between.sum())} faces join the lips or lids, and are drawn out where these part; if they show, "
+                "take them away from the mesh"
+            )
+        return found
 
     def _inner_parts(self, follows: np.ndarray) -> dict[int, np.ndarray]:
         """Parts inside of the head by number, and how much the jaw carries their vertices (P, 1): teeth and eyes

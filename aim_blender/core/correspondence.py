@@ -102,7 +102,7 @@ def make_correspondence(
     report = report or (lambda _: None)
     report({"message": "Aligning the faces", "done": 0, "total": 1})
     suggested = landmarks is None
-    look = suggested or any(landmarks)
+    look = landmarks is None or any(landmarks)
     one = CorrespondingFace.of(source, source_topology, look)
     other = CorrespondingFace.of(target, target_topology, look)
     if landmarks is None:
@@ -115,8 +115,13 @@ def make_correspondence(
     facing = [(name, name.replace("upper", "lower")) for name in names if "upper" in name]
     opposite = np.array([[names.index(name) for name in pair] for pair in facing if pair[1] in names], dtype=np.int64)
     laid = lay(
-        (one.vertices, one.triangles), (other.vertices, other.triangles), pairs, opposite.reshape(-1, 2), not suggested,
-        other.unit, report,
+        (one.vertices, one.triangles),
+        (other.vertices, other.triangles),
+        pairs,
+        opposite.reshape(-1, 2),
+        not suggested,
+        other.unit,
+        report,
     )
     found, confidence = _found(one, other, laid)
     apart = found.distance / laid.unit

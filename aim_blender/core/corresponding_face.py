@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,10 +38,8 @@ class CorrespondingFace:
         mesh = rest_mesh(np.asarray(points, np.float64), topology)
         frame = None
         if look:
-            try:
+            with contextlib.suppress(InputError):  # without a face the whole surfaces are aligned
                 frame = find_head_frame(mesh.vertices, mesh.triangles)
-            except InputError:
-                pass  # the whole surfaces are aligned
         skin, numbered = np.unique(_of_skin(mesh, frame), return_inverse=True)
         return cls(mesh, frame, skin, numbered.reshape(-1, 3))
 
@@ -82,8 +81,8 @@ class CorrespondingFace:
         """(P,) bool: which of points (P, 3) are about the eyes; None where no face is found."""
         if self.frame is None:
             return None
-        local = self.frame.local(points) * [1.0, 1.0, 1.0]
-        local[:, 0] = np.abs(local[:, 0])
+        local = self.frame.local(points)
+        local = np.concatenate([np.abs(local[:, :1]), local[:, 1:]], axis=1)
         return (np.abs(local - EYE_MIDDLE_MM) < EYE_HALF_MM).all(1)
 
 

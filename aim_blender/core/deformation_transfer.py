@@ -165,4 +165,6 @@ def _stiffness(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     opposite = np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1)  # (T, 3, 3) the edge across each corner
     area = np.linalg.norm(np.cross(opposite[:, 0], opposite[:, 1]), axis=1)  # twice
     longest = (opposite**2).sum(2).max(1)
-    return opposite @ opposite.transpose(0, 2, 1) / (2 * np.maximum(area, BLUNT * longest).clip(min=1e-12))[:, None, None]
+    return (
+        opposite @ opposite.transpose(0, 2, 1) / (2 * np.maximum(area, BLUNT * longest).clip(min=1e-12))[:, None, None]
+    )

@@ -176,7 +176,7 @@ def test_lips_that_touch_are_not_welded():
     triangles = np.concatenate([faces[:, :3], faces[:, [0, 2, 3]]])
     both = np.concatenate([sheet, folded])  # back to back: they face away from each other
     assert (welded(both, triangles) == np.arange(16)).all()
-    beside = np.concatenate([sheet, sheet + [0, 0, 1]])
+    beside = np.concatenate([sheet, sheet + np.array([0, 0, 1])])
     faces = np.concatenate([one, other])
     triangles = np.concatenate([faces[:, :3], faces[:, [0, 2, 3]]])
     first = welded(beside, triangles)
@@ -187,7 +187,7 @@ def test_lips_that_touch_are_not_welded():
 def test_the_head_of_a_body_with_teeth_and_loose_vertices(demo, demo_learned):
     """The head is found on a body; what is not its skin stays, teeth move in one piece, and little is doubtful."""
     teeth = 4.0 * np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)], float)
-    at = demo.neutral[make_head_topology().rim_loops[0]].mean(0) + [0.0, 14.0, -8.0]
+    at = demo.neutral[make_head_topology().rim_loops[0]].mean(0) + np.array([0.0, 14.0, -8.0])
     cube = np.array([[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]])
     count = len(demo.neutral)
     points = np.concatenate([demo.neutral * [1.05, 1.0, 0.97], teeth - teeth.mean(0) + at, demo.neutral[::100] + 300.0])
