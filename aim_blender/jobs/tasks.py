@@ -312,7 +312,8 @@ def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | Non
     landmarks = arguments.get("landmarks")
     found = make_correspondence(*source, *target, read_landmarks(Path(landmarks)) if landmarks else None, report)
     save_correspondence(found, out)
-    return {"out": str(out), **found.figures}
+    notes = {"notes": found.notes()} if found.notes() else {}
+    return {"out": str(out), **found.figures, **notes}
 
 
 def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -351,12 +352,14 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
             named = read_landmarks(Path(landmarks)) if landmarks else None
             correspondence = make_correspondence(source.neutral, source.topology, neutral, topology, named, report)
             save_correspondence(correspondence, path)
-        figures = {"correspondence": str(path), "doubtful_share": correspondence.figures.get("doubtful_share")}
+        figures = {"correspondence": str(path), **correspondence.doubts()}
     name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
     actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
     report({"message": "Writing the actor"})
     save_actor(actor, out)
-    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor)}
+    notes = [*(correspondence.notes() if correspondence else []), *actor.settings["notes"]]
+    told: Figures = {"notes": notes} if notes else {}
+    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor), **told}
 
 
 def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
