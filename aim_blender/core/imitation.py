@@ -14,22 +14,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
 from .actor import Actor
 from .carrying import SAME_PLACE_DEGREES
 from .closed_form import agreement_matrix, prior_of_modes, seen_by_modes, weights_at
+from .jaw_range import JawRange
 from .meaning import Meaning
 from .registration import similarity
 
 SHOWN_PART = 0.1  # of a full weight, from which a shape is named as a part of a mixture
 LOCAL_MODES = 30  # smooth functions in which a mixture changes over the face
 LEAST_PART = 0.1  # of a full weight; a mixture does without shapes of which it would take less
+ALIKE, LEAST_PAIRS = 0.7, 3  # agreement from which pairs, and how many, tell how strongly a face moves
 SPARING = 0.04  # cosine by which a shape must agree with what is left, to be taken into a mixture
 UNLIKE = (0.3, 0.5)  # agreement up to which a mixture shows something else, and from which it is shown whole
-SPARING_OF_BONE = 0.15  # likewise for the jaw bone: shapes show more of a mouth than a jaw does
-MISSED = 0.35  # of a measure's range by which a partner of that name may mean something else
+SPARING_OF_BONE = 0.08  # likewise for the jaw bone: shapes show more of a mouth than a jaw does
+STRONGER = 2.0  # by how much one face may do the same more strongly than another
+MISSED = 0.25  # of a measure's range, by which a partner of that name may be off what is meant
 NOTHING_MM = 0.05  # a shape of which no point moves further shows nothing
 
 
@@ -47,22 +50,19 @@ class Mixture:
 
     shapes: (k,) of the target's. weights: p (V, k) float32 in [0, 1] at the target's points, (1, k) where they are the
     same at all. paired: whether somebody, or the names, said so. agreement: in [-1, 1] the cosine between what the
-    shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size.
-    namesake: a shape of the target that has the name, but does something else. bone: in [0, 1] how much of what the
-    jaw does in the shape is left to the target's jaw bone.
+    shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size. done:
+    in [0, 1] the share of the motion, by its square, that is done, be it up to STRONGER times as weak. namesake: a
+    shape of the target that has the name, but does something else. bone: in [0, 1] how much of what the jaw does in the
+    shape is left to the target's jaw bone.
     """
 
     shapes: np.ndarray
     weights: np.ndarray
     paired: bool = False
     agreement: float = 0.0
+    done: float = 0.0
     namesake: str = ""
     bone: float = 0.0
-
-    @property
-    def done(self) -> float:
-        """Which share of the shape's motion is done; all of a pair's."""
-        return 1.0 if self.paired else max(self.agreement, 0.0) ** 2
 
     def of(self, own: np.ndarray) -> np.ndarray:
         """(V, 3) mm what it does, of the target's shapes own (K, V, 3)."""
@@ -98,7 +98,7 @@ def imitate(
     modes: tuple[np.ndarray, np.ndarray],
     trust: np.ndarray | None = None,
     meaning: Meaning | None = None,
-    bone: np.ndarray | None = None,
+    jaw: JawRange | None = None,
     by_name: bool = False,
 ) -> list[Mixture]:
     """A mixture for each shape of the source.
@@ -106,28 +106,49 @@ def imitate(
     source: the actor as it is at the target's points. partners: {source's shape: target's shapes, which together are
     its partner}; of one that has an empty list nothing is shown. usable: (K,) bool, which of the target's shapes may be
     mixed for those without partners. modes: Φ (V, M) of the target and their eigenvalues (M,). trust: (V,) in [0, 1]
-    how sure it is that the points of both belong together. meaning: what the source's shapes mean on the target. bone:
-    (N, V, 3) mm what the target's jaw alone would do in each shape, None where it has none. by_name: nobody chose the
-    partners, only their names; those that mean something else are none.
+    how sure it is that the points of both belong together. meaning: what the source's shapes mean on the target. jaw:
+    what the target's jaw bone can do, None where there is none. by_name: nobody chose the partners, only their names;
+    those that mean something else are none.
     """
     wanted = carried_motion(source, target)  # (N, V, 3)
     own = target.shapes()[1:] - target.neutral  # (K, V, 3)
     trust = np.ones(len(target.neutral)) if trust is None else np.asarray(trust, np.float64)
     meaning = meaning or Meaning((), np.zeros(0), np.zeros((len(source.names), 0)))
     mixing = _Mixing(own, usable, trust, modes, meaning)
-    bone = np.zeros_like(wanted) if bone is None else bone
+    strength = _strength(source, target, partners, wanted, own, trust)
+    wanted = strength * wanted
+    bone = np.zeros_like(wanted) if jaw is None else jaw.motion
+    alike = bone if jaw is None else strength / jaw.ratio * bone  # what it would do as strongly as wanted
     found = []
     for i, name in enumerate(source.names):
         if name not in partners:
-            found.append(mixing.of(wanted[i], meaning.wanted[i], bone[i]))
+            found.append(mixing.of(wanted[i], meaning.wanted[i], alike[i]))
             continue
         chosen = np.array([target.names.index(each) for each in partners[name]], dtype=np.int64)
         pair = Mixture(chosen, np.ones((1, len(chosen)), np.float32), paired=True)
         if by_name and mixing.misses(pair, wanted[i], meaning.wanted[i]):
-            pair = replace(mixing.of(wanted[i], meaning.wanted[i], bone[i]), namesake=partners[name][0])
+            pair = replace(mixing.of(wanted[i], meaning.wanted[i], alike[i]), namesake=partners[name][0])
         found.append(pair)
     _share_partners(found, wanted, mixing)
     return [_settled(*each, own, trust) for each in zip(found, wanted, bone, strict=True)]
+
+
+def _strength(
+    source: Actor,
+    target: Actor,
+    partners: Mapping[str, Sequence[str]],
+    wanted: np.ndarray,
+    own: np.ndarray,
+    trust: np.ndarray,
+) -> float:
+    """By how much more than the source's shapes, wanted (N, V, 3), the target's of their names move: what a face does of
+    those without a partner is in its own range, too. 1 where too few pairs tell."""
+    sizes = []
+    for i, name in enumerate(source.names):
+        pair = own[target.names.index(partners[name][0])] if len(partners.get(name, ())) == 1 else np.zeros_like(own[0])
+        if _agreement(pair, wanted[i], trust) > ALIKE:
+            sizes.append(np.log((trust @ np.square(pair)).sum() / (trust @ np.square(wanted[i])).sum()) / 2)
+    return float(np.clip(np.exp(np.median(sizes)), 1 / STRONGER, STRONGER)) if len(sizes) >= LEAST_PAIRS else 1.0
 
 
 def _share_partners(found: list[Mixture], wanted: np.ndarray, mixing: _Mixing) -> None:
@@ -140,23 +161,27 @@ def _share_partners(found: list[Mixture], wanted: np.ndarray, mixing: _Mixing) -
         energy = mixing.smoothed(np.square(wanted[together]).sum(-1).T)  # (V, i)
         share = energy / energy.sum(1, keepdims=True)
         for column, i in enumerate(together):
-            weights = (
-                np.repeat(found[i].weights, len(share), axis=0) if len(found[i].weights) == 1 else found[i].weights
-            )
+            weights = np.broadcast_to(found[i].weights, (len(share), len(found[i].shapes))).copy()
             weights[:, found[i].shapes == k] = share[:, column, None]
             found[i] = replace(found[i], weights=weights)
 
 
 def _settled(each: Mixture, motion: np.ndarray, bone: np.ndarray, own: np.ndarray, trust: np.ndarray) -> Mixture:
-    """The mixture, less of it where it hardly agrees with the motion (V, 3), and how much it agrees."""
-    agreement = _agreement(each.of(own) + each.bone * bone, motion, trust)
-    if each.paired:
-        return replace(each, agreement=agreement)
-    share = np.clip((agreement - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0)
-    if share == 0:
+    """The mixture, less of it where it hardly agrees with the motion (V, 3), and how much of that it does."""
+    share = 1.0
+    if not each.paired:
+        agreement = _agreement(each.of(own) + each.bone * bone, motion, trust)
+        share = float(np.clip((agreement - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0))
+    if share == 0.0:
         return replace(NOTHING, namesake=each.namesake)
     weights = (share * each.weights).astype(np.float32)
-    return replace(each, weights=weights, agreement=agreement * share, bone=each.bone * share)
+    each = replace(each, weights=weights, bone=share * each.bone)
+    shown = each.of(own) + each.bone * bone
+    agreement = _agreement(shown, motion, trust)
+    size = np.sqrt((trust @ np.square(shown)).sum() / max((trust @ np.square(motion)).sum(), 1e-12))
+    stronger = np.clip(agreement / max(size, 1e-12), 1.0, STRONGER)
+    done = max(2 * stronger * size * agreement - (stronger * size) ** 2, 0.0)
+    return replace(each, agreement=agreement, done=1.0 if each.paired else float(done))
 
 
 class _Mixing:
@@ -203,7 +228,9 @@ class _Mixing:
 
     def misses(self, pair: Mixture, motion: np.ndarray, wanted: np.ndarray) -> bool:
         """Whether a pair does something else than the motion (V, 3), or means something else than is wanted (M,)."""
-        off = np.abs(self.means[:, pair.shapes].sum(1) - wanted) / self.meaning.ranges
+        means = self.means[:, pair.shapes].sum(1)
+        ways = np.sort([wanted / STRONGER, wanted * STRONGER], axis=0)  # (2, M) a sculptor may have meant more, or less
+        off = np.abs(means - means.clip(*ways)) / self.meaning.ranges
         return bool((off > MISSED).any()) or _agreement(pair.of(self.own), motion, self.trust) < UNLIKE[0]
 
     def _importance(self, motion: np.ndarray) -> np.ndarray:
@@ -211,7 +238,7 @@ class _Mixing:
         return np.sqrt((self.trust @ np.square(motion)).sum()) / self.meaning.ranges
 
     def _local(self, left: np.ndarray, unmeant: np.ndarray, chosen: np.ndarray, importance: np.ndarray) -> np.ndarray:
-        """(V, k) smooth weights of the chosen shapes for what is left of the motion (V, 3) and unmeant of measures (M,)."""
+        """(V, k) smooth weights of the chosen shapes for what is left of the motion (V, 3), and of measures (M,)."""
         fields = torch.as_tensor(self.own[chosen].transpose(1, 0, 2)).float()  # (V, k, 3)
         trust = torch.as_tensor(self.trust).float()
         count, names = self.modes.shape[1], len(chosen)
@@ -245,7 +272,7 @@ class _Mixing:
     def _overall(
         self, motion: np.ndarray, wanted: np.ndarray, bone: np.ndarray, shapes: np.ndarray
     ) -> tuple[np.ndarray, float]:
-        """One weight of 0 or more over the whole face for each of the shapes (k,), most of them 0 where others do,
+        """One weight in [0, STRONGER] over the whole face for each of the shapes (k,), most of them 0 where others do,
         and for the bone."""
         importance, fields = self._importance(motion), np.concatenate([self.own[shapes], bone[None]])
         root = np.sqrt(self.trust)[:, None]
@@ -257,8 +284,8 @@ class _Mixing:
         matrix = rows @ rows.T + 1e-6 * np.diag(np.square(sizes) + 1e-9)
         right = rows @ goal - sparing * sizes * np.linalg.norm(goal)
         half = np.linalg.cholesky(matrix)
-        # Without an upper bound, for what the right shapes have not the strength to do is nothing for the wrong ones.
-        found = nnls(half.T, np.linalg.solve(half, right))[0]
+        # What the right shapes have not the strength for is nothing for the wrong ones: so up to STRONGER, not up to 1.
+        found = lsq_linear(half.T, np.linalg.solve(half, right), bounds=(0.0, STRONGER)).x
         return found[:-1], min(float(found[-1]), 1.0)
 
 

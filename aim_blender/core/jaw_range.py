@@ -36,9 +36,9 @@ class JawRange:
         widest = [
             (pose[:, :3] @ of.axis).max(initial=0.0) for pose, of in ((self.own, source.hinge), (other, target.hinge))
         ]
-        ratio = float(np.clip(widest[1] / widest[0], *RATIO)) if min(widest) > LEAST_TURN else 1.0
+        self.ratio = float(np.clip(widest[1] / widest[0], *RATIO)) if min(widest) > LEAST_TURN else 1.0
         turns, slides = (part @ hinge_axes(source.hinge).T for part in (self.own[:, :3], self.own[:, 3:]))
-        turns[:, 0] *= ratio
+        turns[:, 0] *= self.ratio
         axes = hinge_axes(target.hinge)
         self.poses = np.concatenate([turns @ axes, scale * slides @ axes], axis=1) * moves[:, None]
         self.motion = skin(target.neutral, compose_jaw(self.poses, target.hinge), target.skin_weight) - target.neutral

@@ -12,7 +12,7 @@ from .actor import Actor
 from .errors import InputError
 from .face_measures import FacePlaces, find_places
 
-RATIO = (0.4, 2.5)  # of two faces' ranges; what lies beyond is no range of a face's
+RATIO = (0.5, 2.0)  # of two faces' ranges; what lies beyond is no range of a face's
 LEAST_RANGE_MM = 1.0  # of a measure over a face's shapes, below which it tells nothing
 
 
@@ -67,22 +67,18 @@ class Meaning:
 
 
 def meaning_of(source: Actor, target: Actor) -> Meaning:
-    """What the source's shapes mean on the target: each way of a measure in the target's own range of it."""
+    """What the source's shapes mean on the target: measures as shares of what each face does of them."""
     measures, ranges, wanted = [], [], []
     own, other = source.shapes()[1:] - source.neutral, target.shapes()[1:] - target.neutral
     for one, two in zip(measures_of(source), measures_of(target), strict=True):
         if one is None or two is None:
             continue
         mine, theirs = one.of(own), two.of(other)  # (N,), (K,)
-        if min(np.ptp(np.append(mine, 0.0)), np.ptp(np.append(theirs, 0.0))) < LEAST_RANGE_MM:
+        range_, other_range = (np.ptp(np.append(each, 0.0)) for each in (mine, theirs))
+        if min(range_, other_range) < LEAST_RANGE_MM:
             continue
-        up, down = (np.clip(_most(way * theirs) / _most(way * mine), *RATIO) for way in (1.0, -1.0))
         measures.append(two)
-        ranges.append(np.ptp(np.append(theirs, 0.0)))
-        wanted.append(np.where(mine > 0, up, down) * mine)
+        ranges.append(other_range)
+        wanted.append(np.clip(other_range / range_, *RATIO) * mine)
     count = len(source.names)
     return Meaning(tuple(measures), np.array(ranges), np.array(wanted).reshape(len(measures), count).T)
-
-
-def _most(changes: np.ndarray) -> float:
-    return max(float(changes.max(initial=0.0)), LEAST_RANGE_MM)

@@ -139,7 +139,7 @@ def pair_shapes(
         modes,
         None if correspondence is None else correspondence.confidence,
         meaning,
-        None if jaw is None else jaw.motion,
+        jaw,
         by_name=pairs is None,
     )
     if not any(len(each.shapes) for each in mixtures):
