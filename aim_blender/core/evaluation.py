@@ -39,9 +39,7 @@ def placed_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:
     return apply_motion(stabilized_frames(actor, take, part), take.head[part])
 
 
-def stabilized_frames(
-    actor: Actor, take: Take, part: slice, vertices: np.ndarray | slice = slice(None)
-) -> np.ndarray:
+def stabilized_frames(actor: Actor, take: Take, part: slice, vertices: np.ndarray | slice = slice(None)) -> np.ndarray:
     """The frames (f, V, 3) float64 of a part of a take, without the head's motion; of some vertices (K,), or of all."""
     offsets = expression_offsets(
         torch.as_tensor(take.modes[vertices]),

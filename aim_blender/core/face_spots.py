@@ -36,6 +36,10 @@ REGIONS = {
     "pogonion": "chin",
     "menton": "chin",
     "lateral_orbit": "eye",
+    "upper_lid": "eye",
+    "lower_lid": "eye",
+    "inner_brow": "brow",
+    "outer_brow": "brow",
     "suborbital": "lower lid",
     "zygion": "cheek",
     "supraglenoid": "temple",
@@ -55,14 +59,13 @@ BEYOND = {
     "top of the head": ((0.0, 100.0, -70.0), (0.0, 70.0, -20.0)),
     "body": ((0.0, -300.0, -60.0), (150.0, -250.0, -80.0), (-150.0, -250.0, -80.0)),
 }
-EYE_BETWEEN = ("supraorbital", "suborbital")  # an eye lies in the middle of these
 MOST_NAMED = 200  # of many vertices, more say nothing new
 
 
 @dataclass(frozen=True)
 class FaceSpots:
-    """frame: how the head is turned. landmarks: vertices by name. upper_lip, lower_lip: vertices in the middle of the
-    lips' margins, None where they are not found."""
+    """frame: how the head is turned. landmarks: vertices by name, lids and brows among them. upper_lip, lower_lip:
+    vertices in the middle of the lips' margins, None where they are not found."""
 
     frame: HeadFrame
     landmarks: dict[str, int]
@@ -79,19 +82,13 @@ class FaceSpots:
 
     def _anchors(self, neutral: np.ndarray) -> tuple[list[str], np.ndarray]:
         names, places = [], []
-        at = {name: self.frame.local(neutral[vertex]) for name, vertex in self.landmarks.items()}
-        for name, place in at.items():
+        for name, vertex in self.landmarks.items():
             stem, _, side = name.partition(".")
             word = REGIONS.get(stem)
             if word is not None:
                 sided = {"L": "left ", "R": "right "}.get(side, "") if word not in WITHOUT_SIDE else ""
                 names.append(sided + word)
-                places.append(place)
-        for side, word in zip(SIDES, ("left eye", "right eye"), strict=True):
-            around = [at[name + side] for name in EYE_BETWEEN if name + side in at]
-            if len(around) == len(EYE_BETWEEN):
-                names.append(word)
-                places.append(np.mean(around, axis=0))
+                places.append(self.frame.local(neutral[vertex]))
         for word, some in BEYOND.items():
             for place in some:
                 names.append(word)
@@ -106,6 +103,10 @@ def find_spots(actor: Actor) -> FaceSpots | None:
     except InputError:
         return None
     landmarks = landmarks_in_frame(actor.neutral, actor.topology.triangles(), places.frame)
+    for name in ("upper_lid", "lower_lid", "inner_brow", "outer_brow"):
+        for side, vertex in zip(SIDES, getattr(places, name), strict=True):
+            if vertex is not None:
+                landmarks[name + side] = vertex
     return FaceSpots(places.frame, landmarks, places.upper_lip, places.lower_lip)
 
 
@@ -123,22 +124,26 @@ def keep_spots(actor: Actor) -> None:
 
 def spots_of(actor: Actor) -> FaceSpots | None:
     """The spots that an actor has kept, or, where it has none, those found now; None if its mesh shows no face."""
+    known, spots = kept_spots(actor)
+    return spots if known else find_spots(actor)
+
+
+def kept_spots(actor: Actor) -> tuple[bool, FaceSpots | None]:
+    """Whether the actor has kept what was found of its mesh, and the spots, None if its mesh shows no face."""
     kept = actor.settings.get(KEPT)
     if not isinstance(kept, dict) or kept.get("topology") != actor.topology.digest:
-        return find_spots(actor)
+        return False, None
     if "landmarks" not in kept:
-        return None
+        return True, None
     try:
-        frame = HeadFrame(
-            *(np.array(kept[name], dtype=np.float64) for name in ("left", "up", "front", "nasion")),
-            float(kept["scale"]),
-            float(kept["error_mm"]),
-        )
+        left, up, front, nasion = (np.array(kept[name], dtype=np.float64) for name in ("left", "up", "front", "nasion"))
+        frame = HeadFrame(left, up, front, nasion, float(kept["scale"]), float(kept["error_mm"]))
         lips = [None if kept[name] is None else int(kept[name]) for name in ("upper_lip", "lower_lip")]
         spots = FaceSpots(frame, {str(name): int(vertex) for name, vertex in kept["landmarks"].items()}, *lips)
     except (KeyError, TypeError, ValueError, AttributeError):
-        return find_spots(actor)
+        return False, None
     vertices = [*spots.landmarks.values(), *(each for each in lips if each is not None)]
     sound = all(0 <= vertex < len(actor.bone) for vertex in vertices) and frame.scale > 0
     axes = [frame.left, frame.up, frame.front, frame.nasion]
-    return spots if sound and all(each.shape == (3,) for each in axes) else find_spots(actor)
+    sound = sound and all(each.shape == (3,) and bool(np.isfinite(each).all()) for each in axes)
+    return sound, spots if sound else None

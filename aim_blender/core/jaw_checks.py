@@ -104,9 +104,9 @@ def check_hinge(actor: Actor, spots: FaceSpots | None) -> list[str]:
     if aside <= HINGE_MM * size and turned <= HINGE_DEGREES:
         return []
     return [
-        f"the jaw's hinge lies {aside:.0f} mm beside the face's middle and is turned by {turned:.0f} degrees against it, "
-        "so the jaw cannot be trusted; check that the mandible is whole and stands in the face, or give the lower teeth "
-        "as Jaw"
+        f"the jaw's hinge lies {aside:.0f} mm beside the face's middle and is turned by {turned:.0f} degrees against "
+        "it, so the jaw cannot be trusted; check that the mandible is whole and stands in the face, or give the lower "
+        "teeth as Jaw"
     ]
 
 
@@ -125,8 +125,8 @@ def check_shapes(actor: Actor, spots: FaceSpots | None) -> list[str]:
         widest = int(np.where(opened, motion.drop, -np.inf).argmax())
         return [
             f"in {actor.names[widest]!r} the chin goes down by {size * motion.drop[widest]:.0f} mm, but there are no "
-            "bones, so no jaw opens and expressions alone open the mouth; fit bones and learn again if the jaw is to be "
-            "carried to others"
+            "bones, so no jaw opens and expressions alone open the mouth; fit bones and learn again if the jaw is to "
+            "be carried to others"
         ]
     shut = np.flatnonzero(motion.left_shut)
     if len(shut) == 0:
@@ -134,9 +134,9 @@ def check_shapes(actor: Actor, spots: FaceSpots | None) -> list[str]:
     widest = int(shut[motion.drop[shut].argmax()])
     more = f" (and in {len(shut) - 1} more)" if len(shut) > 1 else ""
     return [
-        f"in {actor.names[widest]!r}{more} the lips part by {size * motion.gap[widest]:.0f} mm and the chin goes down by "
-        f"{size * motion.drop[widest]:.0f}, but the jaw opens by {motion.opening[widest] + 0.0:.1f} degrees; give the "
-        "lower teeth as Jaw, or check the bones"
+        f"in {actor.names[widest]!r}{more} the lips part by {size * motion.gap[widest]:.0f} mm and the chin goes down "
+        f"by {size * motion.drop[widest]:.0f}, but the jaw opens by {_rounded(motion.opening[widest])} degrees; give "
+        "the lower teeth as Jaw, or check the bones"
     ]
 
 
@@ -170,7 +170,7 @@ def _frame(take: Take, motion: MouthMotion, index: int) -> str:
     lips = "" if motion.gap is None else f"the lips are {motion.gap[index]:.0f} mm wider apart, "
     return (
         f"frame {take.frames[index]}: {lips}the chin is {motion.drop[index]:.0f} mm lower, the jaw opens by "
-        f"{motion.opening[index] + 0.0:.1f} degrees"
+        f"{_rounded(motion.opening[index])} degrees"
     )
 
 
@@ -192,7 +192,11 @@ def check_carried_jaw(source: Actor, performed: Take, target: Actor, take: Take)
         return []
     widest = int(np.where(wide, opened, -np.inf).argmax())
     return [
-        f"the jaw opens by {shown[widest] + 0.0:.1f} degrees in frame {take.frames[widest]} where the source's opens by "
-        f"{opened[widest]:.1f}, though its own shapes open it by {own[1]:.0f} (the source's by {own[0]:.0f}); check the "
-        "pairs of shapes that open the mouth, or change the jaw strength"
+        f"the jaw opens by {_rounded(shown[widest])} degrees in frame {take.frames[widest]} where the source's opens "
+        f"by {opened[widest]:.1f}, though its own shapes open it by {own[1]:.0f} (the source's by {own[0]:.0f}); check "
+        "the pairs of shapes that open the mouth, or change the jaw strength"
     ]
+
+
+def _rounded(degrees: float) -> str:
+    return f"{round(float(degrees), 1) + 0.0:.1f}"  # adding 0 makes a zero of a rounded minus zero

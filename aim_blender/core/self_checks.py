@@ -66,20 +66,21 @@ def check_fitted(actor: Actor, take: Take, sparse_points: bool) -> list[str]:
     advice = "give more points there, or bound it with a largest weight"
     if not sparse_points:
         advice = "look at the performance there, or bound it with a largest weight, such as 1.5"
-    told = [*check_frames(actor, take, motion_of_take(actor, spots, take)), *_check_weights(actor, take, spots, advice)]
+    told = []
     if sparse_points:
         search = TearSearch(actor)
-        for _, frames in _walk(actor, take):
+        for frames in _walk(actor, take):
             search.look(frames)
         told += _told_of_tears(actor, take, search, spots, "the fit", "the actor's", "add points there")
-    return told
+    told += check_frames(actor, take, motion_of_take(actor, spots, take))
+    return told + _check_weights(actor, take, spots, advice)
 
 
 def check_retargeted(source: Actor, performed: Take, target: Actor, take: Take) -> list[str]:
     """What cannot be right in a take of the target that was made of the source's."""
     spots = spots_of(target)
     search, moved, places = TearSearch(target), [], []
-    for _, frames in _walk(target, take):
+    for frames in _walk(target, take):
         search.look(frames)
         distance = np.linalg.norm(frames - target.neutral, axis=-1)  # (f, V)
         moved.append(distance.max(1))
@@ -95,11 +96,10 @@ def check_retargeted(source: Actor, performed: Take, target: Actor, take: Take) 
 # -- frames -----------------------------------------------------------------------------------------------------------
 
 
-def _walk(actor: Actor, take: Take) -> Iterator[tuple[slice, np.ndarray]]:
+def _walk(actor: Actor, take: Take) -> Iterator[np.ndarray]:
     """All frames (f, V, 3) of a take without its head, a part at a time."""
     for first in range(0, len(take.frames), CHUNK_FRAMES):
-        part = slice(first, first + CHUNK_FRAMES)
-        yield part, stabilized_frames(actor, take, part)
+        yield stabilized_frames(actor, take, slice(first, first + CHUNK_FRAMES))
 
 
 def _told_of_tears(
@@ -108,16 +108,15 @@ def _told_of_tears(
     tears = search.found()
     if len(tears.frames) == 0:
         return []
-    part = slice(tears.worst, tears.worst + 1)
-    weights = np.einsum("vm,mn->vn", take.modes[tears.vertices], take.coefficients[part][0])  # (K, N)
-    does = (np.abs(weights) * np.linalg.norm(actor.expressions[tears.vertices], axis=-1)).sum(0)
-    most = actor.names[int(does.argmax())]
+    weights = take.modes[tears.ends] @ take.coefficients[tears.worst]  # (K, 2, N) at both ends of the torn edges
+    offsets = weights[..., None] * actor.expressions[tears.ends]  # (K, 2, N, 3)
+    most = actor.names[int(np.linalg.norm(offsets[:, 0] - offsets[:, 1], axis=-1).sum(0).argmax())]
     pair = next((f"{one} -> {other}" for one, other in _pairs(take) if most in other.split(" + ")), None)
     shown = f"the pair {pair}" if pair else f"{most!r}"
     return [
         f"{what} is torn in {len(tears.frames)} of {len(take.frames)} frames: edges at the "
-        f"{_place(actor, spots, tears.vertices)} grow to {tears.factor:.1f} times the longest they have in {whose} own "
-        f"shapes, most of it by {shown}; look at frame {take.frames[tears.worst]}, and {to_do}"
+        f"{_place(actor, spots, np.unique(tears.ends))} grow to {tears.factor:.1f} times the longest they have in "
+        f"{whose} own shapes, most of it by {shown}; look at frame {take.frames[tears.worst]}, and {to_do}"
     ]
 
 
@@ -145,8 +144,9 @@ def _check_weights(actor: Actor, take: Take, spots: FaceSpots | None, advice: st
         return []
     weight, shape, point, frame = worst
     return [
-        f"weights leave what the shapes were made for in {beyond.sum()} of {len(beyond)} frames: {actor.names[shape]!r} "
-        f"reaches {weight:.1f} at the {_place(actor, spots, np.array([point]))} in frame {take.frames[frame]}; {advice}"
+        f"weights leave what the shapes were made for in {beyond.sum()} of {len(beyond)} frames: "
+        f"{actor.names[shape]!r} reaches {weight:.1f} at the {_place(actor, spots, np.array([point]))} in frame "
+        f"{take.frames[frame]}; {advice}"
     ]
 
 
@@ -163,12 +163,9 @@ def _check_motion(
     if take.settings.get("neutral_frame") is not None:
         index = int(np.flatnonzero(performed.frames == take.settings["neutral_frame"])[0])
         rest = stabilized_frames(source, performed, slice(index, index + 1), points)[0]
-    there = np.concatenate(
-        [
-            np.linalg.norm(stabilized_frames(source, performed, slice(i, i + CHUNK_FRAMES), points) - rest, axis=-1).max(1)
-            for i in range(0, len(performed.frames), CHUNK_FRAMES)
-        ]
-    )
+    parts = [slice(first, first + CHUNK_FRAMES) for first in range(0, len(performed.frames), CHUNK_FRAMES)]
+    frames = np.concatenate([stabilized_frames(source, performed, part, points) for part in parts])
+    there = np.linalg.norm(frames - rest, axis=-1).max(1)  # (F,)
     spots = spots_of(target)
     size = _size(spots_of(source), spots)
     ranges = [float(each.max(initial=0.0)) for each in own]

@@ -16,13 +16,13 @@ EDGES = 5  # a frame is torn where more are
 @dataclass(frozen=True)
 class Tears:
     """What is torn in F frames. edges: (F,) how many torn edges each has. worst: the index of the frame with most.
-    factor: of its torn edges the most stretched, by the longest it is in the shapes. vertices: (K,) at its torn edges.
+    factor: of its torn edges the most stretched, by the longest it is in the shapes. ends: (K, 2) of its torn edges.
     """
 
     edges: np.ndarray
     worst: int
     factor: float
-    vertices: np.ndarray
+    ends: np.ndarray
 
     @property
     def frames(self) -> np.ndarray:
@@ -38,7 +38,7 @@ class TearSearch:
         self.longest = np.max([self._lengths(shape) for shape in actor.shapes()], axis=0)  # (E,)
         self.limit = (FACTOR * self.longest + LEAST_MM).astype(np.float32) ** 2
         self.counts: list[np.ndarray] = []
-        self.worst, self.factor, self.vertices = 0, 0.0, np.empty(0, int)
+        self.most, self.worst, self.factor, self.ends = 0, 0, 0.0, self.edges[:0]
 
     def look(self, frames: np.ndarray) -> None:
         """Look at the next frames (f, V, 3) in mm; where the head stands does not matter."""
@@ -48,17 +48,15 @@ class TearSearch:
             apart = frame[self.edges[:, 0]] - frame[self.edges[:, 1]]
             torn = np.einsum("ex,ex->e", apart, apart) > self.limit
             counts[i] = np.count_nonzero(torn)
-            if counts[i] > max((int(each.max()) for each in self.counts), default=0) and counts[i] == counts.max():
-                which = np.flatnonzero(torn)
-                lengths = np.linalg.norm(apart[which], axis=1)
-                self.worst = first + i
-                self.factor = float((lengths / np.maximum(self.longest[which], 1e-3)).max())
-                self.vertices = np.unique(self.edges[which])
+            if counts[i] > self.most:
+                lengths = np.linalg.norm(apart[torn], axis=1)
+                self.most, self.worst, self.ends = counts[i], first + i, self.edges[torn]
+                self.factor = float((lengths / np.maximum(self.longest[torn], 1e-3)).max())
         self.counts.append(counts)
 
     def found(self) -> Tears:
         """What was found in all frames that were looked at."""
-        return Tears(np.concatenate(self.counts), self.worst, self.factor, self.vertices)
+        return Tears(np.concatenate(self.counts), self.worst, self.factor, self.ends)
 
     def _lengths(self, vertices: np.ndarray) -> np.ndarray:
         return np.linalg.norm(vertices[self.edges[:, 0]] - vertices[self.edges[:, 1]], axis=-1)
