@@ -212,7 +212,8 @@ def _check_residual(actor: Actor, spots: FaceSpots | None) -> list[str]:
         return []
     return [
         f"the {place} is learned badly: the networks miss it by {worst:.1f} mm in {name!r}, elsewhere by {usual:.2f}; "
-        "look whether that mesh is registered there as the others are"
+        "the shape is kept exactly beside them, but look whether that mesh is registered there as the others are, or "
+        "learn with more iterations"
     ]
 
 
