@@ -20,6 +20,7 @@ from aim_blender.core.actor import Actor
 from aim_blender.core.anatomy_request import AnatomyRequest, fit_anatomy
 from aim_blender.core.captures import Bone, Capture, read_capture
 from aim_blender.core.demo_actor import make_demo_actor
+from aim_blender.core.errors import InputError
 from aim_blender.core.face_profile import nearest
 from aim_blender.core.files import load_actor, load_take, save_actor, save_take
 from aim_blender.core.fitting import fit_performance
@@ -158,13 +159,17 @@ def mixtures(capture: Capture) -> np.ndarray:
 
 
 def actor_of(arguments: argparse.Namespace, face: Face) -> Actor:
-    """The face's actor, exact on its meshes but hardly learned; with the template's bones if it has none. Kept."""
+    """The face's actor, exact on its meshes but hardly learned; with the template's bones, if they fit and it has none
+    of its own. Kept."""
     path = arguments.work / f"little_{face.name}.actor.safetensors"
     if not path.exists():
         capture = face.capture
         if not capture.bones:
-            fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology))
-            capture = dataclasses.replace(capture, bones=fitted.bones)
+            try:
+                fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology))
+                capture = dataclasses.replace(capture, bones=fitted.bones)
+            except InputError as error:
+                print(f"{face.name} is learned without bones: {error}", file=sys.stderr)
         print(f"learning {face.name}", file=sys.stderr)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_actor(learn_actor(capture, LITTLE), path)

@@ -3,10 +3,13 @@
 gap, mouth width, corner height, lid gap and brow height follow the source's?
 
 python benchmarks/meaning.py [--faces ict_118 makehuman ...] [--sources ...] [--targets ...] [--pictures FOLDER]
+                             [--shapes]
 
 One row for each ordered pair. r: the correlation over the frames of what the target shows with what the source shows,
-at places that the product finds; of two sides the worse one. `-` where one of the two does not move it in any of its
-shapes, or the source does not in the frames. A second table says where places picked by hand tell otherwise.
+both as shares of their own ranges up and down, at places that the product finds; of two sides the worse one; in
+brackets that of the same in mm where it differs. `-` where one of the two does not move it in any of its
+shapes, or the source does not in the frames. A second table says where places picked by hand tell otherwise. With
+--shapes one more for each pair says what every single shape of the source does there, in mm: source / target.
 """
 
 import argparse
@@ -26,6 +29,8 @@ from aim_blender.core.errors import InputError
 from aim_blender.core.evaluation import evaluate_take
 from aim_blender.core.face_measures import FacePlaces, find_places, measure
 from aim_blender.core.files import load_correspondence, save_correspondence
+from aim_blender.core.fitting import fit_performance
+from aim_blender.core.performances import Performance
 from aim_blender.core.retargeting import retarget_take
 from aim_blender.core.take_sheet import save_retarget_sheet
 from aim_blender.core.takes import Take
@@ -42,6 +47,7 @@ MOVES_MM = 1.5  # over the shapes, from where a measure is something that a face
 PERFORMED_MM = 1.0  # over the frames of the source, from where a correlation means something
 TORN_EDGES, TORN_FACTOR, TORN_MM = 5, 2.0, 1.0
 DISAGREE = 0.1
+LEAST_SHARE = 0.2  # of a measure's whole range: it counts as going at least so far up and down
 SHEET_FRAMES = 8
 
 
@@ -62,6 +68,7 @@ def main() -> None:
     found.add_argument("--sources", nargs="+", choices=FACES, help="of the faces, those that perform")
     found.add_argument("--targets", nargs="+", choices=FACES, help="of the faces, those that are driven")
     found.add_argument("--pictures", type=Path, help=f"a folder for a sheet of {SHEET_FRAMES} frames a pair")
+    found.add_argument("--shapes", action="store_true", help="also what single shapes do")
     arguments = found.parse_args()
     players = {name: player_of(arguments, name) for name in arguments.faces}
     rows: list[list[object]] = []
@@ -70,6 +77,8 @@ def main() -> None:
         for target in arguments.targets or arguments.faces:
             if source != target:
                 one, other = players[source], players[target]
+                if arguments.shapes:
+                    print_shapes(arguments, one, other)
                 rows.append(measured(arguments, one, other, disagreements))
                 print(
                     " | ".join(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in rows[-1]),
@@ -120,7 +129,8 @@ def measured(
         correlations(one, other, frames, *each) for each in ((one.places, other.places), (one.picked, other.picked))
     )
     for name in MEASURES:
-        if (found[name] is None) != (picked[name] is None) or abs((found[name] or 0) - (picked[name] or 0)) > DISAGREE:
+        one_r, other_r = ((each[name] or (0.0, 0.0))[0] for each in (found, picked))
+        if (found[name] is None) != (picked[name] is None) or abs(one_r - other_r) > DISAGREE:
             disagreements.append([pair, name, shown(found[name]), shown(picked[name])])
     moved = [
         float(np.linalg.norm(f - p.actor.neutral, axis=-1).max()) for f, p in ((frames, other), (one.face.frames, one))
@@ -134,25 +144,67 @@ def measured(
     return [pair, paired, torn, motion, *(shown(found[name]) for name in MEASURES), jaw, f"{seconds:.0f}", said]
 
 
-def shown(correlation: float | None) -> str:
-    return "-" if correlation is None else f"{correlation:.2f}"
+def print_shapes(arguments: argparse.Namespace, one: Player, other: Player) -> None:
+    """What each shape of one does to the measures there and on the other, in mm off the neutral."""
+    shapes = one.actor.shapes()[1:]
+    numbers = np.arange(1, len(shapes) + 1, dtype=np.int32)
+    performance = Performance(shapes.astype(np.float32), numbers, 24.0, one.actor.topology, one.face.name)
+    correspondence = correspondence_of(arguments, one, other)
+    take = fit_performance(one.actor, performance)
+    carried = evaluate_take(other.actor, retarget_take(take, one.actor, other.actor, correspondence=correspondence))
+    sides = {}
+    for player, frames in ((one, shapes), (other, carried["vertices"])):
+        measures = measure(player.places, np.concatenate([player.actor.neutral[None], frames])).named()
+        sides[player.face.name] = [
+            np.mean([measures[side][1:] - measures[side][0] for side in names], axis=0) for names in MEASURES.values()
+        ]
+    rows: list[list[object]] = []
+    for index, name in enumerate(one.actor.names):
+        changes = [(mine[index], theirs[index]) for mine, theirs in zip(*sides.values(), strict=True)]
+        rows.append([name, *(f"{mine:.1f} / {theirs:.1f}" for mine, theirs in changes)])
+    print_table(f"What the shapes of {one.face.name} do there and on {other.face.name}", ["shape", *MEASURES], rows)
+
+
+def shown(correlation: tuple[float, float] | None) -> str:
+    """r over own ranges, and in brackets in mm where that is another."""
+    if correlation is None:
+        return "-"
+    ranged, in_mm = correlation
+    return f"{ranged:.2f}" + (f" ({in_mm:.2f})" if abs(ranged - in_mm) > 0.03 else "")
 
 
 def correlations(
     one: Player, other: Player, frames: np.ndarray, of_one: FacePlaces, of_other: FacePlaces
-) -> dict[str, float | None]:
-    """r of each measure, of two sides the lower, or None where nothing is to be compared."""
-    performed, shown_ = measure(of_one, one.face.frames).named(), measure(of_other, frames).named()
+) -> dict[str, tuple[float, float] | None]:
+    """r of each measure over own ranges and of it in mm, of two sides the lower; None where nothing is to compare."""
+    performed, carried = measure(of_one, one.face.frames).named(), measure(of_other, frames).named()
     can = [measure(p, each.actor.shapes()).named() for p, each in ((of_one, one), (of_other, other))]
-    found: dict[str, float | None] = {}
+    found: dict[str, tuple[float, float] | None] = {}
     for name, sides in MEASURES.items():
-        each = [
-            float(np.corrcoef(performed[side], shown_[side])[0, 1])
+        moved = [
+            side
             for side in sides
             if min(np.ptp(shapes[side]) for shapes in can) > MOVES_MM and np.ptp(performed[side]) > PERFORMED_MM
         ]
-        found[name] = min(each) if each else None
+        in_mm = [(performed[side], carried[side]) for side in moved]
+        ranged = [
+            (over_own_range(performed[side], can[0][side]), over_own_range(carried[side], can[1][side]))
+            for side in moved
+        ]
+        lowest = [min((float(np.corrcoef(*each)[0, 1]) for each in pairs), default=0.0) for pairs in (ranged, in_mm)]
+        found[name] = (lowest[0], lowest[1]) if moved else None
     return found
+
+
+def over_own_range(values: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """Values (F,) as shares of how far single shapes (N+1,) go from the neutral, the first, up and down.
+
+    One face narrows its mouth by 27 mm and widens it by 9, another by 10 and 18.
+    """
+    change, whole = shapes - shapes[0], np.ptp(shapes)
+    up, down = (max(float(each), LEAST_SHARE * whole) for each in (change.max(), -change.min()))
+    off = values - shapes[0]
+    return np.where(off > 0, off / up, off / down)
 
 
 def agreement(player: Player) -> list[object]:
@@ -160,7 +212,7 @@ def agreement(player: Player) -> list[object]:
     found, picked = (measure(each, player.actor.shapes()).named() for each in (player.places, player.picked))
     row: list[object] = [player.face.name]
     for sides in MEASURES.values():
-        row.append(shown(min(float(np.corrcoef(found[side], picked[side])[0, 1]) for side in sides)))
+        row.append(f"{min(float(np.corrcoef(found[side], picked[side])[0, 1]) for side in sides):.2f}")
     return row
 
 

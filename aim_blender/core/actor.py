@@ -72,6 +72,10 @@ class Actor:
         skinned = skin(self.neutral, self.jaw, self.skin_weight)
         return np.concatenate([self.neutral[None], skinned + self.expressions.transpose(1, 0, 2)])
 
+    def offsets(self) -> np.ndarray:
+        """(V, N, 3) float64 the shapes s_i - s0, the jaw's motion included."""
+        return (self.shapes()[1:] - self.neutral).transpose(1, 0, 2)
+
 
 def skin(points: np.ndarray, motion: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
     """LBS(x, T, k) = (1-k) x + k T x (N, V, 3) in numpy, the twin of model.linear_blend_skinning.

@@ -108,6 +108,15 @@ def chosen_partners(
     return found
 
 
+def chosen_targets(source: Sequence[str], target: Sequence[str], pairs: Mapping[str, str] | None = None) -> list[bool]:
+    """Which of the target's expressions take part: those that pairs names, or all. Raises InputError as
+    chosen_partners."""
+    if pairs is None:
+        return [True] * len(target)
+    taken = {each for some in chosen_partners(source, target, pairs).values() for each in some}
+    return [name in taken for name in target]
+
+
 def read_pairs(path: Path) -> dict[str, str]:
     """Pairs from a JSON file: {"source expression": "target expression"}, "" to leave one out on purpose.
 

@@ -20,6 +20,7 @@ from .face_landmarks import landmarks_in_frame
 from .face_profile import PROFILE, HeadFrame, find_head_frame, outward_sign
 from .head import robust_registration
 from .normals import vertex_normals
+from .openings import openness
 from .surfaces import boundary_loops, edge_graph
 from .topology import Topology
 
@@ -30,7 +31,10 @@ BROW_ABOVE_LIDS_MM = (11.0, 30.0)
 BROW_INNER_MM, BROW_OUTER_MM = (-22.0, -8.0), (4.0, 20.0)  # beside the middle of the lids, outwards
 HEAD_LOW_MM, HEAD_HIGH_MM = (-110.0, -60.0, -230.0), (110.0, 140.0, 40.0)  # where still skin is looked for
 
-LEAST_FACING = -0.3  # cosine: margins of lips and lids face the viewer or each other, insides of masks turn away
+# Margins of lips and lids are seen from in front, or half from a side, above or below: not bags and insides of masks.
+HIDDEN_MM = 4.0  # along the skin
+LEAST_FACING = -0.3  # cosine; rolls behind a margin turn farther away
+SEEN_FROM = np.array([[0.0, 0.0, 1.0], [0.7, 0.0, 0.7], [-0.7, 0.0, 0.7], [0.0, 0.7, 0.7], [0.0, -0.7, 0.7]])
 MIDDLE_MM = 3.0  # from the face's middle, or between two places one above the other
 COLUMN_MM = 2.0  # between columns in which the lips' line is followed to its ends
 CONTACT_MM = 2.0  # added to a distance so that touching places have no endless strain
@@ -40,8 +44,9 @@ LEAST_RANGE_MM = 1.5  # by which a gap must open in some shape
 AROUND, AROUND_MM, AROUND_LIMIT_MM = 1.3, 5.0, 80.0
 CLOSE_TO_BEST = 0.7  # of the largest strain: from here on what lies in front is the lips' or lids' margin
 IN_FRONT = 0.2  # mm of a range that a mm farther in front is worth
-FOLLOWED_MM = 9.0  # the lips' line goes up or down by less from column to column
-MOST_CANDIDATES = 900  # of a window, more say nothing new
+FOLLOWED_MM = (9.0, 3.5, 7.0)  # the lips' line goes left, up and front by less from column to column
+LEAST_FOLLOWED = 0.4  # of the strain in the middle; nearer to a corner it falls to none
+MOST_CANDIDATES = 2000  # of a window; meshes with more are so dense that every second one will do
 QUIET_MM = 0.15  # a point that no shape moves by more says all it can about the head
 STILL_POINTS = 1500
 LEAST_STILL = 12
@@ -107,8 +112,8 @@ def find_places(neutral: np.ndarray, topology: Topology, shapes: np.ndarray | No
     at = frame.local(neutral[used])
     offsets = (np.concatenate([neutral[None], shapes]) - neutral)[:, used] @ axes
     own = np.searchsorted(used, triangles)
-    facing = vertex_normals(at, own)[:, 2] * outward_sign(at[own])
-    face = _Face(used, at, offsets, edge_graph(at, own), facing > LEAST_FACING)
+    edges = edge_graph(at, own)
+    face = _Face(used, at, offsets, edges, _in_front(at, own, edges))
     rims = [np.searchsorted(used, loop) for loop in boundary_loops(triangles)]
     landmarks = landmarks_in_frame(neutral, triangles, frame)
     lips, corners = _mouth(face, rims, frame.local(neutral[landmarks["stomion"]]) if "stomion" in landmarks else None)
@@ -166,7 +171,7 @@ def measure(places: FacePlaces, frames: np.ndarray) -> FaceMeasures:
 class _Face:
     """The U vertices of the head: used (U,) their numbers, at (U, 3) left, up, front in mm of a typical adult, offsets
     (N+1, U, 3) of the neutral, which are 0, and of the shapes, edges (U, U) with their lengths, and in_front (U,) bool
-    which face the viewer."""
+    which are seen."""
 
     used: np.ndarray
     at: np.ndarray
@@ -181,11 +186,11 @@ class _Face:
 
 @dataclass(frozen=True)
 class _Gap:
-    """Two vertices one above the other on the two sides of a slit, and how long the way around it is in mm."""
+    """Two vertices one above the other on the two sides of a slit, and how much that opens by how close they come."""
 
     upper: int
     lower: int
-    around: float
+    strain: float
 
 
 def _of_head(neutral: np.ndarray, triangles: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -197,6 +202,14 @@ def _of_head(neutral: np.ndarray, triangles: np.ndarray, moved: np.ndarray) -> n
     margin = 0.6 * float((high - low).max())
     near = ((neutral > low - margin) & (neutral < high + margin)).all(1)[triangles].all(1)
     return triangles[near] if near.any() else triangles
+
+
+def _in_front(at: np.ndarray, triangles: np.ndarray, edges: sparse.csr_matrix) -> np.ndarray:
+    """(U,) bool which vertices are seen from in front or lie just behind such, as where closed lips touch."""
+    outward = triangles if outward_sign(at[triangles]) > 0 else triangles[:, ::-1]
+    seen = np.flatnonzero(openness(at, outward, 1.0, SEEN_FROM) > 0)
+    near = dijkstra(edges, directed=False, indices=seen, limit=HIDDEN_MM, min_only=True)
+    return np.isfinite(near) & (vertex_normals(at, outward)[:, 2] > LEAST_FACING)
 
 
 def _mouth(
@@ -219,21 +232,28 @@ def _mouth(
 
 
 def _corner(face: _Face, pairs: _Pairs, middle: _Gap, side: float) -> int | None:
-    """Where the lips' line, followed from the middle to one side, ends."""
-    place = (face.at[middle.upper] + face.at[middle.lower]) / 2
-    last = None
+    """The mouth's corner on one side: the lips' line is followed out there, and the rest of the way leads around it."""
+    last = middle
     for out in np.arange(COLUMN_MM, MOUTH_HALF_MM[0], COLUMN_MM):
-        column = np.abs(pairs.middle[:, 0] - side * out) < COLUMN_MM
-        gap = pairs.best(column & (np.linalg.norm(pairs.middle[:, 1:] - place[1:], axis=1) < FOLLOWED_MM))
-        if gap is not None:
-            place, last = (face.at[gap.upper] + face.at[gap.lower]) / 2, gap
-        elif out > abs(place[0]) + 3 * COLUMN_MM:
-            break
-    if last is None:
-        return None
-    # The way around the corner leads there and back.
-    corner = place + np.array([side * min(last.around / 2, 2 * COLUMN_MM), 0.0, 0.0])
-    return int(np.linalg.norm(face.at - corner, axis=1).argmin())
+        step = pairs.middle - (face.at[last.upper] + face.at[last.lower]) / 2
+        followed = (np.abs(pairs.middle[:, 0] - side * out) < COLUMN_MM) & (np.abs(step) < FOLLOWED_MM).all(1)
+        last = pairs.best(followed & (pairs.strain > LEAST_FOLLOWED * middle.strain), close=1.0) or last
+    way = _way(face, last.upper, last.lower)
+    return None if way is None else int(way[(side * face.at[way, 0]).argmax()])
+
+
+def _way(face: _Face, start: int, end: int) -> np.ndarray | None:
+    """The vertices (W,) of the shortest way along the skin that faces the viewer, or along all of it; None without."""
+    for among in (np.flatnonzero(face.in_front), np.arange(len(face.at))):
+        first, last = np.searchsorted(among, (start, end))
+        graph = face.edges[among][:, among]
+        before = dijkstra(graph, directed=False, indices=first, limit=AROUND_LIMIT_MM, return_predecessors=True)[1]
+        way = [int(last)]
+        while before[way[-1]] >= 0:
+            way.append(int(before[way[-1]]))
+        if way[-1] == first:
+            return among[way]
+    return None
 
 
 def _lids(face: _Face, rims: list[np.ndarray], side: float) -> tuple[int | None, int | None]:
@@ -275,24 +295,23 @@ def _brows(face: _Face, lids: tuple[int | None, int | None], side: float) -> tup
 @dataclass(frozen=True)
 class _Pairs:
     """P pairs of vertices on two sides of a slit, upper and lower (P,). middle: (P, 3) between them. range: (P,) by how
-    much their distance along the head's height changes over the shapes, and strain: (P,) this by how close they come.
-    around: (P,) how long the way along the skin is."""
+    much their distance along the head's height changes over the shapes. strain: (P,) this by how close they come."""
 
     upper: np.ndarray
     lower: np.ndarray
     middle: np.ndarray
     range: np.ndarray
     strain: np.ndarray
-    around: np.ndarray
 
-    def best(self, among: np.ndarray | None = None) -> _Gap | None:
-        """The pair that parts most of those (P,) bool that lie on each other's margins, or None."""
+    def best(self, among: np.ndarray | None = None, close: float = CLOSE_TO_BEST) -> _Gap | None:
+        """Of pairs (P,) bool the one that parts most and lies in front of those whose strain is close to the largest,
+        which the margins have; or None."""
         strain = self.strain if among is None else np.where(among, self.strain, 0.0)
         if not len(strain) or strain.max() < LEAST_STRAIN:
             return None
         score = self.range + IN_FRONT * self.middle[:, 2]
-        best = np.where(strain >= max(LEAST_STRAIN, CLOSE_TO_BEST * strain.max()), score, -np.inf).argmax()
-        return _Gap(int(self.upper[best]), int(self.lower[best]), float(self.around[best]))
+        best = np.where(strain >= max(LEAST_STRAIN, close * strain.max()), score, -np.inf).argmax()
+        return _Gap(int(self.upper[best]), int(self.lower[best]), float(self.strain[best]))
 
 
 def _slit_pairs(face: _Face, among: np.ndarray, closed_at_rest: bool) -> _Pairs | None:
@@ -331,7 +350,6 @@ def _slit_pairs(face: _Face, among: np.ndarray, closed_at_rest: bool) -> _Pairs 
         middle=(at[upper] + at[lower]) / 2,
         range=parted,
         strain=np.where(parted >= LEAST_RANGE_MM, parted / (nearest + CONTACT_MM), 0.0),
-        around=ways[upper, lower],
     )
 
 

@@ -10,7 +10,7 @@ does is left undone, and said.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,16 +18,21 @@ from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
 from .actor import Actor
-from .closed_form import ClosedForm, prior_of_modes, weights_at
+from .carrying import SAME_PLACE_DEGREES
+from .closed_form import agreement_matrix, prior_of_modes, seen_by_modes, weights_at
+from .jaw_range import JawRange
+from .meaning import Meaning
 from .registration import similarity
 
-SAME_PLACE_DEGREES = 10.0  # two faces that are turned against each other by less face the same way
+SHOWN_PART = 0.1  # of a full weight, from which a shape is named as a part of a mixture
 LOCAL_MODES = 30  # smooth functions in which a mixture changes over the face
 LEAST_PART = 0.1  # of a full weight; a mixture does without shapes of which it would take less
+ALIKE, LEAST_PAIRS = 0.7, 3  # agreement from which pairs, and how many, tell how strongly a face moves
 SPARING = 0.04  # cosine by which a shape must agree with what is left, to be taken into a mixture
-ALIKE = 0.7  # agreement from which a mixture tells how strongly its shapes are meant
 UNLIKE = (0.3, 0.5)  # agreement up to which a mixture shows something else, and from which it is shown whole
-GAIN = (0.5, 2.0)  # by how much more or less of a shape may be shown than its mm say
+SPARING_OF_BONE = 0.08  # likewise for the jaw bone: shapes show more of a mouth than a jaw does
+STRONGER = 2.0  # by how much one face may do the same more strongly than another
+MISSED = 0.25  # of a measure's range, by which a partner of that name may be off what is meant
 NOTHING_MM = 0.05  # a shape of which no point moves further shows nothing
 
 
@@ -45,18 +50,19 @@ class Mixture:
 
     shapes: (k,) of the target's. weights: p (V, k) float32 in [0, 1] at the target's points, (1, k) where they are the
     same at all. paired: whether somebody, or the names, said so. agreement: in [-1, 1] the cosine between what the
-    shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size.
+    shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size. done:
+    in [0, 1] the share of the motion, by its square, that is done, be it up to STRONGER times as weak. namesake: a
+    shape of the target that has the name, but does something else. bone: in [0, 1] how much of what the jaw does in the
+    shape is left to the target's jaw bone.
     """
 
     shapes: np.ndarray
     weights: np.ndarray
     paired: bool = False
     agreement: float = 0.0
-
-    @property
-    def done(self) -> float:
-        """Which share of the shape's motion is done; all of a pair's."""
-        return 1.0 if self.paired else max(self.agreement, 0.0) ** 2
+    done: float = 0.0
+    namesake: str = ""
+    bone: float = 0.0
 
     def of(self, own: np.ndarray) -> np.ndarray:
         """(V, 3) mm what it does, of the target's shapes own (K, V, 3)."""
@@ -91,28 +97,58 @@ def imitate(
     usable: np.ndarray,
     modes: tuple[np.ndarray, np.ndarray],
     trust: np.ndarray | None = None,
+    meaning: Meaning | None = None,
+    jaw: JawRange | None = None,
+    by_name: bool = False,
 ) -> list[Mixture]:
     """A mixture for each shape of the source.
 
     source: the actor as it is at the target's points. partners: {source's shape: target's shapes, which together are
     its partner}; of one that has an empty list nothing is shown. usable: (K,) bool, which of the target's shapes may be
     mixed for those without partners. modes: Φ (V, M) of the target and their eigenvalues (M,). trust: (V,) in [0, 1]
-    how sure it is that the points of both belong together.
+    how sure it is that the points of both belong together. meaning: what the source's shapes mean on the target. jaw:
+    what the target's jaw bone can do, None where there is none. by_name: nobody chose the partners, only their names;
+    those that mean something else are none.
     """
     wanted = carried_motion(source, target)  # (N, V, 3)
     own = target.shapes()[1:] - target.neutral  # (K, V, 3)
     trust = np.ones(len(target.neutral)) if trust is None else np.asarray(trust, np.float64)
-    mixing = _Mixing(own, usable, trust, modes)
+    meaning = meaning or Meaning((), np.zeros(0), np.zeros((len(source.names), 0)))
+    mixing = _Mixing(own, usable, trust, modes, meaning)
+    strength = _strength(source, target, partners, wanted, own, trust)
+    wanted = strength * wanted
+    bone = np.zeros_like(wanted) if jaw is None else jaw.motion
+    alike = bone if jaw is None else strength / jaw.ratio * bone  # what it would do as strongly as wanted
     found = []
-    for name, motion in zip(source.names, wanted, strict=True):
-        if name in partners:
-            chosen = np.array([target.names.index(each) for each in partners[name]], dtype=np.int64)
-            found.append(Mixture(chosen, np.ones((1, len(chosen)), np.float32), paired=True))
-        else:
-            found.append(mixing.of(motion))
+    for i, name in enumerate(source.names):
+        if name not in partners:
+            found.append(mixing.of(wanted[i], meaning.wanted[i], alike[i]))
+            continue
+        chosen = np.array([target.names.index(each) for each in partners[name]], dtype=np.int64)
+        pair = Mixture(chosen, np.ones((1, len(chosen)), np.float32), paired=True)
+        if by_name and mixing.misses(pair, wanted[i], meaning.wanted[i]):
+            pair = replace(mixing.of(wanted[i], meaning.wanted[i], alike[i]), namesake=partners[name][0])
+        found.append(pair)
     _share_partners(found, wanted, mixing)
-    gain = _gains(found, wanted, own, trust)
-    return [_settled(each, motion, own, gain, trust) for each, motion in zip(found, wanted, strict=True)]
+    return [_settled(*each, own, trust) for each in zip(found, wanted, bone, strict=True)]
+
+
+def _strength(
+    source: Actor,
+    target: Actor,
+    partners: Mapping[str, Sequence[str]],
+    wanted: np.ndarray,
+    own: np.ndarray,
+    trust: np.ndarray,
+) -> float:
+    """By how much more than the source's shapes, wanted (N, V, 3), the target's of their names move: what a face does of
+    those without a partner is in its own range, too. 1 where too few pairs tell."""
+    sizes = []
+    for i, name in enumerate(source.names):
+        pair = own[target.names.index(partners[name][0])] if len(partners.get(name, ())) == 1 else np.zeros_like(own[0])
+        if _agreement(pair, wanted[i], trust) > ALIKE:
+            sizes.append(np.log((trust @ np.square(pair)).sum() / (trust @ np.square(wanted[i])).sum()) / 2)
+    return float(np.clip(np.exp(np.median(sizes)), 1 / STRONGER, STRONGER)) if len(sizes) >= LEAST_PAIRS else 1.0
 
 
 def _share_partners(found: list[Mixture], wanted: np.ndarray, mixing: _Mixing) -> None:
@@ -125,68 +161,103 @@ def _share_partners(found: list[Mixture], wanted: np.ndarray, mixing: _Mixing) -
         energy = mixing.smoothed(np.square(wanted[together]).sum(-1).T)  # (V, i)
         share = energy / energy.sum(1, keepdims=True)
         for column, i in enumerate(together):
-            weights = np.repeat(found[i].weights, len(share), axis=0) if len(found[i].weights) == 1 else found[i].weights
+            weights = np.broadcast_to(found[i].weights, (len(share), len(found[i].shapes))).copy()
             weights[:, found[i].shapes == k] = share[:, column, None]
-            found[i] = Mixture(found[i].shapes, weights, paired=True)
+            found[i] = replace(found[i], weights=weights)
 
 
-def _gains(found: list[Mixture], wanted: np.ndarray, own: np.ndarray, trust: np.ndarray) -> np.ndarray:
-    """(K,) by how much more than its mm say each of the target's shapes is meant: what the source does most with it, is
-    all that the target does."""
-    most = np.zeros(len(own))
-    named: set[int] = set()
-    for each, motion in zip(found, wanted, strict=True):
-        if each.paired and len(each.shapes) == 1 and _agreement(own[each.shapes[0]], motion, trust) > ALIKE:
-            k = int(each.shapes[0])
-            named.add(k)
-            along = (trust @ (motion * own[k])).sum() / (trust @ np.square(own[k])).sum()
-            most[k] = max(most[k], float(along))
-    for each, motion in zip(found, wanted, strict=True):
-        if not each.paired and _agreement(each.of(own), motion, trust) > ALIKE:
-            for k, part in zip(each.shapes.tolist(), each.parts(own), strict=True):
-                if k not in named:
-                    most[k] = max(most[k], float(part))
-    return np.where(most > 0, 1.0 / most.clip(min=1e-6), 1.0).clip(*GAIN)
-
-
-def _settled(each: Mixture, motion: np.ndarray, own: np.ndarray, gain: np.ndarray, trust: np.ndarray) -> Mixture:
-    """The mixture with these gains, less of it the less it agrees with the motion (V, 3), and how much that is."""
-    agreement = _agreement(each.of(own), motion, trust)
-    if each.paired:
-        return Mixture(each.shapes, each.weights, True, agreement)
-    share = np.clip((agreement - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0)
-    if share == 0:
-        return NOTHING
-    weights = (share * gain[each.shapes] * each.weights).clip(max=1.0).astype(np.float32)
-    return Mixture(each.shapes, weights, False, agreement * share)
+def _settled(each: Mixture, motion: np.ndarray, bone: np.ndarray, own: np.ndarray, trust: np.ndarray) -> Mixture:
+    """The mixture, less of it where it hardly agrees with the motion (V, 3), and how much of that it does."""
+    share = 1.0
+    if not each.paired:
+        agreement = _agreement(each.of(own) + each.bone * bone, motion, trust)
+        share = float(np.clip((agreement - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0))
+    if share == 0.0:
+        return replace(NOTHING, namesake=each.namesake)
+    weights = (share * each.weights).astype(np.float32)
+    each = replace(each, weights=weights, bone=share * each.bone)
+    shown = each.of(own) + each.bone * bone
+    agreement = _agreement(shown, motion, trust)
+    size = np.sqrt((trust @ np.square(shown)).sum() / max((trust @ np.square(motion)).sum(), 1e-12))
+    stronger = np.clip(agreement / max(size, 1e-12), 1.0, STRONGER)
+    done = max(2 * stronger * size * agreement - (stronger * size) ** 2, 0.0)
+    return replace(each, agreement=agreement, done=1.0 if each.paired else float(done))
 
 
 class _Mixing:
-    """Mixtures of a target's shapes own (K, V, 3), of which some are usable (K,)."""
+    """Mixtures of a target's shapes own (K, V, 3), of which some are usable (K,).
+
+    They minimise, in shares of what the shape moves, how far they are off its motion, and, in shares of the target's
+    range, how far off what it means: a mouth that opens where the source's does not is worse than its mm.
+    """
 
     def __init__(
-        self, own: np.ndarray, usable: np.ndarray, trust: np.ndarray, modes: tuple[np.ndarray, np.ndarray]
+        self,
+        own: np.ndarray,
+        usable: np.ndarray,
+        trust: np.ndarray,
+        modes: tuple[np.ndarray, np.ndarray],
+        meaning: Meaning,
     ) -> None:
-        self.own, self.trust = own, trust
+        self.own, self.trust, self.meaning = own, trust, meaning
         moves = np.linalg.norm(own, axis=-1).max(1) > NOTHING_MM
         self.usable = np.flatnonzero(usable & moves)
         self.modes = torch.as_tensor(modes[0][:, :LOCAL_MODES]).float()
-        self.prior = torch.as_tensor(prior_of_modes(modes[1][:LOCAL_MODES], _MixingPrior())).float()
+        self.prior = torch.as_tensor(prior_of_modes(modes[1][:LOCAL_MODES], _MixingPrior())).double()
+        self.means = self._means_of(own).reshape(-1, len(own))  # (M, K) mm
 
-    def of(self, motion: np.ndarray) -> Mixture:
-        """What does most of the motion (V, 3) of a shape."""
-        if len(self.usable) == 0 or np.linalg.norm(motion, axis=-1).max() < NOTHING_MM:
+    def of(self, motion: np.ndarray, wanted: np.ndarray, bone: np.ndarray) -> Mixture:
+        """What does most of the motion (V, 3) of a shape, and changes the measures by what is wanted (M,) mm.
+
+        bone: (V, 3) what the jaw bone alone would do; it is taken for what the shapes do not do.
+        """
+        if np.linalg.norm(motion, axis=-1).max() < NOTHING_MM:
             return NOTHING
-        chosen = self.usable[self._overall(motion, self.usable) >= LEAST_PART]
+        overall, _ = self._overall(motion, wanted, bone, self.usable)
+        chosen = self.usable[overall >= LEAST_PART]
+        overall, share = self._overall(motion, wanted, bone, chosen)
         if len(chosen) == 0:
-            return NOTHING
-        overall = self._overall(motion, chosen)
+            return replace(NOTHING, bone=share)
+        more = self._local(
+            motion - share * bone - np.tensordot(overall, self.own[chosen], 1),
+            wanted - share * self._means_of(bone) - self.means[:, chosen] @ overall,
+            chosen,
+            self._importance(motion),
+        )
+        return Mixture(chosen, (overall + more).clip(0.0, 1.0).astype(np.float32), bone=share)
+
+    def misses(self, pair: Mixture, motion: np.ndarray, wanted: np.ndarray) -> bool:
+        """Whether a pair does something else than the motion (V, 3), or means something else than is wanted (M,)."""
+        means = self.means[:, pair.shapes].sum(1)
+        ways = np.sort([wanted / STRONGER, wanted * STRONGER], axis=0)  # (2, M) a sculptor may have meant more, or less
+        off = np.abs(means - means.clip(*ways)) / self.meaning.ranges
+        return bool((off > MISSED).any()) or _agreement(pair.of(self.own), motion, self.trust) < UNLIKE[0]
+
+    def _importance(self, motion: np.ndarray) -> np.ndarray:
+        """(M,) mm of motion that a mm of each measure counts as."""
+        return np.sqrt((self.trust @ np.square(motion)).sum()) / self.meaning.ranges
+
+    def _local(self, left: np.ndarray, unmeant: np.ndarray, chosen: np.ndarray, importance: np.ndarray) -> np.ndarray:
+        """(V, k) smooth weights of the chosen shapes for what is left of the motion (V, 3), and of measures (M,)."""
         fields = torch.as_tensor(self.own[chosen].transpose(1, 0, 2)).float()  # (V, k, 3)
-        left = torch.as_tensor(motion - np.tensordot(overall, self.own[chosen], 1)).float()
         trust = torch.as_tensor(self.trust).float()
-        form = ClosedForm(fields, self.modes, self.prior, trust)
-        more = weights_at(self.modes, form.solve((left * trust[:, None])[None]))[:, 0].numpy()  # (V, k)
-        return Mixture(chosen, (overall + more).clip(0.0, 1.0).astype(np.float32))
+        count, names = self.modes.shape[1], len(chosen)
+        matrix = agreement_matrix(self.modes * trust.sqrt()[:, None], fields).view(count * names, -1)
+        matrix.diagonal().add_(len(left) * self.prior.repeat_interleave(names))
+        seen = torch.as_tensor(left).float() * trust[:, None]
+        right = seen_by_modes(self.modes, fields, seen[None])[..., 0].reshape(-1).double()
+        if len(importance):
+            slopes = [
+                np.einsum(
+                    "pm,kpx,px->mk", self.modes.numpy()[at.vertices], self.own[chosen][:, at.vertices], at.gradient
+                )
+                for at in self.meaning.measures
+            ]
+            jacobian = torch.as_tensor(importance[:, None] * np.stack(slopes).reshape(len(slopes), -1))
+            matrix = matrix + jacobian.T @ jacobian
+            right = right + jacobian.T @ torch.as_tensor(importance * unmeant)
+        solution = torch.cholesky_solve(right[:, None], torch.linalg.cholesky(matrix))
+        return weights_at(self.modes, solution.view(1, count, names).float())[:, 0].numpy()
 
     def smoothed(self, values: np.ndarray) -> np.ndarray:
         """(V, n) values of 0 or more as the smooth functions have them, nowhere 0."""
@@ -194,15 +265,28 @@ class _Mixing:
         smooth = modes @ np.linalg.lstsq(modes, values, rcond=None)[0]
         return smooth.clip(min=1e-3 * values.max(initial=1e-9))
 
-    def _overall(self, motion: np.ndarray, shapes: np.ndarray) -> np.ndarray:
-        """One weight in [0, 1] over the whole face for each of the shapes (k,), most of them 0 where others do."""
+    def _means_of(self, offsets: np.ndarray) -> np.ndarray:
+        """(M, ...) mm by how much offsets (..., V, 3) change each measure."""
+        return np.array([each.of(offsets) for each in self.meaning.measures])
+
+    def _overall(
+        self, motion: np.ndarray, wanted: np.ndarray, bone: np.ndarray, shapes: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """One weight in [0, STRONGER] over the whole face for each of the shapes (k,), most of them 0 where others do,
+        and for the bone."""
+        importance, fields = self._importance(motion), np.concatenate([self.own[shapes], bone[None]])
         root = np.sqrt(self.trust)[:, None]
-        fields, wanted = (root * self.own[shapes]).reshape(len(shapes), -1), (root * motion).reshape(-1)
-        sizes = np.linalg.norm(fields, axis=1)
-        matrix = fields @ fields.T + 1e-6 * np.diag(np.square(sizes) + 1e-9)
-        right = fields @ wanted - SPARING * sizes * np.linalg.norm(wanted)
+        means = np.concatenate([self.means[:, shapes], self._means_of(bone)[:, None].reshape(-1, 1)], axis=1)
+        rows = np.concatenate([(root * fields).reshape(len(fields), -1), (importance[:, None] * means).T], axis=1)
+        goal = np.concatenate([(root * motion).reshape(-1), importance * wanted])
+        sizes = np.linalg.norm(rows, axis=1)
+        sparing = np.where(np.arange(len(rows)) < len(shapes), SPARING, SPARING_OF_BONE)
+        matrix = rows @ rows.T + 1e-6 * np.diag(np.square(sizes) + 1e-9)
+        right = rows @ goal - sparing * sizes * np.linalg.norm(goal)
         half = np.linalg.cholesky(matrix)
-        return lsq_linear(half.T, np.linalg.solve(half, right), bounds=(0.0, 1.0)).x
+        # What the right shapes have not the strength for is nothing for the wrong ones: so up to STRONGER, not up to 1.
+        found = lsq_linear(half.T, np.linalg.solve(half, right), bounds=(0.0, STRONGER)).x
+        return found[:-1], min(float(found[-1]), 1.0)
 
 
 def _agreement(one: np.ndarray, other: np.ndarray, trust: np.ndarray) -> float:

@@ -36,13 +36,18 @@ def margins(vertices: np.ndarray, triangles: np.ndarray, unit: float) -> list[np
     return [loop for loop in loops if rims.isdisjoint(loop.tolist())]
 
 
-def openness(vertices: np.ndarray, triangles: np.ndarray, unit: float) -> np.ndarray:
-    """(V,) how much of what lies before a place can be seen from far away: 1 on a ball, 0 in a closed bag."""
+def openness(
+    vertices: np.ndarray, triangles: np.ndarray, unit: float, directions: np.ndarray | None = None
+) -> np.ndarray:
+    """(V,) how much of what lies before a place can be seen from far away: 1 on a ball, 0 in a closed bag.
+
+    directions: (D, 3) unit vectors to look from; None from all around.
+    """
     normals = vertex_normals(vertices, triangles)
     of_sample, weights = samples(vertices, triangles, PIXEL_MM * unit)
     points = np.einsum("pk,pkx->px", weights, vertices[triangles[of_sample]])
     seen, possible = np.zeros(len(vertices)), np.full(len(vertices), 1e-12)
-    for direction in _directions(DIRECTIONS):
+    for direction in _directions(DIRECTIONS) if directions is None else directions:
         across = np.linalg.svd(direction[None])[2][1:]  # (2, 3)
         facing = normals @ direction
         low = (points @ across.T).min(0)

