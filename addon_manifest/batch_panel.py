@@ -10,7 +10,7 @@ import bpy
 from ..aim_blender.jobs.batch import FAILED
 from ..aim_blender.jobs.progress import duration
 from ..aim_blender.scene import batch, jobs, versions
-from .parts import AimPanel, draw_main_button, settings_column
+from .parts import AimPanel, draw_main_button, draw_notes, settings_column
 from .text import draw_problem, draw_text
 
 
@@ -84,6 +84,7 @@ def _draw_run(layout: bpy.types.UILayout, run: batch.BatchRun) -> None:
         for row in run.rows:
             if row["state"] == FAILED:
                 draw_problem(layout, row["message"])
+            draw_notes(layout, [f"{row['shot']}, {note}" for note in row.get("notes", [])])
 
 
 CLASSES = (AIM_UL_batch, AIM_PT_batch)

@@ -9,10 +9,10 @@ import bpy
 
 from ..aim_blender.core.errors import InputError
 from ..aim_blender.core.fitting_settings import POINT_SUFFIXES
-from ..aim_blender.scene import actors, errors, live, markers
+from ..aim_blender.scene import actors, errors, live, markers, results
 from ..aim_blender.scene.live_correcting import LiveCorrection
 from ..aim_blender.scene.live_fitting import LiveFit
-from .parts import OfActor, draw_job, read_figures
+from .parts import OfActor, draw_job, draw_notes, read_figures
 from .text import draw_text
 
 
@@ -134,8 +134,7 @@ def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
     """What to know of a take before trusting it: notes, the worst frames, and ways to see the error."""
     figures = read_figures(take.figures)
     is_retargeted = "retarget_paired" in figures
-    for note in figures.get("fit_notes") or []:
-        draw_text(layout, str(note), "INFO")
+    draw_notes(layout, results.notes_of(figures))
     worst = errors.worst_frames(take)
     if worst:
         layout.label(text="Worst frames, mm")

@@ -21,6 +21,7 @@ from .parts import (
     draw_job,
     draw_main_button,
     draw_name,
+    draw_notes,
     draw_rows,
     is_learned,
     read_figures,
@@ -175,8 +176,7 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
             how = f"made: {figures['transferred']}" if "transferred" in figures else "learned"
             draw_text(layout, f"{actor.name} is {how}", "CHECKMARK")
             draw_rows(layout, results.learned_rows(figures))
-            for note in figures.get("notes", []):
-                draw_text(layout, note, "INFO")
+            draw_notes(layout, figures.get("notes", []))
             layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
 
 
@@ -291,6 +291,11 @@ class AIM_PT_retarget(WithPresets, AimPanel, bpy.types.Panel):
         draw_main_button(layout, "aim.performance_retarget", "COMMUNITY")
         layout.operator("aim.correspondence_show", icon="TEXTURE")
         draw_job(layout, actor, "retarget")
+        chosen_take = actors.active_take(context.scene)
+        figures = read_figures(chosen_take.figures) if chosen_take is not None else {}
+        if figures.get("retarget_notes"):
+            draw_text(layout, f"{chosen_take.name} was retargeted", "CHECKMARK")
+            draw_notes(layout, results.notes_of(figures))
 
 
 def next_step(context: bpy.types.Context) -> str:

@@ -120,6 +120,12 @@ def draw_rows(layout: bpy.types.UILayout, rows: list[tuple[str, str]]) -> None:
         right.label(text=value)
 
 
+def draw_notes(layout: bpy.types.UILayout, notes: list[str]) -> None:
+    """What the user should know of a result, a paragraph each."""
+    for note in notes:
+        draw_text(layout, note, "INFO")
+
+
 def is_learned(actor: Any) -> bool:
     return actor is not None and bool(actor.file_path)
 

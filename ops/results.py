@@ -31,7 +31,7 @@ class AIM_OT_result_write(AimOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> set[str]:
         if context.mode != "OBJECT":
             raise InputError("the result can only come in Object Mode; leave the present mode first")
-        self.tell(results.bring_in(context, Path(self.folder)))
+        self.tell(*results.bring_in(context, Path(self.folder)))
         return {"FINISHED"}
 
 

@@ -39,14 +39,14 @@ def placed_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:
     return apply_motion(stabilized_frames(actor, take, part), take.head[part])
 
 
-def stabilized_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:
-    """The frames (f, V, 3) float64 of a part of a take, without the head's motion."""
+def stabilized_frames(actor: Actor, take: Take, part: slice, vertices: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """The frames (f, V, 3) float64 of a part of a take, without the head's motion; of some vertices (K,), or of all."""
     offsets = expression_offsets(
-        torch.as_tensor(take.modes),
+        torch.as_tensor(take.modes[vertices]),
         torch.as_tensor(take.coefficients[part]),
-        torch.as_tensor(actor.expressions).float(),
+        torch.as_tensor(actor.expressions[vertices]).float(),
     )
-    return skin(actor.neutral, take.jaw[part], actor.skin_weight) + offsets.double().numpy()
+    return skin(actor.neutral[vertices], take.jaw[part], actor.skin_weight[vertices]) + offsets.double().numpy()
 
 
 def check_belongs(actor: Actor, take: Take) -> None:

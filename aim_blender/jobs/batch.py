@@ -100,8 +100,9 @@ def run_batch(table: Path, out: Path, part: str, scheduler: str, report: Report)
 def run_shot(shot: Shot, out: Path, report: Report) -> dict[str, Any]:
     """Do what is left of a shot.
 
-    Returns its row: shot, targets, state, made and kept (numbers of steps), seconds, message, worst_mm. Nothing that
-    goes wrong in it is raised; what nobody foresaw has its traceback in the shot's batch.log. Raises Cancelled.
+    Returns its row: shot, targets, state, made and kept (numbers of steps), seconds, message, worst_mm, notes (the
+    sentences of all its steps). Nothing that goes wrong in it is raised; what nobody foresaw has its traceback in the
+    shot's batch.log. Raises Cancelled.
     """
     started, folder = time.monotonic(), out / shot.folder
     row: dict[str, Any] = {"shot": shot.name, "targets": len(shot.targets), "state": KEPT, "made": 0, "kept": 0}
@@ -122,6 +123,7 @@ def run_shot(shot: Shot, out: Path, report: Report) -> dict[str, Any]:
             shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
             worst = [f.get("worst_mm") for step in steps if step.task == "bake" and (f := record.figures(step))]
             row["worst_mm"] = max((value for value in worst if value is not None), default=None)
+            row["notes"] = [f"{step.key}: {note}" for step in steps for note in record.figures(step).get("notes") or []]
         row["message"] = ""
     except Cancelled:
         raise
@@ -129,7 +131,8 @@ def run_shot(shot: Shot, out: Path, report: Report) -> dict[str, Any]:
         if not isinstance(error, (InputError, OSError)):
             with contextlib.suppress(OSError):
                 (folder / LOG).write_text(traceback.format_exc(), encoding="utf-8")
-        row |= {"state": FAILED, "worst_mm": None, "message": _told(shot, sentence_for(error, folder, folder / LOG))}
+        told = _told(shot, sentence_for(error, folder, folder / LOG))
+        row |= {"state": FAILED, "worst_mm": None, "message": told, "notes": []}
     row["seconds"] = round(time.monotonic() - started, 2)
     return row
 
@@ -371,7 +374,7 @@ def _digest(path: Path) -> str:
 
 
 def summary(figures: dict[str, Any]) -> str:
-    """The rows of a batch as a table, and a line that sums them up."""
+    """The rows of a batch as a table, what is to be known of the results, and a line that sums them up."""
     columns = ("shot", "targets", "state", "made", "kept", "worst mm", "seconds", "message")
     cells = [columns]
     for row in figures["rows"]:
@@ -381,6 +384,7 @@ def summary(figures: dict[str, Any]) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(len(columns) - 1)]
     lines = ["  ".join([*map(str.ljust, row[:-1], widths), row[-1]]).rstrip() for row in cells]
     lines.append("")
+    lines += [f"note: {row['shot']}, {note}" for row in figures["rows"] for note in row["notes"]]
     lines.append(
         f"{figures['shots']} shots in {figures['seconds']:.1f} s: {figures['done']} done, "
         f"{figures['already_done']} already done, {figures['failed']} failed"

@@ -74,4 +74,4 @@ def _row(shot: Shot, future: Any) -> dict[str, Any]:
     else:
         message = f"unexpected {type(error).__name__} on the cluster: {' '.join(str(error).split())}"
     row = {"shot": shot.name, "targets": len(shot.targets), "state": FAILED, "made": 0, "kept": 0, "worst_mm": None}
-    return {**row, "seconds": 0.0, "message": f"{shot.where}: {message}"}
+    return {**row, "notes": [], "seconds": 0.0, "message": f"{shot.where}: {message}"}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Doing one verb of the command line; Blender passes `blender --command aim VERB ...` on.
 
-Figures go to standard output, everything else to standard error. Exit status: 0 done; 2 the input or the command cannot
-be used, with one line that says what is wrong and what would be right; 130 stopped by Ctrl-C; 1 anything else, a batch
-of which a shot failed included.
+Figures go to standard output, everything else to standard error, notes on the result among it. Exit status: 0 done; 2
+the input or the command cannot be used, with one line that says what is wrong and what would be right; 130 stopped by
+Ctrl-C; 1 anything else, a batch of which a shot failed included.
 """
 
 from __future__ import annotations
@@ -79,7 +79,11 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
     if verb == "batch":
         print(json.dumps(figures) if as_json else summary(figures))
         return STATUS_ERROR if figures["failed"] else STATUS_DONE
-    print(json.dumps(figures) if as_json else table(figures))
+    notes = [] if verb == "info" else figures.get("notes") or []  # what `info` is asked for
+    shown = {name: value for name, value in figures.items() if name != "notes"} if notes else figures
+    print(json.dumps(figures) if as_json else table(shown), flush=True)
+    for note in notes:
+        print(f"{prog}: note: {note}", file=sys.stderr)
     return STATUS_DONE
 
 

@@ -16,6 +16,7 @@ from .worker import plain
 
 FIRST_LINE_S = 2.0  # quick work prints no progress
 LINE_EVERY_S = 5.0
+LONG = 60  # characters: sentences stand on lines of their own
 
 
 def table(figures: dict[str, Any]) -> str:
@@ -26,7 +27,7 @@ def table(figures: dict[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
-        lines = any(isinstance(each, dict) for each in value)
+        lines = any(isinstance(each, dict) or (isinstance(each, str) and len(each) > LONG) for each in value)
         return "".join(f"\n  {_shown(each)}" for each in value) if lines else ", ".join(map(_shown, value))
     if isinstance(value, dict):
         return ", ".join(f"{name.replace('_', ' ')} {_shown(each)}" for name, each in value.items())

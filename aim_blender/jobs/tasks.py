@@ -3,8 +3,9 @@
 
 Every task takes its arguments as JSON values (paths as strings), a function to report progress to, and the folder for
 checkpoints (None: nothing is kept to resume from); it writes its output whole or not at all, and returns a flat dict
-of figures. What a task reports: message, done, total and figures such as error_mm. The report function raises Cancelled
-when the task is to stop.
+of figures. Among them are `notes`, where there is something to tell: sentences that the user should read, those of the
+self-checks (core/self_checks.py) included; the file keeps them too. What a task reports: message, done, total and
+figures such as error_mm. The report function raises Cancelled when the task is to stop.
 
 Importing this module is quick; a task imports what it needs, torch included, when it is called.
 """
@@ -67,8 +68,10 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     from ..core.actor import jaw_movements
     from ..core.captures import read_capture
     from ..core.curves import save_learning_curve
+    from ..core.face_spots import keep_spots
     from ..core.files import save_actor
     from ..core.learning import LearningSettings, learn_actor
+    from ..core.self_checks import check_learned
 
     chosen = _chosen(arguments, LEARNING_CHOICES)
     settings = LearningSettings(**{**chosen, "without": tuple(chosen.get("without", ()))})
@@ -83,13 +86,15 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
         capture, fitted = _with_template_bones(capture, out.with_name(f"{out.name.removesuffix(ACTOR_SUFFIX)}.bones"))
     curve: list[dict[str, Any]] = []
     actor = learn_actor(capture, settings, report, checkpoint, curve)
+    report({"message": "Checking the actor"})
+    keep_spots(actor)
+    _note(actor.figures, [*actor.settings["notes"], *check_learned(actor)])
     report({"message": "Writing the actor"})
     name = out.name.removesuffix(ACTOR_SUFFIX)
     picture = out.with_name(f"{name}.learning.png")
-    notes = {"notes": actor.settings["notes"]} if actor.settings["notes"] else {}
     save_actor(actor, out)
     save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
-    found = {**actor.figures, "unit_factor": capture.unit_factor, **fitted, "jaw": jaw_movements(actor), **notes}
+    found = {**actor.figures, "unit_factor": capture.unit_factor, **fitted, "jaw": jaw_movements(actor)}
     return {"out": str(out), "curve": str(picture), **found}
 
 
@@ -124,6 +129,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     from ..core.fitting import fit_performance
     from ..core.fitting_cache import cache_beside
     from ..core.performances import read_performance, within
+    from ..core.self_checks import check_fitted
     from ..core.take_sheet import save_fit_sheet
 
     source = Path(arguments["performance"])
@@ -146,6 +152,8 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         performance = within(performance, arguments.get("start"), arguments.get("end"))
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, settings, report, cache, checkpoint)
+    report({"message": "Checking the take"})
+    _note(take.figures, check_fitted(actor, take, of_points))
     report({"message": "Writing the take"})
     save_take(take, out)
     save_error_curve(take, picture_beside(out, "error"))
@@ -240,6 +248,7 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     from ..core.files import load_actor, load_take, save_take
     from ..core.fitting_cache import cache_beside
     from ..core.retargeting import retarget_take
+    from ..core.self_checks import check_retargeted
     from ..core.take_sheet import save_retarget_sheet
     from ..core.topology import same_surface
 
@@ -253,6 +262,8 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         correspondence, figures = correspondence_of(arguments, source, target, report)
     cache = cache_beside(Path(arguments["target"]))
     carried = retarget_take(take, source, target, settings, report, correspondence, cache)
+    report({"message": "Checking the take"})
+    _note(carried.figures, check_retargeted(source, take, target, carried))
     report({"message": "Writing the take"})
     save_take(carried, out)
     save_jaw_path(target, carried, picture_beside(out, "jaw"))
@@ -329,8 +340,10 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.actor import jaw_movements
     from ..core.correspondence import make_correspondence
+    from ..core.face_spots import keep_spots
     from ..core.files import load_actor, load_correspondence, save_actor, save_correspondence
     from ..core.neutrals import read_landmarks, read_neutral
+    from ..core.self_checks import check_transferred
     from ..core.topology import same_surface
     from ..core.transferring import millimetres_of, transfer_actor
 
@@ -355,6 +368,9 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         figures = {"correspondence": str(path), **correspondence.doubts()}
     name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
     actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
+    report({"message": "Checking the actor"})
+    keep_spots(actor)
+    _note(actor.figures, check_transferred(source, actor))
     report({"message": "Writing the actor"})
     save_actor(actor, out)
     notes = [*(correspondence.notes() if correspondence else []), *actor.settings["notes"]]
@@ -528,6 +544,12 @@ def task_named(name: str) -> Task:
     if name not in TASKS:
         raise InputError(f"there is no task {name}; there are {', '.join(TASKS)}")
     return TASKS[name]
+
+
+def _note(figures: Figures, sentences: list[str]) -> None:
+    """Add what the user is to know to a result's figures, which its file keeps and every surface shows."""
+    if sentences:
+        figures["notes"] = [*figures.get("notes", []), *sentences]
 
 
 def _expect(task: str, arguments: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:

@@ -21,8 +21,9 @@ LEAST_DEGREES = 1.0
 LEAST_MILLIMETRES = 1.0
 
 
-def bring_in(context: bpy.types.Context, path: Path) -> str:
-    """Write what the job in the folder `path` made into the scene of its actor. Returns what to tell the user.
+def bring_in(context: bpy.types.Context, path: Path) -> tuple[str, bool]:
+    """Write what the job in the folder `path` made into the scene of its actor. Returns what to tell the user, and
+    whether there is something in it that should be looked at.
 
     Raises InputError if the job is not finished, its files are damaged, or its actor is in no scene of this file.
     """
@@ -63,7 +64,7 @@ def bring_in(context: bpy.types.Context, path: Path) -> str:
             shown_by = target[1]
         text = _bring_in_take(context, scene, shown_by, path, delivery, {**made, **baked_figures})
     actor.job_folder = ""
-    return text
+    return text, any(figures.get("notes") for figures in steps)
 
 
 def _bring_in_actor(actor: Any, file: Path, figures: dict[str, Any]) -> str:
@@ -161,7 +162,13 @@ def describe_take(name: str, first: int, last: int, figures: dict[str, Any]) -> 
         parts.append(f"the keys within {figures['worst_mm']:.3f} mm of the {meant} at worst{with_keys}")
     if without := left_out(figures):
         parts.append(without)
-    return ", ".join(parts)
+    return "; ".join([", ".join(parts), *notes_of(figures)])
+
+
+def notes_of(figures: dict[str, Any]) -> list[str]:
+    """What the user should know of a take: the sentences of the step that made it."""
+    notes = [note for name in ("fit_notes", "retarget_notes") for note in figures.get(name) or []]
+    return [note for note in notes if isinstance(note, str)]
 
 
 def take_rows(first: int, last: int, figures: dict[str, Any]) -> list[tuple[str, str]]:

@@ -31,6 +31,16 @@ def test_rows_of_results(extension):
     assert without == "the target has no smile; its other shapes show what they can of it"
 
 
+def test_notes_of_a_take(extension):
+    """Those of the step that made it, and what was corrected later."""
+    results = headless.extension_module("aim_blender.scene.results")
+    torn, corrected = "the retargeted face is torn in 12 of 100 frames", "frame 3 was corrected"
+    figures = {"retarget_paired": 5, "retarget_notes": [torn], "fit_notes": [corrected]}
+    assert results.notes_of(figures) == [corrected, torn]
+    assert results.notes_of({"fit_notes": None, "retarget_notes": [3]}) == []
+    assert results.describe_take("Shot", 1, 2, figures) == f"retargeted Shot, frames 1 to 2; {corrected}; {torn}"
+
+
 @pytest.mark.parametrize("name", ["take_bake", "rig_pairs_find", "bake_to_rig"])
 def test_baking_waits_for_a_take(scene, name):
     operator = getattr(bpy.ops.aim, name)

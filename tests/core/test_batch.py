@@ -95,6 +95,17 @@ def test_all_of_it_then_nothing(project):
     assert all(runs(project, f"sh{number}") == STEPS for number in (1, 2, 3))
 
 
+def test_what_cannot_be_right_is_in_the_row_and_below_the_table(project):
+    write_performance(project / "loud.npz", strength=3.0)
+    write_table(project, [{"performance": "loud.npz"}])
+    for figures in (run(project), run(project)):  # also where it was done already
+        (row,) = figures["rows"]
+        assert row["notes"][0].startswith("fit: weights leave what the shapes were made for in ")
+        assert f"\nnote: loud, {row['notes'][0]}\n" in batch.summary(figures)
+    quiet = {**figures, "rows": [{**row, "notes": []}]}
+    assert "note" not in batch.summary(quiet)
+
+
 def contents(folder):
     return {
         path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "worker.lock"

@@ -111,6 +111,25 @@ def test_fit_evaluate_and_bake(folder, capsys):
         assert bake["worst_mm"] <= 0.2
 
 
+def test_what_cannot_be_right_is_said(folder, tmp_path, capsys):
+    """On standard error, among the figures, and in the file."""
+    loud, take = write_performance(tmp_path / "loud.npz", strength=3.0), tmp_path / "T.take.safetensors"
+    given = ["fit", str(folder / "A.actor.safetensors"), str(loud), "--out", str(take), "--modes", "8"]
+    assert main([*given, "--json"]) == 0
+    said = capsys.readouterr()
+    (note,) = json.loads(said.out)["notes"]
+    assert note.startswith("weights leave what the shapes were made for in ")
+    assert said.err.endswith(f"note: {note}\n")
+    assert main(given) == 0
+    said = capsys.readouterr()
+    assert note not in said.out  # once is enough
+    assert note in said.err
+    assert main(["info", str(take)]) == 0
+    said = capsys.readouterr()
+    assert f"\n  {note}\n" in said.out
+    assert said.err == ""
+
+
 def test_neural_fit(folder, tmp_path):
     """Stopped and resumed, it ends as if it had not been."""
     take, words = tmp_path / "T.take.safetensors", ("--solver", "neural", "--from-rest", "--seed", 2, "--modes", 8)
@@ -149,7 +168,8 @@ def test_info(folder):
     assert figures["points"] == POINTS
     assert figures["expressions"] == list(NAMES[1:])
     shown = aim("info", folder / "A.actor.safetensors").stdout
-    assert [line.split("  ")[0] for line in shown.splitlines()] == [name.replace("_", " ") for name in figures]
+    rows = [line.split("  ")[0] for line in shown.splitlines() if not line.startswith(" ")]
+    assert rows == [name.replace("_", " ") for name in figures]
     assert "smile, frown, pout" in shown
 
 

@@ -41,11 +41,12 @@ def write_capture(path: Path) -> Path:
     return path
 
 
-def write_performance(path: Path, frames: int = 6) -> Path:
-    """A performance.npz that blends from one shape to the next."""
+def write_performance(path: Path, frames: int = 6, strength: float = 1.0) -> Path:
+    """A performance.npz that blends from one shape to the next, as strong as it is told."""
     _, quads = grid()
     blend = np.linspace(0, 1, frames)[:, None, None]
     vertices = (1 - blend) * shapes()[1] + blend * shapes()[2]
+    vertices = grid()[0] + strength * (vertices - grid()[0])
     np.savez(
         path,
         vertices=vertices.astype(np.float32),
