@@ -8,6 +8,7 @@ between two. The actors are hardly learned and would say so: that is left out. -
 """
 
 import dataclasses
+import sys
 import time
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def main() -> None:
                 return check_retargeted(one.actor, one.take, other.actor, carried)
 
             rows.append(row(f"{source} -> {target}", seconds, check))
+            print(*rows[-1], sep=" | ", file=sys.stderr)
     print_table("What the self-checks say", ["of", "step s", "check s", "said"], rows)
 
 

@@ -123,6 +123,22 @@ def test_evaluated_mesh_is_the_formula(scene, tmp_path, units_per_millimetre, tu
     assert largest_difference_mm(arrays, frame, 1 / units_per_millimetre) < LARGEST_ERROR_MM
 
 
+@pytest.mark.parametrize("notes", [[], ["the fit is torn in 3 of 24 frames"]])
+def test_what_should_be_looked_at_is_a_warning(scene, tmp_path, capfd, notes):
+    add_capture()
+    bpy.ops.aim.actor_add()
+    prepare(tmp_path / "fit_001", bake(), 1000)
+    file = tmp_path / "fit_001" / "result.json"
+    content = json.loads(file.read_text())
+    content["figures"][0]["notes"] = notes
+    file.write_text(json.dumps(content))
+    capfd.readouterr()
+    bpy.ops.aim.result_write(folder=str(tmp_path / "fit_001"))
+    said = capfd.readouterr().out
+    assert said.startswith("Warning: Fitted shot, " if notes else "Info: Fitted shot, ")
+    assert all(note in said for note in notes)
+
+
 def test_between_frames_nothing_jumps(scene, tmp_path):
     """Half way between two keys a bone is between its two poses, also where angles pass a full turn."""
     add_capture()

@@ -240,10 +240,20 @@ def test_nothing_is_said_of_a_good_retarget(actor, take):
 
 
 def test_weights_beyond_what_the_shapes_were_made_for(actor):
-    (said,) = check_fitted(actor, performed(actor, swelling(actor, "smile", most=3.0)), False)
-    assert "'smile' reaches 3.0 at the " in said
-    assert "with a" not in said.split(" in frame ")[0]
+    (said,) = check_fitted(actor, performed(actor, swelling(actor, "smile", most=2.8)), False)
+    assert "'smile' reaches 2.8 at the " in said
     assert "frame 111" in said or "frame 110" in said
+
+
+def test_a_weight_a_little_beyond_in_one_frame_is_no_matter(actor, take):
+    many = dataclasses.replace(
+        take,
+        **{name: np.repeat(getattr(take, name), 2, axis=0) for name in ("coefficients", "jaw", "head", "error_mm")},
+        frames=np.arange(2 * FRAMES, dtype=np.int32),
+    )
+    for weight, said in ((2.2, 0), (3.2, 1)):
+        beyond = with_mode(many, np.ones(len(actor.bone)), "disgust", weight, 5)
+        assert sum("weights leave" in each for each in check_fitted(actor, beyond, False)) == said
 
 
 def test_a_weight_where_its_shape_does_not_move_means_nothing(actor, spots, take):
@@ -288,6 +298,14 @@ def test_a_result_that_moves_further_than_the_source(actor, take):
     assert "where the source moves by" in said[0]
     meant = dataclasses.replace(far, settings={"strength": 1.9})
     assert not any(each.startswith("the face moves by ") for each in check_retargeted(actor, take, actor, meant))
+
+
+def test_a_small_motion_that_comes_out_large(actor):
+    """Within the target's range, but far from what was performed."""
+    little, much = (performed(actor, most * swelling(actor, "big_smile")) for most in (0.15, 1.0))
+    (said,) = check_retargeted(actor, little, actor, much)
+    assert said.startswith("the face moves by ")
+    assert "at the " in said
 
 
 def test_a_larger_face_may_move_further(actor, take):
