@@ -41,7 +41,8 @@ NAMED_AXIS = re.compile(
 )
 UNITS = {"mm": 1.0, "millimetres": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "px": 1.0, "pixels": 1.0}
 MISSING = (
-    "", "na", "n/a", "n.a.", "nan", "-nan", "null", "none", "nil", "-", "--", "missing", "#n/a", "#na", "1.#qnan", "-1.#ind",
+    "", "na", "n/a", "n.a.", "nan", "-nan", "null", "none", "nil", "-", "--", "missing", "#n/a", "#na", "1.#qnan",
+    "-1.#ind",
 )  # fmt: skip
 HEADER_WITHIN = 30  # lines
 LARGEST = 1e9  # of any coordinate, as in our own files
