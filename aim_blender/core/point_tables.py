@@ -40,7 +40,10 @@ NAMED_AXIS = re.compile(
     rf"(.*[^\s_.:\-])(?:[\s_.:\-]+{BEFORE_AXIS}?[\s_.]*([xyz])|(?<=[a-z0-9])([XYZ]))", re.IGNORECASE
 )
 UNITS = {"mm": 1.0, "millimetres": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "px": 1.0, "pixels": 1.0}
-MISSING = ("", "na", "n/a", "nan", "-nan", "null", "none", "-", "--", "missing", "#n/a", "#na")
+MISSING = (
+    "", "na", "n/a", "n.a.", "nan", "-nan", "null", "none", "nil", "-", "--", "missing", "#n/a", "#na", "1.#qnan",
+    "-1.#ind",
+)  # fmt: skip
 HEADER_WITHIN = 30  # lines
 LARGEST = 1e9  # of any coordinate, as in our own files
 ALWAYS_CELLS = 2**20  # points times frames that are few enough whatever the file holds
