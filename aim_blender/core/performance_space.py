@@ -42,7 +42,7 @@ def axes_of(performance: Performance, neutral: np.ndarray) -> np.ndarray | None:
     rows = np.linspace(0, total - 1, min(total, SAMPLED_FRAMES)).astype(int)
     points = np.linspace(0, count - 1, min(count, MOST_POINTS)).astype(int)
     frames = np.asarray(performance.vertices[rows])[:, points].astype(np.float64)
-    known: np.ndarray = np.isfinite(frames).all(-1)
+    known = np.all(np.isfinite(frames), axis=-1)
     there = known.sum(1) >= max(len(points) / 4, 3)
     if not there.any():
         return None
