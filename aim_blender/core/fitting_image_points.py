@@ -285,6 +285,8 @@ def fit_image_points(
         head[frame], jaw[frame] = found.head, found.jaw
         coefficients[frame] = found.detail + np.outer(everywhere, found.face)
         believed[frame] = found.say > 0.25 * view.trust
+        if not believed[frame].any():  # nothing of the frame fits: all of it is told as an error
+            believed[frame] = view.trust > 0
         outliers += int(((view.trust > 0) & ~believed[frame]).sum())
         compare(frame, found.off, found.scale)
         report(
