@@ -8,12 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from .anatomy import Hinge, find_hinge, mirror_partners, mirror_plane, trace_constraints
+from .anatomy import Hinge, mirror_partners, mirror_plane, trace_constraints
 from .bone_checks import set_bones_right
 from .capture_checks import same_as_neutral
 from .captures import Capture
 from .constraints import Constraints
-from .jaw import JawEstimate, estimate_jaw, hinge_of_motion, jaw_of_points, measured_jaw, rest_jaw
+from .hinge_witnesses import settle_hinge
+from .jaw import JawEstimate, rest_jaw
+from .jaw_estimate import estimate_jaw, measured_jaw
+from .jaw_witnesses import hinge_of_motion, jaw_of_points
 from .model import MILLIMETRES
 from .modes import laplacian_modes
 from .trusted_region import trusted_points
@@ -24,6 +27,10 @@ SPACES: tuple[Space, ...] = ("separated", "mean", "neutral", "intrinsic")
 SEPARATING_MODES = 16  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
 SEPARATING_HEIGHT = 0.3
 INTRINSIC_MODES = 24  # instead of a position
+AT_REST = (
+    "the jaw opens in no shape, so it stays at rest in all of them; a shape with the mouth wide open would tell how the "
+    "skin follows it"
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
     constraints, hinge = Constraints.none(), None
     jaw = rest_jaw(len(vertices) - 1, len(capture.neutral))
     edges = capture.topology.edges()
+    plane = mirror_plane(capture.neutral, triangles)
     idle = same_as_neutral(capture.names, vertices)
     notes = [f"{name!r} is the same as the neutral, so it shows nothing" for name in idle]
     if capture.bones:
@@ -81,9 +89,12 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
         # more of it is seen. The anatomy is told only what the trusted points say.
         everywhere = trace_constraints(capture.neutral, skin, bones)
         if everywhere.on_mandible.any():
-            hinge = find_hinge(bones, capture.neutral)
+            hinge, told = settle_hinge(bones, capture.neutral, vertices[1:], everywhere, plane)
+            notes += told
             if capture.jaw_points is None:
                 jaw = estimate_jaw(capture.neutral, vertices[1:], edges, everywhere, hinge)
+                if not jaw.skin_weight.any():
+                    notes.append(AT_REST)
         if "anatomy" not in without:
             trusted = trusted_points(capture.trusted)
             constraints = everywhere if trusted is None else trace_constraints(capture.neutral, skin, bones, trusted)
@@ -92,6 +103,5 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
         hinge = hinge or hinge_of_motion(motion, capture.jaw_points[0], capture.neutral)
         jaw = measured_jaw(capture.neutral, vertices[1:], edges, motion)
     still = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
-    plane = mirror_plane(capture.neutral, triangles)
     partner = mirror_partners(capture.neutral, plane)
     return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, plane, tuple(notes))
