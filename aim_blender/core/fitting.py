@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .actor import Actor
+from .actor import Actor, jaw_figures
 from .fitting_neural import fit_neural
 from .fitting_session import FittingSession, error_figures
 from .fitting_settings import FittingSettings
@@ -105,6 +105,7 @@ def fit_performance(
         settings=dataclasses.asdict(settings),
         figures={
             **figures,
+            **jaw_figures(actor, jaw),
             "p99_mm": float(p99[~presence.missing].mean()),
             "head_moves": bool(moving),
             "unit_factor": unit_factor,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .actor import Actor, skin
+from .actor import Actor, jaw_figures, skin
 from .cameras import Camera
 from .closed_form import prior_of_modes
 from .errors import InputError
@@ -320,6 +320,7 @@ def fit_image_points(
         settings=dataclasses.asdict(settings),
         figures={
             **timeline.figures(error_mm),
+            **jaw_figures(actor, jaw),
             "points": len(known),
             "cameras": len(used),
             "outliers": outliers,

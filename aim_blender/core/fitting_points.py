@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .actor import Actor, skin
+from .actor import Actor, jaw_figures, skin
 from .closed_form import prior_of_modes
 from .errors import InputError
 from .fitting_settings import check_choices
@@ -204,6 +204,7 @@ def fit_points(
         settings=dataclasses.asdict(settings),
         figures={
             **timeline.figures(error_mm),
+            **jaw_figures(actor, jaw),
             "points": count,
             "missing_points": int((trust[there] == 0).sum()),
             "outliers": int((~believed & (trust > 0))[there].sum()),

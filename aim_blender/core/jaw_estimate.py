@@ -29,18 +29,18 @@ from .rigid import angle_degrees, apply_motion, motion_columns
 ROUNDS, FREE_STEPS, STEPS = 5, 5, 9
 # Standard deviations of Posselt's envelope: opening, yaw and roll in degrees, then the condyles' slide in mm aside, off
 # their path and along it. With a degree of opening they slide along it by so much.
-SPREAD = (30.0, 2.4, 0.5, 3.5, 2.0, 6.0)
+SPREAD = (30.0, 2.4, 0.5, 3.5, 2.0, 5.0)
 SLIDE_WITH_DEGREE_MM = 0.15
 # How far the skin may be off before the envelope matters: so many times what it is off without, but within these.
-NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.0, 0.3, 1.4
+NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.0, 0.3, 1.5
 ROBUST_MM = 4.0  # a point further than this from where the jaw would carry it belongs to a muscle as well
 NOISE_MM = 0.5  # motions below which nothing is told
 # Share of the motion along the mandible's lower border that a rigid jaw must explain: below the first, none of it is
 # the jaw's. On real and on hand-made faces it is 0.82 to 1 where the jaw moves, and up to 0.67 where only lips, cheeks
 # and chin do.
 RIGID_FROM, RIGID_TO = 0.7, 0.82
-# The skin over the mandible that follows it most, follows it fully where much of it follows alike, as a plateau; where it
-# keeps rising to a peak, only almost. Alike: what the second quantile of it takes, in what the first does.
+# The skin over the mandible that follows it most, follows it fully where much of it follows alike, as a plateau; where
+# it keeps rising to a peak, only almost. Alike: what the second quantile of it takes, in what the first does.
 MOST_QUANTILE, ALIKE_QUANTILE = 0.97, 0.7
 PEAK, PLATEAU = (0.82, 0.88), (0.95, 1.0)  # how much is alike, and what the most then takes
 REST_DEGREES = 4.0  # only shapes that open wider than this tell how much the skin follows

@@ -17,7 +17,7 @@ TYPICAL_LEVER_MM = 105.0  # from the condyles to the chin
 HORIZONTAL_ABOVE_CHIN = np.deg2rad(46.0)  # from the line between condyle and chin up to the horizontal
 PATH_BELOW_HORIZONTAL = np.deg2rad(20.0)  # along which the condyles slide forward
 INCISORS_MM = (0.0, -47.0, 83.0)  # aside, up and forward of the hinge
-# What a jaw can do: opening, yaw and roll in degrees, then the condyles' slide in mm aside, off their path and along it.
+# What a jaw can do: opening, yaw and roll in degrees, then the condyles' slide in mm aside, off their path, along it.
 LEAST = (0.0, -10.0, -3.0, -6.0, -6.0, -0.5)
 MOST = (35.0, 10.0, 3.0, 6.0, 3.0, 12.0)
 INCISORS_ASIDE_MM, INCISORS_TRAVEL_MM = 12.0, 60.0
