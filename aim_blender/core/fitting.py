@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .actor import Actor
+from .actor import Actor, jaw_figures
 from .error_figures import FitErrors
 from .fitting_neural import fit_neural
 from .fitting_session import FittingSession
@@ -128,6 +128,7 @@ def _fit(
         figures={
             **timeline.figures(error_mm),
             **errors.figures(),
+            **jaw_figures(actor, jaw),
             "head_moves": bool(moving),
             "unit_factor": unit_factor,
             "missing_points": presence.points,

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
-from .actor import Actor, skin
+from .actor import Actor, jaw_figures, skin
 from .bounded_weights import BoundedWeights
 from .cameras import Camera
 from .closed_form import prior_of_modes
@@ -364,6 +364,7 @@ def fit_image_points(
             **timeline.figures(error_mm),
             **errors.figures(),
             **(rest.figures() if rest is not None else {}),
+            **jaw_figures(actor, jaw),
             "points": len(known),
             "cameras": len(used),
             "mean_px": float(pixel_error[~missing].mean()),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .actor import Actor, skin
+from .actor import Actor, jaw_figures, skin
 from .bounded_weights import BoundedWeights
 from .closed_form import prior_of_modes
 from .error_figures import FitErrors
@@ -235,6 +235,7 @@ def fit_points(
         figures={
             **timeline.figures(error_mm),
             **errors.figures(),
+            **jaw_figures(actor, jaw),
             "points": count,
             "missing_points": int((trust[there] == 0).sum()),
             "unit_factor": unit,
