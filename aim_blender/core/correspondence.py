@@ -25,6 +25,7 @@ LANDMARKS_OF = {
     "mouth": "both mouth corners and the middles of both lips",
     "eyes": "the corners of both eyes and the middles of their lids",
 }
+ASTRAY = 0.1  # confidence below which a place that faces the same way is none
 MUCH_NEARER = 0.5  # how near, beside a place that faces the same way, one must be that does not
 FACING_AWAY = 0.4  # confidence of such a place at best
 SEEN_MM = 3.0  # of a typical adult: what lies so much deeper than what is before it is not seen
@@ -155,7 +156,7 @@ def _found(one: CorrespondingFace, other: CorrespondingFace, laid: Laid) -> tupl
     found = surface.closest(points, normals, sides)
     confidence = found.cosine.clip(min=0.0) / (1 + (found.distance / (SURE_MM * laid.unit)) ** 2)
     # The inside of a thick skin, and what lies in bags, faces the wrong way: the nearest skin is as good as any.
-    doubtful = np.flatnonzero(confidence < DOUBTFUL)
+    doubtful = np.flatnonzero(confidence < ASTRAY)
     if len(doubtful):
         surface = Surface(laid.vertices, one.triangles, laid.source_sides, 0.0)
         nearest = surface.closest(points[doubtful], normals[doubtful], sides[doubtful])

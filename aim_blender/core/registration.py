@@ -20,7 +20,7 @@ from .surfaces import Surface, boundary_loops, slit_sides
 Report = Callable[[dict], None]
 
 HEAD = 130.0  # mm; the mean_radius of a head. Lengths below are for such a head
-FACE_UNIT = 0.7  # of such a mm in a mm of the typical adult whose face face_profile knows
+FACE_UNIT = 0.76  # of such a mm in a mm of the typical adult whose face face_profile knows
 SMOOTH_MM = (80.0, 50.0, 35.0, 25.0, 18.0, 12.0, 8.0, 6.0, 4.0)  # how far a displacement reaches, pass after pass
 TURNS = 3  # closest points looked for in each pass
 FAR_MM = (40.0, 6.0)  # closest points further than this do not pull, in the first and last pass
