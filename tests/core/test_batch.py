@@ -100,7 +100,7 @@ def test_what_cannot_be_right_is_in_the_row_and_below_the_table(project):
     write_table(project, [{"performance": "loud.npz"}])
     for figures in (run(project), run(project)):  # also where it was done already
         (row,) = figures["rows"]
-        assert row["notes"][0].startswith("fit: weights leave what the shapes were made for in ")
+        assert row["notes"][0].startswith("fit: weights go far beyond the shapes in ")
         assert f"\nnote: loud, {row['notes'][0]}\n" in batch.summary(figures)
     quiet = {**figures, "rows": [{**row, "notes": []}]}
     assert "note" not in batch.summary(quiet)

@@ -118,7 +118,7 @@ def test_what_cannot_be_right_is_said(folder, tmp_path, capsys):
     assert main([*given, "--json"]) == 0
     said = capsys.readouterr()
     (note,) = json.loads(said.out)["notes"]
-    assert note.startswith("weights leave what the shapes were made for in ")
+    assert note.startswith("weights go far beyond the shapes in ")
     assert said.err.endswith(f"note: {note}\n")
     assert main(given) == 0
     said = capsys.readouterr()

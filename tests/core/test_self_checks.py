@@ -253,7 +253,7 @@ def test_a_weight_a_little_beyond_in_one_frame_is_no_matter(actor, take):
     )
     for weight, said in ((2.2, 0), (3.2, 1)):
         beyond = with_mode(many, np.ones(len(actor.bone)), "disgust", weight, 5)
-        assert sum("weights leave" in each for each in check_fitted(actor, beyond, False)) == said
+        assert sum("weights go far" in each for each in check_fitted(actor, beyond, False)) == said
 
 
 def test_a_weight_where_its_shape_does_not_move_means_nothing(actor, spots, take):
@@ -278,7 +278,7 @@ def test_a_torn_mouth(actor, spots, take):
         assert said[0].split(" is torn")[0] in ("the fit", "the retargeted face")
         assert "torn in 1 of 20 frames" in said[0]
         assert " lip" in said[0]
-        assert "most of it by the pair kiss -> pucker; look at frame 108" in said[0]
+        assert "mostly by the pair kiss -> pucker; look at frame 108, and leave that pair out or " in said[0]
     assert not any("torn" in each for each in check_fitted(actor, torn, False))  # a dense performance may be so
 
 
@@ -293,19 +293,18 @@ def test_the_worst_of_several_torn_frames_is_named(actor, spots, take):
 
 def test_a_result_that_moves_further_than_the_source(actor, take):
     far = performed(actor, 1.9 * swelling(actor, "jaw_open"))
-    said = [each for each in check_retargeted(actor, take, actor, far) if each.startswith("the face moves by ")]
+    said = [each for each in check_retargeted(actor, take, actor, far) if "moves further than was" in each]
     assert len(said) == 1
     assert "where the source moves by" in said[0]
     meant = dataclasses.replace(far, settings={"strength": 1.9})
-    assert not any(each.startswith("the face moves by ") for each in check_retargeted(actor, take, actor, meant))
+    assert not any("moves further than was" in each for each in check_retargeted(actor, take, actor, meant))
 
 
 def test_a_small_motion_that_comes_out_large(actor):
     """Within the target's range, but far from what was performed."""
     little, much = (performed(actor, most * swelling(actor, "big_smile")) for most in (0.15, 1.0))
     (said,) = check_retargeted(actor, little, actor, much)
-    assert said.startswith("the face moves by ")
-    assert "at the " in said
+    assert "the face moves further than was performed: by " in said
 
 
 def test_a_larger_face_may_move_further(actor, take):
@@ -327,6 +326,13 @@ def test_a_jaw_that_does_not_come_along(actor, take):
     shut = dataclasses.replace(take, jaw=np.tile(np.eye(4), (FRAMES, 1, 1)))
     carried, _ = check_retargeted(actor, take, actor, shut)  # and the chin goes down by itself
     assert carried.startswith("the jaw opens by 0.0 degrees in frame 1")
+
+
+def test_a_jaw_that_is_meant_to_stay_behind(actor, take):
+    settings = {"strength": 1.0, "jaw_strength": 0.1}
+    axes = actor.hinge
+    jaw = compose_jaw(0.1 * decompose_jaw(take.jaw, axes), axes)
+    assert check_retargeted(actor, take, actor, dataclasses.replace(take, jaw=jaw, settings=settings)) == []
 
 
 def test_a_jaw_that_stays_shut_under_an_open_mouth(actor):
