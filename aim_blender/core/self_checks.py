@@ -92,7 +92,9 @@ def check_retargeted(source: Actor, performed: Take, target: Actor, take: Take) 
     told = _told_of_tears(target, take, search, spots, of_fit=False)
     told += _check_motion(source, performed, target, take, np.concatenate(moved), np.concatenate(places))
     told += check_carried_jaw(source, performed, target, take)
-    if OWN_JAW[0] < take.settings.get("jaw_strength", 1.0) < OWN_JAW[1]:  # else somebody wants the jaw to leave the face
+    if (
+        OWN_JAW[0] < take.settings.get("jaw_strength", 1.0) < OWN_JAW[1]
+    ):  # else somebody wants the jaw to leave the face
         told += check_frames(target, take, motion_of_take(target, spots, take))
     return told + _check_weights(target, take, spots, "lower the strength, or leave out the pair that asks for it")
 
