@@ -222,7 +222,7 @@ def test_frames_are_fitted_alike_in_any_chunks(demo_learned, demo_frames, demo_t
     take = fit_performance(demo_learned, demo_frames, FittingSettings(modes=20, device="cpu"), lines.append)
     assert [line["done"] for line in lines if line["message"] == "Fitting"] == list(range(1, len(take.frames) + 1))
     assert all(line["total"] == len(take.frames) for line in lines)
-    assert np.allclose(take.coefficients, demo_take.coefficients, atol=2e-3)
+    assert np.allclose(take.coefficients, demo_take.coefficients, atol=5e-3)
     assert np.allclose(take.error_mm, demo_take.error_mm, atol=1e-4)
 
 
