@@ -21,6 +21,7 @@ from .modes import laplacian_modes
 from .registration import similarity
 
 MODES = 60  # of the target that mixtures are smooth in
+PROPOSED = 0.7, 0.4  # agreement from which a mixture is proposed as a pair, and weight of the shapes that are named
 HALF = 0.5  # of what a shape does; when less of it is done, it is said
 NOTICED_MM = 1.0  # a shape that moves no point by more is not missed
 
@@ -58,7 +59,7 @@ class Pairing:
     def rows(self) -> list[dict[str, Any]]:
         """What an artist can look at, a row for each of the source's shapes: its name, `by` name, motion or nothing,
         the agreement in [-1, 1] of what both do, the share of it that is done, the target's shapes with their weights
-        as `parts`, and how much is left to the jaw `bone`."""
+        as `parts`, how much is left to the jaw `bone`, and a `namesake` that does something else."""
         own = self.target.shapes()[1:] - self.target.neutral
         rows = []
         for name, each in zip(self.source.names, self.mixtures, strict=True):
@@ -74,10 +75,20 @@ class Pairing:
                     "done": round(each.done, 3) if by != "left out" else 0.0,
                     "parts": {self.target.names[k]: round(part, 3) for part, k in ordered},
                     "bone": round(each.bone, 3),
-                    "namesake": each.namesake,
                 }
             )
+            if each.namesake:
+                rows[-1]["namesake"] = each.namesake
         return rows
+
+    def proposed(self) -> dict[str, str]:
+        """{source's shape: target's, or several joined} of what is paired, and of what moves alike, to look at."""
+        pairs = dict(self.pairs)
+        for row in self.rows():
+            meant = [name for name, part in row["parts"].items() if part > PROPOSED[1]]
+            if row["by"] == "motion" and row["agreement"] > PROPOSED[0] and meant:
+                pairs[row["name"]] = JOINED.join(meant)
+        return {name: pairs[name] for name in self.source.names if name in pairs}
 
     def notes(self) -> list[str]:
         """What an artist should know before trusting the retarget."""
@@ -85,7 +96,7 @@ class Pairing:
         missed, notes = [], []
         for row, most in zip(self.rows(), moved, strict=True):
             helpers = [*row["parts"], *(["its jaw"] if row["bone"] > SHOWN_PART else [])]
-            if row["namesake"]:
+            if row.get("namesake"):
                 instead = f"{listed(helpers)} {'does' if len(helpers) == 1 else 'do'}" if helpers else "nothing does"
                 notes.append(
                     f"{row['name']!r} and the target's {row['namesake']!r} have one name but do something else; "

@@ -13,6 +13,7 @@ Importing this module is quick; a task imports what it needs, torch included, wh
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import time
 from collections.abc import Callable
@@ -310,6 +311,34 @@ def correspondence_of(
     }
 
 
+def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """source, target (actors), out (a .json file), and optionally pairs and correspondence, as retarget takes them.
+
+    Writes the pairs that are found by name and by what the shapes do, as retarget takes them. What each shape is on the
+    target, and how well the two agree, is among the figures as a list.
+    """
+    _expect("pair", arguments, required=("source", "target", "out"), optional=("pairs", "correspondence"))
+    out = output_path(arguments["out"], ".json")
+    from ..core.files import load_actor
+    from ..core.pairing import pair_shapes
+    from ..core.topology import same_surface
+    from ..core.whole_files import written_whole
+
+    report({"message": "Reading the actors"})
+    source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
+    correspondence: Correspondence | None = None
+    figures: Figures = {}
+    if not same_surface(source.topology, target.topology):
+        correspondence, figures = correspondence_of(arguments, source, target, report)
+        correspondence.check(source.topology, target.topology)
+    report({"message": "Comparing the shapes"})
+    found = pair_shapes(source, target, retarget_settings(arguments).pairs, correspondence)
+    with written_whole(out) as temporary:
+        temporary.write_text(json.dumps(found.proposed(), indent=1), encoding="utf-8")
+    notes = {"notes": found.notes()} if found.notes() else {}
+    return {"out": str(out), "paired": len(found.pairs), **figures, "shapes": found.rows(), **notes}
+
+
 def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """source, target, out, and optionally landmarks (a JSON file). Source and target: an actor, or a mesh at rest."""
     _expect("correspond", arguments, required=("source", "target", "out"), optional=("landmarks",))
@@ -522,6 +551,7 @@ TASKS: dict[str, Task] = {
     "anatomy": anatomy,
     "learn": learn,
     "fit": fit,
+    "pair": pair,
     "correspond": correspond,
     "transfer": transfer,
     "retarget": retarget,

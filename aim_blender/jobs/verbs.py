@@ -30,6 +30,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         _add_anatomy,
         _add_learn,
         _add_fit,
+        _add_pair,
         _add_correspond,
         _add_transfer,
         _add_retarget,
@@ -189,6 +190,15 @@ def _add_retarget(verbs: Any) -> None:
         metavar="FILE",
         help="between actors of different topology (default: the one kept beside the target, or a new one)",
     )
+
+
+def _add_pair(verbs: Any) -> None:
+    parser = _verb(verbs, "pair", "Find which expressions of two actors belong together, by name and by what they do.")
+    parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="pairs.json", type=_path)
+    parser.add_argument("--pairs", type=_path, metavar="FILE.json", help="look at these instead of pairing by name")
+    parser.add_argument("--correspondence", type=_path, metavar="FILE", help="as for retarget")
 
 
 def _add_correspond(verbs: Any) -> None:

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one actor's shapes are on another whose shapes are named, parted or sculpted otherwise."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from test_retargeting import actor_of, demo, source, target  # noqa: F401
+
+from aim_blender.core.actor import Actor
+from aim_blender.core.errors import InputError
+from aim_blender.core.expression_names import chosen_partners
+from aim_blender.core.files import save_actor
+from aim_blender.core.meaning import meaning_of
+from aim_blender.core.pairing import pair_shapes
+from aim_blender.core.retargeting import BEYOND, Retargeting, RetargetSettings
+from aim_blender.core.takes import Take
+from aim_blender.jobs.tasks import TASKS
+
+
+def with_shapes(actor: Actor, shapes: dict[str, np.ndarray]) -> Actor:
+    """The actor with shapes by name, offsets (V, 3) that no jaw has part in."""
+    offsets = np.stack(list(shapes.values()), axis=1)  # (V, N, 3)
+    return dataclasses.replace(
+        actor,
+        names=tuple(shapes),
+        jaw=np.tile(np.eye(4), (len(shapes), 1, 1)),
+        implicit_expressions=offsets.astype(np.float32),
+        expression_residual=np.zeros_like(offsets, dtype=np.float32),
+    )
+
+
+def shapes_of(actor: Actor) -> dict[str, np.ndarray]:
+    return dict(zip(actor.names, actor.offsets().transpose(1, 0, 2), strict=True))
+
+
+def sides(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
+    """(V, 1) how much of a shape its left half does, and its right half: smooth over the middle."""
+    across = actor.neutral[:, :1] - actor.neutral[:, 0].mean()
+    left = 1 / (1 + np.exp(-across / 4.0))
+    return left, 1 - left
+
+
+@pytest.fixture(scope="module")
+def parted(target: Actor) -> Actor:  # noqa: F811
+    """The target with its smile and its closed eyes as two shapes each, under names that tell nothing."""
+    shapes = shapes_of(target)
+    for name in ("smile", "eyes_closed"):
+        whole = shapes.pop(name)
+        shapes |= {f"{name[0]}{k}": part * whole for k, part in enumerate(sides(target))}
+    return with_shapes(target, shapes)
+
+
+def row_of(pairing, name):
+    return next(row for row in pairing.rows() if row["name"] == name)
+
+
+def test_one_shape_is_two_of_the_target(source, parted):  # noqa: F811
+    pairing = pair_shapes(source, parted, None)
+    for name, parts in (("smile", {"s0", "s1"}), ("eyes_closed", {"e0", "e1"})):
+        row = row_of(pairing, name)
+        assert row["by"] == "motion"
+        assert set(list(row["parts"])[:2]) == parts
+        assert row["agreement"] > 0.95
+        assert row["done"] > 0.9
+        assert pairing.proposed()[name].split(" + ")[:2] == list(row["parts"])[:2]
+    assert row_of(pairing, "frown")["by"] == "name"
+
+
+def test_two_shapes_are_each_a_side_of_one_of_the_target(parted, source):  # noqa: F811
+    pairing = pair_shapes(parted, source, None)
+    for name, whole, own in (("s0", "smile", 0), ("s1", "smile", 1)):
+        row = row_of(pairing, name)
+        assert next(iter(row["parts"])) == whole
+        assert row["agreement"] > 0.9
+        mixture = pairing.mixtures[parted.names.index(name)]
+        weight = mixture.weights[:, list(mixture.shapes).index(source.names.index(whole))]
+        moved = np.linalg.norm(shapes_of(source)[whole], axis=1)
+        middle = np.abs(source.neutral[:, 0]) < 12.0
+        side = (sides(source)[own][:, 0] > 0.5) & ~middle
+        assert np.average(weight[side], weights=moved[side]) > 0.6
+        other = ~side & ~middle
+        assert np.average(weight[other], weights=moved[other]) < 0.3
+
+
+def test_a_name_whose_shape_does_something_else_is_no_pair(source, target):  # noqa: F811
+    shapes = shapes_of(target)
+    shapes["frown"], shapes["surprise"] = shapes["surprise"], shapes["frown"]
+    pairing = pair_shapes(source, with_shapes(target, shapes), None)
+    assert list(row_of(pairing, "frown")["parts"]) == ["surprise"]
+    assert next(iter(row_of(pairing, "surprise")["parts"])) == "frown"
+    assert any(
+        "'frown' and the target's 'frown' have one name but do something else" in each for each in pairing.notes()
+    )
+    insisted = pair_shapes(source, with_shapes(target, shapes), {"frown": "frown", "smile": "smile"})
+    assert insisted.pairs == {"frown": "frown", "smile": "smile"}
+    assert not pair_shapes(source, target, None).notes()
+
+
+def test_what_nothing_does_is_left_undone_and_said(source, target):  # noqa: F811
+    shapes = {name: shapes_of(target)[name] for name in ("surprise", "eyes_closed", "anger")}
+    pairing = pair_shapes(source, dataclasses.replace(with_shapes(target, shapes), hinge=None), None)
+    assert row_of(pairing, "pucker")["by"] == "nothing"
+    note = next(each for each in pairing.notes() if "the target has no shape for" in each)
+    assert "pucker (0 %)" in note
+    assert "surprise" not in note
+
+
+def test_meaning_is_in_the_targets_own_range(source, target):  # noqa: F811
+    weak = with_shapes(target, {name: 0.6 * shape for name, shape in shapes_of(target).items()})
+    found = meaning_of(source, weak)
+    assert len(found.measures) == 7
+    own = np.array([each.of(weak.offsets().transpose(1, 0, 2)) for each in found.measures]).T
+    wide = np.abs(own) > 0.5 * found.ranges  # the shapes that a measure is about
+    assert wide.any()
+    ratio = found.wanted[wide] / own[wide]  # one for each measure, though two sculptors' shapes differ in theirs
+    assert ((ratio > 0.5) & (ratio < 2.0)).all()
+
+
+def test_no_point_goes_far_beyond_the_targets_own_shapes(source, target):  # noqa: F811
+    """Weights of 40, as imitating without bounds once asked for."""
+    count = len(source.names)
+    take = Take(
+        source.names,
+        source.topology.digest,
+        np.ones((len(source.neutral), 1), np.float32),
+        np.full((2, 1, count), 40.0, np.float32) * np.array([[1.0], [-1.0]], np.float32)[..., None],
+        np.tile(np.eye(4), (2, 1, 1)),
+        np.tile(np.eye(4), (2, 1, 1)),
+        np.arange(2, dtype=np.int32),
+        24.0,
+        np.zeros((2, 2), np.float32),
+    )
+    carrying = Retargeting(take, source, target, RetargetSettings())
+    moved = carrying.shown(carrying._weights.of(slice(0, 2))) - target.neutral
+    length = np.linalg.norm(moved, axis=-1)
+    assert length.max() > 5.0
+    ways = moved / length.clip(min=1e-9)[..., None]
+    furthest = np.einsum("fvx,vkx->fvk", ways, target.offsets()).max(-1).clip(min=0.0)
+    assert (length <= BEYOND[0] * furthest + BEYOND[1] + 1e-3).all()
+
+
+def test_chosen_partners_may_be_several():
+    assert chosen_partners(["smile", "x"], ["l", "r"], {"smile": "l + r"}) == {"smile": ["l", "r"]}
+    assert chosen_partners(["a", "b"], ["c"], {"a": "c", "b": "c"}) == {"a": ["c"], "b": ["c"]}
+    assert chosen_partners(["a"], ["b + c"], {"a": "b + c"}) == {"a": ["b + c"]}
+    assert chosen_partners(["a"], ["b"], None) == {}
+    for pairs, said in [({"a": "b + z"}, "'z'"), ({"q": "b"}, "'q'"), ({"a": ""}, "no expressions")]:
+        with pytest.raises(InputError, match=said):
+            chosen_partners(["a"], ["b"], pairs)
+
+
+def test_several_that_share_a_partner_share_it_by_where_they_move(parted, source):  # noqa: F811
+    pairing = pair_shapes(parted, source, {"s0": "smile", "s1": "smile"})
+    one, other = (pairing.mixtures[parted.names.index(name)] for name in ("s0", "s1"))
+    np.testing.assert_allclose(one.weights + other.weights, 1.0, atol=1e-5)
+    moved = np.linalg.norm(shapes_of(source)["smile"], axis=1)
+    left = source.neutral[:, 0] > 12.0
+    assert np.average(one.weights[left, 0], weights=moved[left]) > 0.7
+
+
+def test_the_task_writes_pairs_that_a_retarget_takes(source, parted, tmp_path):  # noqa: F811
+    save_actor(source, tmp_path / "A.actor.safetensors")
+    save_actor(parted, tmp_path / "B.actor.safetensors")
+    arguments = {
+        "source": str(tmp_path / "A.actor.safetensors"),
+        "target": str(tmp_path / "B.actor.safetensors"),
+        "out": str(tmp_path / "pairs.json"),
+    }
+    figures = TASKS["pair"](arguments, lambda _: None, None)
+    written = json.loads((tmp_path / "pairs.json").read_text())
+    assert {row["name"] for row in figures["shapes"]} == set(source.names)
+    assert chosen_partners(source.names, parted.names, written)["frown"] == ["frown"]
+    assert {"s0", "s1"} <= set(written["smile"].split(" + "))
+    again = TASKS["pair"]({**arguments, "pairs": str(tmp_path / "pairs.json")}, lambda _: None, None)
+    assert next(row for row in again["shapes"] if row["name"] == "smile")["by"] == "name"
