@@ -149,7 +149,7 @@ def main() -> None:
     found.add_argument("--actor", type=Path, help="the learned actor of that identity (default: learned once)")
     found.add_argument("--others", type=int, nargs="*", default=[11, 117], help="whose points are fitted to it")
     found.add_argument("--points", type=int, nargs="*", default=[90, 150])
-    found.add_argument("--largest", type=float, nargs="*", default=[0.0, 2.0, 1.5, 1.0])
+    found.add_argument("--largest", type=float, nargs="*", default=[0.0, 1.5, 1.25, 1.0])
     found.add_argument("--off", action="store_true", help="also without a rest frame")
     found.add_argument("--only", choices=("space", "images"))
     arguments = found.parse_args()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import lsq_linear
 
 from .closed_form import BOUND_TOLERANCE, RELAXATION
 
@@ -85,3 +86,15 @@ class BoundedWeights:
     def _beyond(self, weights: np.ndarray) -> np.ndarray:
         """(F,) by how much the worst weight of each frame leaves the bounds."""
         return np.abs(weights - weights.clip(self.least, self.most)).max((0, 1))
+
+
+def within_box(
+    normal: np.ndarray, right: np.ndarray, free: np.ndarray, least: np.ndarray, most: np.ndarray
+) -> np.ndarray:
+    """x (U,) that minimises ½ xᵀ Q x - bᵀ x for Q (U, U), b (U,), its last N from least to most (N,); free: without."""
+    lead = len(free) - len(least)
+    if (free[lead:] >= least).all() and (free[lead:] <= most).all():
+        return free
+    factor = np.linalg.cholesky(normal)
+    bounds = np.append(np.full(lead, -np.inf), least), np.append(np.full(lead, np.inf), most)
+    return np.asarray(lsq_linear(factor.T, np.linalg.solve(factor, right), bounds=bounds, method="bvls").x)

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
 from .actor import Actor, jaw_figures, skin
-from .bounded_weights import BoundedWeights
+from .bounded_weights import BoundedWeights, within_box
 from .cameras import Camera
 from .closed_form import prior_of_modes
 from .error_figures import FitErrors
 from .errors import InputError
 from .fitting_settings import check_choices, check_rest_frame
 from .image_points import ImagePoints, LandmarkMap, bind_landmarks
+from .image_views import View
 from .jaw import compose_jaw, decompose_jaw
 from .jaw_of_frame import PlausibleJaw
 from .points import Binding
@@ -40,10 +40,8 @@ LEAST_POINTS = 6  # seen in a frame; with fewer it is missing
 FACE_ROUNDS, DETAIL_ROUNDS = 20, 3
 DAMPING = 1e-3  # of the normal matrix, in the first stage
 HEAD_TURN, HEAD_SLIDE = 0.05, 20.0  # radians, mm: how far the second stage may find the head from where the first did
-LEAST_PIXELS = 0.5  # nobody tracks better: nearer to each other points cannot be outliers
 BELIEVED = 0.25  # points that keep less of their say are left out
 NO_FIT_MM = 8.0  # where half of the points are further off, the fit tells nothing
-OUTLIER_SPREADS = 4.0  # times the median distance, where a point keeps a quarter of its say
 
 
 @dataclass(frozen=True)
@@ -71,41 +69,6 @@ class ImageFittingSettings:
     def __post_init__(self) -> None:
         check_choices(self)
         check_rest_frame(self.rest_frame)
-
-
-@dataclass(frozen=True)
-class View:
-    """What a frame's cameras see of P points: pixels (C, P, 2), and trust (C, P), 0 where a point is not seen.
-    outlier_mm: as in the settings."""
-
-    cameras: list[Camera]
-    pixels: np.ndarray
-    trust: np.ndarray
-    outlier_mm: float
-
-    def equations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """For points (P, 3) in mm: what is missing (C, P, 2), how it changes with the points (C, P, 2, 3), both in mm
-        at the points' distance, and how many pixels a mm is (C,)."""
-        off, change, scale = [], [], []
-        for camera, pixels in zip(self.cameras, self.pixels, strict=True):
-            found, derivative = camera.project_with_derivative(points)
-            pixels_per_mm = camera.focal.mean() / np.nanmedian(
-                np.where(np.isfinite(found[:, 0]), camera.depth(points), np.nan)
-            )
-            off.append(np.nan_to_num((pixels - found) / pixels_per_mm))
-            change.append(np.nan_to_num(derivative / pixels_per_mm))
-            scale.append(pixels_per_mm)
-        return np.stack(off), np.stack(change), np.array(scale)
-
-    def say(self, off: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """(C, P) trust that is left to points that are off (C, P, 2) mm, by Geman and McClure."""
-        if self.outlier_mm == 0:
-            return self.trust
-        pixels = np.linalg.norm(off, axis=-1) * scale[:, None]
-        seen = self.trust > 0
-        usual = OUTLIER_SPREADS * max(float(np.median(pixels[seen])), LEAST_PIXELS)
-        spread = np.maximum(usual, self.outlier_mm * scale)[:, None]
-        return self.trust / (1.0 + (pixels / spread) ** 2) ** 2
 
 
 @dataclass(frozen=True)
@@ -181,7 +144,7 @@ class ImageSolver:
                 normal, right = normal[:6, :6], right[:6]
             found = np.linalg.solve(normal, right)
             if held is None and self.largest_weight:
-                found = _within(normal, right, found, 1.0 - self.largest_weight - face, self.largest_weight - face)
+                found = within_box(normal, right, found, 1.0 - self.largest_weight - face, self.largest_weight - face)
             step = np.zeros(6 + len(face))
             step[first : first + len(found)] = found
             head = _moved_head(head, step[:6], pivot)
@@ -418,13 +381,3 @@ def _least_squares(
     normal = (weighted.T @ rows).astype(np.float64)
     normal[np.diag_indices_from(normal)] += cost
     return np.linalg.solve(normal, weighted.T @ missing) - known
-
-
-def _within(normal: np.ndarray, right: np.ndarray, free: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """x (U,) that minimises ½ xᵀ Q x - bᵀ x for Q (U, U), b (U,), its last N from least to most (N,); free: without."""
-    lead = len(free) - len(least)
-    if (free[lead:] >= least).all() and (free[lead:] <= most).all():
-        return free
-    factor = np.linalg.cholesky(normal)
-    bounds = np.append(np.full(lead, -np.inf), least), np.append(np.full(lead, np.inf), most)
-    return np.asarray(lsq_linear(factor.T, np.linalg.solve(factor, right), bounds=bounds, method="bvls").x)

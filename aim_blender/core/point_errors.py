@@ -15,6 +15,8 @@ from .performance_space import in_actor_axes
 from .performances import Performance, check_performance, to_millimetres
 from .takes import Take
 
+LARGEST_MM = 6e4  # a point further off is said to be so far: float16 holds no more
+
 
 def point_errors(
     actor: Actor, take: Take, performance: Performance, report: Callable[[dict], None] = lambda _: None
@@ -37,7 +39,7 @@ def point_errors(
         part = slice(int(rows[0]), int(rows[-1]) + 1)
         fitted = placed_frames(actor, take, part)[rows - rows[0]]
         trust = performance.trust(there)
-        distance = np.linalg.norm(fitted - performance.vertices[there], axis=-1)
+        distance = np.linalg.norm(fitted - performance.vertices[there], axis=-1).clip(max=LARGEST_MM)
         errors[rows] = distance if trust is None else np.where(trust > 0, distance, np.nan)
         report({"message": "Measuring", "done": first + len(rows), "total": len(shared)})
     up, forward = upright(actor)

@@ -19,7 +19,8 @@ from .rest_offset import (
 )
 
 if TYPE_CHECKING:
-    from .fitting_image_points import ImageSolver, View
+    from .fitting_image_points import ImageSolver
+    from .image_views import View
 
 ASKED_FRAMES = 60  # from all over the performance, among which the rest frame is looked for
 UNSEEN = 0.02  # of what a camera sees: along the view nothing is known, and nothing is moved

@@ -136,7 +136,8 @@ def _add_fit(verbs: Any) -> None:
         "--largest-weight",
         type=float,
         metavar="X",
-        help="keep all weights between 1 - X and X; 0 sets no bounds (default: 0 for meshes, 1.5 for points)",
+        help="keep all weights between 1 - X and X; 0 sets no bounds (default: 0 for meshes, 1.25 for points, 1.5 for "
+        "points of images)",
     )
     parser.add_argument(
         "--rest-frame",

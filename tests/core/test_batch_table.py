@@ -162,3 +162,16 @@ def test_parts_are_the_whole(tmp_path):
     for wrong in ("0/4", "5/4", "1", "a/b", "1/0"):
         with pytest.raises(InputError, match="it must be like 2/8"):
             part_of(shots, wrong)
+
+
+def test_a_rest_frame_is_a_number_or_a_choice(tmp_path):
+    rows = [f"{shot},a.actor.safetensors,markers.csv,{rest}" for shot, rest in (("one", "12"), ("two", "off"))]
+    table = tmp_path / "shots.csv"
+    table.write_text("\n".join(["shot,actor,performance,rest_frame", *rows]), encoding="utf-8")
+    assert [shot.fit["rest_frame"] for shot in read_table(table)] == [12, "off"]
+    table.write_text("\n".join(["shot,actor,performance,rest_frame", *rows]).replace("off", "1.5"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"column rest_frame: 1\.5 is not a whole number"):
+        read_table(table)
+    table.write_text("\n".join(["shot,actor,performance,rest_frame", *rows]).replace("off", "now"), encoding="utf-8")
+    with pytest.raises(InputError, match="column rest_frame: 'now' is not a frame, or auto or off"):
+        read_table(table)

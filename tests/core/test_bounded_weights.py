@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from aim_blender.core.bounded_weights import BoundedWeights
+from aim_blender.core.bounded_weights import BoundedWeights, within_box
 from aim_blender.core.errors import InputError
-from aim_blender.core.fitting_image_points import ImageFittingSettings, _within
+from aim_blender.core.fitting_image_points import ImageFittingSettings
 from aim_blender.core.fitting_points import PointFittingSettings, PointSolver
 from aim_blender.core.points import Binding
 
@@ -35,7 +35,7 @@ def test_the_answer_is_that_of_least_squares_within_a_box(lead):
     for frame in range(2):
         expected = lsq_linear(rows, wanted[:, frame], bounds=(least, most), method="bvls").x
         np.testing.assert_allclose(found[:, frame], expected, atol=0.03)
-        assert _within(normal, right[:, frame], free[:, frame], least[lead:], most[lead:]) == pytest.approx(
+        assert within_box(normal, right[:, frame], free[:, frame], least[lead:], most[lead:]) == pytest.approx(
             expected, abs=1e-6
         )
 
