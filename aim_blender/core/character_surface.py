@@ -106,7 +106,7 @@ class CharacterSurface:
                 continue
             share = follows[rows, None]
             least, most = np.quantile(share, (0.1, 0.9))
-            if most - least < BOTH_JAWS:
+            if most - least < BOTH_JAWS or abs(share.mean() - 0.5) > BOTH_JAWS / 2:
                 found[int(part)] = np.full_like(share, np.round(share.mean()))
             else:
                 around = self._averaging()[rows][:, rows]
