@@ -89,6 +89,7 @@ class AIM_PT_rig(AimPanel, bpy.types.Panel):
             draw_text(layout, "the actor's neutral and the character must face the same way", "INFO")
         layout.template_list("AIM_UL_rig_pairs", "", rig, "pairs", rig, "active_pair", rows=3)
         layout.operator("aim.rig_pairs_find", icon="FILE_REFRESH")
+        layout.prop(rig, "drivers")
         layout.prop(rig, "new_action")
         draw_main_button(layout, "aim.bake_to_rig", "ARMATURE_DATA")
 

@@ -85,6 +85,15 @@ class AimRig(bpy.types.PropertyGroup):
         "present action are changed, in the take's frames",
         default=True,
     )
+    drivers: EnumProperty(
+        name="Drivers",
+        description="What becomes of paired shape keys that drivers move, on which keys do nothing",
+        items=(
+            ("KEEP", "Keep", "Leave these shape keys to their drivers"),
+            ("MUTE", "Mute", "Mute their drivers and key them; unmuted in the Drivers editor they take over again"),
+            ("BESIDE", "Add Keys Beside", "Key copies of them, whose shapes add to what the drivers do"),
+        ),
+    )
     pairs: CollectionProperty(type=AimPair)
     active_pair: IntProperty(name="Chosen", description="The expression that is chosen in the list")
 

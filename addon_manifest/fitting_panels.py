@@ -47,6 +47,7 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     kind = state.performance_kind
     if kind == "FOLDER":
         column.prop(state, "performance_folder")
+        column.prop(state.sources, "performance_fps")
         return
     if kind == "OBJECT":
         column.prop(state, "performance_object", text="Object")
@@ -69,6 +70,10 @@ def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: A
     if kind in ("OBJECT", "FOLDER") and not of_points:
         column.prop(state, "solver")
         column.prop(state.sources, "largest_weight")
+    else:
+        column.prop(state.sources, "rest")
+        if state.sources.rest == "frame":
+            column.prop(state.sources, "rest_frame")
     column.prop(state, "tolerance_mm", text="Tolerance (mm)")
     if kind != "IMAGES":  # what cameras see has its place
         layout.prop(state, "beside", text=f"Beside the {'Performance' if kind == 'OBJECT' else 'Neutral'}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import CollectionProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..aim_blender.scene import versions
 
@@ -61,10 +61,32 @@ class AimSources(bpy.types.PropertyGroup):
         soft_max=24,
         max=1000,
     )
+    performance_fps: FloatProperty(
+        name="Frame Rate",
+        description="Frames a second of the file; 0 takes what the file says, or 24 where it says nothing. Frame "
+        "numbers stay those of the file",
+        default=0.0,
+        min=0.0,
+        soft_max=120.0,
+        max=1000.0,
+    )
     views: CollectionProperty(type=AimView)
     active_view: IntProperty(name="Chosen", description="The camera that is chosen in the list")
     landmarks: CollectionProperty(type=AimImageLandmark)
     active_landmark: IntProperty(name="Chosen", description="The point that is chosen in the list")
+    rest: EnumProperty(
+        name="Face at Rest",
+        description="Of points: what their face differs by from the actor's at rest is no expression, and is taken off",
+        items=(
+            ("auto", "Found", "Find whether the points are of another face, and a frame in which it rests"),
+            ("frame", "At a Frame", "In the rest frame, which you choose, the face is at rest"),
+            ("off", "The Actor's", "The points are the actor's own: nothing is taken off"),
+        ),
+        default="auto",
+    )
+    rest_frame: IntProperty(
+        name="Rest Frame", description="A frame in which the face that was recorded is at rest", default=1
+    )
     largest_weight: FloatProperty(
         name="Largest Weight",
         description="Of whole meshes: keep the weights of every point between 1 minus this and this; 1.5 is -0.5 to "

@@ -6,9 +6,9 @@ python benchmarks/meaning.py [--faces ict_118 makehuman ...] [--sources ...] [--
                              [--shapes]
 
 One row for each ordered pair. r: the correlation over the frames of what the target shows with what the source shows,
-both as shares of their own ranges up and down, at places that the product finds; of two sides the worse one; in
-brackets that of the same in mm where it differs. `-` where one of the two does not move it in any of its
-shapes, or the source does not in the frames. A second table says where places picked by hand tell otherwise. With
+at places that the product finds, of two sides the worse one; in brackets, where it differs, of both as shares of their
+own ranges up and down, for what goes far both ways on both faces. `-` where one of the two does not move it in any of
+its shapes, or the source does not in the frames. A second table says where places picked by hand tell otherwise. With
 --shapes one more for each pair says what every single shape of the source does there, in mm: source / target.
 """
 
@@ -47,7 +47,7 @@ MOVES_MM = 1.5  # over the shapes, from where a measure is something that a face
 PERFORMED_MM = 1.0  # over the frames of the source, from where a correlation means something
 TORN_EDGES, TORN_FACTOR, TORN_MM = 5, 2.0, 1.0
 DISAGREE = 0.1
-LEAST_SHARE = 0.2  # of a measure's whole range: it counts as going at least so far up and down
+BOTH_WAYS = 0.25  # of a measure's whole range: what goes so far both up and down is compared over both ranges too
 SHEET_FRAMES = 8
 
 
@@ -166,45 +166,42 @@ def print_shapes(arguments: argparse.Namespace, one: Player, other: Player) -> N
 
 
 def shown(correlation: tuple[float, float] | None) -> str:
-    """r over own ranges, and in brackets in mm where that is another."""
+    """r, and in brackets over the ranges up and down where that is another."""
     if correlation is None:
         return "-"
-    ranged, in_mm = correlation
-    return f"{ranged:.2f}" + (f" ({in_mm:.2f})" if abs(ranged - in_mm) > 0.03 else "")
+    plain, ranged = correlation
+    return f"{plain:.2f}" + (f" ({ranged:.2f})" if abs(ranged - plain) > 0.03 else "")
 
 
 def correlations(
     one: Player, other: Player, frames: np.ndarray, of_one: FacePlaces, of_other: FacePlaces
 ) -> dict[str, tuple[float, float] | None]:
-    """r of each measure over own ranges and of it in mm, of two sides the lower; None where nothing is to compare."""
+    """r of each measure, of two sides the lower, as it is and over the ranges up and down; None where nothing is to be
+    compared."""
     performed, carried = measure(of_one, one.face.frames).named(), measure(of_other, frames).named()
     can = [measure(p, each.actor.shapes()).named() for p, each in ((of_one, one), (of_other, other))]
     found: dict[str, tuple[float, float] | None] = {}
     for name, sides in MEASURES.items():
-        moved = [
-            side
-            for side in sides
-            if min(np.ptp(shapes[side]) for shapes in can) > MOVES_MM and np.ptp(performed[side]) > PERFORMED_MM
-        ]
-        in_mm = [(performed[side], carried[side]) for side in moved]
-        ranged = [
-            (over_own_range(performed[side], can[0][side]), over_own_range(carried[side], can[1][side]))
-            for side in moved
-        ]
-        lowest = [min((float(np.corrcoef(*each)[0, 1]) for each in pairs), default=0.0) for pairs in (ranged, in_mm)]
-        found[name] = (lowest[0], lowest[1]) if moved else None
+        plain, ranged = [], []
+        for side in sides:
+            ranges = [shapes[side] - shapes[side][0] for shapes in can]
+            if min(map(np.ptp, ranges)) < MOVES_MM or np.ptp(performed[side]) < PERFORMED_MM:
+                continue
+            pair = performed[side] - can[0][side][0], carried[side] - can[1][side][0]
+            plain.append(float(np.corrcoef(*pair)[0, 1]))
+            if all(min(each.max(), -each.min()) > BOTH_WAYS * np.ptp(each) for each in ranges):
+                pair = tuple(over_range(off, each) for off, each in zip(pair, ranges, strict=True))
+            ranged.append(float(np.corrcoef(*pair)[0, 1]))
+        found[name] = (min(plain), min(ranged)) if plain else None
     return found
 
 
-def over_own_range(values: np.ndarray, shapes: np.ndarray) -> np.ndarray:
-    """Values (F,) as shares of how far single shapes (N+1,) go from the neutral, the first, up and down.
+def over_range(off: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """What lies off (F,) the neutral as shares of how far single shapes (N+1,) go up and down from it.
 
     One face narrows its mouth by 27 mm and widens it by 9, another by 10 and 18.
     """
-    change, whole = shapes - shapes[0], np.ptp(shapes)
-    up, down = (max(float(each), LEAST_SHARE * whole) for each in (change.max(), -change.min()))
-    off = values - shapes[0]
-    return np.where(off > 0, off / up, off / down)
+    return np.where(off > 0, off / shapes.max(), off / -shapes.min())
 
 
 def agreement(player: Player) -> list[object]:

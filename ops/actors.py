@@ -50,7 +50,7 @@ class AIM_OT_actor_add(ComputingOperator, bpy.types.Operator):
         # An undo would make other objects of them; their names stay.
         shapes = [(source.name, source.object.name, source.shape_key) for source in sources]
         names = {bone: item.name for bone, item in bones.items()}
-        return lambda: (shapes, names, notes, check())
+        return lambda: (shapes, names, notes, actor_meshes.with_measure(check()))
 
     def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
         shapes, names, notes, meshes = found

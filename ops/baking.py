@@ -153,6 +153,7 @@ class AIM_OT_bake_to_rig(OfBake, bpy.types.Operator):
             jaw_location=state.jaw_location,
             head_location=state.head_location,
             new_action=state.new_action,
+            drivers=state.drivers,
         )
         self.tell(rig_baking.bake_to_rig(baked, actor, rig, name))
         return {"FINISHED"}

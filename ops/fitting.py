@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..aim_blender.core.errors import InputError
+from ..aim_blender.core.fitting_settings import REST_CHOICES
 from ..aim_blender.scene import actors
 from ..aim_blender.scene.job_making import PerformanceSource, learned_file, prepare_fitting
 from .base import AimOperator, in_object_mode, may_start_job, refused, require_actor, worker_device, worker_interpreter
@@ -35,6 +38,12 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         description="A folder with one mesh a frame, or a file of meshes or points; empty takes the scene's choice",
         subtype="FILE_PATH",
     )
+    fps: FloatProperty(
+        name="Frame Rate",
+        description="Frames a second of the file; 0 takes the scene's setting, which may leave it to the file",
+        min=0.0,
+        max=1000.0,
+    )
     points: StringProperty(
         name="Points", description="A collection whose objects are points; empty takes the scene's choice"
     )
@@ -60,6 +69,11 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         "setting counts",
         min=0.0,
         max=100.0,
+    )
+    rest_frame: StringProperty(
+        name="Rest Frame",
+        description="Of points: the number of a frame in which their face is at rest, auto to have it found, or off; "
+        "empty takes the scene's setting",
     )
     ridge: FloatProperty(
         name="Ridge",
@@ -98,6 +112,9 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         choices = {"solver": solver, "largest_weight": round(largest, 6)}
         if source.of_points:  # which the scene's settings are not for
             choices = {name: value for name, value in choices.items() if self.properties.is_property_set(name)}
+            choices["rest_frame"] = self._rest_frame(context.scene.aim.sources)
+        elif self.rest_frame:
+            raise InputError("a rest frame is of points; whole meshes have none, leave it out")
         choices["device"] = worker_device(context)
         asked = {name: getattr(self, name) for name in ("modes", "ridge", "smoothness")}
         choices |= {name: round(value, 6) for name, value in asked.items() if value}
@@ -108,12 +125,25 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         start_job(self, actor, "fit", interpreter, work, "fitting the performance")
         return {"FINISHED"}
 
+    def _rest_frame(self, sources: Any) -> int | str:
+        if not self.rest_frame:
+            return sources.rest_frame if sources.rest == "frame" else sources.rest
+        if self.rest_frame in REST_CHOICES:
+            return self.rest_frame
+        try:
+            return int(self.rest_frame)
+        except ValueError:
+            raise InputError(
+                f"the rest frame is {self.rest_frame!r}; it must be a frame's number, {' or '.join(REST_CHOICES)}"
+            ) from None
+
     def _source(self, context: bpy.types.Context) -> PerformanceSource:
         scene, state = context.scene, context.scene.aim
         kind = "FOLDER" if self.folder else "POINTS" if self.points else "OBJECT" if self.object_name else ""
         kind = kind or state.performance_kind
         if kind == "FOLDER":
-            return PerformanceSource(None, folder=self.folder or state.performance_folder)
+            fps = self.fps or state.sources.performance_fps
+            return PerformanceSource(None, folder=self.folder or state.performance_folder, fps=fps)
         item = state.performance_object
         if self.object_name:
             item = scene.objects.get(self.object_name)

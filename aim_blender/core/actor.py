@@ -12,8 +12,10 @@ import numpy as np
 from .anatomy import Hinge, mirror_plane
 from .constraints import Constraints
 from .jaw import decompose_jaw
+from .mandible_frame import find_mandible_frame
 from .rigid import apply_motion
 from .topology import Topology
+from .working_mesh import WorkingMesh, working_mesh
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,20 @@ class Actor:
         """(2, 3) float64 a point of the face's mirror plane, and its unit normal; it takes a second if not kept."""
         return mirror_plane(self.neutral, self.topology.triangles()) if self.kept_mirror is None else self.kept_mirror
 
+    @cached_property
+    def working(self) -> WorkingMesh:
+        """The part of the mesh that is worked on: without copies of vertices, loose ones, and a body that is still."""
+        return working_mesh(self.shapes(), self.topology)
+
+    @property
+    def incisors(self) -> np.ndarray | None:
+        """(3,) float64 the lower incisors at rest: the mandible's or, where they were not kept, about where they are by
+        the bone that is known. None without both."""
+        if "lower_incisors_mm" in self.settings:
+            return np.array(self.settings["lower_incisors_mm"], dtype=np.float64)
+        bone = self.constraints.bone[self.constraints.on_mandible]
+        return None if self.hinge is None or len(bone) == 0 else find_mandible_frame(self.hinge, bone).incisors
+
     def shapes(self) -> np.ndarray:
         """(N+1, V, 3) float64: the neutral and s_i = LBS(s0, T_i, k) + e_i, exact on the registered meshes."""
         skinned = skin(self.neutral, self.jaw, self.skin_weight)
@@ -86,12 +102,13 @@ def skin(points: np.ndarray, motion: np.ndarray, skin_weight: np.ndarray) -> np.
 
 
 def jaw_movements(actor: Actor) -> list[dict[str, Any]]:
-    """What the jaw does in each shape: open_degrees about the hinge, and the hinge's slide forward_mm and aside_mm."""
+    """What the jaw does in each shape: open_degrees about the hinge, the hinge's slide forward_mm and aside_mm, and how
+    far the lower incisors go, incisors_mm, where it is known where they are."""
     if actor.hinge is None:
         return []
-    hinge = actor.hinge
+    hinge, travel = actor.hinge, incisors_travel(actor, actor.jaw)
     rows = []
-    for name, pose in zip(actor.names, decompose_jaw(actor.jaw, hinge), strict=True):
+    for index, (name, pose) in enumerate(zip(actor.names, decompose_jaw(actor.jaw, hinge), strict=True)):
         rows.append(
             {
                 "name": name,
@@ -99,6 +116,21 @@ def jaw_movements(actor: Actor) -> list[dict[str, Any]]:
                 "turned_degrees": float(np.rad2deg(np.linalg.norm(pose[:3]))),
                 "forward_mm": float(pose[3:] @ hinge.forward),
                 "aside_mm": float(pose[3:] @ hinge.axis),
+                **({} if travel is None else {"incisors_mm": float(travel[index])}),
             }
         )
     return rows
+
+
+def incisors_travel(actor: Actor, jaw: np.ndarray) -> np.ndarray | None:
+    """How far in mm (F,) the lower incisors go from rest in jaws (F, 4, 4); None where nobody knows where they are."""
+    incisors = actor.incisors
+    if incisors is None:
+        return None
+    return np.linalg.norm(apply_motion(incisors[None], jaw)[:, 0] - incisors, axis=1)
+
+
+def jaw_figures(actor: Actor, jaw: np.ndarray) -> dict[str, float]:
+    """Of the jaws (F, 4, 4) of a take: incisors_mm, how far the lower incisors go at most, where they are known."""
+    travel = incisors_travel(actor, jaw)
+    return {} if travel is None or len(travel) == 0 else {"incisors_mm": float(travel.max())}

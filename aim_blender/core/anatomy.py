@@ -48,25 +48,26 @@ def ray_caster(vertices: np.ndarray, triangles: np.ndarray) -> RayCaster:
     return trimesh.Trimesh(vertices, triangles, process=False).ray.intersects_first
 
 
-def find_hinge(bones: dict[str, Bone], neutral: np.ndarray) -> Hinge:
+def find_hinge(bones: dict[str, Bone], neutral: np.ndarray, plane: np.ndarray | None = None) -> Hinge:
     """The condylar hinge from the mandible's shape: its highest points far back on either side.
 
-    bones: skull and mandible, (·, 3) mm. neutral: (V, 3) mm.
+    bones: skull and mandible, (·, 3) mm. neutral: (V, 3) mm. plane: (2, 3) a point and the unit normal of the plane
+    that parts left and right; None is the mandible's own mirror plane. Raises InputError if a side has no ramus.
     """
     mandible, skull = bones["mandible"].vertices, bones["skull"].vertices
-    side = symmetry_plane(mandible)[1]
+    middle_point, side = (mandible.mean(0), symmetry_plane(mandible)[1]) if plane is None else plane
     up = _unit(_reject(skull.mean(0) - mandible.mean(0), side))
     forward = np.cross(side, up)
     along = mandible @ forward
     # A mandible is a horseshoe: the arch that joins the two sides, the chin, is in front.
-    middle = np.abs((mandible - mandible.mean(0)) @ side) < 0.15 * np.ptp(mandible @ side)
-    if along[middle].mean() < along.mean():
+    middle = np.abs((mandible - middle_point) @ side) < 0.15 * np.ptp(mandible @ side)
+    if middle.any() and along[middle].mean() < along.mean():
         forward = -forward
         along = -along
     back = along < np.quantile(along, 0.35)
     condyles = []
     for sign in (-1.0, 1.0):
-        ramus = mandible[back & (sign * ((mandible - mandible.mean(0)) @ side) > 0)]
+        ramus = mandible[back & (sign * ((mandible - middle_point) @ side) > 0)]
         if len(ramus) == 0:
             raise InputError("the mandible has no left or right ramus behind its chin; is it the mandible's mesh?")
         height = ramus @ up
@@ -79,16 +80,18 @@ def find_hinge(bones: dict[str, Bone], neutral: np.ndarray) -> Hinge:
     return Hinge(centre, axis, _unit(_reject(up, axis)))
 
 
-def symmetry_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def symmetry_plane(points: np.ndarray, start: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The mirror plane of points (P, 3): a point on it (3,) and its unit normal (3,).
 
-    Starts from each principal axis, refines by closest points and keeps the plane whose mirror image fits best.
+    Starts from a normal (3,), or else from each principal axis, refines by closest points and keeps the plane whose
+    mirror image fits best.
     """
     sample = points[np.linspace(0, len(points) - 1, min(len(points), 3000)).astype(int)]
     tree = cKDTree(points)
     middle = points.mean(0)
     best_normal, best_offset, best_error = np.array([1.0, 0.0, 0.0]), 0.0, np.inf
-    for normal in np.linalg.svd(points - middle, full_matrices=False)[2]:
+    starts = np.linalg.svd(points - middle, full_matrices=False)[2] if start is None else start[None]
+    for normal in starts:
         offset = float(middle @ normal)
         for _ in range(60):
             mirrored = sample - 2 * (sample @ normal - offset)[:, None] * normal

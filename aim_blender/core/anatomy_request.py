@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from .anatomy_fit import AnatomyFit, fit_template, measure_bones
-from .captures import BONE_NAMES, Bone, read_bones, read_capture
+from .captures import BONE_NAMES, Bone, read_as_it_is, read_bones
 from .errors import UNREADABLE, InputError, reason
 from .face_landmarks import LANDMARK_NAMES, frame_of_landmarks, landmarks_in_frame
 from .face_profile import HeadFrame, find_head_frame, outward_sign
+from .head_region import moving_vertices
 from .meshes import MESH_SUFFIXES, list_mesh_files, read_mesh, write_mesh
 from .template_bones import BONE_LANDMARKS, read_template_bones
 from .tissue_depths import SOURCE, depths_of_landmarks
 from .topology import Topology
+from .units import Measured, named_unit, size_of, unit_note, unit_of
 from .whole_files import written_whole
 
-MILLIMETRES_PER = {"millimetres": 1.0, "centimetres": 10.0, "inches": 25.4, "decimetres": 100.0, "metres": 1000.0}
-HEAD_SIZES = (0.6, 1.7)  # of a head, measured in that of a typical adult
 TEETH_NAMES = ("upper_teeth", "lower_teeth")
 FAR_OFF_MM = 4.0  # a depth that is missed by more is named
 
@@ -34,7 +34,9 @@ class AnatomyRequest:
     """What to fit bones to.
 
     neutral: (V, 3) in any unit. topology: its faces. landmarks: vertices picked by hand, by name. depths: mm changed by
-    hand, by name. bones: somebody's own instead of the template's. teeth: upper_teeth and lower_teeth (·, 3).
+    hand, by name. bones: somebody's own instead of the template's. teeth: upper_teeth and lower_teeth (·, 3). moving:
+    (V,) bool, the vertices that expressions move, if they are known. millimetres_per_unit: of the neutral; None where
+    its face tells it.
     """
 
     neutral: np.ndarray
@@ -43,6 +45,8 @@ class AnatomyRequest:
     depths: Mapping[str, float] = field(default_factory=dict)
     bones: Mapping[str, Bone] = field(default_factory=dict)
     teeth: Mapping[str, np.ndarray] = field(default_factory=dict)
+    moving: np.ndarray | None = None
+    millimetres_per_unit: float | None = None
 
 
 def fit_anatomy(request: AnatomyRequest) -> AnatomyFit:
@@ -52,14 +56,22 @@ def fit_anatomy(request: AnatomyRequest) -> AnatomyFit:
         raise InputError("the neutral has vertices with a coordinate that is not a number; repair or export it again")
     depths = depths_of_landmarks(request.depths)
     given = _checked_landmarks(request.landmarks, len(neutral))
-    frame = _frame(neutral, triangles, given)
-    unit, millimetres = _unit_of(frame)
+    frame = _frame(neutral, triangles, given, request.moving)
+    head = frame.around(neutral)
+    head[list(given.values())] = True
+    part, chosen = request.topology.part(head)  # bones are fitted into the head, whatever it stands on
+    neutral, triangles = neutral[chosen], part.triangles()
+    given = {name: int(np.searchsorted(chosen, vertex)) for name, vertex in given.items()}
+    measured = Measured(frame.scale, size_of(neutral))
+    asked = request.millimetres_per_unit
+    unit = unit_of(measured, "the neutral", "--unit") if asked is None else named_unit(asked)
+    millimetres = unit.millimetres
     frame = dataclasses.replace(frame, nasion=frame.nasion * millimetres, scale=frame.scale * millimetres)
     neutral = neutral * millimetres
     landmarks = {**landmarks_in_frame(neutral, triangles, frame), **given}
     notes = []
     if millimetres != 1.0:
-        notes.append(f"the neutral was taken to be in {unit}, and so are the bones that were written")
+        notes.append(f"{unit_note(measured, unit, 'the neutral')}; the bones that were written are in it too")
     if outward_sign(neutral[triangles]) < 0:
         notes.append("the neutral's normals point inwards and were taken the other way")
     if crowded := _crowded_edges(triangles):
@@ -72,7 +84,8 @@ def fit_anatomy(request: AnatomyRequest) -> AnatomyFit:
         fitted = fit_template(neutral, triangles, frame, landmarks, depths, read_template_bones(), teeth)
     notes += fitted.notes + _remarks(fitted)
     bones = {name: Bone(bone.vertices / millimetres, bone.triangles) for name, bone in fitted.bones.items()}
-    return dataclasses.replace(fitted, bones=bones, notes=notes)
+    picked = {name: int(chosen[vertex]) for name, vertex in fitted.landmarks.items()}
+    return dataclasses.replace(fitted, bones=bones, notes=notes, landmarks=picked)
 
 
 def read_request(
@@ -81,11 +94,14 @@ def read_request(
     depths: Path | None = None,
     bones: Path | None = None,
     teeth: Path | None = None,
+    millimetres_per_unit: float | None = None,
 ) -> AnatomyRequest:
     """The request that files describe. neutral: a mesh, a capture's folder, or capture.npz. Raises InputError."""
+    moving = None
     if neutral.is_dir() or neutral.suffix.lower() == ".npz":
-        capture = read_capture(neutral)
-        points, topology = capture.neutral / capture.unit_factor, capture.topology  # bones go into the files' unit
+        capture = read_as_it_is(neutral)
+        points, topology = capture.neutral, capture.topology
+        moving = moving_vertices(capture.vertices, topology.in_faces())
     else:
         points, topology = read_mesh(neutral)
     return AnatomyRequest(
@@ -95,6 +111,8 @@ def read_request(
         _read_object(depths, "a depth in mm for each landmark") if depths else {},
         read_bones(bones) if bones else {},
         _read_teeth(teeth) if teeth else {},
+        moving,
+        millimetres_per_unit,
     )
 
 
@@ -124,28 +142,17 @@ def write_anatomy(fitted: AnatomyFit, suggested: Mapping[str, int], folder: Path
         temporary.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
 
 
-def _frame(neutral: np.ndarray, triangles: np.ndarray, given: Mapping[str, int]) -> HeadFrame:
+def _frame(
+    neutral: np.ndarray, triangles: np.ndarray, given: Mapping[str, int], moving: np.ndarray | None
+) -> HeadFrame:
     """How the head is turned: from its shape or, where that shows no face, from enough landmarks picked by hand."""
     try:
-        return find_head_frame(neutral, triangles)
+        return find_head_frame(neutral, triangles, moving)
     except InputError as error:
         frame = frame_of_landmarks(neutral, given)
         if frame is None:
             raise InputError(f"{error}; pick the nasion, the menton and both mouth_corner by hand") from error
         return frame
-
-
-def _unit_of(frame: HeadFrame) -> tuple[str, float]:
-    """The unit that makes a head of it. Raises InputError if none does."""
-    off, unit = min((abs(np.log(frame.scale * factor)), unit) for unit, factor in MILLIMETRES_PER.items())
-    if frame.scale * MILLIMETRES_PER["millimetres"] > HEAD_SIZES[0] and frame.scale < HEAD_SIZES[1]:
-        return "millimetres", 1.0
-    if off > np.log(HEAD_SIZES[1]):
-        raise InputError(
-            f"the neutral's face is {115 * frame.scale:.3g} units from the root of the nose to the chin, which is no "
-            "head's size in millimetres, centimetres, inches or metres; scale it to millimetres"
-        )
-    return unit, MILLIMETRES_PER[unit]
 
 
 def _checked_landmarks(given: Mapping[str, Any], count: int) -> dict[str, int]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .actor import Actor, skin
+from .bake_arrays import check_bake
 from .errors import InputError
 from .evaluation import check_belongs, placed_frames, stabilized_frames
 from .files import save_arrays
@@ -56,27 +57,33 @@ class Bake:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write bake.npz, whole or not at all. Raises OSError if it cannot be written."""
-        save_arrays(
-            path,
-            {
-                "corners": self.topology.corners,
-                "sizes": self.topology.sizes,
-                "neutral": self.neutral,
-                "key_names": np.array(self.key_names),
-                "named_count": np.int64(self.named_count),
-                "keys": self.keys,
-                "key_weights": self.key_weights,
-                "skin_weight": self.skin_weight,
-                "jaw": self.jaw,
-                "head": self.head,
-                "hinge_centre": self.hinge_centre,
-                "hinge_axis": self.hinge_axis,
-                "frames": self.frames,
-                "fps": np.float64(self.fps),
-                **{name: np.float64(self.figures[name]) for name in ("tolerance_mm", "worst_mm", "mean_mm")},
-            },
-        )
+        """Write bake.npz, whole or not at all. Raises InputError if it could not be read again, OSError if it cannot be
+        written."""
+        arrays: dict[str, Any] = {
+            "corners": self.topology.corners,
+            "sizes": self.topology.sizes,
+            "neutral": self.neutral,
+            "key_names": np.array(self.key_names),
+            "named_count": np.asarray(self.named_count),
+            "keys": self.keys,
+            "key_weights": self.key_weights,
+            "skin_weight": self.skin_weight,
+            "jaw": self.jaw,
+            "head": self.head,
+            "hinge_centre": self.hinge_centre,
+            "hinge_axis": self.hinge_axis,
+            "frames": self.frames,
+            "fps": np.asarray(self.fps, dtype=np.float64),
+            **{name: np.float64(self.figures[name]) for name in ("tolerance_mm", "worst_mm", "mean_mm")},
+        }
+        try:
+            check_bake(arrays)
+        except ValueError as error:
+            raise InputError(
+                f"{path} was not written, since it could not be read again: {error}; look for what no face has in "
+                "the take"
+            ) from error
+        save_arrays(path, arrays)
 
 
 def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Report | None = None) -> Bake:

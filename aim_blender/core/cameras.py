@@ -18,6 +18,11 @@ from .errors import UNREADABLE, InputError, reason
 
 NEAR_MM = 1.0  # what lies nearer to the camera than this is not seen
 RIGID_TOLERANCE = 1e-3
+LARGEST = 1e12  # of any number
+LARGEST_IMAGE = 10**6  # pixels along a side
+WIDEST_VIEW, NARROWEST_VIEW = 150.0, 0.25  # degrees along the longer side: beyond them no lens sees a face so
+FARTHEST_CENTRE = 2.0  # times the image's size, of the optical axis from the image's middle
+FARTHEST_MM = 1e6
 # Blender's cameras look along -Z with Y up.
 BLENDER_AXES = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -132,9 +137,9 @@ def read_cameras(path: Path) -> list[Camera]:
     Raises InputError, naming the file, for anything else.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError("it is not an object with a camera or cameras")
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(data, dict) or not isinstance(data.get("cameras", []), list):
+            raise ValueError("it is not an object with a camera, or a list of cameras")
         cameras = [_camera(entry, number) for number, entry in enumerate(data.get("cameras", [data]), 1)]
         if len({camera.name for camera in cameras}) < len(cameras):
             raise ValueError("two cameras have one name")
@@ -146,9 +151,14 @@ def read_cameras(path: Path) -> list[Camera]:
 
 
 def save_cameras(cameras: list[Camera], path: Path) -> None:
-    """Write cameras as read_cameras reads them. Raises OSError."""
+    """Write cameras as read_cameras reads them. Raises InputError for one that it would refuse, OSError."""
     from .whole_files import written_whole
 
+    for camera in cameras:
+        try:
+            check_camera(camera)
+        except ValueError as error:
+            raise InputError(f"the camera {error}") from error
     entries = [
         {
             "name": camera.name,
@@ -165,22 +175,26 @@ def save_cameras(cameras: list[Camera], path: Path) -> None:
         temporary.write_text(json.dumps({"cameras": entries}, indent=1), encoding="utf-8")
 
 
-def _camera(entry: dict[str, Any], number: int) -> Camera:
+def _camera(entry: Any, number: int) -> Camera:
+    if not isinstance(entry, dict):
+        raise ValueError("a camera is not an object of named values")
     name = str(entry.get("name", f"camera {number}"))
-    size = _numbers(entry, "width", [entry["width"]], 1), _numbers(entry, "height", [entry["height"]], 1)
-    if min(size[0][0], size[1][0]) < 1:
-        raise ValueError(f"{name!r} has an image of {size[0][0]:g} by {size[1][0]:g} pixels")
-    width, height = int(size[0][0]), int(size[1][0])
+    width, height = (int(_numbers(entry, side, [entry[side]], 1)[0]) for side in ("width", "height"))
+    if not 1 <= min(width, height) <= max(width, height) <= LARGEST_IMAGE:
+        raise ValueError(f"{name!r} has an image of {width} by {height} pixels")
     if "lens_mm" in entry:
         known = {
+            "lens_mm": _above_zero(entry, "lens_mm", entry["lens_mm"]),
             "sensor_mm": tuple(_numbers(entry, "sensor_mm", entry.get("sensor_mm", [36.0, 24.0]), 2)),
             "sensor_fit": entry.get("sensor_fit", "AUTO"),
             "shift": tuple(_numbers(entry, "shift", entry.get("shift", [0.0, 0.0]), 2)),
-            "pixel_aspect": float(entry.get("pixel_aspect", 1.0)),
-            "millimetres_per_unit": float(entry.get("millimetres_per_unit", 1.0)),
+            "pixel_aspect": _above_zero(entry, "pixel_aspect", entry.get("pixel_aspect", 1.0)),
+            "millimetres_per_unit": _above_zero(entry, "millimetres_per_unit", entry.get("millimetres_per_unit", 1.0)),
         }
-        matrix = _numbers(entry, "matrix_world", entry["matrix_world"], 16).reshape(4, 4)
-        camera = blender_camera(name, matrix, (width, height), float(entry["lens_mm"]), **known)
+        if not min(known["sensor_mm"]) > 0:
+            raise ValueError(f"{name!r} has a sensor of {known['sensor_mm'][0]:g} by {known['sensor_mm'][1]:g} mm")
+        matrix = _matrix(entry, "matrix_world", entry["matrix_world"])
+        camera = blender_camera(name, matrix, (width, height), **known)
     else:
         focal = entry["focal"]
         camera = Camera(
@@ -188,20 +202,56 @@ def _camera(entry: dict[str, Any], number: int) -> Camera:
             np.array([width, height]),
             _numbers(entry, "focal", [focal, focal] if isinstance(focal, (int, float)) else focal, 2),
             _numbers(entry, "centre", entry.get("centre", [width / 2, height / 2]), 2),
-            _numbers(entry, "world_to_camera", entry.get("world_to_camera", np.eye(4)), 16).reshape(4, 4),
+            _matrix(entry, "world_to_camera", entry.get("world_to_camera", np.eye(4))),
             _numbers(entry, "distortion", entry.get("distortion", np.zeros(5)), 5),
         )
-    if not (camera.focal > 0).all():
-        raise ValueError(f"{name!r} has a focal length that is not more than 0")
-    rotation = camera.world_to_camera[:3, :3]
-    off = np.abs(rotation @ rotation.T - np.eye(3)).max()
-    if not (off < RIGID_TOLERANCE and np.linalg.det(rotation) > 0):
-        raise ValueError(f"{name!r} has a matrix that is not a rigid motion")
+    check_camera(camera)
     return camera
 
 
+def check_camera(camera: Camera) -> None:
+    """Raise ValueError unless it is a camera that may have seen a face."""
+    name = repr(camera.name)
+    if not (camera.focal > 0).all():
+        raise ValueError(f"{name} has a focal length that is not more than 0")
+    longest = int(camera.size.argmax())
+    focal, size = float(camera.focal[longest]), int(camera.size[longest])
+    view = float(np.degrees(2 * np.arctan(0.5 * size / focal)))
+    if not NARROWEST_VIEW <= view <= WIDEST_VIEW:
+        raise ValueError(
+            f"{name} has a focal length of {focal:.6g} pixels at {size} pixels, a view of {view:.3g} degrees, which no "
+            "lens has; a focal length in mm is given as lens_mm, with sensor_mm and matrix_world"
+        )
+    if not 0.5 <= camera.focal[0] / camera.focal[1] <= 2:
+        raise ValueError(f"{name} has focal lengths of {camera.focal[0]:g} and {camera.focal[1]:g} pixels")
+    if (np.abs(camera.centre / camera.size - 0.5) > FARTHEST_CENTRE).any():
+        raise ValueError(f"{name} has its centre at {camera.centre[0]:g}, {camera.centre[1]:g}, far outside the image")
+    matrix = camera.world_to_camera
+    rotation = matrix[:3, :3]
+    off = np.abs(rotation @ rotation.T - np.eye(3)).max()
+    affine = np.abs(matrix[3] - (0, 0, 0, 1)).max() < RIGID_TOLERANCE
+    if not (off < RIGID_TOLERANCE and np.linalg.det(rotation) > 0 and affine):
+        raise ValueError(f"{name} has a matrix that is not a rigid motion")
+    if np.abs(matrix[:3, 3]).max() > FARTHEST_MM:
+        raise ValueError(f"{name} is {np.abs(matrix[:3, 3]).max() / 1000:.3g} m away; places are in mm")
+
+
+def _matrix(entry: dict[str, Any], name: str, values: Any) -> np.ndarray:
+    return _numbers(entry, name, values, 16).reshape(4, 4)
+
+
+def _above_zero(entry: dict[str, Any], name: str, value: Any) -> float:
+    found = float(_numbers(entry, name, [value], 1)[0])
+    if not found > 0:
+        raise ValueError(f"{name} of {entry.get('name', 'the camera')!r} is {found:g}; it must be more than 0")
+    return found
+
+
 def _numbers(entry: dict[str, Any], name: str, values: Any, count: int) -> np.ndarray:
-    found = np.asarray(values, dtype=np.float64).ravel()
-    if len(found) != count or not np.isfinite(found).all():
+    try:
+        found = np.asarray(values, dtype=np.float64).ravel()
+    except (TypeError, ValueError, OverflowError):
+        found = np.zeros(0)
+    if len(found) != count or not (np.abs(found) <= LARGEST).all():
         raise ValueError(f"{name} of {entry.get('name', 'the camera')!r} must be {count} numbers")
     return found

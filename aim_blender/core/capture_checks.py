@@ -19,6 +19,7 @@ TORN_SHARE = 0.005
 FLAT = 0.01  # the spread across a mesh, in that along it, below which it has no sides
 SQUASHED = 1e-3  # likewise, below which it was scaled to nothing along an axis
 FLATLY = "in one plane, on one line or on one point"
+LARGEST = 1e9  # of a coordinate, as in our own files
 SAME = 1e-6  # of a face's size: shapes that lie so near show nothing
 
 
@@ -114,8 +115,10 @@ def check_same_face_list(name: str, topology: Topology, expected_name: str, expe
 
 
 def check_finite(name: str, points: np.ndarray) -> None:
-    """Raise InputError naming `name` if any coordinate of points (..., V, 3) is infinite or not a number."""
+    """Raise InputError naming `name` if any coordinate of points (..., V, 3) is infinite, beyond LARGEST or not a
+    number."""
     if np.isfinite(points).all():
+        check_near(name, points)
         return
     bad = ~np.isfinite(points).all(-1)
     vertex = int(np.argwhere(bad)[0][-1])
@@ -123,6 +126,18 @@ def check_finite(name: str, points: np.ndarray) -> None:
         f"{name!r} has {int(bad.sum())} vertices with a coordinate that is not a number (the first is vertex "
         f"{vertex}); repair or export the mesh again"
     )
+
+
+def check_near(name: str, points: np.ndarray) -> None:
+    """Raise InputError naming `name` if any coordinate of points (..., V, 3) is beyond LARGEST. Points that are not
+    numbers are passed over."""
+    far = np.abs(points) > LARGEST
+    if far.any():
+        vertex = int(np.argwhere(far)[0][-2])
+        raise InputError(
+            f"{name!r} has vertex {vertex} at a coordinate of {points[far].flat[0]:.3g}, as no face has in any "
+            "unit; repair or export the mesh again"
+        )
 
 
 def check_follow(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import numpy as np
 from .archives import open_archive
 from .capture_checks import check_shapes
 from .errors import UNREADABLE, InputError, reason
+from .head_region import moving_vertices
 from .meshes import list_mesh_files, read_mesh
 from .topology import Topology
-from .units import size_of, unit_of_head
+from .units import Measured, Unit, measure, named_unit, size_of, unit_note, unit_of
+from .useful_shapes import hiding_shapes, useful_shapes
 
 BONE_NAMES = ("skull", "mandible")
 ANY_UNIT = (0.05, 7000.0)  # a head's size, or part of a head's, in metres or millimetres
@@ -36,7 +39,8 @@ class Capture:
     names: N+1 shape names, the neutral first. vertices: (N+1, V, 3) float64 in mm. bones: skull and mandible, or none.
     jaw_points: (N+1, J, 3) points that move rigidly with the mandible, such as the lower teeth, in the same shapes;
     None where there are none. trusted: (V,) weights in [0, 1] of the trusted region, where somebody painted one.
-    unit_factor: by what the lengths of the files were multiplied to be in mm.
+    unit_factor: by what the lengths of the files were multiplied to be in mm. notes: sentences for the user on how the
+    files were taken.
     """
 
     names: tuple[str, ...]
@@ -46,6 +50,7 @@ class Capture:
     jaw_points: np.ndarray | None = None
     trusted: np.ndarray | None = None
     unit_factor: float = 1.0
+    notes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -62,26 +67,77 @@ class Capture:
         return self.vertices[0]
 
 
-def read_capture(path: Path, bones: Path | None = None) -> Capture:
+def read_capture(path: Path, bones: Path | None = None, millimetres_per_unit: float | None = None) -> Capture:
     """A capture from a folder of meshes (with optional `bones/`, `jaw/` and trusted.npz) or from Blender's capture.npz.
 
     `jaw/` holds one mesh of the lower teeth, or of anything else fixed to the mandible, for every shape, named like it.
     trusted.npz holds `trusted` (V,), the weights of the trusted region on the neutral.
     The neutral is the mesh whose name contains `neutral`, or the first by name. `bones` names another folder with
-    skull and mandible. Meshes of a folder whose size says metres, centimetres, inches or feet are scaled to mm, and all
-    that belongs to them. Raises InputError if the meshes do not belong together.
+    skull and mandible. millimetres_per_unit: of the files; None where the face, or without one the size, tells it. All
+    that belongs to the meshes is scaled to mm as they are. Raises InputError if the meshes do not belong together, or
+    if it cannot be told which unit they are in.
     """
-    capture = _read_archive(path) if path.suffix.lower() == ".npz" else _read_folder(path)
-    if bones is not None:
-        capture = replace(capture, bones=read_bones(bones))
+    capture = read_as_it_is(path, bones)
+    unit, notes = _unit_of(capture, path, millimetres_per_unit)
+    return _scaled(replace(capture, notes=(*notes, *capture.notes)), unit.millimetres)
+
+
+def read_as_it_is(path: Path, bones: Path | None = None) -> Capture:
+    """As read_capture, in the unit of the files."""
+    capture = _useful(_read_archive(path) if path.suffix.lower() == ".npz" else _read_folder(path))
+    return capture if bones is None else replace(capture, bones=read_bones(bones))
+
+
+def _useful(capture: Capture) -> Capture:
+    """A capture without the shapes that show no expression of their own, and notes on them."""
+    kept, notes = useful_shapes(capture.names, capture.vertices)
+    if len(kept) == len(capture.names):
+        return capture
+    return replace(
+        capture,
+        names=tuple(capture.names[index] for index in kept),
+        vertices=capture.vertices[kept],
+        jaw_points=None if capture.jaw_points is None else capture.jaw_points[kept],
+        notes=(*capture.notes, *notes),
+    )
+
+
+def _check_but_hidden(
+    names: Sequence[str], vertices: Sequence[np.ndarray] | np.ndarray, topologies: Sequence[Topology]
+) -> None:
+    """check_shapes of all shapes but those that hide the head, which are left out."""
+    hidden = hiding_shapes(names, vertices)
+    kept = [index for index, name in enumerate(names) if name not in hidden]
+    if len(kept) < 2:
+        kept = list(range(len(names)))
+    check_shapes(
+        [names[index] for index in kept], [vertices[index] for index in kept], [topologies[index] for index in kept]
+    )
+
+
+def measure_capture(capture: Capture) -> Measured:
+    """What tells the unit of a capture."""
+    moving = moving_vertices(capture.vertices, capture.topology.in_faces())
+    return measure(capture.neutral, capture.topology.triangles(), moving)
+
+
+def _unit_of(capture: Capture, path: Path, millimetres: float | None) -> tuple[Unit, tuple[str, ...]]:
+    """The unit of a capture and what to say of it. millimetres: of the unit, where somebody named it."""
     size = size_of(capture.neutral)
-    found = unit_of_head(size, 1.0) if path.is_dir() else None
-    if found is None and not ANY_UNIT[0] < size < ANY_UNIT[1]:
-        raise InputError(f"{path} holds meshes that measure {size:.4g}, no head's size in any unit; scale them to mm")
-    return capture if found is None or found[1] == 1.0 else _scaled(capture, found[1])
+    if millimetres is not None:
+        return named_unit(millimetres), ()
+    if not size > 0:
+        raise InputError(f"{path} holds meshes without a size")
+    measured = measure_capture(capture)
+    if path.suffix.lower() == ".npz" and measured.face is None and ANY_UNIT[0] < size < ANY_UNIT[1]:
+        return named_unit(1.0), ()  # archives are in mm, of parts of faces too
+    unit = unit_of(measured, str(path), "--unit")
+    return unit, () if unit.millimetres == 1.0 else (unit_note(measured, unit, "the capture"),)
 
 
 def _scaled(capture: Capture, factor: float) -> Capture:
+    if factor == 1.0:
+        return capture
     return replace(
         capture,
         vertices=capture.vertices * factor,
@@ -113,7 +169,7 @@ def _read_folder(folder: Path) -> Capture:
     meshes = [read_mesh(path) for path in files]
     short = ["neutral", *(_shape_name(path.stem) for path in files[1:])]
     names = short if len(set(short)) == len(short) else [path.stem for path in files]
-    check_shapes([path.name for path in files], [points for points, _ in meshes], [faces for _, faces in meshes])
+    _check_but_hidden([path.name for path in files], [points for points, _ in meshes], [faces for _, faces in meshes])
     bones = read_bones(folder / "bones") if (folder / "bones").is_dir() else {}
     jaw_points = _read_jaw(folder / "jaw", files) if (folder / "jaw").is_dir() else None
     trusted = _read_trusted(folder / "trusted.npz", len(meshes[0][0]))
@@ -182,7 +238,7 @@ def _read_archive(path: Path) -> Capture:
         jaw_points = data["jaw_points"].astype(np.float64) if "jaw_points" in data else None
     except UNREADABLE as error:
         raise InputError(f"{path} is not a capture that Blender wrote, or it is damaged: {reason(error)}") from error
-    check_shapes(names, vertices, [topology] * len(names))
+    _check_but_hidden(names, vertices, [topology] * len(names))
     if jaw_points is not None:
         shape = jaw_points.shape
         if shape[::2] != (len(names), 3) or shape[1] < LEAST_JAW_POINTS or not np.isfinite(jaw_points).all():

@@ -32,6 +32,8 @@ INCONSISTENT_SHARE = 0.35  # of the points that found a bone, dropped because th
 RayCaster = Callable[[np.ndarray, np.ndarray], np.ndarray]
 MakeRayCaster = Callable[[np.ndarray, np.ndarray], RayCaster]  # of a mesh: vertices (V, 3), triangles (T, 3)
 
+INNER_SHARE = 0.35  # of the area: mouths, eyes and nostrils alone are less, the inner skin of a wall is nearly half
+
 
 @dataclass(frozen=True)
 class Constraints:
@@ -104,8 +106,15 @@ def trace(
             "with their normals outwards"
         )
 
+    outer = _outer_skin(neutral, triangles, bone_vertices.mean(0))
+    walled = len(outer) < len(triangles)
+    triangles = outer
     skin_face = make_caster(neutral, triangles)(hit, bone_normal)
     out = np.flatnonzero(skin_face >= 0)
+    if walled:  # in folds the inner skin, too, may face away from the middle, but not from the bone
+        met_corners = neutral[triangles[skin_face[out]]]
+        across = np.cross(met_corners[:, 1] - met_corners[:, 0], met_corners[:, 2] - met_corners[:, 0])
+        out = out[np.einsum("cx,cx->c", across, bone_normal[out]) > 0]
     hit, bone_normal, face, skin_face = hit[out], bone_normal[out], face[out], skin_face[out]
     corners = triangles[skin_face]
     meeting = _meeting_points(hit, bone_normal, neutral[corners])
@@ -129,6 +138,16 @@ def trace(
     on_mandible = int(kept.on_mandible.sum())
     figures |= {"met_skin": len(found), "kept": len(kept), "mandible": on_mandible, "skull": len(kept) - on_mandible}
     return kept, figures
+
+
+def _outer_skin(neutral: np.ndarray, triangles: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """The triangles (T, 3) of a skin (V, 3) that face away from the middle (3,) of the bones, if it has a wall with an
+    inner skin, which rays from the bones would meet first; else all."""
+    corners = neutral[triangles]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])  # twice the area long
+    inner = np.einsum("tx,tx->t", normals, corners.mean(1) - middle) < 0
+    area = np.sqrt(np.einsum("tx,tx->t", normals, normals))
+    return triangles[~inner] if area[inner].sum() > INNER_SHARE * area.sum() else triangles
 
 
 def describe_tracing(figures: dict[str, Any]) -> tuple[str, list[str]]:

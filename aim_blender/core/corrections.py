@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .actor import Actor
-from .archives import open_archive
+from .bake_arrays import read_bake
 from .baking import rest_space, unique_names
 from .errors import UNREADABLE, InputError, reason
 from .evaluation import check_belongs, stabilized_frames
@@ -74,13 +74,14 @@ def correct_bake(
     key holds what a corrected jaw changes. Raises InputError if the file is damaged, or has other frames than the take.
     """
     try:
-        with open_archive(path) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        frames, names = arrays["frames"], [str(name) for name in arrays["key_names"]]
-        keys, weights, jaw = arrays["keys"], arrays["key_weights"], arrays["jaw"]
-        skin_weight = arrays["skin_weight"].reshape(-1, 1)
+        arrays = read_bake(path)
+        if len(arrays["neutral"]) != shapes.shape[1]:
+            raise ValueError(f"it has {len(arrays['neutral'])} vertices but the actor {shapes.shape[1]}")
     except UNREADABLE as error:
         raise InputError(f"{path} is gone or damaged: {reason(error)}; bake the take again") from error
+    frames, names = arrays["frames"], [str(name) for name in arrays["key_names"]]
+    keys, weights, jaw = arrays["keys"], arrays["key_weights"], arrays["jaw"]
+    skin_weight = arrays["skin_weight"].reshape(-1, 1)
     untouched = np.ones(len(take.frames), dtype=bool)
     for each in take.settings.get("corrections", []):
         untouched &= fading(take.frames, each["frame"], each["blend"]) == 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from .actor import jaw_movements
 from .archives import open_archive
-from .captures import BONE_NAMES, read_capture
+from .captures import BONE_NAMES, measure_capture, read_as_it_is
 from .errors import UNREADABLE, InputError, reason
 from .files import load_actor, load_correspondence, load_take, read_header
 from .fitting_cache import CACHE_SUFFIX as FITTING_SUFFIX
@@ -17,6 +17,7 @@ from .mesh_caches import CACHE_SUFFIXES
 from .meshes import MESH_SUFFIXES, list_mesh_files, read_mesh
 from .performances import read_performance
 from .points import read_points
+from .units import doubt_about, possible_units
 
 # What an archive is, by an array that only this kind has; the first that fits counts.
 ARCHIVES = {
@@ -97,13 +98,15 @@ def _describe_folder(folder: Path) -> dict[str, Any]:
     """A capture if its meshes are shapes of one face; frames of a performance are, too."""
     if not list_mesh_files(folder):
         raise InputError(f"{folder} holds no meshes; name a file in it, or a folder of .obj or .ply files")
-    capture = read_capture(folder)
+    capture = read_as_it_is(folder)
+    measured = measure_capture(capture)
+    units = possible_units(measured)
     return {
         "kind": "folder of meshes",
         "names": list(capture.names),
         "points": len(capture.neutral),
         "faces": len(capture.topology.sizes),
-        "millimetres_per_unit": capture.unit_factor,
+        "millimetres_per_unit": units[0].millimetres if len(units) == 1 else doubt_about(measured, str(folder)),
         "bones": [name for name in BONE_NAMES if name in capture.bones],
         "topology": capture.topology.digest,
     }

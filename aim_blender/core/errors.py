@@ -2,7 +2,9 @@
 """What core raises when it cannot go on, and what it takes for a file that cannot be read."""
 
 import csv
+import lzma
 import struct
+import tokenize
 import zipfile
 import zlib
 
@@ -17,7 +19,8 @@ class Cancelled(Exception):
 
 
 # All that reading a file raises that is damaged, or made to do harm: JSON nested too deep, an archive with a password
-# or of an unknown compression (RuntimeError), numbers out of range, what has other types or shapes than it should.
+# or of an unknown compression (RuntimeError), numbers out of range, what has other types or shapes than it should, the
+# header of an array that is no Python text.
 UNREADABLE = (
     OSError,
     ValueError,
@@ -28,7 +31,10 @@ UNREADABLE = (
     RuntimeError,
     EOFError,
     csv.Error,
+    lzma.LZMAError,
     struct.error,
+    SyntaxError,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -42,6 +48,10 @@ def reason(error: BaseException) -> str:
     if isinstance(error, KeyError) and error.args:
         name = str(error.args[0]).removesuffix(" is not a file in the archive")
         return f"{name!r} is missing"
+    if isinstance(error, OverflowError):
+        return "it holds a number that is too large"
+    if isinstance(error, (TypeError, AttributeError)):
+        return f"a part of it is of another kind than it should be ({text})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[0].lower() + error.strerror[1:]
     if "pickle" in text:

@@ -16,6 +16,7 @@ JOINED = " + "  # between names of shapes that together are one's partner
 Key = tuple[str, tuple[str, ...]]  # the side, and the words in order of the alphabet
 
 SIDES = {"l": "left", "left": "left", "lf": "left", "lt": "left", "r": "right", "right": "right", "rt": "right"}
+LEAST_ALIKE = 3  # names with one beginning or end, before that is taken for something beside their meaning
 # One line for each motion that has a name in several schemes: ARKit (and ICT) first, then FACS unit, name and plain
 # words. Units that no single ARKit shape makes (13, 19, 23, 25, 28) are left out rather than guessed.
 SYNONYMS = (
@@ -49,7 +50,9 @@ def pair_expressions(
     """Which of the target's expressions does what each of the source's does: {source name: target name}.
 
     Equal names pair first, then names that mean the same: in another spelling (mouthSmile_L, MouthSmileLeft,
-    left mouth smile), as an ARKit shape or a FACS unit. A name that could mean two of the other actor's is left out.
+    left mouth smile), as an ARKit shape or a FACS unit, without what most names of one actor begin or end with
+    (Head_, blendShape1., _BS, .001), or written without a gap. A name that could mean two of the other actor's is left
+    out, and so is one of both sides where the other has one for each.
     pairs, if given, is the whole pairing; the names in it are checked. One that is given "" is left out on purpose, and
     not in what is returned.
 
@@ -69,15 +72,21 @@ def pair_expressions(
 
 def _by_name(source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
     found = {name: name for name in source if name in target}
-    for meaning in (_spelling, _meaning):
+    whole = {name: _words(name) for name in (*source, *target)}
+    for ours, theirs, meaning in (
+        (whole, whole, _spelling),
+        (whole, whole, _meaning),
+        (bare := _without_affixes(source), other := _without_affixes(target), _spelling),
+        (bare, other, _meaning),
+        (bare, other, _run),
+    ):
         # Only names that are still free can be taken for one another, and only where there is no choice.
-        left = [name for name in source if name not in found]
-        free = [name for name in target if name not in found.values()]
-        keys = Counter(meaning(name) for name in left), Counter(meaning(name) for name in free)
-        partner = {meaning(name): name for name in free}
-        for name in left:
-            key = meaning(name)
-            if keys[0][key] == 1 and keys[1][key] == 1:
+        left = {name: meaning(ours[name]) for name in source if name not in found}
+        free = {name: meaning(theirs[name]) for name in target if name not in found.values()}
+        counts = Counter(left.values()), Counter(free.values())
+        partner = {key: name for name, key in free.items()}
+        for name, key in left.items():
+            if counts[0][key] == 1 and counts[1][key] == 1:
                 found[name] = partner[key]
     return {name: found[name] for name in source if name in found}
 
@@ -151,13 +160,36 @@ def _some(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 
-def _spelling(name: str) -> Key:
-    """A name without what its spelling adds: case, separators, order, and how its side is written."""
+def _words(name: str) -> list[str]:
+    """The words of a name in small letters, whatever parts them: capitals, digits or signs."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", name)
-    words = [word.lower() for word in re.split(r"[\W_]+", parted) if word]
-    if len(words) > 1 and words[0].isdigit():
-        words = words[1:]  # a capture's running number
-    words = [word.lstrip("0") or "0" if word.isdigit() else word for word in words]
+    return [word.lower() for word in re.split(r"[\W_]+", parted) if word]
+
+
+def _without_affixes(names: Sequence[str]) -> dict[str, list[str]]:
+    """The words of each name without those that most names begin or end with, such as a mesh's name. Words for parts of
+    a face, and sides, say something even if most names have them."""
+    words = {name: _without_number(_words(name)) for name in names}
+    for place in (0, -1):
+        while True:
+            longer = [each for each in words.values() if len(each) > 1]
+            most, count = Counter(each[place] for each in longer).most_common(1)[0] if longer else ("", 0)
+            if count < LEAST_ALIKE or 2 * count <= len(words) or most in FACE_WORDS or most in SIDES:
+                break
+            for each in longer:
+                if each[place] == most:
+                    each.pop(place)
+    return {name: _without_number(each) for name, each in words.items()}
+
+
+def _without_number(words: list[str]) -> list[str]:
+    """Words without a capture's running number before them."""
+    return words[1:] if len(words) > 1 and words[0].isdigit() else words
+
+
+def _spelling(words: list[str]) -> Key:
+    """A name's words without what its spelling adds: order, and how its side is written."""
+    words = [word.lstrip("0") or "0" if word.isdigit() else word for word in _without_number(words)]
     sides = [SIDES[word] for word in words if word in SIDES]
     plain = [word for word in words if word not in SIDES]
     if len(sides) != 1 or not plain:
@@ -165,14 +197,28 @@ def _spelling(name: str) -> Key:
     return sides[0], tuple(sorted(plain))
 
 
-MEANINGS = {_spelling(synonym): _spelling(line[0]) for line in SYNONYMS for synonym in line}
+MEANINGS = {_spelling(synonym.split()): _spelling(line[0].split()) for line in SYNONYMS for synonym in line}
+FACE_WORDS = {word for line in SYNONYMS for synonym in line for word in synonym.split()}.union(
+    ("lips", "lid", "lids", "tongue", "teeth", "look", "roll", "close", "left", "right", "in", "out", "small", "half")
+)
 
 
-def _meaning(name: str) -> Key:
-    """What a name stands for: its scheme's place in SYNONYMS if it is in one, else its spelling."""
-    side, words = _spelling(name)
-    known = MEANINGS.get(("", words))
-    if known is None and "au" in words:  # AU12_LipCornerPuller: the number says it
-        numbers = [word for word in words if word.isdigit()]
+def _meaning(words: list[str]) -> Key:
+    """What a name's words stand for: its scheme's place in SYNONYMS if it is in one, else its spelling."""
+    side, plain = _spelling(words)
+    known = MEANINGS.get(("", plain))
+    if known is None and "au" in plain:  # AU12_LipCornerPuller: the number says it
+        numbers = [word for word in plain if word.isdigit()]
         known = MEANINGS.get(("", tuple(sorted(("au", numbers[0]))))) if len(numbers) == 1 else None
-    return (side, known[1]) if known else (side, words)
+    return (side, known[1]) if known else (side, plain)
+
+
+def _run(words: list[str]) -> Key:
+    """A name's words in one run, as some programs write them: eyeblinkleft."""
+    sides = [SIDES[word] for word in words if word in SIDES]
+    run = "".join(word for word in words if word not in SIDES)
+    if not sides:
+        sided = re.fullmatch(r"(left|right)(.+)|(.+)(left|right)", run)
+        if sided:
+            return sided[1] or sided[4], (sided[2] or sided[3],)
+    return (sides[0], (run,)) if len(sides) == 1 and run else ("", ("".join(words),))

@@ -220,7 +220,7 @@ def _first_hit(
         around = np.cross(start - corners[:, 0], first)
         v = around @ towards / facing
         distance = (second * around).sum(1) / facing
-    hits = (outward * facing > 0) & (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0) & (distance < 2 * reach)
+        hits = (outward * facing > 0) & (u >= 0) & (v >= 0) & (u + v <= 1) & (distance > 0) & (distance < 2 * reach)
     return start + distance[hits].min() * towards if hits.any() else None
 
 

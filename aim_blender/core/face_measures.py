@@ -181,7 +181,7 @@ class _Face:
 
     def inside(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """(U,) bool which vertices lie in a box."""
-        return ((self.at > low) & (self.at < high)).all(1)
+        return np.all((self.at > low) & (self.at < high), axis=1)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InputError
+from .head_region import MOST_OF_IT, around, ends
 
 # The profile of a typical adult in mm, (up, front) from the nasion: nasion to menton about 115, nasion to subnasale 50,
 # the tip of the nose 23 in front of the nasion.
@@ -36,11 +37,15 @@ FACING_PENALTY = 36.0  # mm² for a partner that faces 90 degrees aside
 FARTHEST_MM = 12.0  # what lies farther off counts no more
 SURFACE_SAMPLES = 1500
 FACE_MIDDLE_MM, FACE_HALF_MM = (0.0, -35.0, -20.0), (75.0, 85.0, 55.0)  # left, up, front of the nasion
+HEAD_MIDDLE_MM, HEAD_HALF_MM = (0.0, -30.0, -90.0), (250.0, 260.0, 250.0)  # likewise
 FACING_MM = 40.0  # a partner that faces a radian aside counts as this far off
 SIZES = np.geomspace(100.0, 900.0, 14)  # mm: how long the profile's diagonal may be, from a mask to a bust
 DIRECTIONS = 36
 SETTLED_COSINE = 1.0 - 1e-7
 WORST_PROFILE_MM = 3.2  # of faces it is about 2, of a ball 4
+LONGEST_HEAD_MM = 480.0  # of a head with shoulders: what is longer has a body, of which a face may be a part
+LEAST_BODY_TRIANGLES = 2000  # of a body whose head has a face
+SLENDER = 0.4  # a body's shortest side in its longest
 
 
 @dataclass(frozen=True)
@@ -62,17 +67,19 @@ class HeadFrame:
         """Points (..., 3) as left, up, front of the nasion in mm of a typical adult."""
         return (points - self.nasion) @ np.stack([self.left, self.up, self.front], axis=1) / self.scale
 
+    def around(self, points: np.ndarray) -> np.ndarray:
+        """(V,) bool: which of points (V, 3) are of the head, with its neck and shoulders, and not of a body below."""
+        return np.all(np.abs(self.local(points) - HEAD_MIDDLE_MM) < HEAD_HALF_MM, axis=1)
 
-def find_head_frame(neutral: np.ndarray, triangles: np.ndarray) -> HeadFrame:
-    """How a head is turned, from neutral (V, 3) in any unit and triangles (T, 3).
 
-    Raises InputError if no profile of a face is found.
+def find_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
+    """How a head is turned, from neutral (V, 3) in any unit and triangles (T, 3); it may be the head of a whole body.
+
+    moving: (V,) bool, the vertices that expressions move, where they are known. Raises InputError if no profile of a
+    face is found.
     """
-    corners = neutral[triangles]  # (T, 3, 3)
-    points, normals = _surface_samples(corners, SURFACE_SAMPLES)
-    candidates = [_match_profile(corners, *plane) for plane in _mirror_planes(points, normals)]
-    found = min((each for each in candidates if each), key=lambda each: each.error_mm, default=None)
-    if found is None or found.error_mm > WORST_PROFILE_MM:
+    found, corners = _likeliest_face(neutral, triangles, moving)
+    if found is None:
         raise InputError("no face is found in the mesh: its mirror plane shows no profile with a nose, lips and a chin")
     # Backs of heads, ears and shoulders are less symmetric than faces: once more with the face alone.
     middle = corners.mean(1)
@@ -80,6 +87,39 @@ def find_head_frame(neutral: np.ndarray, triangles: np.ndarray) -> HeadFrame:
     points, normals = _surface_samples(corners[of_face], SURFACE_SAMPLES)
     origin, side, _ = mirror_plane(points, normals, found.left, found.nasion, found.scale * FACING_MM, 40)
     return _match_profile(corners, *_mirror_of_vertices(neutral, found, origin, side), found) or found
+
+
+def _likeliest_face(
+    neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None
+) -> tuple[HeadFrame | None, np.ndarray]:
+    """The face of find_head_frame, None if there is none, and the triangles (T, 3, 3) that it was found among: those
+    about what moves, else all, else the end of a body."""
+    corners = neutral[triangles]
+    if moving is not None and moving.any():
+        near = around(neutral, moving)[triangles].all(1)
+        if near.any() and near.mean() < MOST_OF_IT:
+            found = _face_among(corners[near])
+            if found is not None:
+                return found, corners[near]
+    found = _face_among(corners)
+    sides = np.ptp(corners.reshape(-1, 3), axis=0)
+    if len(triangles) < LEAST_BODY_TRIANGLES or sides.min() > SLENDER * sides.max():
+        return found, corners
+    if found is not None and sides.max() < LONGEST_HEAD_MM * found.scale:
+        return found, corners
+    for end in ends(corners):
+        of_end = _face_among(corners[end])
+        if of_end is not None:
+            return of_end, corners[end]
+    return found, corners
+
+
+def _face_among(corners: np.ndarray) -> HeadFrame | None:
+    """The face that triangles (T, 3, 3) show best, None if they show none."""
+    points, normals = _surface_samples(corners, SURFACE_SAMPLES)
+    candidates = [_match_profile(corners, *plane) for plane in _mirror_planes(points, normals)]
+    found = min((each for each in candidates if each), key=lambda each: each.error_mm, default=None)
+    return None if found is None or found.error_mm > WORST_PROFILE_MM else found
 
 
 def _mirror_of_vertices(

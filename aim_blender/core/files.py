@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,15 @@ ACTOR_ARRAYS = (
 )
 TAKE_ARRAYS = ("modes", "coefficients", "jaw", "head", "frames", "error_mm")
 CORRESPONDENCE_ARRAYS = ("corners", "weights", "confidence")
+Arrays = dict[str, np.ndarray]
+Header = dict[str, Any]
 ARTICLES = {"actor": "an actor", "take": "a take", "correspondence": "a correspondence"}
 CONSTRAINT_ARRAYS = tuple(item.name for item in fields(Constraints))
 
 
 def save_actor(actor: Actor, path: Path) -> None:
-    """Write an actor file. Raises OSError if it cannot be written; what was there before then stays."""
+    """Write an actor file. Raises InputError if it could not be read again, OSError if it cannot be written; what was
+    there before then stays."""
     arrays = {name: getattr(actor, name) for name in ACTOR_ARRAYS}
     arrays |= {"corners": actor.topology.corners, "sizes": actor.topology.sizes}
     arrays |= {f"constraints.{name}": getattr(actor.constraints, name) for name in CONSTRAINT_ARRAYS}
@@ -61,12 +65,15 @@ def save_actor(actor: Actor, path: Path) -> None:
         "settings": actor.settings,
         "figures": actor.figures,
     }
-    _save(path, arrays, header)
+    _save(path, arrays, header, _actor_of)
 
 
 def load_actor(path: Path) -> Actor:
     """Read an actor file. Raises InputError, naming it, if it is not one, is damaged, or does not hold together."""
-    arrays, header = _load(path, "actor")
+    return _actor_of(path, *_load(path, "actor"))
+
+
+def _actor_of(path: Path, arrays: Arrays, header: Header) -> Actor:
     names = _names(path, header)
     count, points, constrained = len(names), _length(arrays, "bone"), _length(arrays, "constraints.points")
     _check(
@@ -124,7 +131,8 @@ def load_actor(path: Path) -> Actor:
 
 
 def save_take(take: Take, path: Path) -> None:
-    """Write a take file. Raises OSError if it cannot be written; what was there before then stays."""
+    """Write a take file. Raises InputError if it could not be read again, OSError if it cannot be written; what was
+    there before then stays."""
     header = {
         "kind": "take",
         "names": list(take.names),
@@ -133,12 +141,15 @@ def save_take(take: Take, path: Path) -> None:
         "settings": take.settings,
         "figures": take.figures,
     }
-    _save(path, {name: getattr(take, name) for name in TAKE_ARRAYS}, header)
+    _save(path, {name: getattr(take, name) for name in TAKE_ARRAYS}, header, _take_of)
 
 
 def load_take(path: Path) -> Take:
     """Read a take file. Raises InputError, naming it, if it is not one, is damaged, or does not hold together."""
-    arrays, header = _load(path, "take")
+    return _take_of(path, *_load(path, "take"))
+
+
+def _take_of(path: Path, arrays: Arrays, header: Header) -> Take:
     names = _names(path, header)
     shape = arrays["coefficients"].shape if "coefficients" in arrays else (0, 0, 0)
     frames, modes = shape[:2] if len(shape) == 3 else (0, 0)
@@ -174,7 +185,8 @@ def load_take(path: Path) -> Take:
 
 
 def save_correspondence(correspondence: Correspondence, path: Path) -> None:
-    """Write a correspondence file. Raises OSError if it cannot be written; what was there before then stays."""
+    """Write a correspondence file. Raises InputError if it could not be read again, OSError if it cannot be written;
+    what was there before then stays."""
     header = {
         "kind": "correspondence",
         "source": correspondence.source_digest,
@@ -182,13 +194,16 @@ def save_correspondence(correspondence: Correspondence, path: Path) -> None:
         "settings": correspondence.settings,
         "figures": correspondence.figures,
     }
-    _save(path, {name: getattr(correspondence, name) for name in CORRESPONDENCE_ARRAYS}, header)
+    _save(path, {name: getattr(correspondence, name) for name in CORRESPONDENCE_ARRAYS}, header, _correspondence_of)
 
 
 def load_correspondence(path: Path) -> Correspondence:
     """Read a correspondence file. Raises InputError, naming it, if it is not one, is damaged, or does not hold
     together; whose meshes it belongs to, its own check asks."""
-    arrays, header = _load(path, "correspondence")
+    return _correspondence_of(path, *_load(path, "correspondence"))
+
+
+def _correspondence_of(path: Path, arrays: Arrays, header: Header) -> Correspondence:
     points = _length(arrays, "weights")
     _check(path, arrays, {"corners": (points, 3), "weights": (points, 3), "confidence": (points,)})
     _require(path, points > 0, "it has no points")
@@ -206,15 +221,30 @@ def load_correspondence(path: Path) -> Correspondence:
 
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write arrays as an .npz file, whole or not at all. Raises OSError if it cannot be written."""
+    """Write arrays as an .npz file, whole or not at all. Raises InputError if one holds infinite numbers, OSError if it
+    cannot be written."""
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.kind == "f" and np.isinf(array).any():  # not a number is where there is no point
+            raise InputError(
+                f"{path} was not written: its {name} holds infinite numbers; look for the reason in the input"
+            )
     with written_whole(path) as temporary:
         with open(temporary, "wb") as file:  # closed before it takes its place
             np.savez(file, **arrays)
 
 
-def _save(path: Path, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+def _save(path: Path, arrays: Arrays, header: Header, read: Callable[[Path, Arrays, Header], Any]) -> None:
+    """Write what `read`, which is what reads it later, has nothing against."""
+    arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    try:
+        read(path, arrays, header)
+    except Damaged as error:
+        raise InputError(
+            f"{path} was not written, since it could not be read again: {error.problem}; look for what no face has in "
+            "what it was made from"
+        ) from error
     text = json.dumps({"version": VERSION, "units": "mm", **header}, allow_nan=False)
-    content = save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, {"aim": text})
+    content = save(arrays, {"aim": text})
     with written_whole(path) as temporary:
         temporary.write_bytes(content)  # save_file would leave a file of another name behind if it is killed
 
@@ -278,7 +308,7 @@ def _topology(path: Path, arrays: dict[str, np.ndarray], points: int) -> Topolog
     try:
         return Topology(arrays["corners"], arrays["sizes"], points)
     except InputError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+        raise Damaged(path, str(error)) from error
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int | None, ...]]) -> None:
@@ -307,6 +337,14 @@ def _check_rigid(path: Path, name: str, motion: np.ndarray) -> None:
     _require(path, orthogonal and proper and affine, f"its {name} holds a matrix that is not a rigid motion")
 
 
+class Damaged(InputError):
+    """A file of ours does not hold together. problem: why not."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path} is damaged or made by another program: {problem}; write it again")
+        self.problem = problem
+
+
 def _require(path: Path, good: bool, problem: str) -> None:
     if not good:
-        raise InputError(f"{path} is damaged or made by another program: {problem}; write it again")
+        raise Damaged(path, problem)

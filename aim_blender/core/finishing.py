@@ -36,6 +36,7 @@ def finish_actor(capture: Capture, model: FaceModel, preparation: Preparation, s
     exact_neutral = implicit_neutral.astype(np.float64) + neutral_residual
     wanted = capture.vertices[1:] - skin(exact_neutral, jaw, skin_weight)  # (N, V, 3)
     expression_residual = (wanted.transpose(1, 0, 2) - expressions.astype(np.float64)).astype(np.float32)
+    incisors = {} if preparation.incisors is None else {"lower_incisors_mm": preparation.incisors.tolist()}
     actor = Actor(
         names=capture.names[1:],
         topology=capture.topology,
@@ -52,7 +53,7 @@ def finish_actor(capture: Capture, model: FaceModel, preparation: Preparation, s
         constraints=preparation.constraints,
         networks={name: value.numpy() for name, value in model.state_dict().items()},
         kept_mirror=preparation.mirror_plane,
-        settings=settings | {"centre_mm": centre.tolist(), "notes": list(preparation.notes)},
+        settings=settings | {"centre_mm": centre.tolist(), "notes": list(preparation.notes)} | incisors,
     )
     implicit = np.concatenate([implicit_neutral[None], skin(implicit_neutral, jaw, skin_weight)])
     implicit[1:] += expressions.transpose(1, 0, 2)

@@ -15,14 +15,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .actor import Actor
+from .actor import Actor, jaw_figures
+from .error_figures import FitErrors
 from .fitting_neural import fit_neural
-from .fitting_session import FittingSession, error_figures
+from .fitting_session import FittingSession
 from .fitting_settings import FittingSettings
 from .head import moves, without_head
+from .performance_space import in_actor_axes
 from .performances import Performance, Presence, check_performance, to_millimetres
 from .takes import Take
 from .timeline import Timeline
+from .working_actor import whole_take, working_actor, working_performance
 
 Report = Callable[[dict], None]
 
@@ -49,6 +52,26 @@ def fit_performance(
     """
     settings = settings or FittingSettings()
     report = report or (lambda _: None)
+    performance, turned = in_actor_axes(performance, actor.neutral)
+    some = None if actor.working.is_whole else working_performance(performance, actor)
+    if some is None:
+        take = _fit(actor, performance, settings, report, cache, checkpoint_folder)
+    else:
+        take = whole_take(_fit(working_actor(actor), some, settings, report, cache, checkpoint_folder), actor)
+    if turned:
+        take.figures["notes"] = [turned, *take.figures["notes"]]
+    return take
+
+
+def _fit(
+    actor: Actor,
+    performance: Performance,
+    settings: FittingSettings,
+    report: Report,
+    cache: Path | None,
+    checkpoint_folder: Path | None,
+) -> Take:
+    """As fit_performance, of all points of an actor's mesh."""
     performance, unit_factor = to_millimetres(performance, actor.neutral, actor.topology)
     presence = check_performance(performance, actor.neutral, actor.topology)
     total = len(performance.vertices)
@@ -74,24 +97,23 @@ def fit_performance(
     head, jaw = timeline.settled_motions(head, jaw)
 
     coefficients = np.zeros((total, session.modes.shape[1], len(actor.names)), dtype=np.float32)
-    error_mm, p99 = np.zeros((total, 2), dtype=np.float32), np.zeros(total, dtype=np.float32)
-    outliers = 0
+    error_mm = np.zeros((total, 2), dtype=np.float32)
+    errors = FitErrors(len(actor.neutral))
     for rows, frames, trust in chunks:
         found = session.solve(without_head(frames, head[rows]), jaw[rows], trust, hold_jaw=settings.temporal > 0)
         coefficients[rows], jaw[rows] = found.coefficients.cpu().numpy(), found.jaw
-        outliers += found.outliers
-        error_mm[rows], p99[rows] = error_figures(found.distance)
+        error_mm[rows] = errors.add(rows, found.distance, found.lost)
         done = int(rows[-1]) + 1
         mean = float(error_mm[:done, 0].sum() / max(1, (~presence.missing[:done]).sum()))
         report({"message": "Fitting", "done": done, "total": total, "error_mm": mean})
     coefficients = timeline.settled_weights(coefficients)
     timeline.fill_motions(head, jaw)  # outliers may have changed its neighbours
     if settings.temporal > 0:
+        before, errors = errors, FitErrors(len(actor.neutral))
         for rows, frames, trust in chunks:
             distance = session.distance(without_head(frames, head[rows]), jaw[rows], coefficients[rows], trust)
-            error_mm[rows], p99[rows] = error_figures(distance)
+            error_mm[rows] = errors.add(rows, distance, before.lost_in(rows))
     seconds = time.perf_counter() - start
-    figures = timeline.figures(error_mm)
     take = Take(
         names=actor.names,
         topology_digest=actor.topology.digest,
@@ -104,19 +126,21 @@ def fit_performance(
         error_mm=error_mm,
         settings=dataclasses.asdict(settings),
         figures={
-            **figures,
-            "p99_mm": float(p99[~presence.missing].mean()),
+            **timeline.figures(error_mm),
+            **errors.figures(),
+            **jaw_figures(actor, jaw),
             "head_moves": bool(moving),
             "unit_factor": unit_factor,
             "missing_points": presence.points,
-            "outliers": outliers,
-            "notes": notes_on(timeline, unit_factor, presence.points, outliers),
+            "notes": [*performance.notes, *notes_on(timeline, unit_factor, presence.points, errors)],
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
         },
     )
     if settings.solver == "neural":
-        return fit_neural(actor, performance, take, settings, report, checkpoint_folder)
+        take = fit_neural(actor, performance, take, settings, report, checkpoint_folder)
+        # The networks believe every point.
+        take.figures["notes"] = notes_on(timeline, unit_factor, presence.points, FitErrors(0))
     return take
 
 
@@ -150,7 +174,7 @@ class Chunks:
             yield rows, self.performance.vertices[rows].astype(np.float64), trust
 
 
-def notes_on(timeline: Timeline, unit_factor: float, points: int, outliers: int) -> list[str]:
+def notes_on(timeline: Timeline, unit_factor: float, points: int, errors: FitErrors) -> list[str]:
     """What an artist should know of a performance before trusting the fit."""
     total, notes = len(timeline.frames), []
     if unit_factor != 1.0:
@@ -158,6 +182,4 @@ def notes_on(timeline: Timeline, unit_factor: float, points: int, outliers: int)
     notes += timeline.notes("are missing")
     if points:
         notes.append(f"{points / total:.0f} points a frame are missing and did not pull")
-    if outliers:
-        notes.append(f"{outliers / total:.1f} points a frame lie far from what the face can do and were left out")
-    return notes
+    return notes + errors.notes(lambda vertex: f"vertex {vertex}", "points", each_named=False)

@@ -21,7 +21,7 @@ from .errors import UNREADABLE
 from .fitting_settings import FittingSettings
 from .whole_files import written_whole
 
-FORMULA = 1  # grows when modes or normal matrix are computed otherwise
+FORMULA = 2  # grows when modes or normal matrix are computed otherwise
 CACHE_SUFFIX = ".fitting.safetensors"
 
 Factor = tuple[np.ndarray, np.ndarray, np.ndarray]

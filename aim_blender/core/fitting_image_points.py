@@ -14,21 +14,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
-from .actor import Actor, skin
+from .actor import Actor, jaw_figures, skin
+from .bounded_weights import BoundedWeights
 from .cameras import Camera
 from .closed_form import prior_of_modes
+from .error_figures import FitErrors
 from .errors import InputError
-from .fitting_settings import check_choices
+from .fitting_settings import check_choices, check_rest_frame
 from .image_points import ImagePoints, LandmarkMap, bind_landmarks
 from .jaw import compose_jaw, decompose_jaw
 from .jaw_of_frame import PlausibleJaw
-from .modes import laplacian_modes
 from .points import Binding
+from .rest_in_images import rest_in_images
 from .rigid import motion_columns
 from .takes import Take
 from .timeline import Timeline
+from .working_actor import modes_of
 
 Report = Callable[[dict], None]
 
@@ -37,6 +41,8 @@ FACE_ROUNDS, DETAIL_ROUNDS = 20, 3
 DAMPING = 1e-3  # of the normal matrix, in the first stage
 HEAD_TURN, HEAD_SLIDE = 0.05, 20.0  # radians, mm: how far the second stage may find the head from where the first did
 LEAST_PIXELS = 0.5  # nobody tracks better: nearer to each other points cannot be outliers
+BELIEVED = 0.25  # points that keep less of their say are left out
+NO_FIT_MM = 8.0  # where half of the points are further off, the fit tells nothing
 OUTLIER_SPREADS = 4.0  # times the median distance, where a point keeps a quarter of its say
 
 
@@ -46,28 +52,36 @@ class ImageFittingSettings:
 
     modes: number M of smooth functions. face_ridge: what a weight of 1 of a whole shape costs, in mm at every point.
     ridge, smoothness: what a weight of 1 costs that departs from it, everywhere and where it changes across the face,
-    in mm: higher than for points in space, because along the view nothing is seen. temporal: as for whole meshes.
-    head: still takes it as not moving; otherwise it is solved in every frame.
+    in mm: higher than for points in space, because along the view nothing is seen. outlier_mm: a point that is seen
+    further from where it should be than this, at its distance, and much further than the frame's others, loses its say;
+    0 believes every point. largest_weight, rest_frame: as for points in space. temporal: as for whole meshes. head:
+    still takes it as not moving; otherwise it is solved in every frame.
     """
 
     modes: int = 30
     face_ridge: float = 0.05
     ridge: float = 5.0
     smoothness: float = 100.0
+    outlier_mm: float = 0.5
+    largest_weight: float = 1.5
     temporal: float = 0.0
     head: str = "auto"
+    rest_frame: int | str = "auto"
 
     def __post_init__(self) -> None:
         check_choices(self)
+        check_rest_frame(self.rest_frame)
 
 
 @dataclass(frozen=True)
 class View:
-    """What a frame's cameras see of P points: pixels (C, P, 2), and trust (C, P), 0 where a point is not seen."""
+    """What a frame's cameras see of P points: pixels (C, P, 2), and trust (C, P), 0 where a point is not seen.
+    outlier_mm: as in the settings."""
 
     cameras: list[Camera]
     pixels: np.ndarray
     trust: np.ndarray
+    outlier_mm: float
 
     def equations(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """For points (P, 3) in mm: what is missing (C, P, 2), how it changes with the points (C, P, 2, 3), both in mm
@@ -85,9 +99,12 @@ class View:
 
     def say(self, off: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """(C, P) trust that is left to points that are off (C, P, 2) mm, by Geman and McClure."""
+        if self.outlier_mm == 0:
+            return self.trust
         pixels = np.linalg.norm(off, axis=-1) * scale[:, None]
         seen = self.trust > 0
-        spread = OUTLIER_SPREADS * max(float(np.median(pixels[seen])), LEAST_PIXELS)
+        usual = OUTLIER_SPREADS * max(float(np.median(pixels[seen])), LEAST_PIXELS)
+        spread = np.maximum(usual, self.outlier_mm * scale)[:, None]
         return self.trust / (1.0 + (pixels / spread) ** 2) ** 2
 
 
@@ -112,8 +129,7 @@ class ImageSolver:
     """Head, jaw and weights of a frame, from what cameras see of P points of the mesh."""
 
     def __init__(self, actor: Actor, binding: Binding, settings: ImageFittingSettings) -> None:
-        count = min(settings.modes, len(actor.bone) - 2)
-        self.modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
+        self.modes, eigenvalues = modes_of(actor, settings.modes)
         names = len(actor.names)
         moved = (actor.shapes()[1:] - actor.neutral).transpose(1, 0, 2)  # (V, N, 3)
         self.hinge = actor.hinge
@@ -128,19 +144,23 @@ class ImageSolver:
         self.face_cost = settings.face_ridge**2
         self.detail_cost = np.repeat(prior_of_modes(eigenvalues, settings), names)  # (M N,)
         self.still = settings.head == "still"
+        self.largest_weight = settings.largest_weight
+        self.bounds = BoundedWeights(self.modes, settings.largest_weight) if settings.largest_weight else None
 
     def solve(self, view: View) -> Solved:
         """What one frame shows."""
-        head, face = self._face(view)
+        head, face = self.face(view)
         jaw = np.eye(4)
         if self.hinge is not None:
             jaw = compose_jaw(self.plausible_jaw.within(face @ self.jaw_poses), self.hinge)
         return self._detail(view, head, jaw, face)
 
-    def _face(self, view: View) -> tuple[np.ndarray, np.ndarray]:
-        """Head (4, 4) and one weight per shape (N,) for the whole face."""
+    def face(self, view: View, held: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Head (4, 4) and one weight per shape (N,) for the whole face. held: (N,) weights that are known."""
         head = np.eye(4) if self.still else self.first_head(view)
-        face = np.zeros(self.moved.shape[1])
+        face = np.zeros(self.moved.shape[1]) if held is None else held
+        if held is not None and self.still:
+            return head, face
         first = 6 if self.still else 0
         for _ in range(FACE_ROUNDS):
             world = (self.neutral + _mix(self.moved, face)) @ head[:3, :3].T + head[:3, 3]
@@ -157,7 +177,13 @@ class ImageSolver:
             normal += DAMPING * np.diag(np.diag(normal)) + 1e-9 * np.eye(len(cost))
             right = weighted.reshape(flat.shape).T @ off.reshape(-1)
             right[6 - first :] -= cost[6 - first :] * face
-            step = np.concatenate([np.zeros(first), np.linalg.solve(normal, right)])
+            if held is not None:  # the head alone
+                normal, right = normal[:6, :6], right[:6]
+            found = np.linalg.solve(normal, right)
+            if held is None and self.largest_weight:
+                found = _within(normal, right, found, 1.0 - self.largest_weight - face, self.largest_weight - face)
+            step = np.zeros(6 + len(face))
+            step[first : first + len(found)] = found
             head = _moved_head(head, step[:6], pivot)
             face = face + step[6:]
             if np.abs(step[3:6]).max() < 1e-3 and np.abs(step[6:]).max() < 1e-4 and np.abs(step[:3]).max() < 1e-5:
@@ -186,14 +212,26 @@ class ImageSolver:
             if not self.still:
                 rows = np.concatenate([(change @ motion_columns(world - pivot)).astype(np.float32), rows], axis=-1)
             known = np.concatenate([found_head, detail.reshape(-1)])
-            step = _least_squares(
-                rows.reshape(-1, len(cost)), np.repeat(say.reshape(-1), 2), off.reshape(-1), cost, known
-            )
+            system = rows.reshape(-1, len(cost)), np.repeat(say.reshape(-1), 2), off.reshape(-1), cost, known
+            step = self._bounded(system, _least_squares(*system), face)
             if not self.still:
                 head = _moved_head(head, step[:6], pivot)
                 found_head = found_head + step[:6]
             detail = detail + step[len(found_head) :].reshape(count, names)
         raise AssertionError
+
+    def _bounded(self, system: tuple[np.ndarray, ...], step: np.ndarray, face: np.ndarray) -> np.ndarray:
+        """The step (U,) of _least_squares that keeps weights within the bounds on top of those (N,) of the face."""
+        rows, say, missing, cost, known = system
+        free = (known + step)[:, None]
+        if self.bounds is None or not self.bounds.beyond(free, len(face), face).any():
+            return step
+        weighted = rows * say[:, None].astype(rows.dtype)
+        normal = (weighted.T @ rows).astype(np.float64)
+        normal[np.diag_indices_from(normal)] += cost
+        right = weighted.T @ (missing + rows @ known)
+        kept = self.bounds.kept(free, normal, right[:, None].astype(np.float64), say.sum() / 2, len(face), face)
+        return kept[:, 0] - known
 
     def off(self, view: View, head: np.ndarray, jaw: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(C, P, 2) mm and (C,) pixels a mm, as Solved has them, with a head (4, 4), a jaw (4, 4) and weights (M, N)
@@ -267,46 +305,50 @@ def fit_image_points(
     # A weight that is the same everywhere, as coefficients of the modes.
     everywhere = np.linalg.lstsq(solver.modes, np.ones(len(solver.modes)), rcond=None)[0]  # (M,)
     error_mm, pixel_error = np.zeros((total, 2), dtype=np.float32), np.zeros(total)
-    outliers, there = 0, np.flatnonzero(~missing).tolist()
+    errors, there = FitErrors(len(known)), np.flatnonzero(~missing).tolist()
     views = {
-        frame: View([used[camera] for camera in points.camera_of[images]], pixels[images], trust[images])
+        frame: View([used[camera] for camera in points.camera_of[images]], pixels[images], trust[images], outlier_mm)
+        for outlier_mm in [settings.outlier_mm]
         for frame in there
         for images in [by_frame[frame]]
     }
+    rest = rest_in_images(solver, views, points.frames, settings.rest_frame, points.source)
     believed: dict[int, np.ndarray] = {}  # (C, P) bool by frame
 
-    def compare(frame: int, off: np.ndarray, scale: np.ndarray) -> None:
-        distance = np.linalg.norm(off, axis=-1)  # (C, P)
-        error_mm[frame] = distance[believed[frame]].mean(), distance[believed[frame]].max()
-        pixel_error[frame] = (distance * scale[:, None])[believed[frame]].mean()
+    def compare(frame: int, off: np.ndarray, scale: np.ndarray, errors: FitErrors) -> None:
+        distance = np.where(trust[by_frame[frame]] > 0, np.linalg.norm(off, axis=-1), np.nan)  # (C, P)
+        errors.add(by_frame[frame], distance, ~believed[frame])
+        error_mm[frame] = np.nanmean(distance), np.nanmax(distance)
+        pixel_error[frame] = np.nanmean(distance * scale[:, None])
 
     for done, (frame, view) in enumerate(views.items(), 1):
         found = solver.solve(view)
         head[frame], jaw[frame] = found.head, found.jaw
         coefficients[frame] = found.detail + np.outer(everywhere, found.face)
-        believed[frame] = found.say > 0.25 * view.trust
-        outliers += int(((view.trust > 0) & ~believed[frame]).sum())
-        compare(frame, found.off, found.scale)
-        report(
-            {
-                "message": "Fitting",
-                "done": done,
-                "total": len(there),
-                "error_mm": float(error_mm[: frame + 1, 0].sum() / done),
-            }
-        )
+        believed[frame] = found.say > BELIEVED * view.trust
+        compare(frame, found.off, found.scale, errors)
+        report({"message": "Fitting", "done": done, "total": len(there), "error_mm": errors.all.mean})
     timeline = Timeline(actor, points.frames, missing, settings.temporal)
     head, jaw = timeline.settled_motions(head, jaw)
     coefficients = timeline.settled_weights(coefficients)
     if settings.temporal > 0:
+        errors = FitErrors(len(known))
         for frame, view in views.items():
-            compare(frame, *solver.off(view, head[frame], jaw[frame], coefficients[frame]))
+            compare(frame, *solver.off(view, head[frame], jaw[frame], coefficients[frame]), errors)
     seconds = time.perf_counter() - start
     unplaced = [name for name in points.names if name not in landmarks.places]
-    notes = []
+    notes = list(points.notes)
     if unplaced:
         notes.append(f"{len(unplaced)} points have no place on the mesh and were left out, such as {unplaced[0]!r}")
+    names = tuple(points.names[point] for point in known)
+    notes += rest.notes(names) if rest is not None else []
     notes += timeline.notes("show too few points")
+    notes += errors.notes(names.__getitem__, "points")
+    if (half := errors.all.quantile(0.5)) > NO_FIT_MM:
+        notes.append(
+            f"half of the points are seen more than {half:.0f} mm from where the face has them: see where the "
+            "landmarks belong, and the camera"
+        )
     return Take(
         names=actor.names,
         topology_digest=actor.topology.digest,
@@ -320,9 +362,11 @@ def fit_image_points(
         settings=dataclasses.asdict(settings),
         figures={
             **timeline.figures(error_mm),
+            **errors.figures(),
+            **(rest.figures() if rest is not None else {}),
+            **jaw_figures(actor, jaw),
             "points": len(known),
             "cameras": len(used),
-            "outliers": outliers,
             "mean_px": float(pixel_error[~missing].mean()),
             "notes": notes,
             "setup_s": setup_seconds,
@@ -374,3 +418,13 @@ def _least_squares(
     normal = (weighted.T @ rows).astype(np.float64)
     normal[np.diag_indices_from(normal)] += cost
     return np.linalg.solve(normal, weighted.T @ missing) - known
+
+
+def _within(normal: np.ndarray, right: np.ndarray, free: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """x (U,) that minimises ½ xᵀ Q x - bᵀ x for Q (U, U), b (U,), its last N from least to most (N,); free: without."""
+    lead = len(free) - len(least)
+    if (free[lead:] >= least).all() and (free[lead:] <= most).all():
+        return free
+    factor = np.linalg.cholesky(normal)
+    bounds = np.append(np.full(lead, -np.inf), least), np.append(np.full(lead, np.inf), most)
+    return np.asarray(lsq_linear(factor.T, np.linalg.solve(factor, right), bounds=bounds, method="bvls").x)

@@ -27,8 +27,8 @@ from .actor import Actor
 from .checkpoints import restore_training, save_training
 from .closed_form import ClosedForm, expression_offsets, weights_at
 from .devices import choose_device
+from .error_figures import FitErrors
 from .errors import Cancelled
-from .fitting_session import error_figures
 from .fitting_settings import FittingSettings
 from .model import linear_blend_skinning, rigid_motion
 from .networks import NetworkStack
@@ -264,7 +264,8 @@ class NeuralFitter:
         total, performance = len(closed.frames), self.performance
         features = self.model.features(self.template)  # (V, M)
         coefficients, motion = self.model.of_code(slice(None))
-        error_mm, p99 = np.empty((total, 2), dtype=np.float32), np.empty(total, dtype=np.float32)
+        error_mm, errors = np.empty((total, 2), dtype=np.float32), FitErrors(len(self.template))
+        missing = np.isin(closed.frames, closed.figures["missing_frames"])
         for first in range(0, total, EVALUATED_FRAMES):
             part = slice(first, min(first + EVALUATED_FRAMES, total))
             found = self._posed(motion[part], weights_at(features, coefficients[part]), slice(None))
@@ -272,13 +273,12 @@ class NeuralFitter:
             trust = performance.trust(part)
             if trust is not None:
                 distance[self._tensor(trust) == 0] = torch.nan
-            error_mm[part], p99[part] = error_figures(distance)
+            distance[torch.as_tensor(missing[part], device=self.device)] = torch.nan
+            error_mm[part] = errors.add(np.arange(total)[part], distance, None)
         jaw, head = (recentred(motion[:, which].double().cpu().numpy(), -self.centre) for which in (0, 1))
-        missing = np.isin(closed.frames, closed.figures["missing_frames"])
         timeline = Timeline(self.actor, closed.frames, missing, 0.0)
         found_coefficients = timeline.settled_weights(coefficients.cpu().numpy())
         timeline.fill_motions(head, jaw)
-        figures = timeline.figures(error_mm) | {"p99_mm": float(p99[~missing].mean())}
         return dataclasses.replace(
             closed,
             modes=features.cpu().numpy(),
@@ -287,7 +287,7 @@ class NeuralFitter:
             head=head,
             error_mm=error_mm,
             settings=dataclasses.asdict(self.settings),
-            figures=closed.figures | figures,
+            figures=closed.figures | timeline.figures(error_mm) | errors.figures(),
         )
 
     def save(self, path: Path) -> None:
@@ -295,9 +295,11 @@ class NeuralFitter:
         numbers = {"step_count": self.step_count}
         save_training(path, self.model, self.optimiser, self.generator, numbers, self.origin)
 
-    def restore(self, path: Path) -> bool:
-        """Continue from what save() wrote. False if there is nothing, it is damaged, or of another fit."""
-        found = restore_training(path, self.model, self.optimiser, self.generator, ("step_count",), self.origin)
+    def restore(self, path: Path, tell: Callable[[str], None] = lambda _: None) -> bool:
+        """Continue from what save() wrote. False if there is nothing, it is damaged, which `tell` is told, or of
+        another fit."""
+        numbers = ("step_count",)
+        found = restore_training(path, self.model, self.optimiser, self.generator, numbers, self.origin, tell)
         if found is not None:
             self.step_count = found[0]["step_count"]
         return found is not None
@@ -337,7 +339,7 @@ def fit_neural(
     fitter = NeuralFitter(actor, performance, closed, settings)
     checkpoint = checkpoint_folder / "fitting.safetensors" if checkpoint_folder else None
     if checkpoint:
-        fitter.restore(checkpoint)
+        fitter.restore(checkpoint, lambda text: report({"message": text, "done": 0, "total": fitter.steps}))
     setup_seconds = time.monotonic() - start
     start = last_report = last_checkpoint = time.monotonic()
     first_step = fitter.step_count

@@ -14,22 +14,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .actor import Actor, skin
+from .actor import Actor, jaw_figures, skin
+from .bounded_weights import BoundedWeights
 from .closed_form import prior_of_modes
+from .error_figures import FitErrors
 from .errors import InputError
-from .fitting_settings import check_choices
-from .head import moves, robust_registration, stillness, without_head
+from .fitting_settings import check_choices, check_rest_frame
 from .jaw_of_frame import JawOfPoints
-from .modes import laplacian_modes
-from .points import Binding, PointPerformance, bind_points
+from .placed_points import PlacedPoints
+from .points import Binding, PointPerformance, bind_points, in_millimetres
+from .similarity import unit_note
 from .takes import Take
 from .timeline import Timeline
+from .working_actor import modes_of
 
 Report = Callable[[dict], None]
 
 MOST_POINTS = 1500
 LEAST_POINTS = 3  # known in a frame; with fewer it is missing
 LEAST_SAY = 1e-6
+FRAMES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -38,19 +42,25 @@ class PointFittingSettings:
 
     modes: number M of smooth functions. ridge, smoothness: what a weight of 1 costs, everywhere and where it changes
     across the face, in mm: higher than for whole meshes, because between the points nothing else is known. outlier_mm:
-    a point that stays further from the fit than this loses its say. temporal: movements that go to and fro within this
-    many frames are halved. head: free solves the head's rigid motion, still takes the points as stabilized.
+    a point that stays further from the fit than this loses its say; 0 believes every point. largest_weight: all weights
+    are kept between 1 minus this and this; 0 sets no bounds. temporal: movements that go to and fro within this many
+    frames are halved. head: free solves the head's rigid motion, still takes the points as stabilized. rest_frame: what
+    the points' face differs by from the actor's at rest is taken off: auto finds a rest frame, and whether it is
+    another face; a number is a frame in which it rests; off takes the points as the actor's own.
     """
 
     modes: int = 60
     ridge: float = 0.1
     smoothness: float = 20.0
     outlier_mm: float = 5.0
+    largest_weight: float = 1.5
     temporal: float = 0.0
     head: str = "auto"
+    rest_frame: int | str = "auto"
 
     def __post_init__(self) -> None:
         check_choices(self)
+        check_rest_frame(self.rest_frame)
 
 
 class PointSolver:
@@ -64,11 +74,9 @@ class PointSolver:
         known_modes: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
         """known_modes: modes (V, M') and their eigenvalues (M',), as many as the settings ask for or more."""
-        count = min(settings.modes, len(actor.bone) - 2)
-        if known_modes is None:
-            triangles = actor.topology.triangles()
-            known_modes = laplacian_modes(actor.neutral, triangles, count, equal_vertices=True)
-        modes, eigenvalues = known_modes[0][:, :count], known_modes[1][:count]
+        count = settings.modes
+        modes, eigenvalues = modes_of(actor, count) if known_modes is None else known_modes
+        modes, eigenvalues = modes[:, :count], eigenvalues[:count]
         self.modes = modes  # (V, M)
         names = len(actor.names)
         at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), binding.of_fields(actor.expressions))
@@ -77,9 +85,29 @@ class PointSolver:
         self.gram = (self.rows / self.prior) @ self.rows.T  # A Λ⁻¹ Aᵀ (3P, 3P)
         self.inverse = np.linalg.inv(self.gram + np.eye(len(self.gram)))  # of the system where every point counts fully
         self.outlier_mm = settings.outlier_mm
+        self.bounds = BoundedWeights(modes, settings.largest_weight) if settings.largest_weight else None
+        self.names = names
+
+    def bounded(self, free: np.ndarray, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """Coefficients (F, M, N) within the bounds, from those of solve for residuals (F, P, 3) and trust (F, P)."""
+        if self.bounds is None:
+            return free
+        free = free.copy()
+        flat = free.reshape(len(free), -1).T  # (M N, F)
+        beyond = np.flatnonzero(self.bounds.beyond(flat, self.names))
+        for say in np.unique(trust[beyond], axis=0):  # frames with one matrix
+            rows = beyond[(trust[beyond] == say).all(1)]
+            weighted = self.rows * np.repeat(say, 3)[:, None]
+            normal = self.rows.T @ weighted + np.diag(self.prior)
+            wanted = np.where(say[:, None] > 0, residual[rows], 0.0).reshape(len(rows), -1)
+            right = weighted.T @ wanted.T
+            kept = self.bounds.kept(flat[:, rows], normal, right, float(say.sum()), self.names)
+            free[rows] = kept.T.reshape(len(rows), *free.shape[1:])
+        return free
 
     def solve(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
-        """a (M, N) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a point out."""
+        """a (M, N) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a point out. Without
+        bounds."""
         solution = self.inverse_for(trust) @ np.where(trust[:, None] > 0, residual, 0.0).reshape(-1)
         return (self.rows.T @ solution / self.prior).reshape(self.modes.shape[1], -1)
 
@@ -91,6 +119,8 @@ class PointSolver:
         because they draw doubt on their neighbours, who may come back.
         """
         present = trust > 0
+        if self.outlier_mm == 0:
+            return present
         wanted = np.where(present[:, None], residual, 0.0).reshape(-1)
         say, good = trust, present
         for strictness in (4.0, 2.0, 1.0, 1.0):
@@ -126,7 +156,7 @@ def fit_points(
     """Fit sparse points: a take of the whole face. Missing points and points without confidence do not pull.
 
     Frames with fewer than LEAST_POINTS are filled in. report is called with {"message", "done", "total", "error_mm"}.
-    Raises InputError if there are too many points, or too few in every frame.
+    Raises InputError if there are too many points, or too few in every frame, or they are no face like the actor's.
     """
     settings = settings or PointFittingSettings()
     report = report or (lambda _: None)
@@ -137,6 +167,7 @@ def fit_points(
         )
     report({"message": "Preparing the fit", "done": 0, "total": total})
     start = time.perf_counter()
+    points, unit = in_millimetres(actor, points)
     binding = bind_points(actor, points)
     trust = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)  # (F, P)
     missing = (trust > 0).sum(1) < LEAST_POINTS
@@ -145,52 +176,51 @@ def fit_points(
             f"{points.source} has fewer than {LEAST_POINTS} points in every frame; more must be known at once"
         )
     solver = PointSolver(actor, binding, settings)
-    neutral = binding.of(actor.neutral)
-    jaw_of_points = JawOfPoints(actor, binding)
+    placed = PlacedPoints(actor, binding, points, trust, missing, settings)
     setup_seconds = time.perf_counter() - start
 
     start = time.perf_counter()
     there = np.flatnonzero(~missing)
-    head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
-    filled = np.where(trust[..., None] > 0, points.positions, neutral)
-    if settings.head != "still":
-        quiet = binding.of(stillness(actor)[:, None])[:, 0]
-        found = robust_registration(neutral, filled[there], trust[there] * quiet)
-        if settings.head == "free" or moves(found, neutral.mean(0)):
-            head[there] = found
-    still = without_head(filled, head)
+    jaw_of_points = JawOfPoints(actor, binding)
     skin_weight = binding.of(actor.skin_weight)
-    jaw[there] = jaw_of_points.predict(np.where(trust[there, :, None] > 0, still[there], np.nan))
+    head, jaw, used = placed.head, np.tile(np.eye(4), (total, 1, 1)), placed.trust.copy()
+    still = placed.still(head)
+    jaw[there] = jaw_of_points.predict(np.where(used[there, :, None] > 0, still[there], np.nan))
+
+    def residual(frames: np.ndarray) -> np.ndarray:  # (f, P, 3)
+        return still[frames] - skin(placed.neutral, jaw[frames], skin_weight)
+
     coefficients = np.zeros((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
-    error_mm = np.zeros((total, 2), dtype=np.float32)
-    believed = np.zeros((total, count), dtype=bool)
+    error_mm, errors = np.zeros((total, 2), dtype=np.float32), FitErrors(count)
 
-    def residual(frame: int) -> np.ndarray:
-        return still[frame] - skin(neutral, jaw[frame, None], skin_weight)[0]
+    def compare(frames: np.ndarray, errors: FitErrors, lost: np.ndarray) -> None:
+        explained = (coefficients[frames].reshape(len(frames), -1) @ solver.rows.T).reshape(len(frames), -1, 3)
+        distance = np.linalg.norm(explained - residual(frames), axis=-1)
+        error_mm[frames] = errors.add(frames, np.where(trust[frames] > 0, distance, np.nan), lost)
 
-    def compare(frame: int) -> None:
-        off = (solver.rows @ coefficients[frame].reshape(-1)).reshape(-1, 3) - residual(frame)
-        distance = np.linalg.norm(off, axis=1)[believed[frame]]
-        if len(distance):
-            error_mm[frame] = distance.mean(), distance.max()
-
-    for done, frame in enumerate(there.tolist(), 1):
-        believed[frame] = good = solver.believable(residual(frame), trust[frame])
-        if not good[trust[frame] > 0].all():
+    for frame in there.tolist():
+        say = used[frame]
+        good = solver.believable(residual(there[there == frame])[0], say)
+        if not good[say > 0].all():
             jaw[frame] = jaw_of_points.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
-        coefficients[frame] = solver.solve(residual(frame), np.where(good, trust[frame], 0.0))
-        compare(frame)
-        if done % 10 == 0 or done == len(there):
-            mean = float(error_mm[there[:done], 0].mean())
-            report({"message": "Fitting", "done": done, "total": len(there), "error_mm": mean})
+        used[frame] = np.where(good, say, 0.0)
+    placed.refuse_if_most_are_lost(trust, used)
+    for first in range(0, len(there), FRAMES_AT_ONCE):
+        rows = there[first : first + FRAMES_AT_ONCE]
+        missed = residual(rows)
+        free = np.stack([solver.solve(*each) for each in zip(missed, used[rows], strict=True)])
+        coefficients[rows] = solver.bounded(free, missed, used[rows])
+        compare(rows, errors, used[rows] == 0)
+        report({"message": "Fitting", "done": first + len(rows), "total": len(there), "error_mm": errors.all.mean})
     timeline = Timeline(actor, points.frames, missing, settings.temporal)
     head, jaw = timeline.settled_motions(head, jaw)
     coefficients = timeline.settled_weights(coefficients)
     if settings.temporal > 0:
-        still = without_head(filled, head)
-        for frame in there.tolist():
-            compare(frame)
+        still = placed.still(head)
+        before, errors = errors, FitErrors(count)
+        compare(there, errors, before.lost_in(there))
     seconds = time.perf_counter() - start
+    notes = [*unit_note(unit), *placed.notes(), *timeline.notes("have too few points")]
     return Take(
         names=actor.names,
         topology_digest=actor.topology.digest,
@@ -204,10 +234,13 @@ def fit_points(
         settings=dataclasses.asdict(settings),
         figures={
             **timeline.figures(error_mm),
+            **errors.figures(),
+            **jaw_figures(actor, jaw),
             "points": count,
             "missing_points": int((trust[there] == 0).sum()),
-            "outliers": int((~believed & (trust > 0))[there].sum()),
-            "notes": timeline.notes("have too few points"),
+            "unit_factor": unit,
+            **placed.figures(),
+            "notes": [*points.notes, *notes, *errors.notes(points.names.__getitem__, "points")],
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
         },

@@ -18,25 +18,24 @@ from .fitting_settings import FittingSettings
 from .head import estimate_head, stillness
 from .jaw_of_frame import JawOfFrame
 from .model import linear_blend_skinning
-from .modes import laplacian_modes
 from .rigid import recentred
+from .working_actor import modes_of
 
 ROBUST_ROUNDS = 2
 OUTLIER_SPREADS = 20.0  # times the median distance of a frame: nearer, a point is no outlier
-BELIEVED = 0.25  # points that keep less of their say are not counted in the errors
+BELIEVED = 0.25  # points that keep less of their say are left out
+WILD_REACHES = 2.0  # times what the actor's shapes move any point: further off, no face was ever recorded
 
 
 @dataclass(frozen=True)
 class FittedFrames:
-    """coefficients: a (f, M, N). jaw: T_j (f, 4, 4). distance: (f, V) mm, not a number where there is no point.
-
-    outliers: how many points lost their say.
-    """
+    """coefficients: a (f, M, N). jaw: T_j (f, 4, 4). distance: (f, V) mm of all points that were given, not a number
+    where there is none. lost: (f, V) bool which of them lost their say, None if none did."""
 
     coefficients: Tensor
     jaw: np.ndarray
     distance: Tensor
-    outliers: int
+    lost: Tensor | None = None
 
 
 class FittingSession:
@@ -56,8 +55,7 @@ class FittingSession:
         self.centre = actor.neutral.mean(0)
         found = load_factor(cache, actor, settings) if cache is not None else None
         if found is None:
-            count = min(settings.modes, len(actor.neutral) - 2)
-            modes, eigenvalues = laplacian_modes(actor.neutral, actor.topology.triangles(), count, equal_vertices=True)
+            modes, eigenvalues = modes_of(actor, settings.modes)
             modes = modes.astype(np.float32)
             factor = None
         else:
@@ -75,6 +73,7 @@ class FittingSession:
         self.usual_trust = partial  # what the factor is for
         self.jaw_of_frame = JawOfFrame(actor)
         self.stillness = stillness(actor)
+        self.shapes_reach = float(np.linalg.norm(actor.shapes()[1:] - actor.neutral, axis=-1).max())
         self.base = self.tensor(actor.neutral - self.centre)
         self.skin_weight = self.tensor(actor.skin_weight)
 
@@ -88,9 +87,13 @@ class FittingSession:
 
     def jaw(self, still: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """T_j (f, 4, 4) of frames (f, V, 3) in mm without head motion."""
-        if trust is None:
+        wild = self._wild(still, trust)
+        if trust is None and wild is None:
             return self.jaw_of_frame.predict(still)
-        return self.jaw_of_frame.predict(np.where((trust > BELIEVED)[..., None], still, np.nan))
+        unknown = np.zeros(still.shape[:2], dtype=bool) if trust is None else trust <= BELIEVED
+        if wild is not None:
+            unknown = unknown | wild
+        return self.jaw_of_frame.predict(np.where(unknown[..., None], np.nan, still))
 
     def solve(
         self, still: np.ndarray, jaw: np.ndarray, trust: np.ndarray | None = None, hold_jaw: bool = False
@@ -101,34 +104,40 @@ class FittingSession:
         outliers are found, which the jaw was read from too.
         """
         say = None if trust is None else self.tensor(trust)
+        wild = self._wild(still, trust)
         residual = self.residual(self._whole(still, trust), jaw)
-        found = self._solve(residual, say)
-        distance = self._distance(residual, found, say)
+        sane = residual if wild is None else self._sane(residual, wild)
+        found = self._solve(sane, say)
+        distance = self._distance(sane, found, say)
         reach = self._outlier_reach(distance)  # (f,)
         doubtful = (distance.nan_to_num() > reach[:, None]).any(1)
+        if wild is not None:
+            doubtful |= torch.as_tensor(wild.any(1), device=self.device)
         if self.settings.outlier_mm == 0 or not bool(doubtful.any()):
-            return FittedFrames(found, jaw, distance, 0)
+            return FittedFrames(found, jaw, distance)
         rows = doubtful.cpu().numpy()
         jaw = jaw.copy()
-        before = torch.ones(len(still), len(self.base), device=self.device) if say is None else say
-        some_residual, some = residual[doubtful], found[doubtful]
+        given = (torch.ones(len(still), len(self.base), device=self.device) if say is None else say)[doubtful]
+        before = given if wild is None else given.masked_fill(torch.as_tensor(wild[rows], device=self.device), 0.0)
+        some_residual, some = sane[doubtful], found[doubtful]
         for round_ in range(ROBUST_ROUNDS):
             # Geman-McClure: a point at a third of the reach keeps 0.8 of its say, at the reach 0.25, far off nothing.
             off = (self.solver.offsets(some) - some_residual).norm(dim=-1)
-            kept = before[doubtful] / (1.0 + (off / reach[doubtful, None]) ** 2) ** 2
+            kept = before / (1.0 + (off / reach[doubtful, None]) ** 2) ** 2
             # What is near is believed fully, so that nothing but the outliers changes.
-            kept = torch.where(off > 0.5 * reach[doubtful, None], kept, before[doubtful])
+            kept = torch.where(off > 0.5 * reach[doubtful, None], kept, before)
             if round_ == 0 and not hold_jaw:
                 believed = kept.cpu().numpy()
                 jaw[rows] = self.jaw(still[rows], believed)
-                some_residual = self.residual(
+                residual[doubtful] = self.residual(
                     self._whole(still[rows], None if trust is None else trust[rows]), jaw[rows]
                 )
+                some_residual = residual[doubtful] if wild is None else self._sane(residual[doubtful], wild[rows])
             some = self.solver.solve(some_residual, kept, some)
         found[doubtful] = some
-        lost = kept <= BELIEVED * before[doubtful]
-        distance[doubtful] = self._distance(some_residual, some, torch.where(lost, 0.0, before[doubtful]))
-        return FittedFrames(found, jaw, distance, int((lost & (before[doubtful] > 0)).sum()))
+        lost = torch.zeros_like(residual[..., 0], dtype=torch.bool)
+        lost[doubtful] = (given > 0) & (kept <= BELIEVED * given)
+        return FittedFrames(found, jaw, self._distance(residual, found, say), lost)
 
     def residual(self, still: np.ndarray, jaw: np.ndarray) -> Tensor:
         """What is left (f, V, 3) of frames without head motion after the jaw (f, 4, 4)."""
@@ -138,13 +147,10 @@ class FittingSession:
     def distance(
         self, still: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray, trust: np.ndarray | None = None
     ) -> Tensor:
-        """How far (f, V) in mm frames are from given coefficients (f, M, N), as solve has it; no number at outliers."""
+        """How far (f, V) in mm frames are from given coefficients (f, M, N), as solve has it."""
         residual = self.residual(self._whole(still, trust), jaw)
         say = None if trust is None else self.tensor(trust)
-        distance = self._distance(residual, self.tensor(coefficients), say)
-        if self.settings.outlier_mm == 0:
-            return distance
-        return torch.where(distance > self._outlier_reach(distance)[:, None], torch.nan, distance)
+        return self._distance(residual, self.tensor(coefficients), say)
 
     def _solve(self, residual: Tensor, say: Tensor | None) -> Tensor:
         if say is None and self.usual_trust is None:
@@ -164,16 +170,23 @@ class FittingSession:
         """(f,) mm from where a point of each frame is an outlier."""
         return (OUTLIER_SPREADS * distance.nanmedian(dim=1).values).clamp(min=self.settings.outlier_mm)
 
+    def _wild(self, still: np.ndarray, trust: np.ndarray | None) -> np.ndarray | None:
+        """(f, V) bool where frames without head motion are further from the neutral than any face goes, even for the
+        frame's own median, None if nowhere: they would drown all others in the first solve, and in float32."""
+        if self.settings.outlier_mm == 0:
+            return None
+        moved = still - self.actor.neutral
+        squared = np.einsum("fvc,fvc->fv", moved, moved)
+        if trust is not None:
+            squared = np.where(trust > 0, squared, 0.0)
+        most = OUTLIER_SPREADS * np.sqrt(np.median(squared, axis=1)) + WILD_REACHES * self.shapes_reach  # (f,)
+        wild = squared > most[:, None] ** 2
+        return wild if wild.any() else None
+
+    def _sane(self, residual: Tensor, wild: np.ndarray) -> Tensor:
+        """The residual (f, V, 3), none where a point is wild (f, V)."""
+        return residual.masked_fill(torch.as_tensor(wild, device=self.device)[..., None], 0.0)
+
     def _whole(self, frames: np.ndarray, trust: np.ndarray | None) -> np.ndarray:
         """Frames with a number at every point: the neutral's where nothing is known."""
         return frames if trust is None else np.where((trust > 0)[..., None], frames, self.actor.neutral)
-
-
-def error_figures(distance: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and worst (f, 2), and the 99 % quantile (f,), of distances (f, V) that are numbers."""
-    if bool(distance.isfinite().all()):
-        mean, high = distance.mean(1), distance.quantile(0.99, dim=1)
-    else:
-        mean, high = distance.nanmean(1), distance.nanquantile(0.99, dim=1)
-    both = torch.stack([mean, distance.nan_to_num().amax(1)], dim=1)
-    return both.nan_to_num().cpu().numpy(), high.nan_to_num().cpu().numpy()

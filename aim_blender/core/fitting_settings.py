@@ -10,6 +10,8 @@ from .errors import InputError
 
 SOLVERS = ("closed-form", "neural")
 HEADS = ("auto", "free", "still")
+REST_CHOICES = ("auto", "off")
+POINT_CHOICES = ("rest_frame",)  # of fits to points, which whole meshes have not
 POINT_SUFFIXES = (".json", ".csv")  # of performances that are sparse points
 NEURAL_CHOICES = {"iterations": "iterations", "warm_start": "start from rest", "seed": "seed"}  # which only it knows
 LARGEST_SEED = 2**63 - 1
@@ -65,14 +67,6 @@ class FittingSettings:
                 f"the closed form has no {NEURAL_CHOICES[idle[0]]} to choose, only the solver neural has; leave it "
                 "out, or choose that solver"
             )
-        if not (self.largest_weight == 0 or 1 <= self.largest_weight <= 100):
-            raise InputError(
-                f"largest_weight is {self.largest_weight:g}; it must be from 1 to 100, or 0 to leave weights unbounded"
-            )
-        if not self.outlier_mm >= 0:
-            raise InputError(
-                f"outlier_mm is {self.outlier_mm:g}; it must be a distance in mm, or 0 to believe all points"
-            )
 
 
 class Choices(Protocol):
@@ -88,6 +82,10 @@ class Choices(Protocol):
     def head(self) -> str: ...
     @property
     def temporal(self) -> float: ...
+    @property
+    def largest_weight(self) -> float: ...
+    @property
+    def outlier_mm(self) -> float: ...
 
 
 def check_choices(chosen: Choices) -> None:
@@ -102,3 +100,17 @@ def check_choices(chosen: Choices) -> None:
         raise InputError(f"smoothness is {chosen.smoothness:g}; it must be a distance between 0 and 10000 mm")
     if not (chosen.temporal == 0 or 2 <= chosen.temporal <= 1000):
         raise InputError(f"temporal is {chosen.temporal:g}; it must be 0, or from 2 to 1000 frames")
+    if not (chosen.largest_weight == 0 or 1 <= chosen.largest_weight <= 100):
+        raise InputError(
+            f"largest_weight is {chosen.largest_weight:g}; it must be from 1 to 100, or 0 to leave weights unbounded"
+        )
+    if not chosen.outlier_mm >= 0:
+        raise InputError(
+            f"outlier_mm is {chosen.outlier_mm:g}; it must be a distance in mm, or 0 to believe all points"
+        )
+
+
+def check_rest_frame(chosen: int | str) -> None:
+    """Raise InputError unless this says of a rest frame whether and where it is."""
+    if isinstance(chosen, bool) or not (isinstance(chosen, int) or chosen in REST_CHOICES):
+        raise InputError(f"rest_frame is {chosen!r}; it must be {' or '.join(REST_CHOICES)}, or the number of a frame")

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ import numpy as np
 
 from .actor import Actor
 from .errors import UNREADABLE, InputError, reason
-from .performances import DEFAULT_FPS, checked_fps, checked_frames
-from .points import Binding
+from .frame_numbers import checked_frames
+from .performances import DEFAULT_FPS, check_given_fps, checked_fps
+from .point_tables import LARGEST, PointRows, check_fullness, read_point_table
+from .points import Binding, checked_confidence, whole_number
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class ImagePoints:
     confidence: (I, P) in [0, 1]. frame_of, camera_of: (I,) which of the frames and of the cameras each image is of, a
     frame of a camera at most once. A camera that moves comes as one for each of its places, of which each has few
     images. names: of the P points. cameras: of the C cameras, None for one without a name. frames: (F,) int32 frame
-    numbers. fps: frames a second. source: the file, for messages.
+    numbers. fps: frames a second. source: the file, for messages. notes: what to say of how it was read.
     """
 
     names: tuple[str, ...]
@@ -37,6 +39,7 @@ class ImagePoints:
     frames: np.ndarray
     fps: float
     source: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,18 @@ class LandmarkMap:
     source: str
 
 
-def read_image_points(path: Path) -> ImagePoints:
-    """Points of images from JSON or CSV.
+def read_image_points(path: Path, fps: float | None = None) -> ImagePoints:
+    """Points of images from JSON or CSV. fps: frames a second, instead of what the file says, or of DEFAULT_FPS.
 
     JSON: {"fps": 24, "points": ["chin", ...], "frames": [{"frame": 1, "camera": "left", "positions": [[x, y], null,
     ...], "confidence": [...]}, ...]}, an entry for each frame of each camera; fps, camera and confidence may be left
-    out. CSV: columns frame, name, x, y and, if known, camera and confidence. Pixels count from the upper left corner.
-    Raises InputError, naming the file, for anything else.
+    out. CSV: columns frame, name, x, y and, if known, camera and confidence, in whatever spelling core/point_tables.py
+    knows. Pixels count from the upper left corner; a place of exactly 0, 0 means that the point is not seen. Raises
+    InputError, naming the file, for anything else.
     """
+    check_given_fps(fps)
     try:
-        points = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json(path)
+        points = _read_csv(path, fps) if path.suffix.lower() == ".csv" else _read_json(path, fps)
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as points of images: {reason(error)}") from error
     if points.positions.size == 0:
@@ -131,71 +136,73 @@ def _place(name: str, place: Any) -> int | tuple[int, tuple[float, ...]]:
     return int(place["face"]), weights
 
 
-def _read_json(path: Path) -> ImagePoints:
-    data = json.loads(path.read_text(encoding="utf-8"))
+def _read_json(path: Path, fps: float | None) -> ImagePoints:
+    data = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(data, dict):
         raise ValueError("it is not an object with points and frames")
-    names = tuple(map(str, data["points"]))
+    names, entries = tuple(map(str, data["points"])), data["frames"]
     if len(set(names)) < len(names):
         raise ValueError("two points have one name")
-    rows = []
-    for entry in data["frames"]:
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("its frames are not a list of objects")
+    cameras: dict[str | None, int] = {}
+    frame, camera, point = [], [], []
+    places, trust = [], []
+    for entry in entries:
         found, confidence = entry["positions"], entry.get("confidence") or [1.0] * len(names)
         if len(found) != len(names) or len(confidence) != len(names):
             raise ValueError(f"frame {entry['frame']} has {len(found)} positions for {len(names)} points")
-        for name, position, trust in zip(names, found, confidence, strict=True):
-            if position is not None:
-                rows.append((int(entry["frame"]), entry.get("camera"), name, position, float(trust)))
-    frames = [int(entry["frame"]) for entry in data["frames"]]
-    return _gathered(rows, names, frames, float(data.get("fps", DEFAULT_FPS)), path)
+        seen_by = entry.get("camera")
+        for index, position in enumerate(found):
+            if position is None:
+                continue
+            if len(position) != 2:
+                raise ValueError(f"the position {position} of {names[index]!r} does not have two numbers")
+            frame.append(whole_number(entry["frame"]))
+            camera.append(cameras.setdefault(None if seen_by is None else str(seen_by), len(cameras)))
+            point.append(index)
+            places.append([math.nan if value is None else float(value) for value in position])
+            trust.append(float(confidence[index]))
+    pixels = np.array(places, dtype=np.float64).reshape(-1, 2)
+    pixels[~np.isfinite(pixels).all(1) | (pixels == 0).all(1)] = np.nan
+    if np.nanmax(np.abs(pixels), initial=0.0) > LARGEST:
+        raise ValueError(f"a point lies at {np.nanmax(np.abs(pixels)):.3g} pixels")
+    vertices = np.full(len(names), -1)
+    numbers = np.array([whole_number(entry["frame"]) for entry in entries], dtype=np.int64)
+    frame_of, point_of, camera_of = (np.array(each, dtype=np.int64) for each in (frame, point, camera))
+    listed = tuple(cameras) or (None,)
+    rows = PointRows(names, listed, frame_of, point_of, camera_of, pixels, np.array(trust), vertices, None)
+    return _gathered(rows, numbers, fps or checked_fps(float(data.get("fps", DEFAULT_FPS))), path)
 
 
-def _read_csv(path: Path) -> ImagePoints:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = list(csv.DictReader(file))
-    rows = [
-        (
-            int(line["frame"]),
-            line.get("camera") or None,
-            line["name"],
-            (line["x"], line["y"]),
-            float(line.get("confidence") or 1.0),
-        )
-        for line in lines
-    ]
-    names = tuple(dict.fromkeys(row[2] for row in rows))
-    return _gathered(rows, names, [row[0] for row in rows], DEFAULT_FPS, path)
+def _read_csv(path: Path, fps: float | None) -> ImagePoints:
+    rows = read_point_table(path, 2, fps)
+    return _gathered(rows, rows.frame, fps or rows.fps or DEFAULT_FPS, path)
 
 
-def _gathered(rows: list[Any], names: tuple[str, ...], numbers: list[int], fps: float, path: Path) -> ImagePoints:
-    """rows: (frame, camera or None, name, position, confidence) of each point that is seen."""
-    cameras = tuple(dict.fromkeys(None if row[1] is None else str(row[1]) for row in rows)) or (None,)
-    frames = sorted(set(numbers))
-    at_frame = {frame: index for index, frame in enumerate(frames)}
-    at_camera = {camera: index for index, camera in enumerate(cameras)}
-    at_name = {name: index for index, name in enumerate(names)}
-    images = sorted({(at_frame[row[0]], at_camera[None if row[1] is None else str(row[1])]) for row in rows})
-    at_image = {image: index for index, image in enumerate(images)}
-    positions = np.full((len(images), len(names), 2), np.nan)
+def _gathered(rows: PointRows, numbers: np.ndarray, fps: float, path: Path) -> ImagePoints:
+    """numbers: (N,) of frames, those without a point included."""
+    frames = np.unique(numbers)
+    at_frame = np.searchsorted(frames, rows.frame)
+    images, at_image = np.unique(np.stack([at_frame, rows.camera], axis=1), axis=0, return_inverse=True)
+    check_fullness(len(rows.frame), len(images), len(rows.names))
+    positions = np.full((len(images), len(rows.names), 2), np.nan)
     confidence = np.zeros(positions.shape[:2])
-    for frame, camera, name, position, trust in rows:
-        if len(position) != 2:
-            raise ValueError(f"the position {position} of {name!r} does not have two numbers")
-        image = at_image[at_frame[frame], at_camera[None if camera is None else str(camera)]]
-        place = image, at_name[name]
-        positions[place] = [float(value) for value in position]
-        confidence[place] = trust
-    if not ((confidence >= 0) & (confidence <= 1)).all():
-        raise ValueError("a confidence is not between 0 and 1")
-    frame_of, camera_of = np.array(images, dtype=np.int64).reshape(-1, 2).T
+    positions[at_image.reshape(-1), rows.point], confidence[at_image.reshape(-1), rows.point] = (
+        rows.places,
+        checked_confidence(rows.confidence),
+    )
+    confidence[np.isnan(positions).any(-1)] = 0.0
+    frame_of, camera_of = images.astype(np.int64).reshape(-1, 2).T
     return ImagePoints(
-        names,
-        cameras,
+        rows.names,
+        rows.cameras,
         positions,
         confidence,
         frame_of,
         camera_of,
-        checked_frames(np.array(frames, dtype=np.int64)),
-        checked_fps(fps),
+        checked_frames(frames),
+        fps,
         str(path),
+        rows.notes,
     )

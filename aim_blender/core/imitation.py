@@ -2,9 +2,9 @@
 """What each of a source's shapes is on a target: the target's shapes that are paired with it, or the mixture of the
 target's shapes that moves the skin alike.
 
-A mixture is local: a weight p_ik(c) in [0, 1] for each of the target's shapes k at each point c, so that a smile of one
-side is one half of a smile of both, and a smile of both is two smiles of one side. What no mixture within these bounds
-does is left undone, and said.
+A mixture is local: a weight p_ik(c) in [LEAST, MOST] for each of the target's shapes k at each point c, so that a smile
+of one side is one half of a smile of both, and a smile of both is two smiles of one side. What no mixture within these
+bounds does is left undone, and said.
 """
 
 from __future__ import annotations
@@ -25,14 +25,18 @@ from .meaning import Meaning
 from .registration import similarity
 
 SHOWN_PART = 0.1  # of a full weight, from which a shape is named as a part of a mixture
-LOCAL_MODES = 30  # smooth functions in which a mixture changes over the face
+LOCAL_MODES, LOCAL_POINTS = 60, 4000  # smooth functions in which a mixture changes, points that determine it
+LEAST, MOST = -1.0, 1.5  # of a weight in a mixture; what the face shows in the end, retargeting bounds once more
 LEAST_PART = 0.1  # of a full weight; a mixture does without shapes of which it would take less
 ALIKE, LEAST_PAIRS = 0.7, 3  # agreement from which pairs, and how many, tell how strongly a face moves
 SPARING = 0.04  # cosine by which a shape must agree with what is left, to be taken into a mixture
 UNLIKE = (0.3, 0.5)  # agreement up to which a mixture shows something else, and from which it is shown whole
+SPARING_OF_LESS = 0.2  # likewise for less than nothing of a shape
 SPARING_OF_BONE = 0.08  # likewise for the jaw bone: shapes show more of a mouth than a jaw does
 STRONGER = 2.0  # by how much one face may do the same more strongly than another
 MISSED = 0.25  # of a measure's range, by which a partner of that name may be off what is meant
+HERE, ELSEWHERE = 0.3, 0.15  # of a shape's largest motion, from where it counts fully; how much less counts
+MOST_MISSING = 0.6  # of the partners of one name
 NOTHING_MM = 0.05  # a shape of which no point moves further shows nothing
 
 
@@ -48,12 +52,12 @@ class _MixingPrior:
 class Mixture:
     """What one shape of the source is on the target.
 
-    shapes: (k,) of the target's. weights: p (V, k) float32 in [0, 1] at the target's points, (1, k) where they are the
-    same at all. paired: whether somebody, or the names, said so. agreement: in [-1, 1] the cosine between what the
-    shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size. done:
-    in [0, 1] the share of the motion, by its square, that is done, be it up to STRONGER times as weak. namesake: a
-    shape of the target that has the name, but does something else. bone: in [0, 1] how much of what the jaw does in the
-    shape is left to the target's jaw bone.
+    shapes: (k,) of the target's. weights: p (V, k) float32 in [LEAST, MOST] at the target's points, (1, k) where they
+    are the same at all. paired: whether somebody, or the names, said so. agreement: in [-1, 1] the cosine between what
+    the shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size.
+    done: in [0, 1] the share of the motion, by its square, that is done, be it up to STRONGER times as weak. namesake:
+    a shape of the target that has the name, but does something else. bone: in [0, 1] how much of what the jaw does in
+    the shape is left to the target's jaw bone.
     """
 
     shapes: np.ndarray
@@ -76,7 +80,8 @@ class Mixture:
         one side."""
         moved = np.square(own[self.shapes]).sum(-1).T  # (V, k)
         weighted = moved * self.weights
-        return (weighted * self.weights).sum(0) / weighted.sum(0).clip(min=1e-12)
+        total = weighted.sum(0)
+        return (weighted * self.weights).sum(0) / np.where(np.abs(total) > 1e-12, total, np.inf)
 
 
 NOTHING = Mixture(np.zeros(0, np.int64), np.zeros((1, 0), np.float32))
@@ -125,10 +130,13 @@ def imitate(
             found.append(mixing.of(wanted[i], meaning.wanted[i], alike[i]))
             continue
         chosen = np.array([target.names.index(each) for each in partners[name]], dtype=np.int64)
-        pair = Mixture(chosen, np.ones((1, len(chosen)), np.float32), paired=True)
-        if by_name and mixing.misses(pair, wanted[i], meaning.wanted[i]):
-            pair = replace(mixing.of(wanted[i], meaning.wanted[i], alike[i]), namesake=partners[name][0])
-        found.append(pair)
+        found.append(Mixture(chosen, np.ones((1, len(chosen)), np.float32), paired=True))
+    missing = [i for i, each in enumerate(found) if each.paired and mixing.misses(each, wanted[i], meaning.wanted[i])]
+    # Where most names mean something else, it is rather the correspondence that is wrong: the names stay.
+    if by_name and len(missing) <= MOST_MISSING * len(partners):
+        for i in missing:
+            instead = mixing.of(wanted[i], meaning.wanted[i], alike[i])
+            found[i] = replace(instead, namesake=partners[source.names[i]][0])
     _share_partners(found, wanted, mixing)
     return [_settled(*each, own, trust) for each in zip(found, wanted, bone, strict=True)]
 
@@ -141,8 +149,8 @@ def _strength(
     own: np.ndarray,
     trust: np.ndarray,
 ) -> float:
-    """By how much more than the source's shapes, wanted (N, V, 3), the target's of their names move: what a face does of
-    those without a partner is in its own range, too. 1 where too few pairs tell."""
+    """By how much more than the source's shapes, wanted (N, V, 3), the target's of their names move: what a face does
+    of those without a partner is in its own range, too. 1 where too few pairs tell."""
     sizes = []
     for i, name in enumerate(source.names):
         pair = own[target.names.index(partners[name][0])] if len(partners.get(name, ())) == 1 else np.zeros_like(own[0])
@@ -214,17 +222,22 @@ class _Mixing:
         if np.linalg.norm(motion, axis=-1).max() < NOTHING_MM:
             return NOTHING
         overall, _ = self._overall(motion, wanted, bone, self.usable)
-        chosen = self.usable[overall >= LEAST_PART]
+        chosen = self.usable[np.abs(overall) >= LEAST_PART]
         overall, share = self._overall(motion, wanted, bone, chosen)
-        if len(chosen) == 0:
-            return replace(NOTHING, bone=share)
-        more = self._local(
-            motion - share * bone - np.tensordot(overall, self.own[chosen], 1),
-            wanted - share * self._means_of(bone) - self.means[:, chosen] @ overall,
-            chosen,
-            self._importance(motion),
-        )
-        return Mixture(chosen, (overall + more).clip(0.0, 1.0).astype(np.float32), bone=share)
+        weights = np.zeros((1, 0), np.float32)
+        if len(chosen):
+            more = self._local(
+                motion - share * bone - np.tensordot(overall, self.own[chosen], 1),
+                wanted - share * self._means_of(bone) - self.means[:, chosen] @ overall,
+                chosen,
+                self._importance(motion),
+            )
+            weights = (overall + more).clip(LEAST, MOST).astype(np.float32)
+        found = Mixture(chosen, weights)
+        left = motion - found.of(self.own)  # the bone does what bounded shapes have no room for, too
+        if _agreement(bone, left, self.trust) > ALIKE:
+            share = max(share, float((self.trust @ (bone * left)).sum() / (self.trust @ np.square(bone)).sum()))
+        return replace(found, bone=min(share, 1.0))
 
     def misses(self, pair: Mixture, motion: np.ndarray, wanted: np.ndarray) -> bool:
         """Whether a pair does something else than the motion (V, 3), or means something else than is wanted (M,)."""
@@ -239,13 +252,15 @@ class _Mixing:
 
     def _local(self, left: np.ndarray, unmeant: np.ndarray, chosen: np.ndarray, importance: np.ndarray) -> np.ndarray:
         """(V, k) smooth weights of the chosen shapes for what is left of the motion (V, 3), and of measures (M,)."""
-        fields = torch.as_tensor(self.own[chosen].transpose(1, 0, 2)).float()  # (V, k, 3)
-        trust = torch.as_tensor(self.trust).float()
-        count, names = self.modes.shape[1], len(chosen)
-        matrix = agreement_matrix(self.modes * trust.sqrt()[:, None], fields).view(count * names, -1)
-        matrix.diagonal().add_(len(left) * self.prior.repeat_interleave(names))
-        seen = torch.as_tensor(left).float() * trust[:, None]
-        right = seen_by_modes(self.modes, fields, seen[None])[..., 0].reshape(-1).double()
+        some = slice(None, None, max(1, len(left) // LOCAL_POINTS))
+        fields = torch.as_tensor(self.own[chosen][:, some].transpose(1, 0, 2)).float()  # (v, k, 3)
+        modes, trust = self.modes[some].contiguous(), torch.as_tensor(self.trust[some]).float()
+        count, names = modes.shape[1], len(chosen)
+        matrix = agreement_matrix(modes * trust.sqrt()[:, None], fields).view(count * names, -1)
+        matrix.diagonal().add_(len(modes) * self.prior.repeat_interleave(names))
+        seen = torch.as_tensor(left[some]).float() * trust[:, None]
+        right = seen_by_modes(modes, fields, seen[None])[..., 0].reshape(-1).double()
+        share = np.sqrt(len(modes) / len(left))  # of all points, that the measures' weight is for
         if len(importance):
             slopes = [
                 np.einsum(
@@ -253,9 +268,9 @@ class _Mixing:
                 )
                 for at in self.meaning.measures
             ]
-            jacobian = torch.as_tensor(importance[:, None] * np.stack(slopes).reshape(len(slopes), -1))
+            jacobian = torch.as_tensor(share * importance[:, None] * np.stack(slopes).reshape(len(slopes), -1))
             matrix = matrix + jacobian.T @ jacobian
-            right = right + jacobian.T @ torch.as_tensor(importance * unmeant)
+            right = right + jacobian.T @ torch.as_tensor(share * importance * unmeant)
         solution = torch.cholesky_solve(right[:, None], torch.linalg.cholesky(matrix))
         return weights_at(self.modes, solution.view(1, count, names).float())[:, 0].numpy()
 
@@ -272,21 +287,29 @@ class _Mixing:
     def _overall(
         self, motion: np.ndarray, wanted: np.ndarray, bone: np.ndarray, shapes: np.ndarray
     ) -> tuple[np.ndarray, float]:
-        """One weight in [0, STRONGER] over the whole face for each of the shapes (k,), most of them 0 where others do,
-        and for the bone."""
+        """One weight over the whole face for each of the shapes (k,), most of them 0 where others do, and for the bone.
+
+        What the right shapes have not the strength for is nothing for the wrong ones: so weights end at STRONGER. Of a
+        shape less than nothing is meant where others show it at the same time, as closed lips do of an open jaw.
+        """
         importance, fields = self._importance(motion), np.concatenate([self.own[shapes], bone[None]])
-        root = np.sqrt(self.trust)[:, None]
+        moved = np.linalg.norm(motion, axis=1)
+        # What a shape does elsewhere counts less: a local weight can keep it from there.
+        here = (moved / (HERE * moved.max())).clip(ELSEWHERE, 1.0)
+        root = np.sqrt(self.trust * here)[:, None]
         means = np.concatenate([self.means[:, shapes], self._means_of(bone)[:, None].reshape(-1, 1)], axis=1)
         rows = np.concatenate([(root * fields).reshape(len(fields), -1), (importance[:, None] * means).T], axis=1)
+        rows = np.concatenate([rows, -rows[:-1]])
         goal = np.concatenate([(root * motion).reshape(-1), importance * wanted])
         sizes = np.linalg.norm(rows, axis=1)
-        sparing = np.where(np.arange(len(rows)) < len(shapes), SPARING, SPARING_OF_BONE)
+        sparing = np.repeat([SPARING, SPARING_OF_BONE, SPARING_OF_LESS], [len(shapes), 1, len(shapes)])
         matrix = rows @ rows.T + 1e-6 * np.diag(np.square(sizes) + 1e-9)
         right = rows @ goal - sparing * sizes * np.linalg.norm(goal)
         half = np.linalg.cholesky(matrix)
-        # What the right shapes have not the strength for is nothing for the wrong ones: so up to STRONGER, not up to 1.
-        found = lsq_linear(half.T, np.linalg.solve(half, right), bounds=(0.0, STRONGER)).x
-        return found[:-1], min(float(found[-1]), 1.0)
+        most = np.repeat([STRONGER, STRONGER, -LEAST], [len(shapes), 1, len(shapes)])
+        found = lsq_linear(half.T, np.linalg.solve(half, right), bounds=(0.0, most)).x
+        more, bone_share, less = np.split(found, [len(shapes), len(shapes) + 1])
+        return more - less, min(float(bone_share[0]), 1.0)
 
 
 def _agreement(one: np.ndarray, other: np.ndarray, trust: np.ndarray) -> float:

@@ -31,6 +31,7 @@ CHUNK_BYTES = 4 * 2**20  # what a processor keeps at hand
 # degrees (opening, yaw, roll) and mm (aside, up, forward).
 WIDER = 0.25
 FURTHER_DEGREES, FURTHER_MM = (1.0, 4.0, 1.0), (3.0, 1.0, 4.0)
+CLOSES_DEGREES = 0.2  # beyond rest, or beyond the most closed of the shapes: there the teeth meet
 
 
 class JawOfPoints:
@@ -112,6 +113,7 @@ class PlausibleJaw:
         further = np.concatenate([np.deg2rad(FURTHER_DEGREES), FURTHER_MM])
         self.least = known.min(0, initial=0.0) - further
         self.most = known.max(0, initial=0.0) + further
+        self.least[0] = known[:, 0].min(initial=0.0) - np.deg2rad(CLOSES_DEGREES)
         self.most[0] += WIDER * known[:, 0].max(initial=0.0)
 
     def within(self, poses: np.ndarray) -> np.ndarray:

@@ -37,6 +37,9 @@ from .model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
 from .networks import Activation
 from .preparation import SPACES, Preparation, Space, prepare
 from .schedule import PHASES, WINDOW, Schedule
+from .stabilizing import stabilized
+from .working_actor import whole_actor, working_capture
+from .working_mesh import working_mesh
 
 Report = Callable[[dict], None]
 
@@ -304,9 +307,10 @@ class Learner:
         metadata = self.origin | {"history": json.dumps(self.history), "schedule": json.dumps(schedule)}
         save_training(path, self.model, self.optimiser, self.generator, numbers, metadata)
 
-    def restore(self, path: Path) -> bool:
-        """Continue from what save() wrote. False if there is nothing, it is damaged, or of other settings or meshes."""
-        found = restore_training(path, self.model, self.optimiser, self.generator, ("threads",), self.origin)
+    def restore(self, path: Path, tell: Callable[[str], None] = lambda _: None) -> bool:
+        """Continue from what save() wrote. False if there is nothing, it is damaged, which `tell` is told, or of other
+        settings or meshes."""
+        found = restore_training(path, self.model, self.optimiser, self.generator, ("threads",), self.origin, tell)
         if found is None:
             return False
         numbers, metadata = found
@@ -336,7 +340,7 @@ def learn_actor(
     checkpoint_folder: Path | None = None,
     history: list[dict[str, Any]] | None = None,
 ) -> Actor:
-    """Learn an actor.
+    """Learn an actor, for all vertices of the capture's mesh, from those that are worked on (working_mesh.py).
 
     report is called with {"message", "done", "total", "error_mm", "remaining_s"}; if it raises Cancelled, a checkpoint
     is saved first. If a GPU's steps cannot be captured as a graph, that is reported once and stands in the notes.
@@ -346,12 +350,14 @@ def learn_actor(
     """
     settings = settings or LearningSettings()
     report = report or (lambda _: None)
+    work = working_mesh(capture.vertices, capture.topology)
+    whole, capture = capture, stabilized(working_capture(capture, work))
     report({"message": "Tracing bones and jaw", "done": 0, "total": settings.iterations})
     preparation = prepare(capture, settings.without, settings.space)
     learner = Learner(capture, settings, preparation)
     checkpoint = checkpoint_folder / "learning.safetensors" if checkpoint_folder else None
     if checkpoint:
-        learner.restore(checkpoint)
+        learner.restore(checkpoint, lambda text: report({"message": text, "done": 0, "total": settings.iterations}))
     if learner.device.type == "cpu":
         learner.set_threads()
     schedule = learner.schedule
@@ -400,4 +406,4 @@ def learn_actor(
         history.extend(learner.history)
     actor = finish_actor(capture, learner.model.cpu().eval(), preparation, dataclasses.asdict(settings))
     actor.figures.update(learning_s=seconds, iterations=schedule.iteration)
-    return actor
+    return whole_actor(actor, whole, work)

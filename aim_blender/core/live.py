@@ -73,7 +73,7 @@ class LiveFit:
         motion = self.session.head(frame, trust) if head == "free" else np.eye(4)[None]
         still = without_head(frame, motion)
         found = self.session.solve(still, self.session.jaw(still, trust), trust)
-        distance = found.distance[found.distance.isfinite()]
+        distance = found.distance[~found.distance.isnan()]
         coefficients = found.coefficients[0].cpu().numpy()
         return self._frame(coefficients, found.jaw, motion, float(distance.mean()), float(distance.max()))
 
@@ -119,7 +119,7 @@ class Handles:
         actor = session.actor
         self.binding = Binding.at(vertices)
         modes = min(PointFittingSettings.modes, session.modes.shape[1])
-        settings = PointFittingSettings(modes, HANDLE_RIDGE, HANDLE_SMOOTHNESS)
+        settings = PointFittingSettings(modes, HANDLE_RIDGE, HANDLE_SMOOTHNESS, largest_weight=0.0)
         self.solver = PointSolver(actor, self.binding, settings, (session.modes, session.eigenvalues))
         self.neutral = self.binding.of(actor.neutral)
         self.skin_weight = self.binding.of(actor.skin_weight)

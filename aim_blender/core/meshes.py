@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .capture_checks import check_near
 from .errors import UNREADABLE, InputError, reason
 from .ply import read_ply
 from .topology import Topology
@@ -48,6 +49,7 @@ def read_mesh(path: Path) -> tuple[np.ndarray, Topology]:
             raise InputError(f"its format is not one of {', '.join(MESH_SUFFIXES)}")
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as a mesh: {reason(error)}") from error
+    check_near(str(path), vertices)
     return vertices, topology
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .archives import open_archive
+from .capture_checks import check_finite
 from .errors import UNREADABLE, InputError, reason
 from .files import load_actor
 from .meshes import MESH_SUFFIXES, read_mesh
@@ -30,8 +31,7 @@ def read_neutral(path: Path) -> tuple[np.ndarray, Topology]:
         vertices, topology = read_mesh(path)
     else:
         vertices, topology = _read_archive(path)
-    if not np.isfinite(vertices).all():
-        raise InputError(f"{path} has a vertex whose place is not three numbers; export it again")
+    check_finite(str(path), vertices)
     return vertices, topology
 
 

@@ -14,13 +14,13 @@ from .carrying import carried_actor
 from .correspondence import Correspondence
 from .errors import InputError
 from .expression_names import JOINED, chosen_partners, pair_expressions
-from .imitation import SHOWN_PART, Mixture, imitate
+from .imitation import SHOWN_PART, UNLIKE, Mixture, imitate
 from .jaw_range import JawRange
 from .meaning import meaning_of
 from .modes import laplacian_modes
 from .registration import similarity
 
-MODES = 30  # of the target that mixtures are smooth in
+MODES = 60  # of the target that mixtures are smooth in
 HALF = 0.5  # of what a shape does; when less of it is done, it is said
 NOTICED_MM = 1.0  # a shape that moves no point by more is not missed
 
@@ -50,6 +50,11 @@ class Pairing:
             if each.paired and len(each.shapes)
         }
 
+    def undone(self) -> np.ndarray:
+        """(u,) the target's shapes of which some mixture takes something away."""
+        taken = [each.shapes[(each.weights < 0).any(0)] for each in self.mixtures]
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *taken]))
+
     def rows(self) -> list[dict[str, Any]]:
         """What an artist can look at, a row for each of the source's shapes: its name, `by` name, motion or nothing,
         the agreement in [-1, 1] of what both do, the share of it that is done, the target's shapes with their weights
@@ -60,7 +65,7 @@ class Pairing:
             shown = len(each.shapes) > 0 or each.bone > SHOWN_PART
             by = "left out" if name in self.left_out else "name" if each.paired else "motion" if shown else "nothing"
             parts = zip(each.shapes.tolist(), each.parts(own).tolist(), strict=True)
-            ordered = sorted(((part, k) for k, part in parts if part > SHOWN_PART), reverse=True)
+            ordered = sorted(((part, k) for k, part in parts if abs(part) > SHOWN_PART), reverse=True)
             rows.append(
                 {
                     "name": name,
@@ -93,6 +98,13 @@ class Pairing:
             notes.append(
                 f"the target has no shape for {listed(missed, len(missed))}, which show less than half; pair them by "
                 "hand if one of its shapes is meant"
+            )
+        named = [each for each in self.mixtures if each.paired and len(each.shapes)]
+        unlike = sum(each.agreement < UNLIKE[0] for each in named)
+        if 2 * unlike > len(named) > 2:
+            notes.append(
+                f"{unlike} of {len(named)} pairs move differently on the two faces: the correspondence of the meshes "
+                "may be wrong; look at it, and pick landmarks"
             )
         return notes
 

@@ -3,31 +3,31 @@
 
 from __future__ import annotations
 
-import os
-import struct
-import tempfile
-import zipfile
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from .archives import open_archive
-from .capture_checks import check_finite, check_follow, edge_lengths
+from . import large_arrays
+from .archives import Archive, open_archive
+from .capture_checks import check_finite, check_follow, check_near, edge_lengths
 from .errors import UNREADABLE, InputError, reason
-from .mesh_caches import CACHE_SUFFIXES
-from .meshes import MESH_SUFFIXES, list_mesh_files, list_stl_files, read_mesh
-from .stl import StlOrder
+from .frame_numbers import checked_frames
+from .large_arrays import room_for
+from .mesh_caches import CACHE_SUFFIXES, read_cache
+from .sequences import read_sequence
 from .topology import Topology, same_surface
+from .units import MILLIMETRES_PER
 
 DEFAULT_FPS = 24.0
-LARGEST_FRAME = 10**9
-IN_MEMORY_BYTES = 256 * 2**20  # a larger performance stays in its file, or goes to a temporary one
+FPS_RANGE = (1e-3, 1e6)
 CHECKED_AT_ONCE = 64  # frames
 LEAST_SHARE = 0.01  # of the mesh's points; a frame with fewer is missing
 # A point thrown far off tears all its edges; a twentieth of the vertices shuffled tears 9 % of the edges.
 PERFORMED_TORN_SHARE = 0.05
-UNIT_FACTORS = (1000.0, 10.0, 25.4, 0.1, 0.001)  # metres, centimetres, inches; or a millimetre scene scaled down
+OTHER_UNITS = tuple(value for value in MILLIMETRES_PER.values() if value != 1.0)
+UNIT_FACTORS = (*OTHER_UNITS, 0.1, 0.01, 0.001)  # or a millimetre scene scaled down
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Performance:
 
     frames: (F,) int32 frame numbers. fps: frames a second. topology: the faces, None where the file has none. source:
     the file or folder, for messages. confidence: (F, V) bool or in [0, 1], how much each point counts; None for all
-    alike.
+    alike. notes: what to say of how it was read.
     """
 
     vertices: np.ndarray
@@ -45,6 +45,7 @@ class Performance:
     topology: Topology | None
     source: str
     confidence: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def trust(self, part: slice | np.ndarray) -> np.ndarray | None:
         """(f, V) float32 how much points of some frames count, 0 where they are missing; None if all count fully."""
@@ -64,21 +65,29 @@ class Presence:
     trust: np.ndarray | None
 
 
-def read_performance(path: Path, topology: Topology | None = None) -> Performance:
+def read_performance(path: Path, topology: Topology | None = None, fps: float | None = None) -> Performance:
     """A performance from a folder of meshes, an .npz with `vertices`, or a .pc2 or .mdd point cache.
 
-    topology: the actor's, by which alone STL files can be read. Raises InputError if there is no such file, it cannot
-    be read, or it has no frames.
+    topology: the actor's, by which alone STL files can be read. fps: frames a second, instead of what the file says, or
+    of DEFAULT_FPS where it says nothing. Raises InputError if there is no such file, it cannot be read, or it has no
+    frames.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; a folder of meshes, an .npz, a .pc2 or an .mdd file is needed")
+    check_given_fps(fps)
     suffix = path.suffix.lower()
     if path.is_dir():
-        performance = _read_folder(path, topology)
+        vertices, sampling, faces = read_sequence(path, topology)
+        rate = fps or DEFAULT_FPS
+        performance = Performance(vertices, sampling.frames, rate, faces, str(path), notes=sampling.notes)
     elif suffix == ".npz":
         performance = _read_archive(path)
+        performance = performance if fps is None else replace(performance, fps=fps)
     elif suffix in CACHE_SUFFIXES:
-        performance = _read_pc2(path) if suffix == ".pc2" else _read_mdd(path)
+        cached = read_cache(path, fps)
+        rate = fps or cached.fps or DEFAULT_FPS
+        frames, notes = cached.sampling.frames, cached.sampling.notes
+        performance = Performance(cached.vertices, frames, rate, None, str(path), notes=notes)
     else:
         raise InputError(f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd file")
     if len(performance.vertices) == 0:
@@ -86,20 +95,19 @@ def read_performance(path: Path, topology: Topology | None = None) -> Performanc
     return performance
 
 
-def checked_frames(frames: np.ndarray) -> np.ndarray:
-    """(F,) int32 of frame numbers. Raises ValueError unless they are whole numbers that grow from frame to frame."""
-    if len(frames) and (frames.dtype.kind not in "iu" or (np.diff(frames.astype(np.int64)) <= 0).any()):
-        raise ValueError("its frame numbers must be whole numbers that grow from frame to frame")
-    if len(frames) and np.abs(frames.astype(np.int64)).max() > LARGEST_FRAME:
-        raise ValueError(f"its frame numbers are beyond {LARGEST_FRAME}")
-    return frames.astype(np.int32)
-
-
 def checked_fps(fps: float) -> float:
     """Frames a second. Raises ValueError unless it is a number that recordings have."""
-    if not 1e-3 < fps < 1e6:
+    if not FPS_RANGE[0] < fps < FPS_RANGE[1]:
         raise ValueError(f"it has {fps:g} frames a second; it must have more than 0, for example {DEFAULT_FPS:g}")
     return fps
+
+
+def check_given_fps(fps: float | None) -> None:
+    """Raise InputError unless it is a frame rate that recordings have, or none was given."""
+    if fps is not None and not FPS_RANGE[0] < fps < FPS_RANGE[1]:
+        raise InputError(
+            f"the performance's frame rate is {fps:g}; it must be a number such as {DEFAULT_FPS:g} or 59.94"
+        )
 
 
 def check_performance(performance: Performance, neutral: np.ndarray, topology: Topology) -> Presence:
@@ -129,6 +137,7 @@ def check_performance(performance: Performance, neutral: np.ndarray, topology: T
         for name, points in zip(names, vertices, strict=True):
             if np.isinf(points).any():
                 check_finite(name, points)
+            check_near(name, points)
         if trust is None:
             check_follow(names, vertices, "the actor's neutral", neutral, topology, PERFORMED_TORN_SHARE)
             sum_of_trust += len(vertices)
@@ -199,7 +208,7 @@ def to_millimetres(performance: Performance, neutral: np.ndarray, topology: Topo
     )
     for factor in UNIT_FACTORS:
         if abs(found * factor / wanted - 1.0) < 0.1:
-            scaled = _room_for(performance.vertices.shape)
+            scaled = room_for(performance.vertices.shape)
             for index, points in enumerate(performance.vertices):
                 np.multiply(points, np.float32(factor), out=scaled[index])
             return replace(performance, vertices=scaled), factor
@@ -212,36 +221,10 @@ def _known_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return lengths[np.isfinite(lengths)]
 
 
-def _read_folder(folder: Path, known: Topology | None) -> Performance:
-    scans = list_stl_files(folder)
-    if known is not None and scans and not any(each.suffix.lower() in MESH_SUFFIXES for each in folder.iterdir()):
-        return _read_scans(folder, scans, known)
-    files = list_mesh_files(folder)
-    if not files:
-        raise InputError(f"{folder} holds no meshes; one .obj, .ply or .stl file a frame is needed")
-    first, topology = read_mesh(files[0])
-    vertices = _room_for((len(files), len(first), 3))
-    for index, path in enumerate(files):
-        points, faces = (first, topology) if index == 0 else read_mesh(path)
-        if faces.digest != topology.digest:
-            raise InputError(f"{path} has other faces than {files[0].name}; all frames must be the same mesh")
-        vertices[index] = points
-    return Performance(vertices, np.arange(1, len(files) + 1, dtype=np.int32), DEFAULT_FPS, topology, str(folder))
-
-
-def _read_scans(folder: Path, files: list[Path], topology: Topology) -> Performance:
-    """Of STL files, which keep no vertices: the topology says which corner is which."""
-    order = StlOrder(topology)
-    vertices = _room_for((len(files), topology.vertex_count, 3))
-    for index, path in enumerate(files):
-        vertices[index] = order.vertices(path)
-    return Performance(vertices, np.arange(1, len(files) + 1, dtype=np.int32), DEFAULT_FPS, topology, str(folder))
-
-
 def _read_archive(path: Path) -> Performance:
     try:
         with open_archive(path) as archive:
-            vertices = _stored_vertices(path, archive)
+            vertices = _stored_vertices(archive)
             if vertices.ndim != 3 or vertices.shape[2] != 3:
                 raise ValueError(f"its vertices have the shape {vertices.shape}; (frames, points, 3) is needed")
             stored = set(archive.files)
@@ -264,33 +247,23 @@ def _read_archive(path: Path) -> Performance:
     return Performance(vertices, numbers, rate, topology, source, confidence)
 
 
-def _stored_vertices(path: Path, archive: np.lib.npyio.NpzFile) -> np.ndarray:
+def _stored_vertices(archive: Archive) -> np.ndarray:
     """(F, V, 3) float32 the archive's `vertices`, without reading what is stored as it is, or is large."""
-    stored = archive.zip
-    if stored is None:
-        raise ValueError("it is closed")
-    with stored.open("vertices.npy") as member:  # KeyError if there is none
-        version = np.lib.format.read_magic(member)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, by_column, kind = read_header(member)
-        length = int(np.prod(shape))
-        if by_column or kind.hasobject or len(shape) != 3 or 4 * length <= IN_MEMORY_BYTES:
+    with archive.opened("vertices") as (stored, member):  # KeyError if there is none
+        shape, kind, length = stored.shape, stored.kind, math.prod(stored.shape)
+        if stored.by_column or len(shape) != 3 or 4 * length <= large_arrays.IN_MEMORY_BYTES or kind.kind not in "fiu":
             return np.asarray(archive["vertices"], dtype=np.float32)
-        place = stored.getinfo("vertices.npy")
-        if place.compress_type == zipfile.ZIP_STORED and kind == np.float32:
-            with open(path, "rb") as file:
-                file.seek(place.header_offset + 26)
-                name, extra = struct.unpack("<HH", file.read(4))
-            start = place.header_offset + 30 + name + extra + member.tell()
-            return np.memmap(path, np.float32, "r", start, shape)
-        vertices = _room_for(shape)
+        place = archive.place_in_file("vertices")
+        if place is not None and kind == np.float32:
+            return np.memmap(archive.path, np.float32, "r", place + stored.start, shape)
+        vertices = room_for(shape)
         each = length // shape[0] * kind.itemsize
         for index in range(shape[0]):
             vertices[index] = np.frombuffer(member.read(each), kind).reshape(shape[1:])
         return vertices
 
 
-def _stored_confidence(archive: np.lib.npyio.NpzFile, shape: tuple[int, ...]) -> np.ndarray | None:
+def _stored_confidence(archive: Archive, shape: tuple[int, ...]) -> np.ndarray | None:
     """(F, V) the archive's `confidence` in [0, 1], or its boolean `mask`, True where a point is there; for all frames
     alike if it is (V,)."""
     name = next((name for name in ("confidence", "mask") if name in archive.files), None)
@@ -302,68 +275,3 @@ def _stored_confidence(archive: np.lib.npyio.NpzFile, shape: tuple[int, ...]) ->
     if found.dtype.kind not in "biuf" or not ((found >= 0) & (found <= 1)).all():
         raise ValueError(f"its {name} holds values that are not from 0 to 1")
     return np.broadcast_to(found if found.dtype == bool else found.astype(np.float32), shape)
-
-
-def _read_pc2(path: Path) -> Performance:
-    with open(path, "rb") as file:
-        data = file.read(32)
-    if len(data) < 32 or data[:12] != b"POINTCACHE2\0":
-        raise InputError(f"{path} is not a PC2 point cache; its first bytes are not POINTCACHE2")
-    _, points, start, _, samples = struct.unpack("<iiffi", data[12:32])
-    if not abs(start) < 1e6:
-        raise InputError(f"{path} is damaged: it starts at frame {start:g}")
-    vertices = _frames_of(path, 32, "<f4", samples, points)
-    return Performance(vertices, np.arange(samples, dtype=np.int32) + round(start), DEFAULT_FPS, None, str(path))
-
-
-def _read_mdd(path: Path) -> Performance:
-    with open(path, "rb") as file:
-        data = file.read(8)
-        if len(data) < 8:
-            raise InputError(f"{path} is not an MDD point cache; it is too short")
-        samples, points = struct.unpack(">ii", data)
-        data = file.read(4 * max(samples, 0)) if samples < path.stat().st_size else b""
-    if samples < 0 or len(data) < 4 * samples:
-        raise InputError(f"{path} is damaged: it names {samples} frames but ends before their times")
-    times = np.frombuffer(data, ">f4", samples)
-    vertices = _frames_of(path, 8 + 4 * samples, ">f4", samples, points)
-    step = float(np.median(np.diff(times))) if samples > 1 else 0.0
-    fps = 1.0 / step if 1e-6 < step < 1e3 else DEFAULT_FPS
-    return Performance(vertices, np.arange(1, samples + 1, dtype=np.int32), fps, None, str(path))
-
-
-def _frames_of(path: Path, start: int, kind: str, samples: int, points: int) -> np.ndarray:
-    """(samples, points, 3) float32 from byte `start` of a file on, memory-mapped where it is large."""
-    wanted, found = samples * points * 12, path.stat().st_size - start
-    if samples < 0 or points < 0 or found < wanted:
-        raise InputError(
-            f"{path} is damaged: {samples} frames of {points} points need {wanted} bytes, but {max(found, 0)} are there"
-        )
-    if wanted == 0:
-        return np.empty((samples, points, 3), dtype=np.float32)
-    stored = np.memmap(path, kind, "r", start, (samples, points, 3))
-    if kind == "<f4" and wanted > IN_MEMORY_BYTES:
-        return stored
-    vertices = _room_for(stored.shape)
-    for index in range(samples):
-        vertices[index] = stored[index]
-    return vertices
-
-
-def _room_for(shape: tuple[int, ...]) -> np.ndarray:
-    """Room for a float32 array: in memory, or where it is large in a temporary file that the system pages.
-
-    Raises OSError if the disk has no room for that file; else writing to the array would end the process.
-    """
-    size = 4 * int(np.prod(shape, dtype=np.int64))
-    if size <= IN_MEMORY_BYTES:
-        return np.empty(shape, dtype=np.float32)
-    with tempfile.TemporaryFile() as file:
-        if hasattr(os, "posix_fallocate"):
-            try:
-                os.posix_fallocate(file.fileno(), 0, size)
-            except OSError as error:
-                place = tempfile.gettempdir()
-                told = f"the disk of {place} has no room for {size / 2**30:.1f} GiB"
-                raise OSError(error.errno, told, os.path.join(place, "frames")) from error
-        return np.memmap(file, np.float32, "w+", 0, shape)

@@ -11,6 +11,7 @@ from .actor import Actor
 from .errors import InputError
 from .evaluation import CHUNK_FRAMES, check_belongs, placed_frames
 from .inspection import upright
+from .performance_space import in_actor_axes
 from .performances import Performance, check_performance, to_millimetres
 from .takes import Take
 
@@ -24,6 +25,7 @@ def point_errors(
     Raises InputError if the take is of another actor, or the performance is of another mesh or lacks all its frames.
     """
     check_belongs(actor, take)
+    performance, _ = in_actor_axes(performance, actor.neutral)
     performance, _ = to_millimetres(performance, actor.neutral, actor.topology)
     check_performance(performance, actor.neutral, actor.topology)
     shared, of_take, of_performance = np.intersect1d(take.frames, performance.frames, return_indices=True)

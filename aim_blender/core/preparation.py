@@ -8,12 +8,16 @@ from typing import Literal
 
 import numpy as np
 
-from .anatomy import Hinge, find_hinge, mirror_partners, mirror_plane, trace_constraints
+from .anatomy import Hinge, mirror_partners, mirror_plane, trace_constraints
 from .bone_checks import set_bones_right
 from .capture_checks import same_as_neutral
 from .captures import Capture
 from .constraints import Constraints
-from .jaw import JawEstimate, estimate_jaw, hinge_of_motion, jaw_of_points, measured_jaw, rest_jaw
+from .hinge_witnesses import settle_hinge
+from .incisors import lower_incisors
+from .jaw import JawEstimate, rest_jaw
+from .jaw_estimate import estimate_jaw, measured_jaw
+from .jaw_witnesses import hinge_of_motion, jaw_of_points, lower_teeth
 from .model import MILLIMETRES
 from .modes import laplacian_modes
 from .trusted_region import trusted_points
@@ -24,6 +28,10 @@ SPACES: tuple[Space, ...] = ("separated", "mean", "neutral", "intrinsic")
 SEPARATING_MODES = 16  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
 SEPARATING_HEIGHT = 0.3
 INTRINSIC_MODES = 24  # instead of a position
+AT_REST = (
+    "the jaw opens in no shape, so it stays at rest in all of them; a shape with the mouth wide open would tell how "
+    "the skin follows it"
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class Preparation:
 
     template: (V, I) network input in units of MILLIMETRES about centre (3,). still: (V,) bool, where the jaw never
     moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_plane (2, 3): a point and a normal.
+    incisors: (3,) the lower incisors, None without a mandible or teeth.
     notes: sentences that the user is told, such as what was wrong with the bones and set right.
     """
 
@@ -43,6 +52,7 @@ class Preparation:
     still: np.ndarray
     mirror: np.ndarray
     mirror_plane: np.ndarray
+    incisors: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -69,11 +79,22 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
     vertices, triangles = capture.vertices, capture.topology.triangles()
     inputs, centre = build_template(vertices, triangles, space)
 
-    constraints, hinge = Constraints.none(), None
+    constraints, hinge, incisors = Constraints.none(), None, None
     jaw = rest_jaw(len(vertices) - 1, len(capture.neutral))
     edges = capture.topology.edges()
+    plane = mirror_plane(capture.neutral, triangles)
     idle = same_as_neutral(capture.names, vertices)
-    notes = [f"{name!r} is the same as the neutral, so it shows nothing" for name in idle]
+    notes = [*capture.notes]
+    notes += [f"{name!r} is the same as the neutral, so it shows nothing" for name in idle]
+    jaw_points = capture.jaw_points
+    if jaw_points is None:
+        teeth = lower_teeth(capture.neutral, vertices[1:], edges)
+        if len(teeth):
+            jaw_points = vertices[:, teeth]
+            notes.append(
+                f"{len(teeth)} vertices of the mesh are fixed to the jaw, as lower teeth are, so the jaw is read from "
+                "them"
+            )
     if capture.bones:
         skin, bones, told = set_bones_right(capture.neutral, triangles, capture.bones)
         notes += told
@@ -81,17 +102,21 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
         # more of it is seen. The anatomy is told only what the trusted points say.
         everywhere = trace_constraints(capture.neutral, skin, bones)
         if everywhere.on_mandible.any():
-            hinge = find_hinge(bones, capture.neutral)
-            if capture.jaw_points is None:
+            hinge, told = settle_hinge(bones, capture.neutral, vertices[1:], everywhere, plane)
+            notes += told
+            incisors = lower_incisors(bones["mandible"].vertices, hinge)
+            if jaw_points is None:
                 jaw = estimate_jaw(capture.neutral, vertices[1:], edges, everywhere, hinge)
+                if not jaw.skin_weight.any():
+                    notes.append(AT_REST)
         if "anatomy" not in without:
             trusted = trusted_points(capture.trusted)
             constraints = everywhere if trusted is None else trace_constraints(capture.neutral, skin, bones, trusted)
-    if capture.jaw_points is not None:
-        motion = jaw_of_points(capture.jaw_points)
-        hinge = hinge or hinge_of_motion(motion, capture.jaw_points[0], capture.neutral)
+    if jaw_points is not None:
+        motion = jaw_of_points(jaw_points)
+        hinge = hinge or hinge_of_motion(motion, jaw_points[0], capture.neutral)
+        incisors = lower_incisors(jaw_points[0], hinge) if incisors is None else incisors
         jaw = measured_jaw(capture.neutral, vertices[1:], edges, motion)
     still = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
-    plane = mirror_plane(capture.neutral, triangles)
     partner = mirror_partners(capture.neutral, plane)
-    return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, plane, tuple(notes))
+    return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, plane, incisors, tuple(notes))

@@ -20,6 +20,7 @@ from .surfaces import Surface, boundary_loops, slit_sides
 Report = Callable[[dict], None]
 
 HEAD = 130.0  # mm; the mean_radius of a head. Lengths below are for such a head
+FACE_UNIT = 0.76  # of such a mm in a mm of the typical adult whose face face_profile knows
 SMOOTH_MM = (80.0, 50.0, 35.0, 25.0, 18.0, 12.0, 8.0, 6.0, 4.0)  # how far a displacement reaches, pass after pass
 TURNS = 3  # closest points looked for in each pass
 FAR_MM = (40.0, 6.0)  # closest points further than this do not pull, in the first and last pass
@@ -31,6 +32,7 @@ REACH_MM = 5.0  # see Surface
 RIM_PULL = 3.0  # of the rims of slits, in units of a typical vertex's
 MARGINS_MM = 25.0  # the pass from whose reach on margins, known to some mm only, pull no longer: the lips lie better
 LANDMARK_PULL = 10.0
+ONE_PLACE, ONE_SIZE = 0.5, 2.0  # how far off in its width, and how much wider, one opening may be on two faces
 LARGEST_SLIT = 0.25  # of the head's diagonal; a wider rim is where a mesh ends
 ALIGN_SAMPLE, ALIGN_TRIM, ALIGN_TURNS = 1500, 0.7, 40
 COINCIDENT = 1e-9  # of the head's size
@@ -48,23 +50,23 @@ class Laid:
 
 
 def lay(
-    source: np.ndarray,
-    source_triangles: np.ndarray,
-    target: np.ndarray,
-    target_triangles: np.ndarray,
+    source_mesh: tuple[np.ndarray, np.ndarray],
+    target_mesh: tuple[np.ndarray, np.ndarray],
     pairs: np.ndarray,
     opposite: np.ndarray,
     held: bool,
+    unit: float,
     report: Report,
 ) -> Laid:
-    """Lay the source's vertices (Vs, 3) onto the target (Vt, 3).
+    """Lay the source's vertices onto the target. The meshes: vertices (Vs, 3), (Vt, 3) and triangles facing outwards.
 
     pairs: (P, 2) a source and a target vertex that belong together; fewer than 3 and the whole surfaces are aligned.
     opposite: (S, 2) rows of pairs that lie above and below a slit; for slits that are not open rims in both, such as a
-    mouth with its bag. held: whether the pairs also hold when the source is deformed.
+    mouth with its bag. held: whether the pairs also hold when the source is deformed. unit: a mm of a common head on
+    the target.
     """
+    (source, source_triangles), (target, target_triangles) = source_mesh, target_mesh
     aligned = align(source, target, pairs)
-    unit = mean_radius(target) / HEAD
     source_slits, target_slits, rims = _matching_slits(aligned, source_triangles, target, target_triangles, unit)
     source_sides = slit_sides(aligned, source_triangles, source_slits)
     target_sides = slit_sides(target, target_triangles, target_slits)
@@ -263,7 +265,8 @@ def _matching_loops(
         j = int(distance[i].argmin())
         other = others[j]
         widths = [np.linalg.norm(np.ptp(points[each], axis=0)) for points, each in ((source, loop), (target, other))]
-        if distance[:, j].argmin() == i and distance[i, j] <= 0.5 * max(widths) and 0.4 < widths[0] / widths[1] < 2.5:
+        near = distance[i, j] <= ONE_PLACE * min(widths) and max(widths) < ONE_SIZE * min(widths)
+        if distance[:, j].argmin() == i and near:
             pairs.append((loop, other))
     return sorted(pairs, key=lambda pair: np.linalg.norm(source[pair[0]].mean(0) - target[pair[1]].mean(0)))
 

@@ -43,6 +43,7 @@ from .whole_weights import WholeWeights
 Report = Callable[[dict], None]
 
 CHUNK_FRAMES = 32
+LEAST = -0.25  # of a shape of which mixtures may take something away
 BEYOND = 1.25, 0.3  # how far a point may go in any direction: this share of its furthest in a shape, and mm more
 UNSETTLED = 0.9, 250.0  # agreement below which a shape settles more strongly, and by how much where there is none
 
@@ -160,6 +161,7 @@ class Retargeting:
             (torch.as_tensor(each.shapes), torch.as_tensor(np.ascontiguousarray(each.weights)))
             for each in self.pairing.mixtures
         ]
+        self._undone = torch.as_tensor(self.pairing.undone())
         # What means much the same on both is determined by the source; the less it does, the more it settles.
         unlike = np.array(
             [
@@ -195,6 +197,7 @@ class Retargeting:
         mixed = torch.zeros(*weights.shape[:2], self._shown.shape[1])  # (V, f, K)
         for i, (shapes, parts) in enumerate(self._mixed):
             mixed[..., shapes] += weights[..., i, None] * parts[:, None]
+        mixed[..., self._undone] = mixed[..., self._undone].clamp(min=LEAST)
         moved = torch.matmul(mixed, self._shown)  # (V, f, 3)
         length = moved.norm(dim=-1, keepdim=True).clamp(min=1e-6)
         furthest = torch.matmul(moved / length, self._shown.transpose(1, 2)).amax(-1, keepdim=True).clamp(min=0.0)

@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from .actor import Actor
 from .errors import InputError
-from .performances import LARGEST_FRAME, in_range
+from .frame_numbers import LARGEST_FRAME
+from .performances import in_range
 from .rigid import recentred
 from .takes import Take
 

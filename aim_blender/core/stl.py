@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .capture_checks import check_near
 from .errors import UNREADABLE, InputError, reason
 from .topology import Topology
 
@@ -17,6 +18,12 @@ TORN_SHARE = 0.02  # of the vertices may be: where a program cuts a quad along i
 
 def read_stl(path: Path) -> np.ndarray:
     """(T, 3, 3) float64 the corners of the triangles of a binary or text file. Raises InputError, naming the file."""
+    corners = _read_stl(path)
+    check_near(str(path), corners)
+    return corners
+
+
+def _read_stl(path: Path) -> np.ndarray:
     try:
         content = path.read_bytes()
         count = int.from_bytes(content[80:84], "little") if len(content) >= 84 else -1

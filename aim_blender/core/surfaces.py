@@ -150,6 +150,13 @@ def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:
     return sorted(loops, key=len, reverse=True)
 
 
+def rim_vertices(triangles: np.ndarray) -> np.ndarray:
+    """(R,) the vertices on edges that belong to one of triangles (T, 3) alone."""
+    sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    edges, uses = np.unique(sides, axis=0, return_counts=True)
+    return np.unique(edges[uses == 1])
+
+
 def samples(vertices: np.ndarray, triangles: np.ndarray, spacing: float | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Points spread over all triangles: of which triangle (S,), and their barycentric weights (S, 3).
 

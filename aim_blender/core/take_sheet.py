@@ -13,6 +13,7 @@ from .actor import Actor
 from .drawing import draw, filling, seen_from
 from .evaluation import placed_frames
 from .inspection import upright
+from .performance_space import in_actor_axes
 from .performances import Performance, to_millimetres
 from .takes import Take
 from .whole_files import written_whole
@@ -22,6 +23,7 @@ HEAD_PIXELS = (220, 280)
 TURN_DEGREES = 18.0
 LEFT_PIXELS, TOP_PIXELS, BOTTOM_PIXELS = 96, 34, 46
 SKIN = np.array([0.80, 0.62, 0.53])
+MOVED_SHARE = 0.02  # of the largest motion: what moves more is the face
 SHOWN_QUANTILE = 0.999  # a few points off must not darken all others
 COLOURS = "inferno"
 
@@ -56,9 +58,10 @@ def save_retarget_sheet(
 ) -> None:
     """Write some frames of a take, and what the target makes of them, as a PNG. Raises OSError."""
     chosen = _chosen(np.linalg.norm(take.coefficients, axis=(1, 2)), columns)
+    skin = [SKIN] * len(chosen)
     rows = [
-        ("performed", _drawn(source, [_frame(source, performed, i) for i in chosen], [SKIN] * len(chosen))),
-        ("retargeted", _drawn(target, [_frame(target, take, i) for i in chosen], [SKIN] * len(chosen))),
+        ("performed", _drawn(source, [_frame(source, performed, i) for i in chosen], skin, face_alone=True)),
+        ("retargeted", _drawn(target, [_frame(target, take, i) for i in chosen], skin, face_alone=True)),
     ]
     _save(picture, rows, [f"frame {take.frames[i]}" for i in chosen], None)
 
@@ -75,6 +78,7 @@ def _performed(actor: Actor, performance: Performance, frames: np.ndarray) -> np
     """(f, V, 3) mm some frames (f,) of a performance, which may be too large to be read whole."""
     index = np.searchsorted(performance.frames, frames)
     part = replace(performance, vertices=performance.vertices[index], frames=frames, confidence=None)
+    part, _ = in_actor_axes(part, actor.neutral)
     return to_millimetres(part, actor.neutral, actor.topology)[0].vertices.astype(np.float64)
 
 
@@ -91,11 +95,17 @@ def _heat(shares: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(shares)[:, None], 0.4, colours)
 
 
-def _drawn(actor: Actor, frames: list[np.ndarray], colours: list[np.ndarray]) -> list[np.ndarray]:
-    """Pictures of frames (V, 3), all from one place."""
+def _drawn(
+    actor: Actor, frames: list[np.ndarray], colours: list[np.ndarray], face_alone: bool = False
+) -> list[np.ndarray]:
+    """Pictures of frames (V, 3), all from one place. face_alone: what the shapes move fills them, not all of it."""
     up, forward = upright(actor)
     seen = seen_from(np.stack(frames), up, forward, TURN_DEGREES)
-    offset, factor = filling(seen, *HEAD_PIXELS)
+    filled = seen
+    if face_alone:
+        moved = np.linalg.norm(actor.shapes()[1:] - actor.neutral, axis=2).max(0)
+        filled = seen[:, moved > MOVED_SHARE * moved.max()]
+    offset, factor = filling(filled, *HEAD_PIXELS)
     triangles = actor.topology.triangles()
     return [
         draw((each + offset) * factor, triangles, colour, *HEAD_PIXELS, finer=1)

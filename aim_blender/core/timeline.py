@@ -43,13 +43,12 @@ class Timeline:
 
     def figures(self, error_mm: np.ndarray) -> dict[str, Any]:
         """Of the mean and worst errors (F, 2), which it fills in: a missing frame was compared with nothing, and is
-        said to be as far off as the worse of its neighbours."""
+        said to be as far off as the worse of its neighbours. The mean of all points is FitErrors' to tell."""
         gaps = self.gaps
         error_mm[gaps.missing] = np.maximum(error_mm[gaps.before], error_mm[gaps.after])
         frames, errors = self.frames[~self.missing], error_mm[~self.missing]
         return {
             "frames": len(self.frames),
-            "mean_mm": float(errors[:, 0].mean()),
             "worst_mm": float(errors[:, 1].max()),
             "worst_frame": int(frames[errors[:, 1].argmax()]),
             "worst_frames": worst_frames(frames, errors),

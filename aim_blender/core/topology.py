@@ -65,6 +65,20 @@ class Topology:
         """(P,) the index of each face's first corner."""
         return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
 
+    def in_faces(self) -> np.ndarray:
+        """(V,) bool: the vertices that are a corner of a face."""
+        found = np.zeros(self.vertex_count, dtype=bool)
+        found[self.corners] = True
+        return found
+
+    def part(self, kept: np.ndarray) -> tuple[Topology, np.ndarray]:
+        """The faces whose corners are all among the vertices kept (V,) bool, as a mesh of their own, and which vertices
+        (W,) of this one it has. Raises InputError if there are none."""
+        whole = np.logical_and.reduceat(kept[self.corners], self.starts)
+        corners = self.corners[np.repeat(whole, self.sizes)]
+        chosen, renumbered = np.unique(corners, return_inverse=True)
+        return Topology(renumbered.ravel().astype(np.int32), self.sizes[whole], len(chosen)), chosen
+
     def triangles(self) -> np.ndarray:
         """(T, 3) int32: every face cut into a fan of triangles."""
         fans = []
@@ -74,12 +88,15 @@ class Topology:
                 fans.append(self.corners[starts[:, None] + [0, corner, corner + 1]])
         return np.concatenate(fans).astype(np.int32)
 
+    def following(self) -> np.ndarray:
+        """(L,) for each face corner the next one of its face."""
+        following = np.arange(1, len(self.corners) + 1)
+        following[self.starts + self.sizes - 1] = self.starts
+        return following
+
     def edges(self) -> np.ndarray:
         """(E, 2) int32: every edge once, the lower vertex first."""
-        following = np.arange(1, len(self.corners) + 1)
-        last = self.starts + self.sizes - 1
-        following[last] = self.starts
-        ends = self.corners.astype(np.int64), self.corners[following].astype(np.int64)
+        ends = self.corners.astype(np.int64), self.corners[self.following()].astype(np.int64)
         # As one number each, which is sorted many times faster than a pair.
         pairs = np.unique(np.minimum(*ends) * self.vertex_count + np.maximum(*ends))
         return np.stack(np.divmod(pairs, self.vertex_count), axis=1).astype(np.int32)

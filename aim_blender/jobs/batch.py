@@ -249,11 +249,11 @@ class Record:
         self.folder = folder
         self._file = folder / RECORD
         content: Any = None
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(*UNREADABLE):
             content = json.loads(self._file.read_text(encoding="utf-8"))
         good = isinstance(content, dict) and content.get("version") == VERSION
-        self._steps: dict[str, Any] = content.get("steps", {}) if good else {}
-        self._seen: dict[str, Any] = content.get("seen", {}) if good else {}
+        self._steps: dict[str, Any] = _objects(content, "steps") if good else {}
+        self._seen: dict[str, Any] = _objects(content, "seen") if good else {}
         self._saved = json.dumps([self._steps, self._seen])
 
     def do(self, step: Step, perform: Callable[[], dict[str, Any]]) -> bool:
@@ -317,10 +317,16 @@ class Record:
         have changed: its size, times or place on the disk. Raises OSError."""
         signature = _signature(path)
         known = self._seen.get(str(path)) or _SEEN.get(str(path))
-        if not (isinstance(known, list) and known[0] == signature):
+        if not (isinstance(known, list) and len(known) == 2 and known[0] == signature):
             known = [signature, _digest(path)]
         self._seen[str(path)] = _SEEN[str(path)] = known
         return known[1]
+
+
+def _objects(content: dict[str, Any], name: str) -> dict[str, Any]:
+    """What batch.json has of this name; nothing if it is no object."""
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 _SEEN: dict[str, list[Any]] = {}  # actors are inputs of many shots

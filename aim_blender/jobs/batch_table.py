@@ -15,8 +15,9 @@ table. The columns:
     write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
     start end     the frames that are wanted; step: every how many; first: the number the first one gets
     fps           frames a second of what is written, converted from the performance's own
-    solver modes ridge smoothness largest_weight outlier_mm temporal head device iterations warm_start seed camera
-    landmarks     how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
+    performance_fps  frames a second of the performance itself, instead of what its file says
+    solver modes ridge smoothness largest_weight rest_frame outlier_mm temporal head device iterations warm_start seed
+    camera landmarks    how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
     strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
     tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
 """
@@ -26,7 +27,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 import re
 import tomllib
@@ -35,18 +35,19 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UNREADABLE, InputError, reason
-from ..core.fitting_settings import FittingSettings
+from ..core.fitting_settings import POINT_CHOICES, REST_CHOICES, FittingSettings
 from .folder import FORBIDDEN_IN_NAMES
 from .tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFFIX, TIMING_CHOICES
 
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = (*FITTING_CHOICES, "camera", "landmarks")
+FIT = (*FITTING_CHOICES, *POINT_CHOICES, "camera", "landmarks", "performance_fps")
 RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
 FLAG = "true or false"
+REST = f"a frame, or {' or '.join(REST_CHOICES)}"
 CHOICES: dict[str, tuple[str, ...]] = {
     "solver": ("closed-form", "neural"),
     "head": ("auto", "free", "still"),
@@ -66,6 +67,7 @@ COLUMNS = {
     "step": COUNT,
     "first": WHOLE,
     "fps": NUMBER,
+    "performance_fps": NUMBER,
     "modes": COUNT,
     "ridge": NUMBER,
     "smoothness": NUMBER,
@@ -75,6 +77,7 @@ COLUMNS = {
     "iterations": COUNT,
     "warm_start": FLAG,
     "seed": WHOLE,
+    "rest_frame": REST,
     "camera": PATH,
     "landmarks": PATH,
     "correspondence": PATH,
@@ -87,7 +90,8 @@ COLUMNS = {
     "reduce_keys_mm": NUMBER,
     **dict.fromkeys(CHOICES, TEXT),
 }
-ABOVE_ZERO = ("fps", "tolerance_mm")
+LARGEST_NUMBER = 2.0**63
+ABOVE_ZERO = ("fps", "performance_fps", "tolerance_mm")
 
 
 @dataclass(frozen=True)
@@ -327,6 +331,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
     if kind == LIST:
         return _listed(where, name, value)
     if name == "pairs" and isinstance(value, dict):
+        if not all(isinstance(each, str) for each in value.values()):
+            raise InputError(f"{label}: each expression must have the name of one, or an empty text")
         return value
     if kind == FLAG:
         found = {"true": True, "false": False}.get(str(value).lower())
@@ -341,13 +347,17 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         if kind == TEXT or not value:
             return value
         return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
+    if kind == REST and value in REST_CHOICES:
+        return value
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
-    if not math.isfinite(number):
-        raise InputError(f"{label}: {value!r} is not a number")
-    if kind in (WHOLE, COUNT):
+    if not abs(number) <= LARGEST_NUMBER:
+        shown = repr(value)
+        shown = shown[:40] + " ..." if len(shown) > 44 else shown
+        raise InputError(f"{label}: {shown} is not {REST if kind == REST else 'a number that can be used'}")
+    if kind in (WHOLE, COUNT, REST):
         if number != int(number) or (kind == COUNT and number < 1):
             raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
         return int(number)
@@ -359,7 +369,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
 def _listed(where: str, name: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         return [part.strip() for part in re.split(r"[|;]", value) if part.strip()]
-    if isinstance(value, list) and all(isinstance(each, (str, dict)) for each in value):
+    kinds = (str, dict) if name == "targets" else str
+    if isinstance(value, list) and all(isinstance(each, kinds) for each in value):
         return value
     raise InputError(f"{where}, column {name}: {value!r} is not a list")
 

@@ -207,7 +207,7 @@ class JobFolder:
         complete = content[: content.rfind(b"\n") + 1]
         records = []
         for line in complete.split(b"\n"):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(*UNREADABLE):
                 record = json.loads(line)
                 if isinstance(record, dict):
                     records.append(record)
@@ -258,7 +258,11 @@ class JobFolder:
         """The object in a file of the folder; None if there is no such file, or nothing that a worker wrote."""
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError, RecursionError):
+        except FileNotFoundError:
+            return None
+        except UNREADABLE as error:
+            if isinstance(error, OSError):
+                raise
             return None
         return content if isinstance(content, dict) else None
 

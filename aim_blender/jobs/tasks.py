@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
-from ..core.fitting_settings import POINT_SUFFIXES, FittingSettings
+from ..core.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
 from ..core.kept_files import ACTOR_SUFFIX, CORRESPONDENCE_SUFFIX, kept_correspondence
 from .outputs import output_folder, output_path
 
@@ -55,13 +55,15 @@ RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "neutral_frame", "pai
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """capture, out, and optionally bones or template_bones, and the choices of LEARNING_CHOICES.
+    """capture, out, and optionally bones or template_bones, the capture's millimetres_per_unit, else told by its size,
+    and the choices of LEARNING_CHOICES.
 
     With template_bones true, the template's bones are fitted to the neutral first, and written beside the actor into
     X.bones. Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
     What the jaw does in each shape is among the figures as a list.
     """
-    _expect("learn", arguments, required=("capture", "out"), optional=("bones", "template_bones", *LEARNING_CHOICES))
+    optional = ("bones", "template_bones", "millimetres_per_unit", *LEARNING_CHOICES)
+    _expect("learn", arguments, required=("capture", "out"), optional=optional)
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.actor import jaw_movements
     from ..core.captures import read_capture
@@ -75,7 +77,7 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     settings = LearningSettings(**{**chosen, "without": tuple(chosen.get("without", ()))})
     bones = arguments.get("bones")
     report({"message": "Reading the capture"})
-    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None)
+    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None, _unit(arguments))
     fitted: Figures = {}
     if arguments.get("template_bones"):
         if bones:
@@ -99,23 +101,27 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figures]:
     """The capture with the template's bones, which are written into the folder, and how well they fit."""
     from ..core.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
+    from ..core.head_region import moving_vertices
 
-    fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology))
+    moving = moving_vertices(capture.vertices, capture.topology.in_faces())
+    fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology, moving=moving, millimetres_per_unit=1.0))
     write_anatomy(fitted, fitted.landmarks, folder)
     figures = {name: value for name, value in fitted.figures.items() if name != "notes"}
     return dataclasses.replace(capture, bones=fitted.bones), {"bones": str(folder), **figures}
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally the choices of FITTING_CHOICES and the frames start to end.
+    """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end, and
+    performance_fps: frames a second of the performance, instead of what its file says.
 
-    Points (.json, .csv) are fitted whole, and take those choices only that their settings have. With camera, a JSON
+    Points (.json, .csv) are fitted whole, and take those choices only that their settings have, with those of
+    POINT_CHOICES besides. With camera, a JSON
     file, they are points in its images, and landmarks says where they belong on the mesh. Beside the take
     `X.take.safetensors` it writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is
     known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
     again.
     """
-    optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks")
+    optional = (*FITTING_CHOICES, *POINT_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.curves import save_error_curve, save_jaw_path
@@ -133,13 +139,17 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     for name in ("camera", "landmarks"):
         if arguments.get(name) and not of_points:
             raise InputError(f"the {name} given is for points of images, .json or .csv; {source} is of meshes")
+    for name in _chosen(arguments, POINT_CHOICES):
+        if not of_points:
+            raise InputError(f"{name} means nothing for the meshes of {source}, only for points; leave it out")
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
     report({"message": "Reading the performance"})
     if of_points:
         take = _fit_points(actor, source, arguments, report)
     else:
-        performance = within(read_performance(source, actor.topology), arguments.get("start"), arguments.get("end"))
+        performance = read_performance(source, actor.topology, arguments.get("performance_fps"))
+        performance = within(performance, arguments.get("start"), arguments.get("end"))
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, settings, report, cache, checkpoint)
     report({"message": "Checking the take"})
@@ -161,13 +171,14 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
     from ..core.fitting_points import PointFittingSettings, fit_points
     from ..core.points import read_points
 
+    fps = arguments.get("performance_fps")
     if arguments.get("solver") == "neural":
         raise InputError(f"{source} holds points, which only the closed form fits; leave out the solver")
     if not arguments.get("camera"):
         if arguments.get("landmarks"):
             raise InputError("landmarks say where points of images belong; give the camera of the images too")
         settings = PointFittingSettings(**_chosen_for_points(arguments, PointFittingSettings))
-        return fit_points(actor, read_points(source), settings, report)
+        return fit_points(actor, read_points(source, fps), settings, report)
     from ..core.cameras import read_cameras
     from ..core.fitting_image_points import ImageFittingSettings, fit_image_points
     from ..core.image_points import read_image_points, read_landmark_map
@@ -179,7 +190,7 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
         )
     return fit_image_points(
         actor,
-        read_image_points(source),
+        read_image_points(source, fps),
         read_cameras(Path(arguments["camera"])),
         read_landmark_map(Path(landmarks)),
         ImageFittingSettings(**_chosen_for_points(arguments, ImageFittingSettings)),
@@ -191,7 +202,7 @@ def _chosen_for_points(arguments: dict[str, Any], settings: type[Any]) -> dict[s
     """The choices that these settings of points have. Raises InputError for one that only whole meshes have; points are
     fitted on the CPU whatever the device, by the closed form."""
     known = [item.name for item in dataclasses.fields(settings)]
-    chosen = _chosen(arguments, (*FITTING_CHOICES, "start", "end"))
+    chosen = _chosen(arguments, (*FITTING_CHOICES, *POINT_CHOICES, "start", "end"))
     for name in chosen:
         if name not in (*known, "solver", "device"):
             raise InputError(
@@ -312,7 +323,8 @@ def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | Non
     landmarks = arguments.get("landmarks")
     found = make_correspondence(*source, *target, read_landmarks(Path(landmarks)) if landmarks else None, report)
     save_correspondence(found, out)
-    return {"out": str(out), **found.figures}
+    notes = {"notes": found.notes()} if found.notes() else {}
+    return {"out": str(out), **found.figures, **notes}
 
 
 def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -339,10 +351,9 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     source_path = Path(arguments["source"])
     source = load_actor(source_path)
     neutral, topology = read_neutral(Path(arguments["target"]))
-    unit = arguments.get("millimetres_per_unit")
-    factor = millimetres_of(neutral, source) if unit is None else float(unit)
-    if not (math.isfinite(factor) and factor > 0):
-        raise InputError(f"there are {factor:g} millimetres in a unit; it must be more than 0, for example 1 or 1000")
+    factor = _unit(arguments)
+    if factor is None:
+        factor = millimetres_of(neutral, topology, source, arguments["target"])
     correspondence: Correspondence | None = None
     figures: Figures = {}
     if not same_surface(source.topology, topology):
@@ -354,7 +365,7 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
             named = read_landmarks(Path(landmarks)) if landmarks else None
             correspondence = make_correspondence(source.neutral, source.topology, neutral, topology, named, report)
             save_correspondence(correspondence, path)
-        figures = {"correspondence": str(path), "doubtful_share": correspondence.figures.get("doubtful_share")}
+        figures = {"correspondence": str(path), **correspondence.doubts()}
     name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
     actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
     report({"message": "Checking the actor"})
@@ -362,7 +373,9 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     _note(actor.figures, check_transferred(source, actor))
     report({"message": "Writing the actor"})
     save_actor(actor, out)
-    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor)}
+    notes = [*(correspondence.notes() if correspondence else []), *actor.settings["notes"]]
+    told: Figures = {"notes": notes} if notes else {}
+    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor), **told}
 
 
 def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -413,7 +426,7 @@ def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -
 
     report({"message": "Reading the performance"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
-    performance = read_performance(Path(arguments["performance"]), actor.topology)
+    performance = read_performance(Path(arguments["performance"]), actor.topology, take.fps)  # as it was fitted
     arrays = point_errors(actor, take, performance, report)
     save_arrays(out, arrays)
     found = arrays["errors"].astype(np.float32)
@@ -453,18 +466,20 @@ def batch(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 
 def anatomy(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """neutral (a mesh, a capture's folder or capture.npz), out (a folder), and optionally landmarks and depths (JSON
-    files by name), bones (a folder with somebody's own) and teeth (a folder with upper_teeth, lower_teeth).
+    files by name), bones (a folder with somebody's own), teeth (a folder with upper_teeth, lower_teeth) and the
+    neutral's millimetres_per_unit, else told by its face.
 
     Writes skull.obj, mandible.obj and anatomy.json, which says the landmarks and the depths.
     """
-    optional = ("landmarks", "depths", "bones", "teeth")
+    inputs = ("landmarks", "depths", "bones", "teeth")
+    optional = (*inputs, "millimetres_per_unit")
     _expect("anatomy", arguments, required=("neutral", "out"), optional=optional)
     out = output_folder(arguments["out"])
     from ..core.anatomy_request import fit_anatomy, read_request, write_anatomy
 
     report({"message": "Reading the neutral"})
-    files = {name: Path(arguments[name]) for name in optional if arguments.get(name)}
-    request = read_request(Path(arguments["neutral"]), **files)
+    files = {name: Path(arguments[name]) for name in inputs if arguments.get(name)}
+    request = read_request(Path(arguments["neutral"]), **files, millimetres_per_unit=_unit(arguments))
     started = time.perf_counter()
     report({"message": "Fitting the bones"})
     fitted = fit_anatomy(request)
@@ -544,6 +559,17 @@ def _expect(task: str, arguments: dict[str, Any], required: tuple[str, ...], opt
     for name in arguments:
         if name not in required and name not in optional:
             raise InputError(f"{task} does not know {name}; it takes {', '.join(required + optional)}")
+
+
+def _unit(arguments: dict[str, Any]) -> float | None:
+    """The millimetres_per_unit that somebody named, if anybody did."""
+    unit = arguments.get("millimetres_per_unit")
+    if unit is None:
+        return None
+    factor = float(unit)
+    if not (math.isfinite(factor) and factor > 0):
+        raise InputError(f"there are {factor:g} millimetres in a unit; it must be more than 0, for example 1 or 1000")
+    return factor
 
 
 def _chosen(arguments: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

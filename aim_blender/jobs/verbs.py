@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from ..core.fitting_settings import REST_CHOICES
 from .environment_plan import BUILDS, detect_build
 from .folder import STATUS_INPUT
 from .sentences import one_line
@@ -60,6 +61,7 @@ def _add_anatomy(verbs: Any) -> None:
     parser.add_argument("--depths", metavar="FILE.json", type=_path, help='{"name": mm} instead of the table')
     parser.add_argument("--bones", metavar="DIR", type=_path, help="your own skull and mandible, not the template's")
     parser.add_argument("--teeth", metavar="DIR", type=_path, help="upper_teeth, lower_teeth or both")
+    _add_unit(parser, "--unit", of="the neutral (default: told by its face)")
 
 
 def _add_learn(verbs: Any) -> None:
@@ -75,6 +77,7 @@ def _add_learn(verbs: Any) -> None:
         const=True,
         help="fit the skull and the mandible that come with the extension",
     )
+    _add_unit(parser, "--unit", of="the meshes (default: told by the face)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--iterations", type=_count, metavar="N")
     parser.add_argument("--hidden", type=_count, metavar="N", help="width of the networks")
@@ -132,7 +135,13 @@ def _add_fit(verbs: Any) -> None:
         "--largest-weight",
         type=float,
         metavar="X",
-        help="keep all weights between 1 - X and X, such as 1.5 (default: 0, no bounds)",
+        help="keep all weights between 1 - X and X; 0 sets no bounds (default: 0 for meshes, 1.5 for points)",
+    )
+    parser.add_argument(
+        "--rest-frame",
+        type=_rest_frame,
+        metavar="FRAME",
+        help="of points of another face: a frame in which it rests, or off (default: auto finds whether and where)",
     )
     parser.add_argument(
         "--outlier-mm", type=float, metavar="MM", help="a point further off than this loses its say (0: none does)"
@@ -146,6 +155,13 @@ def _add_fit(verbs: Any) -> None:
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     _add_range(parser)
+    parser.add_argument(
+        "--fps",
+        dest="performance_fps",
+        type=float,
+        metavar="RATE",
+        help="of the performance, in frames a second (default: what its file says, or 24)",
+    )
 
 
 def _add_retarget(verbs: Any) -> None:
@@ -190,9 +206,7 @@ def _add_transfer(verbs: Any) -> None:
     parser.add_argument("--out", required=True, metavar="B.actor.safetensors", type=_path)
     parser.add_argument("--correspondence", type=_path, metavar="FILE", help="instead of a new one")
     parser.add_argument("--name", metavar="NAME", help="of the source, to say whose expressions these are")
-    parser.add_argument(
-        "--millimetres-per-unit", type=float, metavar="MM", help="of the mesh (default: told by its size)"
-    )
+    _add_unit(parser, "--unit", "--millimetres-per-unit", of="the mesh (default: told by its face)")
     _add_landmarks(parser)
 
 
@@ -221,13 +235,7 @@ def _add_evaluate(verbs: Any) -> None:
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
     parser.add_argument("--out", required=True, metavar="frames.npz|.pc2|.mdd", type=_path)
-    parser.add_argument(
-        "--unit",
-        dest="millimetres_per_unit",
-        type=float,
-        metavar="MM",
-        help="of a .pc2 or .mdd, in mm: 1000 for metres (default: 1)",
-    )
+    _add_unit(parser, "--unit", of="a .pc2 or .mdd (default: mm)")
     _add_timing(parser)
 
 
@@ -285,6 +293,16 @@ def _add_job(verbs: Any) -> None:
     parser.add_argument("--trusted", choices=TRUSTED_TASKS, help="the job may do this task too")
 
 
+def _add_unit(parser: argparse.ArgumentParser, *options: str, of: str) -> None:
+    parser.add_argument(
+        *options,
+        dest="millimetres_per_unit",
+        type=_unit,
+        metavar="UNIT",
+        help=f"mm, cm, dm, m, in, ft or a number of mm: the unit of {of}",
+    )
+
+
 def _add_timing(parser: argparse.ArgumentParser) -> None:
     _add_range(parser)
     parser.add_argument("--step", type=_count, metavar="N", help="every how many frames")
@@ -307,6 +325,28 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return int(text)
+
+
+def _unit(text: str) -> float:
+    """The millimetres of a unit that is named, or given in mm."""
+    from ..core.units import MILLIMETRES_PER
+
+    if text in MILLIMETRES_PER:
+        return MILLIMETRES_PER[text]
+    try:
+        return float(text)
+    except ValueError:
+        names = ", ".join(MILLIMETRES_PER)
+        raise argparse.ArgumentTypeError(f"{text} is no unit; it must be {names} or a number of mm") from None
+
+
+def _rest_frame(text: str) -> int | str:
+    if text in REST_CHOICES:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no frame's number, nor {' or '.join(REST_CHOICES)}") from None
 
 
 def _seed(text: str) -> int:

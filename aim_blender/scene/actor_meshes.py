@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
@@ -19,8 +19,10 @@ import numpy as np
 
 from ..core.capture_checks import check_finite, check_shapes
 from ..core.errors import InputError
+from ..core.head_region import moving_vertices
 from ..core.topology import Topology
-from ..core.units import size_of, unit_of_head
+from ..core.units import Measured, doubt_about, measure, named_unit, possible_units, size_of, unit_note
+from ..core.useful_shapes import hiding_shapes
 from . import meshes
 from .naming import listed, natural_order
 from .vertex_groups import read_vertex_group
@@ -48,6 +50,7 @@ class ActorMeshes:
     names: N+1 with the neutral first. vertices: (N+1, V, 3) float32. topology: shared by all.
     frame: (4, 4) rigid, from the actor's space to the scene. bones: name -> (vertices (B, 3), triangles (T, 3)).
     jaw_points: (N+1, J, 3) points fixed to the lower jaw, where there are any. notes: sentences an artist should know.
+    measured: what tells the unit, where it was looked for.
     """
 
     names: list[str]
@@ -57,6 +60,7 @@ class ActorMeshes:
     bones: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     jaw_points: np.ndarray | None = None
+    measured: Measured | None = None
 
     def capture_arrays(self, millimetres_per_unit: float) -> dict[str, np.ndarray]:
         """What capture.npz holds: everything in millimetres."""
@@ -122,16 +126,24 @@ def _sources_from_shape_keys(item: bpy.types.Object) -> tuple[list[ShapeSource],
     shapes = [ShapeSource("neutral", item)]
     muted, empty = [], []
     base = meshes.read_key_positions(keys.reference_key)
+    names, points = ["neutral"], [base]
     for key in keys.key_blocks:
         if key == keys.reference_key:
             continue
         if key.mute:
             muted.append(key.name)
-        elif np.array_equal(_shape_key_alone(item, key.name), base):
+            continue
+        alone = _shape_key_alone(item, key.name)
+        if np.array_equal(alone, base):
             empty.append(key.name)
-        else:
-            shapes.append(ShapeSource(key.name, item, key.name))
-    notes = []
+            continue
+        names.append(key.name)
+        points.append(alone)
+    hiding = hiding_shapes(names, points)
+    if len(hiding) < len(names) - 1:
+        names = [name for name in names if name not in hiding]
+    shapes += [ShapeSource(name, item, name) for name in names[1:]]
+    notes = [f"left out {name}: it {what}" for name, what in hiding.items() if name not in names]
     if muted:
         notes.append(f"left out {listed(muted)}: muted")
     if empty:
@@ -221,7 +233,7 @@ def _placed_shapes(
         if not placed:
             placed.append(unmoved)
             size = size_of(unmoved)
-            scale = millimetres_per_unit or guess_millimetres_per_unit(size, 1000.0)[0]
+            scale = millimetres_per_unit or guess_millimetres_per_unit(Measured(None, size), 1000.0)[0]
             continue
         stands_aside = False
         if not from_key:
@@ -347,19 +359,41 @@ def read_at_rest(item: bpy.types.Object) -> ActorMeshes:
 # -- units -----------------------------------------------------------------------------------------------------------
 
 
-def guess_millimetres_per_unit(size: float, scene_millimetres: float) -> tuple[float, str]:
-    """How many millimetres a Blender unit is, for a head that measures `size` units along its longest side.
+def with_measure(found: ActorMeshes) -> ActorMeshes:
+    """The same with what tells the unit. It takes a second or two and does not touch Blender's data."""
+    return replace(found, measured=measured_of(found))
 
-    scene_millimetres: what the scene's units say. Returns the guess and a note, empty if the scene's units fit.
+
+def measured_of(found: ActorMeshes) -> Measured:
+    """What tells the unit of an actor's meshes."""
+    if found.measured is not None:
+        return found.measured
+    moving = moving_vertices(found.vertices, found.topology.in_faces())
+    return measure(found.vertices[0].astype(np.float64), found.topology.triangles(), moving)
+
+
+def guess_millimetres_per_unit(measured: Measured, scene_millimetres: float) -> tuple[float, str]:
+    """How many millimetres a Blender unit is, told by the face of the neutral.
+
+    scene_millimetres: what the scene's units say, which counts if it makes a head of it. Returns the guess and a note,
+    empty if the scene's units fit.
     """
-    found = unit_of_head(size, scene_millimetres)
-    if found is None:
-        return scene_millimetres, (
-            f"the neutral measures {size * scene_millimetres:.4g} mm in the scene's units, which is no head's size; "
-            "set Millimetres per Unit"
-        )
-    name, unit = found
-    return unit, f"the meshes seem to be in {name} (the neutral then measures {size * unit:.0f} mm)" if name else ""
+    possible = possible_units(measured)
+    if measured.fits(named_unit(scene_millimetres)):
+        return scene_millimetres, ""
+    if len(possible) == 1:
+        return possible[0].millimetres, unit_note(measured, possible[0], "the neutral")
+    guess = possible[0].millimetres if possible else scene_millimetres
+    return guess, f"{doubt_about(measured, 'the neutral')}; {guess:g} mm was taken, set Millimetres per Unit"
+
+
+def note_on_unit(measured: Measured, millimetres: float) -> str:
+    """A sentence if a unit that somebody set makes no head of the neutral, else nothing."""
+    unit = named_unit(millimetres)
+    if measured.fits(unit):
+        return ""
+    told = f"in {unit.name} {measured.what} measures {measured.length(unit)}, which is no head's size"
+    return f"{told}; look whether Millimetres per Unit is right"
 
 
 def scene_millimetres_per_unit(scene: bpy.types.Scene) -> float:

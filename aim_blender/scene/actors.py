@@ -13,18 +13,20 @@ import numpy as np
 
 from ..core.capture_checks import check_registered
 from ..core.errors import InputError
-from ..core.units import size_of
 from .actor_meshes import (
     ActorMeshes,
     ShapeSource,
     check_object,
     guess_millimetres_per_unit,
+    measured_of,
+    note_on_unit,
     read_at_rest,
     read_bone,
     read_jaw,
     read_meshes,
     read_unchecked,
     scene_millimetres_per_unit,
+    with_measure,
 )
 from .meshes import is_there
 from .naming import unique_name
@@ -41,9 +43,8 @@ def add_actor(
 
     Returns the actor and notes for the artist. Raises InputError before anything is recorded.
     """
-    return record_actor(
-        scene, name, sources, bones, read_meshes(sources, bones, millimetres_per_unit), millimetres_per_unit
-    )
+    found = with_measure(read_meshes(sources, bones, millimetres_per_unit))
+    return record_actor(scene, name, sources, bones, found, millimetres_per_unit)
 
 
 def record_actor(
@@ -54,7 +55,7 @@ def record_actor(
     found: ActorMeshes,
     millimetres_per_unit: float | None = None,
 ) -> tuple[Any, list[str]]:
-    """As add_actor, of meshes that were read and checked before."""
+    """As add_actor, of meshes that were read, checked and measured before."""
     actor, notes = _record(scene, name, sources[0].object, found, millimetres_per_unit)
     for source in sources[1:]:
         shape = actor.shapes.add()
@@ -73,7 +74,7 @@ def add_character(
 
     Returns the actor and notes for the artist. Raises InputError before anything is recorded.
     """
-    return _record(scene, name, item, read_at_rest(item), millimetres_per_unit)
+    return _record(scene, name, item, with_measure(read_at_rest(item)), millimetres_per_unit)
 
 
 def _record(
@@ -81,13 +82,14 @@ def _record(
 ) -> tuple[Any, list[str]]:
     """A new actor of the scene, still without shapes, which becomes the active one, and notes for the artist.
 
-    millimetres_per_unit: guessed by the size of what was found, if it is None.
+    millimetres_per_unit: guessed by the size of what was found, if it is None; else it is said if it makes no head.
     """
-    notes = list(found.notes)
+    note = ""
     if millimetres_per_unit is None:
-        from_scene = scene_millimetres_per_unit(scene)
-        millimetres_per_unit, note = guess_millimetres_per_unit(size_of(found.vertices[0]), from_scene)
-        notes += [note] if note else []
+        millimetres_per_unit, note = guess_millimetres_per_unit(measured_of(found), scene_millimetres_per_unit(scene))
+    elif found.measured is not None:
+        note = note_on_unit(found.measured, millimetres_per_unit)
+    notes = [*found.notes, *([note] if note else [])]
     state = scene.aim
     actor = state.actors.add()
     actor.identifier = uuid.uuid4().hex

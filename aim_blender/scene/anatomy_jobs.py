@@ -50,7 +50,8 @@ def prepare_anatomy(actor: Any) -> Preparation:
                 raise InputError(f"the {name.replace('_', ' ')} of {actor.name!r} were deleted; undo, or pick others")
             teeth[name] = actor_meshes.read_bone(item, to_frame, found.vertices[0])
     path = folders.new_job_folder(actor.name, "anatomy")
-    arguments: dict[str, Any] = {"neutral": str(path / "neutral.obj"), "out": str(path / "bones")}
+    neutral = str(path / "neutral.obj")
+    arguments: dict[str, Any] = {"neutral": neutral, "out": str(path / "bones"), "millimetres_per_unit": 1.0}
     if len(actor.landmarks):
         arguments["landmarks"] = str(path / "landmarks.json")
         _write_json(path / "landmarks.json", {each.name: each.vertex for each in actor.landmarks})

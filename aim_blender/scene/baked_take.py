@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.archives import open_archive
+from ..core.bake_arrays import read_bake
 from ..core.errors import UNREADABLE, InputError, reason
 from ..core.topology import Topology
 
@@ -43,8 +43,7 @@ class BakedTake:
     def load(cls, path: Path, millimetres_per_unit: float) -> BakedTake:
         """Read bake.npz. Raises InputError if it is missing, damaged, or its arrays do not go together."""
         try:
-            with open_archive(path) as archive:
-                data = {name: archive[name] for name in archive.files}
+            data = read_bake(path)
             neutral = data["neutral"].astype(np.float64) / millimetres_per_unit
             baked = cls(
                 Topology(data["corners"], data["sizes"], len(neutral)),
@@ -67,19 +66,6 @@ class BakedTake:
             raise InputError(
                 f"the baked take {path} is damaged ({reason(error)}); fit the performance again"
             ) from error
-        frames, keys, vertices = len(baked.frames), len(baked.key_names), len(neutral)
-        shapes = {
-            "keys": (baked.keys, (keys, vertices, 3)),
-            "key_weights": (baked.key_weights, (frames, keys)),
-            "skin_weight": (baked.skin_weight, (vertices,)),
-            "jaw": (baked.jaw, (frames, 4, 4)),
-            "head": (baked.head, (frames, 4, 4)),
-        }
-        for name, (array, shape) in shapes.items():
-            if array.shape != shape or not np.isfinite(array).all():
-                raise InputError(f"the baked take {path} is damaged: {name} has shape {array.shape}; fit it again")
-        if frames == 0:
-            raise InputError(f"the baked take {path} has no frames; fit the performance again")
         return baked
 
     @property

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..core.cameras import Camera, blender_camera, save_cameras
 from ..core.errors import UNREADABLE, InputError, reason
+from ..core.point_tables import read_point_table
 from ..jobs.folder import write_atomically
 from . import actors, meshes
 from .performances import FrameReader
@@ -102,19 +102,21 @@ def points_of_file(path: Path, camera: str) -> Seen:
     seen: Seen = {}
     try:
         if path.suffix.lower() == ".csv":
-            with open(path, newline="", encoding="utf-8-sig") as file:
-                for row in csv.DictReader(file):
-                    if (row.get("camera") or camera) == camera:
-                        place = float(row["x"]), float(row["y"]), float(row.get("confidence") or 1.0)
-                        seen.setdefault(int(row["frame"]), {})[row["name"]] = place
+            rows = read_point_table(path, 2)
+            for number, point, seen_by_camera, place, trust in zip(
+                rows.frame, rows.point, rows.camera, rows.places, rows.confidence, strict=True
+            ):
+                if (rows.cameras[seen_by_camera] or camera) == camera and np.isfinite(place).all():
+                    found = float(place[0]), float(place[1]), float(trust)
+                    seen.setdefault(int(number), {})[rows.names[point]] = found
         else:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(path.read_text(encoding="utf-8-sig"))
             for entry in data["frames"]:
                 if (entry.get("camera") or camera) != camera:
                     continue
                 trust = entry.get("confidence") or [1.0] * len(data["points"])
                 for name, place, share in zip(data["points"], entry["positions"], trust, strict=True):
-                    if place is not None:
+                    if place is not None and any(place):  # 0, 0 is no place either
                         x, y = place
                         seen.setdefault(int(entry["frame"]), {})[str(name)] = (float(x), float(y), float(share))
     except UNREADABLE as error:

@@ -18,7 +18,7 @@ import bpy
 import numpy as np
 
 from ..core.errors import UNREADABLE, InputError
-from ..core.fitting_settings import POINT_SUFFIXES, FittingSettings
+from ..core.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
 from ..core.topology import Topology
 from ..jobs.folder import JobFolder, write_atomically
 from ..jobs.tasks import ACTOR_SUFFIX, TAKE_SUFFIX
@@ -41,13 +41,15 @@ Preparation = Generator[tuple[str, float], None, JobFolder]
 @dataclass(frozen=True)
 class PerformanceSource:
     """What to fit: an object over frames (start, end, step); or the places of a collection's objects; or what the
-    scene's views show of points (images); or, if none of these is given, a folder of meshes or a file."""
+    scene's views show of points (images); or, if none of these is given, a folder of meshes or a file, with fps frames
+    a second, or as many as it says where this is 0."""
 
     item: bpy.types.Object | None
     start: int = 1
     end: int = 1
     step: int = 1
     folder: str = ""
+    fps: float = 0.0
     points: bpy.types.Collection | None = None
     images: bool = False
 
@@ -78,7 +80,7 @@ def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
         folders.write_arrays(path / "capture.npz", arrays)
         out = path / (folders.safe_name(actor_name) + ACTOR_SUFFIX)
         write_delivery(path, {"kind": "learn", "actor": identifier, "actor_file": out.name})
-        arguments = {"capture": str(path / "capture.npz"), "out": str(out), **choices}
+        arguments = {"capture": str(path / "capture.npz"), "out": str(out), "millimetres_per_unit": 1.0, **choices}
         return JobFolder.create(path, f"learn {actor_name}", [{"task": "learn", "arguments": arguments}])
 
     return (yield from meanwhile("writing the shapes", write))
@@ -98,7 +100,8 @@ def prepare_fitting(
     choices: what the task `fit` takes beyond actor, performance and out. beside: the result stands beside the
     performance and not on it. Raises InputError before anything is written, OSError.
     """
-    FittingSettings(**choices)  # which refuses what cannot be, before anything is read
+    # Which refuses what cannot be, before anything is read.
+    FittingSettings(**{name: value for name, value in choices.items() if name not in POINT_CHOICES})
     actor_file = learned_file(actor)
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     neutral = actors.neutral_of(actor)
@@ -113,7 +116,9 @@ def prepare_fitting(
             )
         frame = meshes.rigid_part(meshes.matrix_array(neutral.matrix_world))
         take_name = performance.stem if performance.is_file() else performance.name
-        given = {"performance": str(performance)}
+        given: dict[str, Any] = {"performance": str(performance)}
+        if source.fps:
+            given["performance_fps"] = round(source.fps, 4)  # 59.94, not its nearest float32
     else:
         take_name = reader.name
         try:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import bpy
 import numpy as np
@@ -17,6 +17,8 @@ from ..core.expression_names import pair_expressions
 from . import actors, folders, meshes, naming, versions
 from .baked_take import BakedTake
 
+BESIDE_SUFFIX = " take"  # of the copy of a driven shape key
+
 
 @dataclass(frozen=True)
 class Rig:
@@ -25,6 +27,8 @@ class Rig:
     pairs: {the take's expression: the mesh's shape key}. jaw_bone, head_bone: of the armature; empty keys none.
     jaw_location, head_location: whether these bones' locations are keyed beside their rotations.
     new_action: key copies of the present actions, which are kept, instead of these.
+    drivers: leave shape keys that are driven as they are, mute their drivers and key them, or key copies beside them,
+    whose shapes add up with what the drivers do.
     """
 
     mesh: bpy.types.Object | None
@@ -35,6 +39,7 @@ class Rig:
     jaw_location: bool = True
     head_location: bool = False
     new_action: bool = True
+    drivers: Literal["KEEP", "MUTE", "BESIDE"] = "KEEP"
 
 
 def load_bake(take: Any, actor: Any) -> BakedTake:
@@ -67,11 +72,20 @@ def bake_to_rig(baked: BakedTake, actor: Any, rig: Rig, title: str) -> str:
     """Key the rig at the take's frames. Returns what to tell the user.
 
     Keys outside of these frames stay, and so does every other curve. A bone turns about its own rest as the jaw or head
-    turns about its pivot, in the directions of the scene: actor and character face the same way there. Shape keys and
-    bones with drivers are left out and said. Raises InputError before anything is changed.
+    turns about its pivot, in the directions of the scene: actor and character face the same way there. Bones with
+    drivers, and such shape keys unless the rig says otherwise, are left out and said. Raises InputError before anything
+    is changed.
     """
-    curves, left_out = _key_curves(baked, rig)
-    curves += _bone_curves(baked, actor, rig)
+    chosen = _key_curves(baked, rig)
+    bones, driven_bones = _without_driven(_bone_curves(baked, actor, rig))
+    curves, left_out = chosen.curves + bones, chosen.told
+    if driven_bones:
+        left_out.append(f"{naming.listed(driven_bones)} kept the drivers of what they were not keyed in")
+    if not curves and chosen.kept:
+        raise InputError(
+            f"drivers move all {len(chosen.kept)} paired shape keys of {rig.mesh.name!r}, such as {chosen.kept[0]!r}, "
+            "so keys on them would do nothing; let Drivers mute them, or add keys beside them"
+        )
     if not curves:
         raise InputError("nothing is chosen to be keyed; pair an expression with a shape key, or choose a bone")
     for curve in curves:
@@ -83,14 +97,19 @@ def bake_to_rig(baked: BakedTake, actor: Any, rig: Rig, title: str) -> str:
             )
     writer = versions.RigWriter(title, rig.new_action)
     writer.check([(curve.datablock, curve.path, curve.index) for curve in curves])
+    for path in chosen.muted:
+        for driver in versions.drivers_of(rig.mesh.data.shape_keys, path):
+            driver.mute = True
+    for name, beside in chosen.copied.items():
+        _copy_key(rig.mesh, name, beside)
     for curve in curves:
         writer.write(curve.datablock, curve.path, curve.index, curve.group, baked.frames, curve.values)
     bpy.context.view_layer.update()
     names = [curve for curve in curves if curve.path.startswith("key_blocks")]
     told = f"keyed {len(names)} shape keys"
-    bones = list(dict.fromkeys(curve.group for curve in curves if curve.path.startswith("pose.bones")))
-    if bones:
-        told += f" and {naming.listed(bones)}"
+    turned = list(dict.fromkeys(curve.group for curve in bones))
+    if turned:
+        told += f" and {naming.listed(turned)}"
     told += f" on frames {int(baked.frames[0])} to {int(baked.frames[-1])}"
     correctives = len(baked.key_names) - baked.named_count
     if correctives:
@@ -121,29 +140,76 @@ def _keys_of(mesh: bpy.types.Object | None) -> dict[str, bpy.types.ShapeKey]:
     return dict(keys.key_blocks.items())
 
 
-def _key_curves(baked: BakedTake, rig: Rig) -> tuple[list[Curve], list[str]]:
-    """The curves of the paired shape keys, and what is to be said about those that are left out or cut off."""
+@dataclass(frozen=True)
+class ChosenKeys:
+    """curves: of the paired shape keys. told: what is to be said about those that are left out or cut off. kept: keys
+    that are left to their drivers. muted: paths whose drivers are to be muted. copied: {key: its copy to be}."""
+
+    curves: list[Curve] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    muted: list[str] = field(default_factory=list)
+    copied: dict[str, str] = field(default_factory=dict)
+
+
+def _key_curves(baked: BakedTake, rig: Rig) -> ChosenKeys:
+    """What is to be keyed of the mesh. Raises InputError if it cannot be as the rig says."""
+    chosen = ChosenKeys()
     if not rig.pairs:
-        return [], []
+        return chosen
     keys, names = _keys_of(rig.mesh), baked.key_names[: baked.named_count]
     pairs = pair_expressions(names, list(keys)[1:], rig.pairs)
     datablock = rig.mesh.data.shape_keys
-    curves, driven, cut = [], [], []
+    cut = []
     for name, target in pairs.items():
         key, values = keys[target], baked.key_weights[:, names.index(name)]
-        path = f'key_blocks["{bpy.utils.escape_identifier(target)}"].value'
+        path = _value_path(target)
         if versions.is_driven(datablock, path):
-            driven.append(target)
-            continue
+            if rig.drivers == "KEEP":
+                chosen.kept.append(target)
+                continue
+            if rig.drivers == "MUTE":
+                chosen.muted.append(path)
+            else:
+                chosen.copied[target] = target + BESIDE_SUFFIX
+                path = _value_path(chosen.copied[target])
         if values.max() > key.slider_max + 1e-6 or values.min() < key.slider_min - 1e-6:
             cut.append(target)
-        curves.append(Curve(datablock, path, 0, "Shapes", values))
-    told = [f"{naming.listed(driven)} kept their drivers"] if driven else []
+        chosen.curves.append(Curve(datablock, path, 0, "Shapes", values))
+    if chosen.copied and rig.mesh.data.override_library is not None:
+        raise InputError(
+            f"{rig.mesh.name!r} is a library override, to which no shape key can be added; mute the drivers, or make "
+            "it local"
+        )
+    if chosen.kept:
+        chosen.told.append(f"{naming.listed(chosen.kept)} kept their drivers")
+    if chosen.muted:
+        chosen.told.append(f"the drivers of {len(chosen.muted)} shape keys are muted now")
+    if chosen.copied:
+        copies = naming.listed(list(chosen.copied.values()))
+        chosen.told.append(f"{copies} add to what the drivers of {len(chosen.copied)} shape keys do")
     if cut:
-        told.append(
+        chosen.told.append(
             f"the sliders of {naming.listed(cut)} end before the performance does, so Blender cuts it off there"
         )
-    return curves, told
+    return chosen
+
+
+def _value_path(key: str) -> str:
+    return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
+
+
+def _copy_key(mesh: bpy.types.Object, name: str, copy: str) -> None:
+    """Give a mesh a copy of one of its shape keys, unless it has it from a bake before."""
+    keys = mesh.data.shape_keys.key_blocks
+    if copy in keys:
+        return
+    source, made = keys[name], versions.add_shape_key(mesh, copy)
+    places = np.empty(3 * len(source.data), dtype=np.float32)
+    source.data.foreach_get("co", places)
+    made.data.foreach_set("co", places)
+    made.relative_key, made.vertex_group = source.relative_key, source.vertex_group
+    made.slider_min, made.slider_max = source.slider_min, source.slider_max
 
 
 # -- bones ------------------------------------------------------------------------------------------------------------
@@ -181,6 +247,14 @@ def _bone_curves(baked: BakedTake, actor: Any, rig: Rig) -> list[Curve]:
             pivot = pivot + turn.T @ apart * scale
         curves += _curves_of(rig.armature, head, baked.head, pivot, turn, scale, rig.head_location)
     return curves
+
+
+def _without_driven(curves: list[Curve]) -> tuple[list[Curve], list[str]]:
+    """Curves of bones without those of properties that are driven, and the bones that these are of."""
+    driven = [curve for curve in curves if versions.is_driven(curve.datablock, curve.path)]
+    return [curve for curve in curves if not versions.is_driven(curve.datablock, curve.path)], list(
+        dict.fromkeys(curve.group for curve in driven)
+    )
 
 
 def _curves_of(

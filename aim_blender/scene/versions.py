@@ -168,8 +168,13 @@ class RigWriter:
 
 def is_driven(datablock: bpy.types.ID, path: str) -> bool:
     """Whether a property is driven, so that keys would do nothing."""
+    return any(not driver.mute for driver in drivers_of(datablock, path))
+
+
+def drivers_of(datablock: bpy.types.ID, path: str) -> list[bpy.types.FCurve]:
+    """The drivers of a property, muted ones too."""
     animation = datablock.animation_data
-    return animation is not None and any(driver.data_path == path for driver in animation.drivers)
+    return [] if animation is None else [driver for driver in animation.drivers if driver.data_path == path]
 
 
 def add_shape_key(item: bpy.types.Object, name: str) -> bpy.types.ShapeKey:

@@ -162,6 +162,29 @@ def test_given_unit_is_kept(scene):
     assert actor().millimetres_per_unit == 1.5
 
 
+def test_a_unit_that_makes_no_head_is_said(scene, capfd):
+    add_capture(units_per_millimetre=1.0)
+    bpy.ops.aim.actor_add(millimetres_per_unit=100)
+    assert actor().millimetres_per_unit == 100
+    said = capfd.readouterr().out
+    assert "no head's size" in said
+    assert "Millimetres per Unit" in said
+
+
+def test_keys_that_hide_the_head_are_left_out(scene, capfd):
+    item = add_capture()[0]
+    select([item])
+    item.shape_key_add(name="Basis")
+    for name, number in (("smile", 1), ("hide", 0)):
+        key = item.shape_key_add(name=name, from_mix=False)
+        vertices = face()[0]
+        moved = (vertices + expression(vertices, 1)) if number else vertices * 0.0
+        key.points.foreach_set("co", (moved * 0.001).astype(np.float32).ravel())
+    bpy.ops.aim.actor_add()
+    assert [shape.name for shape in actor().shapes] == ["smile"]
+    assert "hide: it draws the head together" in capfd.readouterr().out
+
+
 def test_names_stay_apart(scene):
     add_capture()
     for _ in range(3):

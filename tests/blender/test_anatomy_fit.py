@@ -66,7 +66,7 @@ def test_job_is_told_landmarks_depths_and_teeth(demo, saved):
     anatomy_jobs = headless.extension_module("aim_blender.scene.anatomy_jobs")
     meshes = headless.extension_module("aim_blender.core.meshes")
     plain = prepared(anatomy_jobs.prepare_anatomy(demo)).read_job()["steps"][0]["arguments"]
-    assert set(plain) == {"neutral", "out"}
+    assert set(plain) == {"neutral", "out", "millimetres_per_unit"}
     bpy.ops.aim.landmarks_suggest()
     bpy.ops.aim.landmark_pick(name="menton", vertex=12)
     bpy.ops.aim.depths_reset()

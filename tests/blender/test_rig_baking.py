@@ -260,3 +260,74 @@ def test_keys_within_the_frames_are_replaced_and_others_stay(scene, step):
         assert (point.type, point.interpolation) == (kind, interpolation)
         assert point.co.y == pytest.approx(value, abs=1e-5)
     assert all(point.handle_left_type == "VECTOR" for point in points if point.co.x in frames)
+
+
+@pytest.fixture
+def driven(scene, baked_take, frame):
+    """A character whose paired shape keys all are driven, and no bone is chosen."""
+    mesh, rig = character(baked_take, frame, (1, 0, 0))
+    mesh["control"] = 0.25
+    for name in OF.values():
+        driver = mesh.data.shape_keys.key_blocks[name].driver_add("value").driver
+        driver.type = "AVERAGE"
+        target = driver.variables.new().targets[0]
+        target.id, target.data_path = mesh, '["control"]'
+    choose(mesh, rig, jaw_bone="", head_bone="")
+    bpy.ops.aim.rig_pairs_find()
+    return mesh
+
+
+def test_drivers_are_said_to_be_the_reason(scene, driven):
+    with pytest.raises(RuntimeError, match="Drivers move all 4 paired shape keys of 'character'"):
+        bpy.ops.aim.bake_to_rig()
+    assert not curves(driven.data.shape_keys)
+
+
+def test_drivers_can_be_muted_or_added_to(scene, baked_take, driven):
+    keys = driven.data.shape_keys
+    number = int(baked_take["frames"][2])
+    weight = baked_take["key_weights"][2, EXPRESSIONS.index("jawOpen")]
+    scene.aim.rig.drivers = "BESIDE"
+    for _ in range(2):  # once more keys the copies that are there
+        bpy.ops.aim.bake_to_rig()
+        assert {path.split('"')[1] for path, _ in curves(keys)} == {f"{name} take" for name in OF.values()}
+        assert len(keys.key_blocks) == 1 + len(KEYS) + len(OF)
+    scene.frame_set(number)
+    assert keys.key_blocks["Jaw Drop"].value == pytest.approx(0.25)
+    assert keys.key_blocks["Jaw Drop take"].value == pytest.approx(weight, abs=1e-5)
+    for one, other in zip(keys.key_blocks["Jaw Drop"].data, keys.key_blocks["Jaw Drop take"].data, strict=True):
+        assert one.co == other.co
+    scene.aim.rig.drivers = "MUTE"
+    bpy.ops.aim.bake_to_rig()
+    assert all(driver.mute for driver in keys.animation_data.drivers)
+    scene.frame_set(number)
+    assert keys.key_blocks["Jaw Drop"].value == pytest.approx(weight, abs=1e-5)
+
+
+def test_a_driven_bone_is_left_out_and_the_others_are_keyed(scene, baked_take, frame):
+    mesh, rig = character(baked_take, frame, (1, 0, 0))
+    rig.pose.bones["mandibula"].driver_add("rotation_euler", 0)
+    choose(mesh, rig, jaw_location=False)
+    bpy.ops.aim.bake_to_rig()
+    assert {path.split('"')[1] for path, _ in curves(rig)} == {"neck"}
+
+
+def test_a_library_override_is_keyed_when_its_drivers_are_muted(scene, baked_take, driven, tmp_path):
+    library = str(tmp_path / "library.blend")
+    bpy.data.libraries.write(library, {driven})
+    with bpy.data.libraries.load(library, link=True) as (_, wanted):
+        wanted.objects = ["character"]
+    linked = wanted.objects[0]
+    scene.collection.objects.link(linked)
+    chosen = scene.aim.rig
+    chosen.mesh = linked
+    chosen.drivers = "MUTE"
+    with pytest.raises(RuntimeError, match="is linked from another file; make it local or override it first"):
+        bpy.ops.aim.bake_to_rig()
+    override = linked.override_hierarchy_create(scene, bpy.context.view_layer)
+    chosen.mesh, chosen.drivers = override, "BESIDE"
+    with pytest.raises(RuntimeError, match="is a library override, to which no shape key can be added"):
+        bpy.ops.aim.bake_to_rig()
+    chosen.drivers = "MUTE"
+    bpy.ops.aim.bake_to_rig()
+    assert len(curves(override.data.shape_keys)) == len(OF)

@@ -91,6 +91,10 @@ def test_files_of_meshes(target, tmp_path):
     bpy.context.scene.aim.performance_folder = str(tmp_path / "shot.npz")
     bpy.ops.aim.performance_fit()
     check_fit(target)
+    bpy.context.scene.aim.sources.performance_fps = 59.94
+    bpy.ops.aim.performance_fit()
+    with np.load(bpy.context.scene.aim.takes[-1].bake_path) as bake:
+        assert (bake["fps"], bake["frames"].tolist()) == (59.94, [*range(1, TAKE_FRAMES + 1)])
     bpy.context.scene.aim.performance_folder = str(tmp_path / "gone.npz")
     with pytest.raises(
         RuntimeError, match=r"There is no file or folder .*gone\.npz; pick a folder of meshes, or a file"

@@ -177,8 +177,8 @@ def test_an_actor_from_a_neutral(demo_learned, coarse):
     assert error.max() < 0.1 * moved.max()
     assert "not captured" in character.figures["transferred"]
     assert character.figures["size"] == pytest.approx(size, rel=1e-3)
-    assert millimetres_of(character.neutral / 10, demo_learned) == 10.0
-    assert millimetres_of(character.neutral, demo_learned) == 1.0
+    assert millimetres_of(character.neutral / 10, character.topology, demo_learned, "it") == 10.0
+    assert millimetres_of(character.neutral, character.topology, demo_learned, "it") == 1.0
 
 
 # -- files and what is refused ----------------------------------------------------------------------------------------

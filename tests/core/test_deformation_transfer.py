@@ -43,3 +43,18 @@ def test_triangles_turn_with_the_source(triangles):
     edges = np.linalg.norm(np.diff(found[triangles], axis=1) - np.diff(wanted[triangles], axis=1), axis=-1)
     moved = np.linalg.norm(np.diff(found[triangles], axis=1) - np.diff(target[triangles], axis=1), axis=-1)
     assert edges.mean() < 0.1 * moved.mean()
+
+
+def test_a_triangle_across_touching_lips_makes_no_spike(triangles):
+    """The source is cut along a row and its lips all but touch; the target is whole there, and its triangles large."""
+    target = grid()[0]
+    height = np.unique(np.round(target[:, 2], 6))
+    lower = target[:, 2] > height[len(height) // 2]
+    source = target.copy()
+    step = height[len(height) // 2 + 1] - height[len(height) // 2]
+    source[lower, 2] -= step - 0.02
+    frame = source + lower[:, None] * np.array([0.0, 3.0, 20.0])
+    movement = np.linalg.norm(frame - source, axis=1)
+    found = DeformationTransfer(source, target, triangles, movement).transfer(frame[None])[0]
+    moved = np.linalg.norm(found - target, axis=1)
+    assert moved.max() < 1.5 * movement.max() + 1.0

@@ -232,7 +232,7 @@ def test_a_camera_for_each_frame_fits_as_one_does(demo_learned, points, cameras,
         ("a.json", '{"points": ["a"], "frames": [{"frame": 1, "positions": []}]}', "0 positions for 1"),
         ("a.json", '{"points": ["a"], "frames": [{"frame": 1, "positions": [[1, 2, 3]]}]}', "not have two numbers"),
         ("a.json", '{"points": [], "frames": []}', "no frames or no points"),
-        ("a.csv", "frame,name,x\n1,a,0\n", "'y' is missing"),
+        ("a.csv", "frame,name,x\n1,a,0\n", "'frame, name, x', in which y is missing"),
         ("a.csv", "frame,name,x,y,confidence\n1,a,0,0,7\n", "confidence is not between 0 and 1"),
     ],
 )

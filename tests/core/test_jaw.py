@@ -10,16 +10,10 @@ from aim_blender.core.anatomy import Hinge
 from aim_blender.core.constraints import Constraints
 from aim_blender.core.demo_actor import jaw_motion
 from aim_blender.core.errors import InputError
-from aim_blender.core.jaw import (
-    compose_jaw,
-    decompose_jaw,
-    estimate_jaw,
-    hinge_of_motion,
-    jaw_of_points,
-    measured_jaw,
-    rest_jaw,
-)
+from aim_blender.core.jaw import compose_jaw, decompose_jaw, rest_jaw
+from aim_blender.core.jaw_estimate import estimate_jaw, measured_jaw
 from aim_blender.core.jaw_of_frame import JawOfFrame, JawOfPoints, PlausibleJaw
+from aim_blender.core.jaw_witnesses import hinge_of_motion, jaw_of_points
 from aim_blender.core.points import Binding
 from aim_blender.core.preparation import prepare
 from aim_blender.core.rigid import motion_columns

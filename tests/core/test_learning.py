@@ -336,6 +336,23 @@ def test_damaged_checkpoint_is_not_used(capture, uninterrupted, checkpoint, dama
     assert same(learn_actor(capture, SETTINGS, checkpoint_folder=checkpoint.parent), uninterrupted)
 
 
+def test_a_changed_byte_and_a_missing_key_are_noticed_and_said(capture, checkpoint):
+    from safetensors import safe_open
+
+    data, preparation = bytearray(checkpoint.read_bytes()), prepare(capture)
+    told: list[str] = []
+    data[-100] ^= 1
+    checkpoint.write_bytes(data)
+    assert not Learner(capture, SETTINGS, preparation).restore(checkpoint, told.append)
+    data[-100] ^= 1
+    checkpoint.write_bytes(data)
+    with safe_open(checkpoint, framework="np") as file:
+        metadata = {name: value for name, value in file.metadata().items() if name != "history"}
+    save_file(load_file(checkpoint), checkpoint, metadata)
+    assert not Learner(capture, SETTINGS, preparation).restore(checkpoint, told.append)
+    assert [f"the checkpoint {checkpoint} is damaged" in each and "starts anew" in each for each in told] == [True] * 2
+
+
 def test_there_need_be_no_checkpoint(capture, tmp_path):
     assert not restored(capture, SETTINGS, tmp_path / "learning.safetensors")
 

@@ -10,7 +10,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from aim_blender.core import archives, performances
+from aim_blender.core import archives, large_arrays
 from aim_blender.core.errors import InputError
 from aim_blender.core.meshes import write_mesh
 from aim_blender.core.performances import Performance, check_performance, read_performance, to_millimetres
@@ -100,7 +100,7 @@ def test_large_files_are_paged_and_hold_the_same(tmp_path, monkeypatch, kind, co
     if compressed and kind == "npz":
         np.savez_compressed(path, vertices=TRUTH)  # in double precision, so that it is converted too
     small = read_performance(path)
-    monkeypatch.setattr(performances, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(large_arrays, "IN_MEMORY_BYTES", 0)
     large = read_performance(path)
     assert isinstance(large.vertices, np.memmap)
     assert large.vertices.dtype == np.float32
@@ -193,7 +193,7 @@ def test_pickles_are_refused(tmp_path):
 def test_a_disk_without_room_for_a_large_performance_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(OSError, match=f"the disk of {tmp_path} has no room for 4194304.0 GiB"):
-        performances._room_for((2**40, 2**10, 1))
+        large_arrays.room_for((2**40, 2**10, 1))
 
 
 def test_what_is_made_to_fill_the_memory_is_refused(tmp_path, monkeypatch):

@@ -174,11 +174,17 @@ FRAME = '{"frame": 1, "positions": [[0, 0, 0]]}'
         ("a.json", f'{{"points": [{{"name": "a", "vertex": -7}}], "frames": [{FRAME}]}}', "vertex -7"),
         ("a.json", f'{{"points": [{{"name": "a"}}], "frames": [{FRAME}], "fps": NaN}}', "nan frames a second"),
         ("a.json", "[" * 100000, "nested too deep"),
-        ("a.csv", "frame,name,x,y\n1,a,0,0\n", "'z' is missing"),
+        (
+            "a.json",
+            '{"points": [{"name": "a"}], "frames": [{"frame": 1.5, "positions": [null]}]}',
+            "1.5 is not a whole",
+        ),
+        ("a.csv", "frame,name,x,y\n1,a,0,0\n", "'frame, name, x, y', in which z is missing"),
         ("a.csv", "frame,name,x,y,z\n99999999999,a,0,0,0\n", "beyond 1000000000"),
-        ("a.csv", "frame,name,x,y,z\n1,a,0,0,high\n", "could not convert"),
+        ("a.csv", "frame,name,x,y,z\n1,a,0,0,high\n", "line 2 'high' is not a number"),
         ("a.csv", "frame,name,x,y,z,confidence\n1,a,0,0,0,7\n", "confidence is not between 0 and 1"),
-        ("a.csv", "", "no frames or no points"),
+        ("a.csv", "", "it is empty; a header"),
+        ("a.csv", "frame,name,x,y,z\n", "no frames or no points"),
     ],
 )
 def test_damaged_files_are_refused_by_name(tmp_path, name, text, said):
@@ -204,7 +210,7 @@ def test_frames_with_too_few_points_are_filled_in(demo_learned, points):
     take = fit_points(demo_learned, dataclasses.replace(points, positions=few), PointFittingSettings(modes=6))
     assert take.figures["missing_frames"] == [3]
     assert take.figures["missing_points"] == 0
-    assert take.figures["notes"] == [f"1 of {len(few)} frames have too few points and were filled in: 3"]
+    assert take.figures["notes"][0] == f"1 of {len(few)} frames have too few points and were filled in: 3"
     between = (take.coefficients[1] + take.coefficients[3]) / 2
     np.testing.assert_allclose(take.coefficients[2], between, atol=1e-6)
     assert take.error_mm[2, 1] == max(take.error_mm[1, 1], take.error_mm[3, 1])

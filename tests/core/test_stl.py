@@ -59,7 +59,7 @@ def test_a_folder_is_a_performance(tmp_path):
     for number in range(3):
         write_stl(tmp_path / f"frame_{number}.stl", soup(vertices + np.array([0, number, 0]), topology))
     found = read_performance(tmp_path, topology)
-    assert found.frames.tolist() == [1, 2, 3]
+    assert found.frames.tolist() == [0, 1, 2]  # as the files are numbered
     assert found.topology is topology
     assert np.abs(found.vertices[2] - vertices - [0, 2, 0]).max() < 1e-4
     with pytest.raises(InputError, match="keep no vertex order"):

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far a fit is from what it was given, whether that was believed or not, and what of it was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+STEPS_OF_OCTAVE = 9  # bits: 512 bins from a distance to twice that, so a quantile is right within 0.2 %
+SHIFT = 23 - STEPS_OF_OCTAVE  # a positive float32's bits grow with it; those beyond this are dropped
+BINS = 1 << (31 - SHIFT)
+NAMED = 6  # points in a note
+TOLD = 1.2  # by how much the mean of all must exceed that of the points believed to be told beside it
+MOST = 0.5  # of the frames
+
+
+class DistanceSummary:
+    """Mean and quantiles of any number of distances, in the memory of a histogram."""
+
+    def __init__(self) -> None:
+        self.bins: Tensor | None = None  # (BINS,)
+        self.total, self.count = 0.0, 0
+
+    def add(self, distance: Tensor | np.ndarray) -> np.ndarray:
+        """Count distances (f, V) in mm, not a number where there was nothing. Returns mean and worst (f, 2) float32."""
+        distance = torch.as_tensor(distance).float()
+        given = ~distance.isnan()
+        known = torch.where(given, distance, 0.0)
+        counts = given.sum(1)
+        sums = known.double().sum(1)
+        self.total += float(sums.sum())
+        self.count += int(counts.sum())
+        bins = torch.bincount(distance[given].view(torch.int32) >> SHIFT, minlength=BINS)
+        self.bins = bins if self.bins is None else self.bins + bins
+        means = sums / counts.clamp(min=1)
+        return torch.stack([means.float(), known.amax(1)], dim=1).cpu().numpy()
+
+    @property
+    def mean(self) -> float:
+        return self.total / max(self.count, 1)
+
+    def quantile(self, share: float) -> float:
+        """The distance that this share of all is nearer than; 0 where there is none."""
+        if self.bins is None or self.count == 0:
+            return 0.0
+        below = np.cumsum(self.bins.cpu().numpy())
+        rank = share * (self.count - 1) + 0.5
+        found = min(int(np.searchsorted(below, rank)), BINS - 1)
+        before = below[found - 1] if found else 0
+        edges = (np.array([found, found + 1], dtype=np.int64) << SHIFT).astype(np.int32).view(np.float32)
+        return float(edges[0] + (edges[1] - edges[0]) * (rank - before) / (below[found] - before))
+
+
+class FitErrors:
+    """The errors of a fit to P points a frame, whoever is believed, and in how many frames each point was left out."""
+
+    def __init__(self, count: int) -> None:
+        self.all, self.believed = DistanceSummary(), DistanceSummary()
+        self.given, self.lost = np.zeros((2, count), dtype=np.int64)
+        self._lost_in: dict[int, np.ndarray] = {}
+
+    def add(self, rows: np.ndarray, distance: Tensor | np.ndarray, lost: Tensor | np.ndarray | None) -> np.ndarray:
+        """Mean and worst (f, 2) of distances (f, P) in mm of frames `rows` (f,), not a number where nothing was given.
+
+        lost: (f, P) bool where a point was left out, None if nowhere.
+        """
+        distance = torch.as_tensor(distance)
+        given = ~distance.isnan()
+        self.given += given.sum(0).cpu().numpy()
+        if lost is None:
+            self.believed.add(distance)
+        else:
+            lost = torch.as_tensor(lost, device=distance.device) & given
+            self.lost += lost.sum(0).cpu().numpy()
+            self._lost_in |= dict(zip(rows.tolist(), map(np.flatnonzero, lost.cpu().numpy()), strict=True))
+            self.believed.add(distance.masked_fill(lost, torch.nan))
+        return self.all.add(distance)
+
+    def lost_in(self, rows: np.ndarray) -> np.ndarray:
+        """(f, P) bool which points of frames (f,) were left out."""
+        found = np.zeros((len(rows), len(self.lost)), dtype=bool)
+        for index, row in enumerate(rows.tolist()):
+            found[index, self._lost_in.get(row, [])] = True
+        return found
+
+    @property
+    def lost_share(self) -> float:
+        """Of all that was given."""
+        return float(self.lost.sum() / max(self.given.sum(), 1))
+
+    def figures(self) -> dict[str, Any]:
+        """Over all that was given, and over what was believed of it."""
+        return {
+            "mean_mm": self.all.mean,
+            "p99_mm": self.all.quantile(0.99),
+            "outliers": int(self.lost.sum()),
+            "outlier_share": self.lost_share,
+            "believed_mean_mm": self.believed.mean,
+        }
+
+    def notes(self, name: Callable[[int], str], what: str, each_named: bool = True) -> list[str]:
+        """What an artist should know of what was left out.
+
+        name: of a point by its number. what: the points are called, in the plural. each_named: those that were left out
+        in few frames are named too.
+        """
+        shares = self.lost / self.given.clip(min=1)
+        order = np.argsort(-shares, kind="stable")
+        mostly, sometimes = order[shares[order] > MOST], order[(shares[order] > 0) & (shares[order] <= MOST)]
+
+        def listed(numbers: np.ndarray) -> str:
+            named = [f"{name(int(number))} ({100 * shares[number]:.0f} %)" for number in numbers[:NAMED]]
+            return ", ".join(named) + (", ..." if len(numbers) > NAMED else "")
+
+        notes = []
+        if len(mostly):
+            notes.append(f"{len(mostly)} of {len(shares)} {what} were left out in most frames: {listed(mostly)}")
+        if len(sometimes):
+            a_frame = self.lost[sometimes].sum() / self.given.max()
+            amount = f"{a_frame:.1f}" if a_frame >= 0.05 else "fewer than 0.1"
+            others = f"other {what}" if len(mostly) else what
+            named = f": {listed(sometimes)}" if each_named else ""
+            notes.append(f"{amount} {others} a frame lie far from what the face can do and were left out{named}")
+        if notes and self.all.mean > TOLD * self.believed.mean:
+            notes[-1] += f"; without them the error is {self.believed.mean:.2f} mm on the mean, not {self.all.mean:.2f}"
+        return notes

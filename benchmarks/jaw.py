@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jaw that is estimated before anything learns, against the truth, over many identities of make_capture.py.
+
+python benchmarks/jaw.py [--seeds 200] [--first 0] [--others]
+
+Each identity is prepared only, as learning prepares it; what is found is kept in the work folder, so that a run that
+was broken off goes on where it was. Ratios are found over true: the angle of jaw_open, that of jaw_left and jaw_right,
+and how far aside the lower incisors go in these two. --others adds the faces of other makes, which have no truth: what
+the jaw does in each of their shapes.
+"""
+
+import argparse
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from common import parser, print_table
+
+from aim_blender.core.anatomy_request import AnatomyRequest, fit_anatomy
+from aim_blender.core.captures import Bone, Capture
+from aim_blender.core.incisors import lower_incisors
+from aim_blender.core.jaw import decompose_jaw
+from aim_blender.core.preparation import Preparation, prepare
+from aim_blender.core.rigid import angle_degrees, apply_motion
+from aim_blender.core.topology import Topology
+
+MOVES = ("jaw_open", "jaw_open_stretch", "jaw_left", "jaw_right", "jaw_forward")
+ASIDE = ("jaw_left", "jaw_right")
+KEPT = "jaws.jsonl"
+
+
+def main() -> None:
+    found = parser(__doc__)
+    found.add_argument("--seeds", type=int, default=200, help="how many identities")
+    found.add_argument("--first", type=int, default=0)
+    found.add_argument("--others", action="store_true")
+    arguments = found.parse_args()
+    if arguments.others:
+        others(arguments)
+    wanted = range(arguments.first, arguments.first + arguments.seeds)
+    rows = [row for row in measured(arguments, wanted) if row["seed"] in wanted]
+    if rows:
+        summary(rows)
+
+
+def measured(arguments: argparse.Namespace, seeds: range) -> list[dict]:
+    """A row of figures for each seed, those of earlier runs first."""
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    path = arguments.work / KEPT
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    there = {row["seed"] for row in rows}
+    maker = make_capture(arguments.shared)
+    for seed in seeds:
+        if seed in there:
+            continue
+        rows.append(figures(maker, seed))
+        with path.open("a") as kept:
+            kept.write(json.dumps(rows[-1]) + "\n")
+        print(rows[-1], file=sys.stderr)
+    return rows
+
+
+def make_capture(shared: Path) -> ModuleType:
+    """make_capture.py as a module, which reads its data once for all actors."""
+    spec = importlib.util.spec_from_file_location("make_capture", shared / "tools" / "make_capture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["make_capture"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def figures(maker: ModuleType, seed: int) -> dict:
+    """What is found of one identity's jaw, beside the truth."""
+    actor = maker.Actor(seed)
+    weights = np.stack([actor.weights(spec) for _, spec in maker.CAPTURE_SESSION])
+    vertices = np.concatenate([actor.neutral[None], actor.pose(weights)])
+    names = ("neutral", *(name for name, _ in maker.CAPTURE_SESSION))
+    topology = Topology.from_padded(actor.faces, len(actor.neutral))
+    bones = {
+        "skull": Bone(actor.skull, actor.skull_faces),
+        "mandible": Bone(actor.mandible, actor.mandible_faces),
+    }
+    prepared = prepare(Capture(names, vertices, topology, bones), space="neutral")
+    hinge, mandible = prepared.hinge, bones["mandible"].vertices
+    assert hinge is not None
+    incisors = lower_incisors(mandible, hinge)
+    true = actor.jaw(weights)
+    found_degrees, true_degrees = angle_degrees(prepared.jaw.jaw), angle_degrees(true)
+    found_mm, true_mm = (apply_motion(incisors[None], motion)[:, 0] - incisors for motion in (prepared.jaw.jaw, true))
+    at = {name: names.index(name) - 1 for name in MOVES}
+    rests = np.array([name not in MOVES for name in names[1:]])
+    return {
+        "seed": seed,
+        "degrees": {name: [float(found_degrees[i]), float(true_degrees[i])] for name, i in at.items()},
+        "aside_mm": {name: [float(each[at[name]] @ hinge.axis) for each in (found_mm, true_mm)] for name in ASIDE},
+        "incisors_off_mm": {name: float(np.linalg.norm(found_mm[i] - true_mm[i])) for name, i in at.items()},
+        "rest_degrees": float(found_degrees[rests].max()),
+        "rest_mm": float(np.linalg.norm(found_mm[rests], axis=1).max()),
+        "skin_weight": float(np.abs(prepared.jaw.skin_weight - actor.skin_weight).mean()),
+        "hinge_mm": float(np.linalg.norm(np.cross(actor.hinge - hinge.centre, hinge.axis))),
+        "notes": list(prepared.notes),
+    }
+
+
+def summary(rows: list[dict]) -> None:
+    def pairs(group: str, names: tuple[str, ...]) -> np.ndarray:
+        return np.array([row[group][name] for row in rows for name in names])  # (n, 2) found, true
+
+    table: list[list[object]] = []
+    for what, group, names in (
+        ("jaw_open °", "degrees", ("jaw_open",)),
+        ("jaw_open_stretch °", "degrees", ("jaw_open_stretch",)),
+        ("jaw_left, jaw_right °", "degrees", ASIDE),
+        ("the same, incisors aside mm", "aside_mm", ASIDE),
+    ):
+        found, true = pairs(group, names).T
+        ratio = found / true
+        spread = *np.quantile(ratio, [0.025, 0.5, 0.975]).tolist(), float(ratio.min()), float(ratio.max())
+        table.append([what, float((found * true).sum() / (true * true).sum()), *spread])
+    columns = ["found over true", "slope", "2.5 %", "median", "97.5 %", "least", "most"]
+    print_table(f"The estimated jaw of {len(rows)} identities", columns, table)
+    off: list[list[object]] = []
+    for what, values in (
+        *((f"incisors off in {name} mm", [row["incisors_off_mm"][name] for row in rows]) for name in MOVES),
+        ("turn in jaw_forward °", [row["degrees"]["jaw_forward"][0] for row in rows]),
+        ("false jaw at rest °", [row["rest_degrees"] for row in rows]),
+        ("false jaw at rest, incisors mm", [row["rest_mm"] for row in rows]),
+        ("k mean error", [row["skin_weight"] for row in rows]),
+        ("true hinge from the axis mm", [row["hinge_mm"] for row in rows]),
+    ):
+        off.append([what, float(np.mean(values)), float(np.quantile(values, 0.975)), float(np.max(values))])
+    print_table("What it is off by", ["", "mean", "97.5 %", "worst"], off)
+    for row in rows:
+        for note in row["notes"]:
+            print(f"seed {row['seed']}: {note}")
+
+
+def others(arguments: argparse.Namespace) -> None:
+    """What the jaw does in the shapes of faces of other makes, with the template's bones."""
+    data = arguments.shared / "data"
+    with np.load(data / "makehuman_head.npz") as head, np.load(data / "arkit_mask.npz") as mask:
+        faces = {
+            "MakeHuman head": (head["names"], head["vertices_dm"] * 100.0, head["faces"]),
+            "ARKit mask": (mask["names"], mask["vertices_cm"] * 10.0, mask["faces"]),
+        }
+    rows: list[list[object]] = []
+    for face, (names, vertices, padded) in faces.items():
+        vertices = vertices.astype(np.float64)
+        topology = Topology.from_padded(padded, vertices.shape[1])
+        bones = fit_anatomy(AnatomyRequest(vertices[0], topology)).bones
+        prepared = prepare(Capture(tuple(map(str, names)), vertices, topology, bones), space="neutral")
+        rows += [[face, *row] for row in movements(tuple(map(str, names[1:])), prepared, bones["mandible"].vertices)]
+    columns = ["face", "shape", "opens °", "turns °", "incisors aside mm", "up mm", "forward mm"]
+    print_table("The jaw of faces without a truth, in the shapes that move it", columns, rows)
+
+
+def movements(names: tuple[str, ...], prepared: Preparation, mandible: np.ndarray) -> list[list[object]]:
+    hinge, jaw = prepared.hinge, prepared.jaw.jaw
+    assert hinge is not None
+    incisors = lower_incisors(mandible, hinge)
+    travel = apply_motion(incisors[None], jaw)[:, 0] - incisors
+    opened = np.rad2deg(decompose_jaw(jaw, hinge)[:, :3] @ hinge.axis)
+    axes = (hinge.axis, hinge.up, hinge.forward)
+    return [
+        [name, float(opened[i]), float(angle_degrees(jaw)[i]), *(float(travel[i] @ axis) for axis in axes)]
+        for i, name in enumerate(names)
+        if np.linalg.norm(travel[i]) > 0.1
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables of points as programs write them: all that mean the same are read alike, and what is missing is missing."""
+
+import numpy as np
+import pytest
+
+from aim_blender.core.errors import InputError
+from aim_blender.core.image_points import read_image_points
+from aim_blender.core.points import read_points
+
+PLACES = np.random.default_rng(0).normal(0, 40, (4, 3, 3)).round(2)  # (F, P, 3)
+PLACES[1, 2] = np.nan
+NAMES = ("nose", "chin", "cheek")
+HIDDEN = {"zeros": ["0", "0.0", "0"], "na": ["NA"] * 3, "empty": [""] * 3, "nan": ["NaN", "nan", "-"]}
+
+
+def cells_of(position, hidden, comma=False):
+    cells = HIDDEN[hidden] if np.isnan(position).any() else [f"{value:.2f}" for value in position]
+    return [cell.replace(".", ",") for cell in cells] if comma else cells
+
+
+def long(header, separator=",", hidden="zeros", comma=False, end="\n"):
+    rows = [header]
+    for frame, positions in enumerate(PLACES, 101):
+        for number, (name, position) in enumerate(zip(NAMES, positions, strict=True)):
+            rows.append([str(frame), name, *cells_of(position, hidden, comma), str(10 * number)][: len(header)])
+    return end.join(separator.join(row) for row in rows)
+
+
+def wide(header, separator=",", before=()):
+    rows = [*before, header]
+    for frame, positions in enumerate(PLACES, 101):
+        rows.append([str(frame), *(cell for position in positions for cell in cells_of(position, "empty"))])
+    return "\n".join(separator.join(row) for row in rows) + "\n"
+
+
+PLAIN = ["frame", "name", "x", "y", "z", "vertex"]
+TABLES = {
+    "plain": long(PLAIN),
+    "na": long(PLAIN, hidden="na"),
+    "nan": long(PLAIN, hidden="nan"),
+    "semicolons": "\ufeff" + long([word.capitalize() for word in PLAIN], "; ", "empty", end="\r\n"),
+    "decimal commas": long(PLAIN, ";", "na", comma=True),
+    "tabs": long(["FRAME", "Label", "Pos X", "Pos Y", "Pos Z"], "\t", "empty"),
+    "blanks": long(["Frame", "marker", "tx", "ty", "tz"], "  "),
+    "spelled": long(["Frame Number", "Marker Name", "X (mm)", "Y (mm)", "Z (mm)", "Vertex ID"]),
+    "title above": "Recorded by somebody\n\n" + long(PLAIN),
+    "units below": long(PLAIN).replace("vertex\n", "vertex\n,,mm,mm,mm,\n"),
+    "wide": wide(["Frame", *(f"{name}_{axis}" for name in NAMES for axis in "xyz")]),
+    "wide with capitals": wide(["Frame", *(f"{name}.{axis} [mm]" for name in NAMES for axis in "XYZ")], ";"),
+    "wide without a separator": wide(["Frame", *(f"{name}{axis}" for name in NAMES for axis in "XYZ")]),
+    "names above": wide(["Frame", *"XYZXYZXYZ"], before=[["Take", "1"], ["", *",,,".join(NAMES).split(","), "", ""]]),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_that_mean_the_same_are_read_alike(tmp_path, kind):
+    (tmp_path / "markers.csv").write_bytes(TABLES[kind].encode("utf-8"))
+    found = read_points(tmp_path / "markers.csv")
+    assert found.names == NAMES
+    assert found.frames.tolist() == [101, 102, 103, 104]
+    np.testing.assert_array_equal(found.positions, PLACES)
+    bound = "Vertex" in TABLES[kind] or "vertex" in TABLES[kind]
+    assert found.vertices.tolist() == ([0, 10, 20] if bound else [-1, -1, -1])
+
+
+def test_utf16_and_names_of_a_spreadsheet_are_read(tmp_path):
+    for encoding in ("utf-16", "cp1252"):
+        (tmp_path / "markers.csv").write_bytes(TABLES["plain"].replace("nose", "Näschen").encode(encoding))
+        assert read_points(tmp_path / "markers.csv").names[0] == "Näschen"
+
+
+def test_a_unit_in_the_header_is_believed_and_said(tmp_path):
+    (tmp_path / "markers.csv").write_text(long(["frame", "name", "x (cm)", "y (cm)", "z (cm)"]))
+    found = read_points(tmp_path / "markers.csv")
+    np.testing.assert_allclose(found.positions, PLACES * 10)
+    assert "10 times as large" in found.notes[0]
+
+
+def test_times_number_the_frames(tmp_path):
+    def table(header, rate, first=0.0):
+        rows = [f"{first + frame / rate:.6f},nose,1,2,{frame + 1}" for frame in range(90)]
+        return "\n".join([header, *rows])
+
+    (tmp_path / "a.csv").write_text(table("Time (Seconds),name,x,y,z", 60))
+    found = read_points(tmp_path / "a.csv")
+    assert found.frames.tolist() == [*range(1, 91)]
+    assert found.fps == pytest.approx(60.0, rel=1e-4)
+    assert "times and no frames" in found.notes[0]
+    (tmp_path / "a.csv").write_text(table("time,name,x,y,z", 60, first=2.0))
+    assert read_points(tmp_path / "a.csv").frames.tolist() == [*range(120, 210)]
+    assert read_points(tmp_path / "a.csv", fps=120.0).frames[1] == 242
+    with pytest.raises(InputError, match="closer than frames at 24 a second"):
+        read_points(tmp_path / "a.csv", fps=24.0)
+    (tmp_path / "a.csv").write_text("frame,time,name,x,y,z\n10,0.1,a,1,2,3\n40,0.6,a,1,2,3\n")
+    found = read_points(tmp_path / "a.csv")
+    assert (found.frames.tolist(), found.fps, found.notes) == ([10, 40], pytest.approx(60.0), ())
+
+
+def test_image_points_of_zeros_and_empty_cells_are_not_seen(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "Frame;Cam;Landmark;X (px);Y (px)\n1;left;a;3,5;4\n1;left;b;0;0\n2;left;b;;\n2;left;a;1;2\n"
+    )
+    found = read_image_points(tmp_path / "a.csv")
+    assert found.cameras == ("left",)
+    np.testing.assert_array_equal(found.positions, [[[3.5, 4], [np.nan] * 2], [[1, 2], [np.nan] * 2]])
+    np.testing.assert_array_equal(found.confidence, [[1, 0], [1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Bild,Punkt,x,y,z\n1,a,1,2,3\n", "its header is 'Bild, Punkt, x, y, z', in which frame and name is missing"),
+        ("frame,x,y,z\n1,1,2,3\n", "'frame, x, y, z', in which name is missing"),
+        ("frame,name,x,X,y,z\n1,a,1,2,3,4\n", "two columns for x, 'x' and 'X'"),
+        ("frame,name,x,y,z\n1,a,1,5,2,5,3,5\n", "has 8 cells, but the header names 5 columns"),
+        ("frame,name,x,y,z\n1,a,1,2,3\n1,a,1,2,4\n", "frame 1 has 'a' twice"),
+        ("frame,name,x,y,z\n1.5,a,1,2,3\n", "in line 2 the frame is '1.5'"),
+        ("frame,name,x,y,z\n1,,1,2,3\n", "in line 2 a point has no name"),
+        ("frame,name,x,y,z\n1,a,1e308,2,3\n", "a point lies at 1e+308"),
+        ("frame,name,x,y,z,vertex\n1,a,1,2,3,4\n2,a,1,2,3,5\n", "'a' is on vertex 5, and on 4"),
+        ("frame,name,x,y,z,vertex\n1,a,1,2,3,1.5\n", "'a' is on vertex 1.5"),
+        ("time,name,x,y,z\n33,a,1,2,3\n66,a,1,2,3\n", "its times are 33 apart; they must be seconds"),
+        ("frame,name,x,y,z\n1,a,1,2,3\0\n", "zero bytes"),
+    ],
+)
+def test_what_is_not_understood_is_said(tmp_path, text, said):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_points(tmp_path / "a.csv")
+    assert said in str(caught.value)
+    assert str(tmp_path / "a.csv") in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [read_points, read_image_points])
+def test_a_name_for_each_frame_is_refused_before_it_fills_the_memory(tmp_path, read):
+    rows = "\n".join(f"{number},p{number},1,2,3" for number in range(30000))
+    (tmp_path / "a.csv").write_text(f"frame,name,x,y,z\n{rows}\n")
+    with pytest.raises(InputError, match="name 30000 frames and 30000 points"):
+        read(tmp_path / "a.csv")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys that show no expression of their own are named and left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from bodies import with_body
+
+from aim_blender.core.captures import read_capture
+from aim_blender.core.demo_actor import DemoActor
+from aim_blender.core.useful_shapes import hiding_shapes, useful_shapes
+
+
+def test_copies_halves_empties_and_hiding_keys_are_left_out(demo: DemoActor, tmp_path: Path) -> None:
+    neutral, first, second = demo.shapes[:3]
+    keys = {
+        "neutral": neutral,
+        "half": neutral + 0.5 * (first - neutral),
+        "open": first,
+        "again": first.copy(),
+        "stretch": second,
+        "nothing": neutral.copy(),
+        "collapse": neutral * 0.0,
+        "sink": neutral - [0, 0, 500],
+        "flat": neutral * [1, 0, 1],
+    }
+    arrays = {"vertices": np.stack([*keys.values()]), "names": np.array([*keys])}
+    path = tmp_path / "capture.npz"
+    np.savez(path, **arrays, corners=demo.topology.corners, sizes=demo.topology.sizes)
+    capture = read_capture(path)
+    assert capture.names == ("neutral", "open", "stretch")
+    assert np.abs(capture.vertices - demo.shapes[:3]).max() < 1e-9
+    said = "; ".join(capture.notes)
+    for phrase in ("collapse draws the head together", "sink moves the head away", "flat flattens the head"):
+        assert phrase in said
+    for phrase in ("again (of open)", "half (0.5 of open)", "nothing"):
+        assert phrase in said
+
+
+def test_the_head_of_a_body_may_be_hidden(demo: DemoActor) -> None:
+    shapes, _ = with_body(demo.shapes[:2], demo.topology)
+    hidden = shapes[0].copy()
+    hidden[: len(demo.neutral)] = hidden[: len(demo.neutral)].mean(0) - [0, 0, 900]
+    assert list(hiding_shapes(["neutral", "open", "hide"], [*shapes, hidden])) == ["hide"]
+
+
+def test_what_is_learned_is_kept(demo: DemoActor) -> None:
+    """Of the demo's twenty shapes, mirrored pairs among them, none is left out."""
+    assert useful_shapes(demo.names, demo.shapes) == (list(range(len(demo.names))), [])
+
+
+def test_opposite_shapes_are_two(demo: DemoActor) -> None:
+    there = demo.shapes[1] - demo.neutral
+    shapes = np.stack([demo.neutral, demo.neutral + there, demo.neutral - there])
+    assert useful_shapes(["neutral", "up", "down"], shapes)[0] == [0, 1, 2]
