@@ -92,9 +92,7 @@ def check_retargeted(source: Actor, performed: Take, target: Actor, take: Take) 
     told = _told_of_tears(target, take, search, spots, of_fit=False)
     told += _check_motion(source, performed, target, take, np.concatenate(moved), np.concatenate(places))
     told += check_carried_jaw(source, performed, target, take)
-    if (
-        OWN_JAW[0] < take.settings.get("jaw_strength", 1.0) < OWN_JAW[1]
-    ):  # else somebody wants the jaw to leave the face
+    if OWN_JAW[0] < take.settings.get("jaw_strength", 1.0) < OWN_JAW[1]:  # else it is meant to leave the face
         told += check_frames(target, take, motion_of_take(target, spots, take))
     return told + _check_weights(target, take, spots, "lower the strength, or leave out the pair that asks for it")
 
@@ -118,11 +116,12 @@ def _told_of_tears(actor: Actor, take: Take, search: TearSearch, spots: FaceSpot
     pair = next((f"{one} -> {other}" for one, other in _pairs(take) if most in other.split(JOINED)), None)
     shown = f"the pair {pair}" if pair else f"{most!r}"
     to_do = "give more or better points there" if of_fit else "lower the strength"
+    if pair and take.settings.get("strength", 1.0) <= 1.0:
+        to_do = f"leave that pair out or {to_do}"
     return [
         f"the {'fit' if of_fit else 'retargeted face'} is torn in {len(tears.frames)} of {len(take.frames)} frames: "
         f"at the {_place(actor, spots, np.unique(tears.ends))} edges are {tears.factor:.1f} times as long as in any of "
-        f"its own shapes, mostly by {shown}; look at frame {take.frames[tears.worst]}, and "
-        f"{'leave that pair out or ' if pair else ''}{to_do}"
+        f"its own shapes, mostly by {shown}; look at frame {take.frames[tears.worst]}, and {to_do}"
     ]
 
 
@@ -226,7 +225,7 @@ def _shown_at_most(
 
 def _jaw_moves(actor: Actor, jaw: np.ndarray) -> np.ndarray:
     """(F,) mm by which jaws (F, 4, 4) move the skin that follows them most."""
-    chin = actor.skin_weight[:, 0].argmax()[None]
+    chin = np.array([actor.skin_weight[:, 0].argmax()])
     moved = skin(actor.neutral[chin], jaw, actor.skin_weight[chin]) - actor.neutral[chin]
     return np.linalg.norm(moved[:, 0], axis=-1)
 
@@ -238,7 +237,7 @@ def _check_residual(actor: Actor, spots: FaceSpots | None) -> list[str]:
     """Whether the networks miss a part of the face by far more than the rest of it."""
     missed = np.concatenate([actor.neutral_residual[:, None], actor.expression_residual], axis=1)  # (V, N+1, 3)
     distance = np.linalg.norm(missed, axis=-1).astype(np.float64)
-    mean, usual = float(actor.figures.get("implicit_mean_mm", distance.mean())), float(np.median(distance))
+    mean, usual = float(distance.mean()), float(np.median(distance))
     edges = actor.topology.edges()
     count = len(distance)
     ones = np.ones(2 * len(edges))
@@ -252,6 +251,7 @@ def _check_residual(actor: Actor, spots: FaceSpots | None) -> list[str]:
     name = ("neutral", *actor.names)[shape]
     worst, place = float(patches[vertex, shape]), _place(actor, spots, np.array([vertex]))
     if mean > HARDLY_LEARNED_MM:
+        mean = actor.figures.get("implicit_mean_mm", mean)  # which is what is shown beside
         return [
             f"little was learned: the networks miss the shapes by {mean:.1f} mm on the mean, and by {worst:.1f} at the "
             f"{place} in {name!r}; learn with more iterations"

@@ -399,12 +399,11 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
     report({"message": "Checking the actor"})
     keep_spots(actor)
-    _note(actor.figures, check_transferred(source, actor))
+    notes = [*(correspondence.notes() if correspondence else []), *actor.settings["notes"]]
+    _note(actor.figures, [*notes, *check_transferred(source, actor)])
     report({"message": "Writing the actor"})
     save_actor(actor, out)
-    notes = [*(correspondence.notes() if correspondence else []), *actor.settings["notes"]]
-    told: Figures = {"notes": notes} if notes else {}
-    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor), **told}
+    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor)}
 
 
 def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:

@@ -139,7 +139,7 @@ def test_kept_spots_that_do_not_belong_are_not_believed(actor, damage):
 
 
 def test_a_mesh_without_a_face_is_checked_too(tiny):
-    actor, _ = tiny
+    actor = dataclasses.replace(tiny[0], settings={})
     keep_spots(actor)
     assert spots_of(actor) is None
     (said,) = check_learned(actor)
