@@ -60,7 +60,7 @@ class ClosedForm:
         cost = len(expressions) * prior.double()
         self.prior = cost.repeat_interleave(expressions.shape[1])  # (M N,), unknowns ordered mode by mode
         self.trust = trust
-        self.factor = torch.linalg.cholesky(self.normal_matrix()) if factor is None else factor
+        self.factor = positive_factor(self.normal_matrix()) if factor is None else factor
         self.inverse: Tensor | None = None
         self.bounds = None if bounds is None else WeightBounds(self, *bounds)
 
@@ -154,7 +154,7 @@ class WeightBounds:
             matrix[:, name, :, name] += gram
         matrix = matrix.view(len(form.prior), -1)
         matrix.diagonal().add_(form.prior)
-        self.inverse = torch.cholesky_inverse(torch.linalg.cholesky(matrix)).to(form.modes.dtype)
+        self.inverse = torch.cholesky_inverse(positive_factor(matrix)).to(form.modes.dtype)
 
     def kept(self, found: Tensor, right: Tensor, trust: Tensor | None) -> Tensor:
         """Coefficients (F, M, N) within the bounds, from what is found without them.
@@ -187,6 +187,20 @@ class WeightBounds:
     def _beyond(self, weights: Tensor) -> Tensor:
         """(F,) by how much the worst weight of each frame leaves the bounds."""
         return (weights - weights.clamp(self.least, self.most)).abs().amax((0, 2))
+
+
+def positive_factor(matrix: Tensor) -> Tensor:
+    """The Cholesky factor of a matrix (U, U) that is positive definite but for what float32 rounded off its sums.
+
+    Shapes that move metres round off more than the ridge holds: then as little as is needed is added to the diagonal.
+    """
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    more = 1e-7 * float(matrix.diagonal().mean())
+    while int(failed):
+        matrix = matrix + more * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+        more *= 10.0
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+    return factor
 
 
 def agreement_matrix(modes: Tensor, expressions: Tensor) -> Tensor:

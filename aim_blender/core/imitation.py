@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from .actor import Actor
 from .carrying import SAME_PLACE_DEGREES
-from .closed_form import agreement_matrix, prior_of_modes, seen_by_modes, weights_at
+from .closed_form import agreement_matrix, positive_factor, prior_of_modes, seen_by_modes, weights_at
 from .jaw_range import JawRange
 from .meaning import Meaning
 from .registration import similarity
@@ -271,7 +271,7 @@ class _Mixing:
             jacobian = torch.as_tensor(share * importance[:, None] * np.stack(slopes).reshape(len(slopes), -1))
             matrix = matrix + jacobian.T @ jacobian
             right = right + jacobian.T @ torch.as_tensor(share * importance * unmeant)
-        solution = torch.cholesky_solve(right[:, None], torch.linalg.cholesky(matrix))
+        solution = torch.cholesky_solve(right[:, None], positive_factor(matrix))
         return weights_at(self.modes, solution.view(1, count, names).float())[:, 0].numpy()
 
     def smoothed(self, values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .actor import Actor, skin
-from .closed_form import agreement_matrix, expression_offsets, seen_by_modes
+from .closed_form import agreement_matrix, expression_offsets, positive_factor, seen_by_modes
 from .takes import Take
 
 
@@ -31,7 +31,7 @@ class WholeWeights:
         diagonal = matrix.view(count * names, -1).diagonal()
         # The blocks, summed in float32, stay positive definite; and what neither actor shows stays small.
         diagonal.add_(5e-5 * float(diagonal.mean()) + 1e-9)
-        self.factor = torch.linalg.cholesky(matrix.view(count * names, -1))
+        self.factor = positive_factor(matrix.view(count * names, -1))
         self.inverse: Tensor | None = None
         self.rest: Tensor | None = None
         importance = self.fields.square().sum(-1)
@@ -47,7 +47,7 @@ class WholeWeights:
         self.overall = torch.cholesky_solve(means.view(count * names, names), self.factor)  # (M N, N)
         for i in range(names):
             matrix[:, i, :, i] += rest[i]
-        self.factor = torch.linalg.cholesky(matrix.view(count * names, -1))
+        self.factor = positive_factor(matrix.view(count * names, -1))
 
     def of(self, part: slice) -> Tensor:
         """The coefficients (f, M, N) float32 in a part of the take."""

@@ -6,9 +6,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from test_retargeting import actor_of, demo, source, target  # noqa: F401
 
 from aim_blender.core.actor import Actor
+from aim_blender.core.closed_form import positive_factor
 from aim_blender.core.errors import InputError
 from aim_blender.core.expression_names import chosen_partners
 from aim_blender.core.files import save_actor
@@ -175,3 +177,12 @@ def test_the_task_writes_pairs_that_a_retarget_takes(source, parted, tmp_path): 
     assert {"s0", "s1"} <= set(written["smile"].split(" + "))
     again = TASKS["pair"]({**arguments, "pairs": str(tmp_path / "pairs.json")}, lambda _: None, None)
     assert next(row for row in again["shapes"] if row["name"] == "smile")["by"] == "name"
+
+
+def test_what_rounding_takes_off_a_matrix_is_made_up_for():
+    rows = torch.randn(40, 60, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    matrix = rows.T @ rows  # of rank 40
+    matrix.diagonal().sub_(1e-6)
+    factor = positive_factor(matrix)
+    assert float((factor @ factor.T - matrix).abs().max()) < 1e-3
+    assert bool((factor.diagonal() > 0).all())
