@@ -246,7 +246,8 @@ def _fully(weight: np.ndarray, share: np.ndarray) -> float:
 def _quantile(values: np.ndarray, share: np.ndarray, quantile: float) -> float:
     """The value below which lies a quantile of the values (P,), each counted by its share (P,) of 1."""
     order = np.argsort(values)
-    return float(values[order][min(np.searchsorted(np.cumsum(share[order]), quantile), len(values) - 1)])
+    at = int(np.searchsorted(np.cumsum(share[order]), quantile))
+    return float(values[order][min(at, len(values) - 1)])
 
 
 def _smooth_step(value: np.ndarray) -> np.ndarray:
