@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .archives import open_archive
-from .capture_checks import check_shapes
+from .capture_checks import check_finite, check_shapes
 from .errors import UNREADABLE, InputError, reason
 from .head_region import moving_vertices
 from .meshes import list_mesh_files, read_mesh
@@ -105,7 +105,9 @@ def _useful(capture: Capture) -> Capture:
 def _check_but_hidden(
     names: Sequence[str], vertices: Sequence[np.ndarray] | np.ndarray, topologies: Sequence[Topology]
 ) -> None:
-    """check_shapes of all shapes but those that hide the head, which are left out."""
+    """check_shapes of all shapes but those that hide the head, which are left out. None may lack a number."""
+    for name, points in zip(names, vertices, strict=False):
+        check_finite(name, np.asarray(points))
     hidden = hiding_shapes(names, vertices)
     kept = [index for index, name in enumerate(names) if name not in hidden]
     if len(kept) < 2:

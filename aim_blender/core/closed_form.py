@@ -194,13 +194,17 @@ def positive_factor(matrix: Tensor) -> Tensor:
 
     Shapes that move metres round off more than the ridge holds: then as little as is needed is added to the diagonal.
     """
-    factor, failed = torch.linalg.cholesky_ex(matrix)
-    more = 1e-7 * float(matrix.diagonal().mean())
-    while int(failed):
-        matrix = matrix + more * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    more = 1e-7
+    while True:
+        try:
+            return torch.linalg.cholesky(matrix)
+        except torch.linalg.LinAlgError:
+            if not bool(matrix.isfinite().all()) or more > 1.0:
+                raise
+        matrix = matrix + more * matrix.diagonal().mean() * torch.eye(
+            len(matrix), dtype=matrix.dtype, device=matrix.device
+        )
         more *= 10.0
-        factor, failed = torch.linalg.cholesky_ex(matrix)
-    return factor
 
 
 def agreement_matrix(modes: Tensor, expressions: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ SHOWN_PART = 0.1  # of a full weight, from which a shape is named as a part of a
 LOCAL_MODES, LOCAL_POINTS = 60, 4000  # smooth functions in which a mixture changes, points that determine it
 LEAST, MOST = -1.0, 1.5  # of a weight in a mixture; what the face shows in the end, retargeting bounds once more
 LEAST_PART = 0.1  # of a full weight; a mixture does without shapes of which it would take less
-ALIKE, LEAST_PAIRS = 0.7, 3  # agreement from which pairs, and how many, tell how strongly a face moves
+ALIKE, LEAST_PAIRS = 0.7, 2  # agreement from which pairs, and how many with the jaw, tell how strongly a face moves
 SPARING = 0.04  # cosine by which a shape must agree with what is left, to be taken into a mixture
 UNLIKE = (0.3, 0.5)  # agreement up to which a mixture shows something else, and from which it is shown whole
 SPARING_OF_LESS = 0.2  # likewise for less than nothing of a shape
@@ -120,7 +120,7 @@ def imitate(
     trust = np.ones(len(target.neutral)) if trust is None else np.asarray(trust, np.float64)
     meaning = meaning or Meaning((), np.zeros(0), np.zeros((len(source.names), 0)))
     mixing = _Mixing(own, usable, trust, modes, meaning)
-    strength = _strength(source, target, partners, wanted, own, trust)
+    strength = _strength(source, target, partners, wanted, own, trust, jaw)
     wanted = strength * wanted
     bone = np.zeros_like(wanted) if jaw is None else jaw.motion
     alike = bone if jaw is None else strength / jaw.ratio * bone  # what it would do as strongly as wanted
@@ -148,10 +148,11 @@ def _strength(
     wanted: np.ndarray,
     own: np.ndarray,
     trust: np.ndarray,
+    jaw: JawRange | None,
 ) -> float:
     """By how much more than the source's shapes, wanted (N, V, 3), the target's of their names move: what a face does
     of those without a partner is in its own range, too. 1 where too few pairs tell."""
-    sizes = []
+    sizes = [np.log(jaw.ratio)] if jaw is not None and jaw.known else []
     for i, name in enumerate(source.names):
         pair = own[target.names.index(partners[name][0])] if len(partners.get(name, ())) == 1 else np.zeros_like(own[0])
         if _agreement(pair, wanted[i], trust) > ALIKE:

@@ -36,7 +36,8 @@ class JawRange:
         widest = [
             (pose[:, :3] @ of.axis).max(initial=0.0) for pose, of in ((self.own, source.hinge), (other, target.hinge))
         ]
-        self.ratio = float(np.clip(widest[1] / widest[0], *RATIO)) if min(widest) > LEAST_TURN else 1.0
+        self.known = min(widest) > LEAST_TURN
+        self.ratio = float(np.clip(widest[1] / widest[0], *RATIO)) if self.known else 1.0
         turns, slides = (part @ hinge_axes(source.hinge).T for part in (self.own[:, :3], self.own[:, 3:]))
         turns[:, 0] *= self.ratio
         axes = hinge_axes(target.hinge)
