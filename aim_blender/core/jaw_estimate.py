@@ -29,10 +29,10 @@ from .rigid import angle_degrees, apply_motion, motion_columns
 ROUNDS, FREE_STEPS, STEPS = 5, 5, 9
 # Standard deviations of Posselt's envelope: opening, yaw and roll in degrees, then the condyles' slide in mm aside, off
 # their path and along it. With a degree of opening they slide along it by so much.
-SPREAD = (30.0, 2.4, 0.5, 3.5, 2.0, 5.0)
+SPREAD = (30.0, 2.4, 0.5, 3.5, 2.0, 6.0)
 SLIDE_WITH_DEGREE_MM = 0.15
 # How far the skin may be off before the envelope matters: so many times what it is off without, but within these.
-NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.0, 0.3, 1.5
+NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.6, 0.3, 1.4
 ROBUST_MM = 4.0  # a point further than this from where the jaw would carry it belongs to a muscle as well
 NOISE_MM = 0.5  # motions below which nothing is told
 # Share of the motion along the mandible's lower border that a rigid jaw must explain: below the first, none of it is
@@ -246,7 +246,8 @@ def _fully(weight: np.ndarray, share: np.ndarray) -> float:
 def _quantile(values: np.ndarray, share: np.ndarray, quantile: float) -> float:
     """The value below which lies a quantile of the values (P,), each counted by its share (P,) of 1."""
     order = np.argsort(values)
-    return float(values[order][min(np.searchsorted(np.cumsum(share[order]), quantile), len(values) - 1)])
+    place = int(np.searchsorted(np.cumsum(share[order]), quantile))
+    return float(values[order][min(place, len(values) - 1)])
 
 
 def _smooth_step(value: np.ndarray) -> np.ndarray:
