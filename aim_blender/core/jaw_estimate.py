@@ -33,7 +33,7 @@ SPREAD = (30.0, 2.4, 0.5, 3.5, 2.0, 6.0)
 SLIDE_WITH_DEGREE_MM = 0.2
 OPENS_WIDE_DEGREES, BOUND_TO_OPENING = 10.0, 4.0  # from where, and by how much more, the slide keeps to that
 # How far the skin may be off before the envelope matters: so many times what it is off without, but within these.
-NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.6, 0.3, 1.4
+NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.6, 0.3, 1.45
 ROBUST_MM = 4.0  # a point further than this from where the jaw would carry it belongs to a muscle as well
 NOISE_MM = 0.5  # motions below which nothing is told
 # Share of the motion along the mandible's lower border that a rigid jaw must explain: below the first, none of it is
