@@ -23,6 +23,7 @@ from aim_blender.core.anatomy_request import AnatomyRequest, fit_anatomy
 from aim_blender.core.captures import Bone, Capture
 from aim_blender.core.incisors import lower_incisors
 from aim_blender.core.jaw import decompose_jaw
+from aim_blender.core.mandible_frame import find_mandible_frame
 from aim_blender.core.preparation import Preparation, prepare
 from aim_blender.core.rigid import angle_degrees, apply_motion
 from aim_blender.core.topology import Topology
@@ -165,7 +166,7 @@ def movements(names: tuple[str, ...], prepared: Preparation, mandible: np.ndarra
     incisors = lower_incisors(mandible, hinge)
     travel = apply_motion(incisors[None], jaw)[:, 0] - incisors
     opened = np.rad2deg(decompose_jaw(jaw, hinge)[:, :3] @ hinge.axis)
-    axes = (hinge.axis, hinge.up, hinge.forward)
+    axes = find_mandible_frame(hinge, mandible).axes
     return [
         [name, float(opened[i]), float(angle_degrees(jaw)[i]), *(float(travel[i] @ axis) for axis in axes)]
         for i, name in enumerate(names)

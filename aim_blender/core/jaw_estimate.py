@@ -29,10 +29,11 @@ from .rigid import angle_degrees, apply_motion, motion_columns
 ROUNDS, FREE_STEPS, STEPS = 5, 5, 9
 # Standard deviations of Posselt's envelope: opening, yaw and roll in degrees, then the condyles' slide in mm aside, off
 # their path and along it. With a degree of opening they slide along it by so much.
-SPREAD = (30.0, 2.4, 0.5, 3.5, 2.0, 5.0)
-SLIDE_WITH_DEGREE_MM = 0.15
+SPREAD = (30.0, 2.4, 0.5, 3.5, 2.0, 6.0)
+SLIDE_WITH_DEGREE_MM = 0.2
+OPENS_WIDE_DEGREES, BOUND_TO_OPENING = 10.0, 4.0  # from where, and by how much more, the slide keeps to that
 # How far the skin may be off before the envelope matters: so many times what it is off without, but within these.
-NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.0, 0.3, 1.5
+NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.6, 0.3, 1.45
 ROBUST_MM = 4.0  # a point further than this from where the jaw would carry it belongs to a muscle as well
 NOISE_MM = 0.5  # motions below which nothing is told
 # Share of the motion along the mandible's lower border that a rigid jaw must explain: below the first, none of it is
@@ -44,9 +45,7 @@ RIGID_FROM, RIGID_TO = 0.7, 0.82
 MOST_QUANTILE, ALIKE_QUANTILE = 0.97, 0.7
 PEAK, PLATEAU = (0.82, 0.88), (0.95, 1.0)  # how much is alike, and what the most then takes
 REST_DEGREES = 4.0  # only shapes that open wider than this tell how much the skin follows
-SAME_WAY = (
-    0.5  # share of the motion that must be a turn about the hinge, for a shape to be taken for an opening at first
-)
+SAME_WAY = 0.5  # share of the motion that must be a turn about the hinge, for a shape to be an opening at first
 HEAD_MOVES_MM = 10.0  # where the skin over the skull moves further, it is no expression
 
 
@@ -156,13 +155,14 @@ def _fit_poses(
     """The jaw's poses (N, 6) along the columns of frame.poses, from skin points (P, 3) that follow it by weight (P,),
     and what share of their motion each explains (N,).
 
-    Muscles move this skin too, but not rigidly: a motion that no jaw could make, or explains badly, is not the jaw's.
+    Muscles move this skin too, but not rigidly: what no jaw could do, or a jaw explains badly, is not the jaw's. At
+    first the poses follow the skin, then the envelope has a say, the more the further off the skin was.
     """
     hinge, columns = frame.hinge, frame.poses
     least, most = frame.limits
     spread = np.diag(1.0 / (np.array(SPREAD) * [*np.deg2rad(np.ones(3)), *np.full(3, frame.unit)]))
     spread[5, 0] = -spread[5, 5] * np.rad2deg(SLIDE_WITH_DEGREE_MM * frame.unit)
-    prior = spread.T @ spread
+    prior = np.tile(spread.T @ spread, (len(shapes), 1, 1))
     pose = np.zeros((len(shapes), 6))
     noise = np.full(len(shapes), LEAST_NOISE_MM * frame.unit)
     explained = np.zeros(len(shapes))
@@ -174,6 +174,8 @@ def _fit_poses(
             explained = _explained(off, shapes - neutral, share, frame)
             left = NOISE_SHARE * np.sqrt((off**2).sum(-1) @ share)
             noise = left.clip(LEAST_NOISE_MM * frame.unit, MOST_NOISE_MM * frame.unit)
+            wide = (pose[:, 0] / np.deg2rad(OPENS_WIDE_DEGREES)).clip(0.0, 1.0)
+            prior += (BOUND_TO_OPENING - 1.0) * wide[:, None, None] * np.outer(spread[5], spread[5])
         say = share / (1.0 + (off**2).sum(-1) / (ROBUST_MM * frame.unit) ** 2)  # Cauchy: lips must not turn the jaw
         turned = weight[:, None, None] * motion_columns(moved - hinge.centre - found[:, None, 3:]) @ columns
         rows = turned.reshape(len(shapes), -1, 6)

@@ -248,6 +248,7 @@ def test_the_jaw_stays_in_a_plausible_range(demo_learned):
     np.testing.assert_allclose(plausible.within(poses), poses, atol=1e-9)
     widest = opening(own, hinge).max()
     assert opening(poses, hinge).max() < 1.25 * widest + 1.1
+    assert opening(poses, hinge).min() > min(opening(own, hinge).min(), 0.0) - 1e-6  # the teeth are in the way
     assert degrees_between(jaw.predict(np.full_like(drawn[:1], np.nan)), np.eye(4)).max() < 1e-9
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from aim_blender.core.actor import jaw_movements
 from aim_blender.core.anatomy import Hinge, symmetry_plane, trace_constraints
 from aim_blender.core.captures import Bone, Capture
 from aim_blender.core.constraints import Constraints
@@ -183,6 +184,15 @@ def test_lower_incisors_are_in_front_and_on_top(demo, demo_preparation):
     assert found[1] < np.quantile(demo.mandible_vertices[:, 1], 0.1)
     front = demo.mandible_vertices[:, 1] < demo.mandible_vertices[:, 1].min() + 14
     assert found[2] > demo.mandible_vertices[front, 2].max() - 3
+
+
+def test_an_actor_and_its_takes_tell_how_far_the_incisors_go(demo, demo_learned, demo_take):
+    rows = {row["name"]: row["incisors_mm"] for row in jaw_movements(demo_learned)}
+    teeth = lower_incisors(demo.mandible_vertices, demo_learned.hinge)
+    true = dict(zip(demo.names[1:], travel(demo.jaw[1:], teeth), strict=True))
+    assert rows["jaw_open"] == pytest.approx(true["jaw_open"], rel=0.1)
+    assert rows["surprise"] < 0.5
+    assert demo_take.figures["incisors_mm"] == pytest.approx(travel(demo_take.jaw, teeth).max(), abs=0.01)
 
 
 # -- teeth that are part of the mesh -----------------------------------------------------------------------------------
