@@ -43,6 +43,7 @@ from .whole_weights import WholeWeights
 Report = Callable[[dict], None]
 
 CHUNK_FRAMES = 32
+STRONGEST = 100.0  # of a region; more is no strength but a mistake
 LEAST = -0.25  # of a shape of which mixtures may take something away
 BEYOND = 1.25, 0.3  # how far a point may go in any direction: this share of its furthest in a shape, and mm more
 UNSETTLED = 0.9, 250.0  # agreement below which a shape settles more strongly, and by how much where there is none
@@ -313,9 +314,9 @@ def _checked_region(region: np.ndarray | None, points: int) -> np.ndarray | None
     if region is None:
         return None
     region = np.asarray(region, dtype=np.float64)
-    if region.shape != (points,) or not np.isfinite(region).all() or region.min() < 0:
+    if region.shape != (points,) or not np.isfinite(region).all() or region.min() < 0 or region.max() > STRONGEST:
         raise InputError(
-            f"the region strength must be {points} numbers of 0 or more, one for each vertex; "
+            f"the region strength must be {points} numbers from 0 to {STRONGEST:g}, one for each vertex; "
             f"what was given has the shape {region.shape}"
         )
     return region
