@@ -7,11 +7,13 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from .actor import Actor
 from .constraints import Constraints
 from .correspondence import Correspondence
 from .rigid import angle_degrees, rigid_registration
+from .similarity import similarity
 from .topology import Topology
 
 SAME_PLACE_DEGREES, SAME_PLACE_SHARE = 10.0, 0.2  # of the head's size: less is how two faces differ
@@ -27,6 +29,15 @@ def carried_actor(actor: Actor, correspondence: Correspondence, topology: Topolo
     implicit = carried["bone"] + carried["thickness"] * carried["normal"]
     carried["neutral_residual"] = (neutral - implicit.astype(np.float64)).astype(np.float32)
     return dataclasses.replace(actor, topology=topology, constraints=Constraints.none(), networks={}, **carried)
+
+
+def facing(one: np.ndarray, other: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, np.ndarray]:
+    """How much larger points other (P, 3) of a face are than those of one (P, 3), and how it is turned, (3, 3): not at
+    all where both face the same way, for less is how two faces differ. weight: (P,) of the points."""
+    scale, turn, _ = similarity(one, other, weight)
+    if Rotation.from_matrix(turn).magnitude() < np.deg2rad(SAME_PLACE_DEGREES):
+        turn = np.eye(3)
+    return scale, turn
 
 
 def carry_head(head: np.ndarray, source: Actor, target: Actor) -> np.ndarray:

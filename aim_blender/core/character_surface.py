@@ -10,8 +10,9 @@ from scipy import sparse
 from .actor import skin
 from .deformation_transfer import DeformationTransfer
 from .openings import openness
-from .registration import HEAD, mean_radius, similarity
+from .registration import HEAD, mean_radius
 from .rest_mesh import RestMesh
+from .similarity import similarity
 
 BRIDGE_GROWTH, BRIDGE_MM = 4.0, 0.5  # an edge of the source's that grows so much, beyond so much, leads across a slit
 HIDDEN = 0.6  # of what a place could see, how much it sees at most inside a mouth

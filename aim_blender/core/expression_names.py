@@ -102,18 +102,12 @@ def chosen_partners(
     """
     if pairs is None:
         return {name: [partner] for name, partner in _by_name(source, target).items()}
-    if not any(pairs.values()):
-        raise InputError("the pairs name no expressions; leave them out to pair by name")
     found = {}
     for name in source:
         if name in pairs:
             joined = pairs[name]
             found[name] = [joined] if joined in target else [each for each in joined.split(JOINED) if each]
-    taken = [name for each in found.values() for name in each]
-    for whose, given, names in (("source", pairs.keys(), source), ("target", taken, target)):
-        for name in given:
-            if name not in names:
-                raise InputError(f"the pairs name {name!r}, which the {whose} does not have; it has {_some(names)}")
+    _check_names(pairs, source, [name for each in found.values() for name in each], target)
     return found
 
 
@@ -141,19 +135,24 @@ def read_pairs(path: Path) -> dict[str, str]:
 
 
 def _checked(pairs: Mapping[str, str], source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
-    if not any(pairs.values()):
-        raise InputError("the pairs name no expressions; leave them out to pair by name")
     taken = [name for name in pairs.values() if name]
-    for whose, given, names in (("source", pairs.keys(), source), ("target", taken, target)):
-        for name in given:
-            if name not in names:
-                raise InputError(f"the pairs name {name!r}, which the {whose} does not have; it has {_some(names)}")
+    _check_names(pairs, source, taken, target)
     for name, count in Counter(taken).items():
         if count > 1:
             raise InputError(
                 f"the pairs give the target's {name!r} to {count} of the source's expressions; give it one"
             )
     return {name: pairs[name] for name in source if pairs.get(name)}
+
+
+def _check_names(pairs: Mapping[str, str], source: Sequence[str], taken: Sequence[str], target: Sequence[str]) -> None:
+    """Raise InputError unless the pairs name some expressions, those of the source, and the target's that are taken."""
+    if not any(pairs.values()):
+        raise InputError("the pairs name no expressions; leave them out to pair by name")
+    for whose, given, names in (("source", pairs.keys(), source), ("target", taken, target)):
+        for name in given:
+            if name not in names:
+                raise InputError(f"the pairs name {name!r}, which the {whose} does not have; it has {_some(names)}")
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:

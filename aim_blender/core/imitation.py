@@ -15,14 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from scipy.optimize import lsq_linear
-from scipy.spatial.transform import Rotation
 
 from .actor import Actor
-from .carrying import SAME_PLACE_DEGREES
+from .carrying import facing
 from .closed_form import agreement_matrix, positive_factor, prior_of_modes, seen_by_modes, weights_at
 from .jaw_range import JawRange
 from .meaning import Meaning
-from .registration import similarity
 
 SHOWN_PART = 0.1  # of a full weight, from which a shape is named as a part of a mixture
 LOCAL_MODES, LOCAL_POINTS = 60, 4000  # smooth functions in which a mixture changes, points that determine it
@@ -89,9 +87,7 @@ NOTHING = Mixture(np.zeros(0, np.int64), np.zeros((1, 0), np.float32))
 
 def carried_motion(source: Actor, target: Actor) -> np.ndarray:
     """(N, V, 3) mm what the source's shapes do, turned and scaled to the target's head; both are of one mesh."""
-    scale, turn, _ = similarity(source.neutral, target.neutral)
-    if Rotation.from_matrix(turn).magnitude() < np.deg2rad(SAME_PLACE_DEGREES):
-        turn = np.eye(3)
+    scale, turn = facing(source.neutral, target.neutral)
     return scale * (source.shapes()[1:] - source.neutral) @ turn.T
 
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .actor import Actor
-from .carrying import carried_actor
+from .carrying import carried_actor, facing
 from .correspondence import Correspondence
 from .errors import InputError
-from .expression_names import JOINED, chosen_partners, pair_expressions
-from .imitation import SHOWN_PART, UNLIKE, Mixture, imitate
+from .expression_names import JOINED, chosen_partners, chosen_targets, pair_expressions
+from .imitation import LOCAL_MODES, SHOWN_PART, UNLIKE, Mixture, imitate
 from .jaw_range import JawRange
 from .meaning import meaning_of
-from .modes import laplacian_modes
-from .registration import similarity
+from .working_actor import modes_of
 
-MODES = 60  # of the target that mixtures are smooth in
 PROPOSED = 0.7, 0.4  # agreement from which a mixture is proposed as a pair, and weight of the shapes that are named
 HALF = 0.5  # of what a shape does; when less of it is done, it is said
 NOTICED_MM = 1.0  # a shape that moves no point by more is not missed
@@ -42,7 +41,7 @@ class Pairing:
     mixtures: tuple[Mixture, ...]
     jaw: JawRange | None
 
-    @property
+    @cached_property
     def pairs(self) -> dict[str, str]:
         """{source's shape: target's, or several joined} of those that are paired by choice or by name."""
         return {
@@ -56,6 +55,7 @@ class Pairing:
         taken = [each.shapes[(each.weights < 0).any(0)] for each in self.mixtures]
         return np.unique(np.concatenate([np.zeros(0, np.int64), *taken]))
 
+    @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """What an artist can look at, a row for each of the source's shapes: its name, `by` name, motion or nothing,
         the agreement in [-1, 1] of what both do, the share of it that is done, the target's shapes with their weights
@@ -84,17 +84,18 @@ class Pairing:
     def proposed(self) -> dict[str, str]:
         """{source's shape: target's, or several joined} of what is paired, and of what moves alike, to look at."""
         pairs = dict(self.pairs)
-        for row in self.rows():
+        for row in self.rows:
             meant = [name for name, part in row["parts"].items() if part > PROPOSED[1]]
             if row["by"] == "motion" and row["agreement"] > PROPOSED[0] and meant:
                 pairs[row["name"]] = JOINED.join(meant)
         return {name: pairs[name] for name in self.source.names if name in pairs}
 
+    @cached_property
     def notes(self) -> list[str]:
         """What an artist should know before trusting the retarget."""
         moved = np.linalg.norm(self.source.shapes()[1:] - self.source.neutral, axis=-1).max(1)
         missed, notes = [], []
-        for row, most in zip(self.rows(), moved, strict=True):
+        for row, most in zip(self.rows, moved, strict=True):
             helpers = [*row["parts"], *(["its jaw"] if row["bone"] > SHOWN_PART else [])]
             if row.get("namesake"):
                 instead = f"{listed(helpers)} {'does' if len(helpers) == 1 else 'do'}" if helpers else "nothing does"
@@ -141,19 +142,17 @@ def pair_shapes(
     differ. modes: of the target, if they are known. Raises InputError if nothing pairs.
     """
     partners = chosen_partners(source.names, target.names, pairs)
-    taken = {each for some in partners.values() for each in some}
-    chosen = np.array([pairs is None or name in taken for name in target.names])
+    chosen = np.array(chosen_targets(source.names, target.names, pairs))
     meaning = None
     if correspondence is not None or len(partners) < len(source.names):
         meaning = meaning_of(source, target)
     if correspondence is not None:
         source = carried_actor(source, correspondence, target.topology)
     if modes is None:
-        count = min(MODES, len(target.neutral) - 2)
-        modes = laplacian_modes(target.neutral, target.topology.triangles(), count, equal_vertices=True)
+        modes = modes_of(target, LOCAL_MODES)
     jaw = None
     if source.hinge is not None and target.hinge is not None:
-        jaw = JawRange(source, target, similarity(source.neutral, target.neutral)[0])
+        jaw = JawRange(source, target, facing(source.neutral, target.neutral)[0])
     mixtures = imitate(
         source,
         target,

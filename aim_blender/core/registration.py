@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from .normals import vertex_normals
 from .openings import margins
+from .similarity import similarity
 from .surfaces import Surface, boundary_loops, slit_sides
 
 Report = Callable[[dict], None]
@@ -163,19 +164,6 @@ def _closest_similarity(
         found = similarity(sample[close], target[nearest[close]])
     distance = tree.query(_apply(found, sample))[0]
     return found, float(np.quantile(distance, ALIGN_TRIM))
-
-
-def similarity(
-    one: np.ndarray, other: np.ndarray, weight: np.ndarray | None = None
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Scale, rotation (3, 3) and shift (3,) that best carry points (P, 3) onto others, weight (P,) (Umeyama 1991)."""
-    share = np.full(len(one), 1 / len(one)) if weight is None else weight / weight.sum()
-    middle, centre = share @ one, share @ other
-    u, stretch, vt = np.linalg.svd((share[:, None] * (other - centre)).T @ (one - middle))
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ np.diag(sign) @ vt
-    scale = float((stretch * sign).sum() / max(share @ ((one - middle) ** 2).sum(1), 1e-30))
-    return scale, rotation, centre - scale * rotation @ middle
 
 
 def _apply(similarity: tuple[float, np.ndarray, np.ndarray], points: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from .rest_offset import (
     RestOffset,
     calmest,
     check_face,
+    distance_of,
     rest_index,
     strange_points,
 )
@@ -50,7 +51,7 @@ def rest_in_images(
     usable = np.isin(asked, indices[count >= 0.5 * np.median(count)])
     if isinstance(chosen, int):
         rest = int(np.flatnonzero(frames[asked] == chosen)[0])
-        apart = np.linalg.norm(np.einsum("pnx,fn->fpx", solver.moved, weights - weights[rest]), axis=-1).mean(1)
+        apart = distance_of(weights - weights[rest], solver.moved)
     else:
         rest, apart = calmest(weights, solver.moved, usable)
     near = np.argsort(apart, kind="stable")[:CALM_FRAMES]

@@ -112,8 +112,8 @@ def calmest(weights: np.ndarray, moved: np.ndarray, usable: np.ndarray) -> tuple
     """The index of the frame of weights g (F, N) in which the face does least, and how far (F,) in mm the points are
     from it. moved: (P, N, 3). usable: (F,) bool frames that may be it."""
     lowest = np.quantile(weights[usable], LOWEST, axis=0)
-    frame = int(np.where(usable, _apart(weights - lowest, moved), np.inf).argmin())
-    return frame, _apart(weights - weights[frame], moved)
+    frame = int(np.where(usable, distance_of(weights - lowest, moved), np.inf).argmin())
+    return frame, distance_of(weights - weights[frame], moved)
 
 
 def find_calm(
@@ -129,7 +129,7 @@ def find_calm(
     weights = weights_of_frames(still, trust, moved)
     if isinstance(chosen, int):
         frame = rest_index(frames, chosen, usable, source)
-        apart = _apart(weights - weights[frame], moved)
+        apart = distance_of(weights - weights[frame], moved)
     else:
         frame, apart = calmest(weights, moved, usable)
     order = np.argsort(apart, kind="stable")
@@ -243,6 +243,6 @@ def strange_points(neutral: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray,
     return strange, np.where(strange[:, None] > 0, usual, offset)
 
 
-def _apart(weights: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def distance_of(weights: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """(F,) mm how far weights (F, N) move the points on the mean. moved: (P, N, 3)."""
     return np.linalg.norm(np.einsum("pnx,fn->fpx", moved, weights, optimize=True), axis=-1).mean(1)

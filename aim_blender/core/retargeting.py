@@ -158,7 +158,8 @@ class Retargeting:
         modes = self.modes, self.session.eigenvalues
         self.pairing = pair_shapes(source, target, settings.pairs, correspondence, modes)
         self.take, self.source, self.target = take, self.pairing.source, target
-        self._shown = torch.as_tensor(target.offsets()).float()  # (V, K, 3) δ'
+        own = target.offsets()
+        self._shown = torch.as_tensor(own).float()  # (V, K, 3) δ'
         self._mixed = [
             (torch.as_tensor(each.shapes), torch.as_tensor(np.ascontiguousarray(each.weights)))
             for each in self.pairing.mixtures
@@ -172,12 +173,13 @@ class Retargeting:
             ]
         )
         settling = settings.settling * (1.0 + UNSETTLED[1] * unlike)
-        self._weights = WholeWeights(take, self.source, self._energies(), settling)
+        self._weights = WholeWeights(take, self.source, self._energies(own), settling)
         self._at_rest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def _energies(self) -> Tensor:
-        """(V, N) |δ'|^2 of what the target shows of each shape; of one that is left out, what the source shows."""
-        own, moved = self.target.offsets().transpose(1, 0, 2), self.source.offsets()
+    def _energies(self, own: np.ndarray) -> Tensor:
+        """(V, N) |δ'|^2 of what the target, with shapes own (V, K, 3), shows of each of the source's; of one that is
+        left out, what the source shows."""
+        own, moved = own.transpose(1, 0, 2), self.source.offsets()
         found = [
             np.square(moved[:, i] if name in self.pairing.left_out else mixture.of(own)).sum(-1)
             for i, (name, mixture) in enumerate(zip(self.source.names, self.pairing.mixtures, strict=True))
@@ -269,8 +271,8 @@ class Retargeting:
                 "left_out": left_out,
                 "unpaired_source": [name for name in source.names if name not in (*pairs, *left_out)],
                 "unpaired_target": [name for name in target.names if name not in pairs.values()],
-                "imitated": [row for row in self.pairing.rows() if row["by"] == "motion"],
-                "notes": self.pairing.notes(),
+                "imitated": [row for row in self.pairing.rows if row["by"] == "motion"],
+                "notes": self.pairing.notes,
                 "source_jaw_degrees": float(angle_degrees(take.jaw[part]).max(initial=0.0)),
                 "target_jaw_degrees": float(angle_degrees(jaw).max(initial=0.0)),
             },

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InputError
+from .units import UNITS
 
 ROUNDS = 6
 ROBUST = 4.0  # times the median square, where a point keeps a quarter of its say
@@ -17,7 +18,9 @@ UNLIKE = 0.3  # of the points' spread: a similarity that leaves more tells nothi
 # Another face may be larger or smaller: 30 faces of one make were 0.82 to 1.06 of another. A unit is told if no other
 # comes within twice as near (in the logarithm), and none is told beyond LARGEST.
 CLEAR, LARGEST = 0.5, 2.5
-NAMES = {1000.0: "metres", 10.0: "centimetres", 25.4: "inches", 304.8: "feet", 0.1: "tenths of a millimetre"}
+# Points come in no decimetres, but recordings of whole scenes in tenths of a millimetre.
+NAMES = {unit.millimetres: unit.name for unit in UNITS if unit.symbol not in ("mm", "dm")}
+NAMES[0.1] = "tenths of a millimetre"
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,28 @@ class Similarity:
         return self.scale * points @ self.rotation.T + self.slide
 
 
+def similarity(
+    one: np.ndarray, other: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Scale, rotation (3, 3) and shift (3,) that best carry points (P, 3) onto others, weight (P,) (Umeyama 1991)."""
+    share = np.full(len(one), 1 / len(one)) if weight is None else weight / weight.sum()
+    middle, centre = share @ one, share @ other
+    u, stretch, vt = np.linalg.svd((share[:, None] * (other - centre)).T @ (one - middle))
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = u @ np.diag(sign) @ vt
+    scale = float((stretch * sign).sum() / max(share @ ((one - middle) ** 2).sum(1), 1e-30))
+    return scale, rotation, centre - scale * rotation @ middle
+
+
 def robust_similarity(source: np.ndarray, target: np.ndarray, scaled: bool = True) -> Similarity:
     """What carries most of source (P, 3) onto target (P, 3), whatever a few points do. scaled: it may change sizes."""
     weight = _near_the_middle(source) * _near_the_middle(target)
     for _ in range(ROUNDS):
-        found = _similarity(source, target, weight / weight.sum(), scaled)
+        scale, rotation, slide = similarity(source, target, weight)
+        if not scaled:
+            share = weight / weight.sum()
+            scale, slide = 1.0, share @ target - rotation @ (share @ source)
+        found = Similarity(scale, rotation, slide)
         squared = ((target - found.of(source)) ** 2).sum(1)
         weight = 1.0 / (1.0 + squared / (ROBUST * np.median(squared) + 1e-12)) ** 2
     return found
@@ -96,14 +116,3 @@ def _near_the_middle(points: np.ndarray) -> np.ndarray:
     """(P,) the say of points (P, 3) to begin with: none for one that is thrown far off."""
     squared = ((points - np.median(points, axis=0)) ** 2).sum(1)
     return 1.0 / (1.0 + (squared / (30.0 * np.median(squared) + 1e-12)) ** 2)
-
-
-def _similarity(source: np.ndarray, target: np.ndarray, share: np.ndarray, scaled: bool) -> Similarity:
-    """The best for points that count by shares (P,) (Umeyama)."""
-    middle, aim = share @ source, share @ target
-    from_middle = source - middle
-    u, singular, vt = np.linalg.svd((from_middle * share[:, None]).T @ (target - aim))
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = ((u * flip) @ vt).T
-    scale = float((singular * flip).sum() / max(share @ (from_middle**2).sum(1), 1e-30)) if scaled else 1.0
-    return Similarity(scale, rotation, aim - scale * rotation @ middle)

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from .actor import Actor, jaw_movements, skin
 from .anatomy import Hinge, mirror_plane
-from .carrying import SAME_PLACE_DEGREES, carried_actor
+from .carrying import carried_actor, facing
 from .character_surface import CharacterSurface
 from .constraints import Constraints
 from .correspondence import Correspondence
@@ -23,8 +22,9 @@ from .jaw import compose_jaw, decompose_jaw, hinge_axes
 from .model import MILLIMETRES
 from .normals import vertex_normals
 from .performances import UNIT_FACTORS
-from .registration import mean_radius, similarity
+from .registration import mean_radius
 from .rest_mesh import rest_mesh
+from .similarity import similarity
 from .topology import Topology, same_surface
 from .units import measure, unit_of
 
@@ -70,9 +70,7 @@ def transfer_actor(
             raise ValueError("meshes of different topology need a correspondence")
         correspondence.check(source.topology, topology)
         there, sure = carried_actor(source, correspondence, topology), correspondence.confidence.astype(np.float64)
-    scale, turn, _ = similarity(there.neutral, neutral, sure + LEAST_SURE)
-    if Rotation.from_matrix(turn).magnitude() < np.deg2rad(SAME_PLACE_DEGREES):
-        turn = np.eye(3)  # both face the same way: less is how two faces differ
+    scale, turn = facing(there.neutral, neutral, sure + LEAST_SURE)
     turned = there.shapes() @ turn.T  # (N+1, W, 3) the source as it would face
 
     hinge, jaw = None, np.tile(np.eye(4), (len(source.names), 1, 1))

@@ -335,8 +335,8 @@ def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     found = pair_shapes(source, target, retarget_settings(arguments).pairs, correspondence)
     with written_whole(out) as temporary:
         temporary.write_text(json.dumps(found.proposed(), indent=1), encoding="utf-8")
-    notes = {"notes": found.notes()} if found.notes() else {}
-    return {"out": str(out), "paired": len(found.pairs), **figures, "shapes": found.rows(), **notes}
+    notes = {"notes": found.notes} if found.notes else {}
+    return {"out": str(out), "paired": len(found.pairs), **figures, "shapes": found.rows, **notes}
 
 
 def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:

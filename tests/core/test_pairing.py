@@ -55,7 +55,7 @@ def parted(target: Actor) -> Actor:  # noqa: F811
 
 
 def row_of(pairing, name):
-    return next(row for row in pairing.rows() if row["name"] == name)
+    return next(row for row in pairing.rows if row["name"] == name)
 
 
 def test_one_shape_is_two_of_the_target(source, parted):  # noqa: F811
@@ -92,19 +92,17 @@ def test_a_name_whose_shape_does_something_else_is_no_pair(source, target):  # n
     pairing = pair_shapes(source, with_shapes(target, shapes), None)
     assert list(row_of(pairing, "frown")["parts"]) == ["surprise"]
     assert next(iter(row_of(pairing, "surprise")["parts"])) == "frown"
-    assert any(
-        "'frown' and the target's 'frown' have one name but do something else" in each for each in pairing.notes()
-    )
+    assert any("'frown' and the target's 'frown' have one name but do something else" in each for each in pairing.notes)
     insisted = pair_shapes(source, with_shapes(target, shapes), {"frown": "frown", "smile": "smile"})
     assert insisted.pairs == {"frown": "frown", "smile": "smile"}
-    assert not pair_shapes(source, target, None).notes()
+    assert not pair_shapes(source, target, None).notes
 
 
 def test_what_nothing_does_is_left_undone_and_said(source, target):  # noqa: F811
     shapes = {name: shapes_of(target)[name] for name in ("surprise", "eyes_closed", "anger")}
     pairing = pair_shapes(source, dataclasses.replace(with_shapes(target, shapes), hinge=None), None)
     assert row_of(pairing, "pucker")["by"] == "nothing"
-    note = next(each for each in pairing.notes() if "the target has no shape for" in each)
+    note = next(each for each in pairing.notes if "the target has no shape for" in each)
     assert "pucker (0 %)" in note
     assert "surprise" not in note
 
