@@ -10,8 +10,8 @@ from typing import Any
 
 import bpy
 
-from ..aim_blender.jobs.interpreter import InterpreterError, window_options, worker_environment
-from ..ops.base import worker_interpreter
+from ..aim_blender.jobs.supervision.interpreter import InterpreterError, window_options, worker_environment
+from ..ops.basics.base import worker_interpreter
 
 STATUS_INPUT = 2
 

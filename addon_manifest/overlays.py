@@ -11,7 +11,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..aim_blender.scene import actors, landmarks, meshes, tracing, versions
+from ..aim_blender.scene.actors import actors, landmarks, tracing
+from ..aim_blender.scene.basics import meshes, versions
 
 COLOURS = np.array([[0.20, 0.55, 1.00, 1.0], [1.00, 0.50, 0.08, 1.0]], dtype=np.float32)  # skull, mandible
 SUGGESTED, PICKED = (1.0, 0.85, 0.1, 1.0), (1.0, 1.0, 1.0, 1.0)

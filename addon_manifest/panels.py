@@ -7,14 +7,17 @@ from typing import Any
 
 import bpy
 
-from ..aim_blender.scene import actors, jobs, live, meshes, results, thumbnails
-from ..aim_blender.scene.environment import ENVIRONMENT
-from ..aim_blender.scene.live_correcting import LiveCorrection
-from ..aim_blender.scene.live_fitting import LiveFit
-from ..aim_blender.scene.live_retargeting import LiveRetarget
-from ..ops import base
-from . import anatomy_panels, fitting_panels, retarget_panels
-from .parts import (
+from ..aim_blender.scene.actors import actors, thumbnails
+from ..aim_blender.scene.basics import meshes
+from ..aim_blender.scene.jobs import jobs, results
+from ..aim_blender.scene.jobs.environment import ENVIRONMENT
+from ..aim_blender.scene.live import live
+from ..aim_blender.scene.live.live_correcting import LiveCorrection
+from ..aim_blender.scene.live.live_fitting import LiveFit
+from ..aim_blender.scene.live.live_retargeting import LiveRetarget
+from ..ops.basics import base
+from .actors import anatomy_panels
+from .basics.parts import (
     AimPanel,
     OfActor,
     doing,
@@ -27,9 +30,11 @@ from .parts import (
     read_figures,
     settings_column,
 )
-from .preferences import draw_environment
-from .preset_menus import WithPresets
-from .text import draw_problem, draw_text
+from .basics.text import draw_problem, draw_text
+from .fitting import fitting_panels
+from .jobs.preferences import draw_environment
+from .jobs.preset_menus import WithPresets
+from .retargeting import retarget_panels
 
 THUMBNAIL_SCALE = 5.0  # how many lines of text the chosen shape's picture is high
 WHILE_LIVE: dict[type, str] = {

@@ -14,12 +14,12 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..aim_blender.scene import versions
-from ..ops.fitting import SOLVERS
-from .baking_properties import AimBaking, AimRig
-from .batch_properties import AimBatch
-from .fitting_properties import AimSources
-from .retarget_properties import AimRetarget
+from ..aim_blender.scene.basics import versions
+from ..ops.fitting.fitting import SOLVERS
+from .baking.baking_properties import AimBaking, AimRig
+from .fitting.fitting_properties import AimSources
+from .jobs.batch_properties import AimBatch
+from .retargeting.retarget_properties import AimRetarget
 
 
 def _is_mesh(_: object, item: bpy.types.Object) -> bool:

@@ -9,26 +9,16 @@ from typing import Any
 import bpy
 
 from .. import ops
-from ..aim_blender.scene import errors, jobs, live, thumbnails
-from ..ops.results import deliver
-from . import (
-    baking_panel,
-    baking_properties,
-    batch_panel,
-    batch_properties,
-    command_line,
-    fitting_properties,
-    menus,
-    overlays,
-    panels,
-    preferences,
-    preset_menus,
-    properties,
-    retarget_panels,
-    retarget_properties,
-    shape_preview,
-    status_bar,
-)
+from ..aim_blender.scene.actors import thumbnails
+from ..aim_blender.scene.jobs import errors, jobs
+from ..aim_blender.scene.live import live
+from ..ops.basics.results import deliver
+from . import command_line, menus, overlays, panels, properties
+from .actors import shape_preview
+from .baking import baking_panel, baking_properties
+from .fitting import fitting_properties
+from .jobs import batch_panel, batch_properties, preferences, preset_menus, status_bar
+from .retargeting import retarget_panels, retarget_properties
 
 CLASSES: tuple[type[Any], ...] = (
     *retarget_properties.CLASSES,

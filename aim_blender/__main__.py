@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m aim_blender VERB ...; see jobs/command_line.py."""
+"""python -m aim_blender VERB ...; see jobs/command_line/command_line.py."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ import sys
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from .jobs.command_line import main
+from .jobs.command_line.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

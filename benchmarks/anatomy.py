@@ -17,13 +17,13 @@ import numpy as np
 from common import ROOT, capture_of, parser, print_table
 from scipy.spatial import cKDTree
 
-from aim_blender.core.anatomy_fit import AnatomyFit, tooth_points
-from aim_blender.core.anatomy_request import AnatomyRequest, fit_anatomy
-from aim_blender.core.captures import BONE_NAMES, Bone
-from aim_blender.core.preparation import prepare
-from aim_blender.core.rigid import angle_degrees
-from aim_blender.core.template_bones import read_template_bones
-from aim_blender.core.topology import Topology
+from aim_blender.core.anatomy.anatomy_fit import AnatomyFit, tooth_points
+from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
+from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.learning.preparation import prepare
+from aim_blender.core.shared.bones.template_bones import read_template_bones
+from aim_blender.core.shared.captured.captures import BONE_NAMES, Bone
+from aim_blender.core.shared.foundation.topology import Topology
 
 SKIN = 11_248  # vertices of the face model before this are the skin
 JAW_SHAPES = ("jaw_open", "jaw_open_stretch", "jaw_left", "jaw_right")

@@ -14,15 +14,15 @@ import numpy as np
 import trimesh
 from common import capture_of, parser, print_table
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.captures import Bone, Capture
-from aim_blender.core.demo_actor import make_demo_actor
-from aim_blender.core.face_landmarks import suggest_landmarks
-from aim_blender.core.inspection import inspect_actor
-from aim_blender.core.learning import LearningSettings, learn_actor
-from aim_blender.core.preparation import prepare
-from aim_blender.core.rigid import angle_degrees
-from aim_blender.core.trusted_region import propose_trusted
+from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.learning.preparation import prepare
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.pictures.inspection import inspect_actor
+from aim_blender.core.shared.captured.captures import Bone, Capture
+from aim_blender.core.shared.demo.demo_actor import make_demo_actor
+from aim_blender.core.shared.faces.face_landmarks import suggest_landmarks
+from aim_blender.core.shared.faces.trusted_region import propose_trusted
 
 LARGEST_DEPTH_MM = 25.0  # where the nearest bone is farther under the skin there is none: neck, ears
 

@@ -22,14 +22,14 @@ import headless
 def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     headless.load_extension()
-    baked = headless.extension_module("aim_blender.scene.baked")
-    take = headless.extension_module("aim_blender.scene.baked_take").BakedTake.load(bake, 1.0)
+    baked = headless.extension_module("aim_blender.scene.baking.baked")
+    take = headless.extension_module("aim_blender.scene.baking.baked_take").BakedTake.load(bake, 1.0)
     actor = SimpleNamespace(name="actor", neutral=None)
     start = time.perf_counter()
-    kept = headless.extension_module("aim_blender.scene.key_choice").needed_keys(take, reduce_keys_mm)
+    kept = headless.extension_module("aim_blender.scene.baking.key_choice").needed_keys(take, reduce_keys_mm)
     collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take", kept)
     seconds = time.perf_counter() - start
-    curves_of = headless.extension_module("aim_blender.scene.versions").curves_of
+    curves_of = headless.extension_module("aim_blender.scene.basics.versions").curves_of
     skin = next(item for item in collection.objects if item.type == "MESH")
     with np.load(frames) as archive:
         wanted, numbers = archive["vertices"], archive["frames"]

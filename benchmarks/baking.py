@@ -14,11 +14,11 @@ from pathlib import Path
 
 from common import ROOT, learned, make, parser, print_table
 
-from aim_blender.core.baking import bake_take
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.files import save_arrays
-from aim_blender.core.fitting import fit_performance
-from aim_blender.core.performances import read_performance
+from aim_blender.core.baking.baking import bake_take
+from aim_blender.core.files.files import save_arrays
+from aim_blender.core.fitting.fitting import fit_performance
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.shared.captured.performances import read_performance
 
 SHOTS = {"100 scattered frames": ("--frames", "100"), "400-frame shot": ("--frames", "400", "--step", "1")}
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from common import learned, make, parser, print_table
 
-from aim_blender.core import closed_form
-from aim_blender.core.fitting_cache import cache_beside
-from aim_blender.core.fitting_session import FittingSession
-from aim_blender.core.fitting_settings import FittingSettings
-from aim_blender.core.performances import read_performance
+from aim_blender.core.fitting.fitting_cache import cache_beside
+from aim_blender.core.fitting.fitting_session import FittingSession
+from aim_blender.core.model import closed_form
+from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.shared.settings.fitting_settings import FittingSettings
 
 POINTS, ROUNDS, TOLERANCE = closed_form.BOUNDED_POINTS, closed_form.BOUND_ROUNDS, closed_form.BOUND_TOLERANCE
 CASES = {

@@ -26,21 +26,21 @@ from common import parser, print_table
 from faces import FACES, Face, Landmarks, actor_of
 from scipy.spatial import cKDTree
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.baking import bake_take
-from aim_blender.core.captures import read_capture
-from aim_blender.core.correspondence import Correspondence, make_correspondence
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.face_profile import find_head_frame
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.performances import Performance
-from aim_blender.core.retargeting import retarget_take
-from aim_blender.core.surfaces import boundary_loops
-from aim_blender.core.take_sheet import save_retarget_sheet
-from aim_blender.core.takes import Take
-from aim_blender.core.topology import Topology, same_surface
-from aim_blender.core.transferring import transfer_actor
+from aim_blender.core.baking.baking import bake_take
+from aim_blender.core.characters.transferring import transfer_actor
+from aim_blender.core.correspondence.correspondence import Correspondence, make_correspondence
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.geometry.surfaces import boundary_loops
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.pictures.take_sheet import save_retarget_sheet
+from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.captures import read_capture
+from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.faces.face_profile import find_head_frame
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology, same_surface
+from aim_blender.core.shared.results.takes import Take
 
 NEAR_MM = 10.0
 MODES = 60

@@ -19,9 +19,9 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from aim_blender.core.actor import Actor  # noqa: E402
-from aim_blender.core.captures import Capture, read_capture  # noqa: E402
-from aim_blender.core.files import load_actor, save_actor  # noqa: E402
+from aim_blender.core.files.files import load_actor, save_actor  # noqa: E402
+from aim_blender.core.model.actor import Actor  # noqa: E402
+from aim_blender.core.shared.captured.captures import Capture, read_capture  # noqa: E402
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -55,7 +55,7 @@ def learned(arguments: argparse.Namespace, seed: int) -> tuple[Path, Actor]:
     """The actor learned with default settings, learned once and kept."""
     path = arguments.work / f"actor_{seed}.actor.safetensors"
     if not path.exists():
-        from aim_blender.core.learning import learn_actor
+        from aim_blender.core.learning.learning import learn_actor
 
         print(f"learning actor {seed}", file=sys.stderr)
         save_actor(learn_actor(capture_of(arguments, seed)[0]), path)

@@ -19,10 +19,10 @@ import headless
 
 def main(given: Path, out: Path) -> None:
     headless.load_extension()
-    constraints = headless.extension_module("aim_blender.core.constraints")
-    captures = headless.extension_module("aim_blender.core.captures")
-    meshes = headless.extension_module("aim_blender.scene.meshes")
-    tracing = headless.extension_module("aim_blender.scene.tracing")
+    constraints = headless.extension_module("aim_blender.core.shared.bones.constraints")
+    captures = headless.extension_module("aim_blender.core.shared.captured.captures")
+    meshes = headless.extension_module("aim_blender.scene.basics.meshes")
+    tracing = headless.extension_module("aim_blender.scene.actors.tracing")
     with np.load(given) as archive:
         data = {name: archive[name] for name in archive.files}
 

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 from common import ROOT, learned, make, parser, print_table
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.correspondence import make_correspondence
-from aim_blender.core.demo_actor import make_demo_actor
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.files import load_actor
-from aim_blender.core.fitting import fit_performance
-from aim_blender.core.performances import Performance, read_performance
-from aim_blender.core.retargeting import RetargetSettings, retarget_take
-from aim_blender.core.rigid import angle_degrees
-from aim_blender.core.take_sheet import save_retarget_sheet
-from aim_blender.core.takes import Take
+from aim_blender.core.correspondence.correspondence import make_correspondence
+from aim_blender.core.files.files import load_actor
+from aim_blender.core.fitting.fitting import fit_performance
+from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.pictures.take_sheet import save_retarget_sheet
+from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.shared.captured.performances import Performance, read_performance
+from aim_blender.core.shared.demo.demo_actor import make_demo_actor
+from aim_blender.core.shared.results.takes import Take
 
 MOVED_MM = 1.0  # where a shape does something
 

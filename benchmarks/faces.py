@@ -16,18 +16,18 @@ from pathlib import Path
 import numpy as np
 from common import capture_of, make
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.anatomy_request import AnatomyRequest, fit_anatomy
-from aim_blender.core.captures import Bone, Capture, read_capture
-from aim_blender.core.demo_actor import make_demo_actor
-from aim_blender.core.errors import InputError
-from aim_blender.core.face_profile import nearest
-from aim_blender.core.files import load_actor, load_take, save_actor, save_take
-from aim_blender.core.fitting import fit_performance
-from aim_blender.core.learning import LearningSettings, learn_actor
-from aim_blender.core.performances import Performance, read_performance
-from aim_blender.core.takes import Take
-from aim_blender.core.topology import Topology
+from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
+from aim_blender.core.files.files import load_actor, load_take, save_actor, save_take
+from aim_blender.core.fitting.fitting import fit_performance
+from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.shared.captured.captures import Bone, Capture, read_capture
+from aim_blender.core.shared.captured.performances import Performance, read_performance
+from aim_blender.core.shared.demo.demo_actor import make_demo_actor
+from aim_blender.core.shared.faces.face_profile import nearest
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.core.shared.results.takes import Take
 
 FRAMES = 100
 AT_A_TIME = 3  # shapes of a mixture that move at once, at most

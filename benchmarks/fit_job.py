@@ -36,7 +36,7 @@ def main() -> None:
         return
     _, actor = learned(arguments, arguments.seed)
     performance = make(arguments, "performance", f"performance_{arguments.seed}_plain", "--seed", str(arguments.seed))
-    from aim_blender.core.files import save_actor
+    from aim_blender.core.files.files import save_actor
 
     boneless = dataclasses.replace(actor, hinge=None)
     kinds = {
@@ -67,7 +67,8 @@ def main() -> None:
 def within_one_process(actor: str, performance: str, out: str) -> dict[str, float]:
     """The task `fit`, and how long its parts took: those it reports, and of writing each file."""
     start = time.perf_counter()
-    from aim_blender.core import curves, files, take_sheet
+    from aim_blender.core.files import files
+    from aim_blender.core.pictures import curves, take_sheet
     from aim_blender.jobs import tasks
 
     __import__("torch")

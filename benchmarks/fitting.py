@@ -22,18 +22,18 @@ import numpy as np
 from common import ROOT, jaw_figures, learned, make, parser, print_table
 from fitting_incomplete import damaged, images, points_in_space
 
-from aim_blender.core import fitting_session
-from aim_blender.core.actor import Actor
-from aim_blender.core.baking import bounded_weights
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.fitting_session import FittingSession
-from aim_blender.core.jaw import compose_jaw, decompose_jaw
-from aim_blender.core.jaw_of_frame import JawOfFrame, spread_points
-from aim_blender.core.live import LiveFit
-from aim_blender.core.performances import read_performance
-from aim_blender.core.retargeting import retarget_take
-from aim_blender.core.rigid import angle_degrees
+from aim_blender.core.anatomy.jaw import compose_jaw, decompose_jaw
+from aim_blender.core.baking.baking import bounded_weights
+from aim_blender.core.fitting import fitting_session
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.fitting_session import FittingSession
+from aim_blender.core.fitting.jaw_of_frame import JawOfFrame, spread_points
+from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.live.live import LiveFit
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.performances import read_performance
 
 CASES = {
     "whole meshes": (),

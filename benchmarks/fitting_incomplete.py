@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from common import jaw_figures, make, print_table
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.cameras import blender_camera
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.fitting_image_points import fit_image_points
-from aim_blender.core.fitting_points import PointFittingSettings, fit_points
-from aim_blender.core.image_points import ImagePoints, LandmarkMap
-from aim_blender.core.jaw_of_frame import spread_points
-from aim_blender.core.performances import Performance, read_performance
-from aim_blender.core.points import PointPerformance
-from aim_blender.core.rigid import angle_degrees, apply_motion, rigid_registration
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.fitting_image_points import fit_image_points
+from aim_blender.core.fitting.fitting_points import PointFittingSettings, fit_points
+from aim_blender.core.fitting.jaw_of_frame import spread_points
+from aim_blender.core.geometry.rigid import angle_degrees, apply_motion, rigid_registration
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.points.image_points import ImagePoints, LandmarkMap
+from aim_blender.core.points.points import PointPerformance
+from aim_blender.core.shared.captured.cameras import blender_camera
+from aim_blender.core.shared.captured.performances import Performance, read_performance
 
 SPARSE_POINTS = 150
 

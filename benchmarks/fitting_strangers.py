@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 from common import make, parser, print_table
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.cameras import blender_camera
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.files import load_actor
-from aim_blender.core.fitting_image_points import ImageFittingSettings, fit_image_points
-from aim_blender.core.fitting_points import PointFittingSettings, fit_points
-from aim_blender.core.head import without_head
-from aim_blender.core.image_points import ImagePoints, LandmarkMap
-from aim_blender.core.jaw_of_frame import spread_points
-from aim_blender.core.points import PointPerformance
-from aim_blender.core.rigid import apply_motion, rigid_registration
-from aim_blender.core.takes import Take
+from aim_blender.core.files.files import load_actor
+from aim_blender.core.fitting.fitting_image_points import ImageFittingSettings, fit_image_points
+from aim_blender.core.fitting.fitting_points import PointFittingSettings, fit_points
+from aim_blender.core.fitting.jaw_of_frame import spread_points
+from aim_blender.core.geometry.rigid import apply_motion, rigid_registration
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.model.head import without_head
+from aim_blender.core.points.image_points import ImagePoints, LandmarkMap
+from aim_blender.core.points.points import PointPerformance
+from aim_blender.core.shared.captured.cameras import blender_camera
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.results.takes import Take
 
 COLUMNS = [
     "case",

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.performances import Performance, read_performance
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.shared.captured.performances import Performance, read_performance
 from benchmarks.common import print_table
 from tests.core.fuzzed_readers import all_readers
 from tests.core.fuzzing import attempt
@@ -59,8 +59,8 @@ def main() -> int:
 
 def _tiny(folder: Path) -> tuple[Actor, Performance]:
     """An actor of a mesh of few points, hardly learned, and a performance of it."""
-    from aim_blender.core.captures import read_capture
-    from aim_blender.core.learning import LearningSettings, learn_actor
+    from aim_blender.core.learning.learning import LearningSettings, learn_actor
+    from aim_blender.core.shared.captured.captures import read_capture
 
     settings = LearningSettings(iterations=20, hidden=8, depth=1, device="cpu", threads=1)
     actor = learn_actor(read_capture(write_capture(folder / "capture.npz")), settings)

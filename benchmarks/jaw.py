@@ -19,14 +19,14 @@ from types import ModuleType
 import numpy as np
 from common import parser, print_table
 
-from aim_blender.core.anatomy_request import AnatomyRequest, fit_anatomy
-from aim_blender.core.captures import Bone, Capture
-from aim_blender.core.incisors import lower_incisors
-from aim_blender.core.jaw import decompose_jaw
-from aim_blender.core.mandible_frame import find_mandible_frame
-from aim_blender.core.preparation import Preparation, prepare
-from aim_blender.core.rigid import angle_degrees, apply_motion
-from aim_blender.core.topology import Topology
+from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
+from aim_blender.core.anatomy.incisors import lower_incisors
+from aim_blender.core.anatomy.jaw import decompose_jaw
+from aim_blender.core.anatomy.mandible_frame import find_mandible_frame
+from aim_blender.core.geometry.rigid import angle_degrees, apply_motion
+from aim_blender.core.learning.preparation import Preparation, prepare
+from aim_blender.core.shared.captured.captures import Bone, Capture
+from aim_blender.core.shared.foundation.topology import Topology
 
 MOVES = ("jaw_open", "jaw_open_stretch", "jaw_left", "jaw_right", "jaw_forward")
 ASIDE = ("jaw_left", "jaw_right")

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from common import capture_of, jaw_figures, make, parser, print_table
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.files import load_actor, save_actor
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.incisors import lower_incisors
-from aim_blender.core.jaw import decompose_jaw
-from aim_blender.core.learning import LearningSettings, learn_actor
-from aim_blender.core.performances import read_performance
-from aim_blender.core.rigid import angle_degrees, apply_motion
+from aim_blender.core.anatomy.incisors import lower_incisors
+from aim_blender.core.anatomy.jaw import decompose_jaw
+from aim_blender.core.files.files import load_actor, save_actor
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.geometry.rigid import angle_degrees, apply_motion
+from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.shared.captured.performances import read_performance
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ import time
 import numpy as np
 from common import capture_of, parser, print_table
 
-from aim_blender.core.files import save_actor
-from aim_blender.core.learning import LearningSettings, learn_actor
-from aim_blender.core.rigid import angle_degrees
+from aim_blender.core.files.files import save_actor
+from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.learning.learning import LearningSettings, learn_actor
 
 
 def main() -> None:

@@ -10,13 +10,13 @@ same weights, but for those of what was left out. Baked, the keys of what was le
 import numpy as np
 from common import learned, make, parser, print_table
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.baking import bake_take, bounded_weights
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.performances import Performance, read_performance
-from aim_blender.core.retargeting import RetargetSettings, retarget_take
-from aim_blender.core.rigid import angle_degrees
+from aim_blender.core.baking.baking import bake_take, bounded_weights
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.shared.captured.performances import Performance, read_performance
 
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "nothing": (),

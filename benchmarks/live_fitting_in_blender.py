@@ -98,7 +98,7 @@ def coarser(neutral) -> bpy.types.Object:
 
 
 def live_module():
-    return headless.extension_module("aim_blender.scene.live")
+    return headless.extension_module("aim_blender.scene.live.live")
 
 
 def measured(name: str, points: int, frames: int, change, operator: str = "live_fit", prepare=None) -> list[object]:

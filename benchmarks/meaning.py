@@ -23,18 +23,18 @@ import numpy as np
 from common import parser, print_table
 from faces import FACES, Face, Landmarks, actor_of, take_of
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.correspondence import Correspondence, make_correspondence
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.face_measures import FacePlaces, find_places, measure
-from aim_blender.core.files import load_correspondence, save_correspondence
-from aim_blender.core.fitting import fit_performance
-from aim_blender.core.performances import Performance
-from aim_blender.core.retargeting import retarget_take
-from aim_blender.core.take_sheet import save_retarget_sheet
-from aim_blender.core.takes import Take
-from aim_blender.core.topology import same_surface
+from aim_blender.core.checks.face_measures import FacePlaces, find_places, measure
+from aim_blender.core.correspondence.correspondence import Correspondence, make_correspondence
+from aim_blender.core.files.files import load_correspondence, save_correspondence
+from aim_blender.core.fitting.fitting import fit_performance
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.pictures.take_sheet import save_retarget_sheet
+from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import same_surface
+from aim_blender.core.shared.results.takes import Take
 
 MEASURES = {
     "lip gap": ("lip_gap",),

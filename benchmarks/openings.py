@@ -12,9 +12,9 @@ import time
 import numpy as np
 from common import learned, parser, print_table
 
-from aim_blender.core.correspondence import make_correspondence
-from aim_blender.core.surfaces import boundary_loops
-from aim_blender.core.topology import Topology
+from aim_blender.core.correspondence.correspondence import make_correspondence
+from aim_blender.core.geometry.surfaces import boundary_loops
+from aim_blender.core.shared.foundation.topology import Topology
 
 SKIN, SKIN_AND_SOCKETS = 11248, 14062  # the first vertices of the face model
 CLOSE_MM = 8.0

@@ -10,10 +10,10 @@ import numpy as np
 from common import capture_of
 from scipy import sparse
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.captures import Capture
-from aim_blender.core.files import load_actor, save_actor
-from aim_blender.core.topology import Topology
+from aim_blender.core.files.files import load_actor, save_actor
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.shared.captured.captures import Capture
+from aim_blender.core.shared.foundation.topology import Topology
 
 
 def remeshed(capture: Capture, triangles: np.ndarray, carry: sparse.csr_matrix) -> Capture:
@@ -135,7 +135,7 @@ def learned_remeshed(arguments: argparse.Namespace, seed: int, kind: str) -> tup
     triangles, carry = REMESHED[kind](capture.neutral, capture.topology.triangles())
     path = arguments.work / f"actor_{seed}_{kind}.actor.safetensors"
     if not path.exists():
-        from aim_blender.core.learning import learn_actor
+        from aim_blender.core.learning.learning import learn_actor
 
         print(f"learning actor {seed}, {kind}", file=sys.stderr)
         save_actor(learn_actor(remeshed(capture, triangles, carry)), path)

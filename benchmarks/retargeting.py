@@ -16,17 +16,17 @@ from common import learned, make, parser, print_table
 from remeshing import REMESHED, carried, learned_remeshed
 from scipy import sparse
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.baking import bounded_weights
-from aim_blender.core.correspondence import Correspondence, make_correspondence
-from aim_blender.core.deformation_transfer import DeformationTransfer
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.performances import read_performance
-from aim_blender.core.retargeting import RetargetSettings, retarget_take
-from aim_blender.core.rigid import angle_degrees
-from aim_blender.core.topology import Topology
-from aim_blender.core.transferring import transfer_actor
+from aim_blender.core.baking.baking import bounded_weights
+from aim_blender.core.characters.deformation_transfer import DeformationTransfer
+from aim_blender.core.characters.transferring import transfer_actor
+from aim_blender.core.correspondence.correspondence import Correspondence, make_correspondence
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.shared.foundation.topology import Topology
 
 OPEN_DEGREES = 3.0  # from where a jaw's relative error means something
 LENGTHS = (100, 400)  # frames of the whole take

@@ -17,11 +17,11 @@ from common import parser, print_table
 from faces import FACES, actor_of, take_of
 from meaning import correspondence_of, player_of
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.face_spots import keep_spots
-from aim_blender.core.files import load_actor
-from aim_blender.core.retargeting import retarget_take
-from aim_blender.core.self_checks import check_fitted, check_learned, check_retargeted
+from aim_blender.core.checks.face_spots import keep_spots
+from aim_blender.core.checks.self_checks import check_fitted, check_learned, check_retargeted
+from aim_blender.core.files.files import load_actor
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.retargeting.retargeting import retarget_take
 
 
 def main() -> None:

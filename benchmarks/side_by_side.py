@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from common import ROOT, learned, make, parser, print_table
 
-from aim_blender.core import drawing
-from aim_blender.core.actor import Actor
-from aim_blender.core.baking import HIGHEST_WEIGHT, LOWEST_WEIGHT, bounded_weights
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.jaw_of_frame import spread_points
-from aim_blender.core.model import MILLIMETRES
-from aim_blender.core.performances import Performance, read_performance
-from aim_blender.core.retargeting import retarget_take
+from aim_blender.core.baking.baking import HIGHEST_WEIGHT, LOWEST_WEIGHT, bounded_weights
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.jaw_of_frame import spread_points
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.model.model import MILLIMETRES
+from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.performances import Performance, read_performance
+from aim_blender.core.shared.foundation import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,8 @@ import numpy as np
 import trimesh
 from common import ROOT, capture_of, parser, print_table
 
-from aim_blender.core.anatomy import ray_caster
-from aim_blender.core.constraints import trace
+from aim_blender.core.anatomy.anatomy import ray_caster
+from aim_blender.core.shared.bones.constraints import trace
 
 
 def main() -> None:

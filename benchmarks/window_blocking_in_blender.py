@@ -64,8 +64,8 @@ def redrawing(seconds: float) -> Callable[[], bool]:
         until = until or time.monotonic() + seconds
         if time.monotonic() > drawn + REDRAW_S:
             drawn = time.monotonic()
-            module("aim_blender.scene.jobs").redraw()
-            module("aim_blender.scene.jobs").redraw_status_bars()
+            module("aim_blender.scene.jobs.jobs").redraw()
+            module("aim_blender.scene.jobs.jobs").redraw_status_bars()
         return time.monotonic() > until
 
     return over
@@ -81,7 +81,7 @@ def changing(change: Callable[[Any], Any], values: Iterable[Any], live: bool = F
         value = next(left, None)
         if value is not None:
             change(value)
-            module("aim_blender.scene.jobs").redraw("WINDOW")
+            module("aim_blender.scene.jobs.jobs").redraw("WINDOW")
         return value is None
 
     return over
@@ -89,7 +89,7 @@ def changing(change: Callable[[Any], Any], values: Iterable[Any], live: bool = F
 
 def is_behind() -> bool:
     """Whether what follows the scene has not shown its latest change."""
-    live = module("aim_blender.scene.live")
+    live = module("aim_blender.scene.live.live")
     if live.CURRENT is None or live.CURRENT.problem:
         raise RuntimeError(live.LATEST_PROBLEM if live.CURRENT is None else live.CURRENT.problem)
     return live.CURRENT.fits == 0 or live.CURRENT.waiting or live.CURRENT.changed
@@ -111,7 +111,7 @@ def undoing() -> Play:
 
 def run() -> Any:
     """The latest job."""
-    return list(module("aim_blender.scene.jobs").RUNS.values())[-1]
+    return list(module("aim_blender.scene.jobs.jobs").RUNS.values())[-1]
 
 
 def finishing(name: str, operator: Any, **arguments: Any) -> Play:
@@ -124,7 +124,7 @@ def finishing(name: str, operator: Any, **arguments: Any) -> Play:
 
 def name_results() -> None:
     """Let what comes in be noted under a name of its own."""
-    results = module("aim_blender.scene.results")
+    results = module("aim_blender.scene.jobs.results")
     bring_in = results.bring_in
     results.bring_in = lambda context, path: (
         clocks.enter(f"{path.name.split('_')[0]}: the result comes in") or bring_in(context, path)
@@ -183,7 +183,7 @@ def making_actors(subdivided: bool) -> Play:
     yield from during("the demo actor is added", doing(ops.demo_actor_add))
     if subdivided:
         subdivide([state.actors[0].neutral, state.performance_object])
-    thumbnails = module("aim_blender.scene.thumbnails")
+    thumbnails = module("aim_blender.scene.actors.thumbnails")
     thumbnails._forget()
     drawn = lambda: len(thumbnails._tried) == 1 + len(state.actors[0].shapes)  # noqa: E731
     yield from during("pictures of the shapes", redrawing(0.5), drawn)
@@ -254,7 +254,7 @@ def fitting() -> Play:
     yield from during("picture of the learning", doing(ops.learning_curve_show), 1.0)
     yield from during("correcting: started", doing(ops.frame_correct), is_shown)
     yield from during("correcting: a handle is added", doing(ops.handle_add, vertex=0), is_shown)
-    drag_it = lambda _: drag(module("aim_blender.scene.live").CURRENT.handles()[0])  # noqa: E731
+    drag_it = lambda _: drag(module("aim_blender.scene.live.live").CURRENT.handles()[0])  # noqa: E731
     yield from during("correcting: dragged", changing(drag_it, range(CHANGES), live=True))
     yield from during("correcting: frames shown", changing(scene().frame_set, frames, live=True))
     yield from during("correcting: a frame is kept", doing(ops.frame_keep, blend=2), is_shown)
@@ -285,7 +285,7 @@ def going_on() -> Play:
     ops.actor_learn()
     yield lambda: bool(run().status.figures)
     bpy.ops.wm.save_mainfile()
-    module("aim_blender.scene.jobs").stop_all()  # as when Blender ends
+    module("aim_blender.scene.jobs.jobs").stop_all()  # as when Blender ends
     clocks.enter("a file with an interrupted job is opened")
     bpy.ops.wm.open_mainfile("EXEC_DEFAULT", filepath=bpy.data.filepath)
     yield 2.0

@@ -72,11 +72,11 @@ def clock_everything() -> None:
     """The extension's timers, handlers and operators, and all that it draws."""
     for name, timer in (("jobs", "_tick"), ("live", "_tick"), ("thumbnails", "work")):
         clock_function(module(f"aim_blender.scene.{name}"), timer, f"timer of {name}")
-    operator = module("ops.base").AimOperator
+    operator = module("ops.basics.base").AimOperator
     attempt = operator.attempt
     operator.attempt = lambda self, work: clocked(attempt, f"operator {self.bl_label}", self, work)
-    deliver = module("aim_blender.scene.jobs").Run._try_to_deliver
-    module("aim_blender.scene.jobs").Run._try_to_deliver = lambda self: clocked(deliver, UNDO, self)
+    deliver = module("aim_blender.scene.jobs.jobs").Run._try_to_deliver
+    module("aim_blender.scene.jobs.jobs").Run._try_to_deliver = lambda self: clocked(deliver, UNDO, self)
     for each in module("addon_manifest.registry").CLASSES:
         if issubclass(each, bpy.types.Panel):
             for name in ("draw", "draw_header"):

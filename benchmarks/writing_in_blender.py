@@ -11,12 +11,12 @@ import numpy as np
 from baking import in_blender
 from common import learned, make, parser, print_table
 
-from aim_blender.core.baking import bake_take
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.files import save_arrays
-from aim_blender.core.fitting import fit_performance
-from aim_blender.core.performances import read_performance
-from aim_blender.core.retiming import Timing, retimed
+from aim_blender.core.baking.baking import bake_take
+from aim_blender.core.files.files import save_arrays
+from aim_blender.core.fitting.fitting import fit_performance
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.timing.retiming import Timing, retimed
 
 TOLERANCE_MM = 0.1
 

@@ -25,7 +25,7 @@ def main() -> None:
     import headless
 
     headless.load_extension()
-    demo = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor()
+    demo = headless.extension_module("aim_blender.core.shared.demo.demo_actor").make_demo_actor()
     triangles = np.full(len(demo.eyes_triangles), 3)
     eyes = demo_picture.Surface(demo.eyes_vertices, demo.eyes_triangles.ravel(), triangles, colours=demo.eyes_colours)
     cells = []

@@ -261,7 +261,7 @@ def run() -> object:
     import bpy
     import headless
 
-    return headless.extension_module("aim_blender.scene.jobs").of(bpy.context.scene.aim.actors[0])
+    return headless.extension_module("aim_blender.scene.jobs.jobs").of(bpy.context.scene.aim.actors[0])
 
 
 def ready() -> None:

@@ -1,25 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Thin operators: they check the context, call aim_blender.scene and aim_blender.jobs, and report."""
 
-from . import (
-    actors,
-    anatomy,
-    baking,
-    batch,
-    characters,
-    environment,
-    errors,
-    fitting,
-    jobs,
-    landmarks,
-    learning,
-    live,
-    presets,
-    results,
-    retarget_lists,
-    retargeting,
-    sources,
-)
+from .actors import actors, anatomy, characters, landmarks, learning
+from .baking import baking
+from .basics import results
+from .fitting import errors, fitting, live, sources
+from .jobs import batch, environment, jobs, presets
+from .retargeting import retarget_lists, retargeting
 
 CLASSES = (
     *actors.CLASSES,

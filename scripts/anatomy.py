@@ -45,11 +45,13 @@ def main(arguments: list[str]) -> None:
     actor = state.actors[state.active_actor]
     if actor.skull is not None:
         bpy.ops.aim.constraints_trace()
-        traced = headless.extension_module("aim_blender.scene.tracing").TRACED[actor.identifier]
+        traced = headless.extension_module("aim_blender.scene.actors.tracing").TRACED[actor.identifier]
         print(f"{actor.name}: {'; '.join([traced.sentence, *traced.notes])}")
     if chosen.sheet is not None:
         bpy.ops.aim.anatomy_show(what="sheet")
-        drawn = headless.extension_module("aim_blender.scene.anatomy_jobs").inspection_file(actor).with_suffix(".png")
+        drawn = (
+            headless.extension_module("aim_blender.scene.jobs.anatomy_jobs").inspection_file(actor).with_suffix(".png")
+        )
         shutil.copyfile(drawn, chosen.sheet)
         print(f"drew {chosen.sheet}")
     headless.save(chosen)

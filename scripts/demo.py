@@ -119,13 +119,13 @@ class Comparison:
             result.append(self.evaluated(self.result, self.armature))
             jaws.append(self.motion("jaw"))
         self.truth, self.result_frames = np.stack(truth), np.stack(result)
-        demo = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor()
+        demo = headless.extension_module("aim_blender.core.shared.demo.demo_actor").make_demo_actor()
         self.angle_true = opening(demo.performance().jaw, demo.hinge_axis)
         self.angle_found = opening(np.stack(jaws), demo.hinge_axis)
 
     def fitted_frames(self) -> np.ndarray:
         """(F, V, 3) the take as the worker evaluates it, in mm."""
-        worker = headless.extension_module("ops.base").worker_interpreter(bpy.context)
+        worker = headless.extension_module("ops.basics.base").worker_interpreter(bpy.context)
         with tempfile.TemporaryDirectory(prefix="aim-demo-") as folder:
             out = Path(folder, "frames.npz")
             command = [worker, "-m", "aim_blender", "evaluate", self.actor_file, self.take_file, "--out", out]

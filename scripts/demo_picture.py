@@ -50,7 +50,7 @@ class Cell:
 
 def heat_colours(error: np.ndarray, largest: float) -> np.ndarray:
     """Colours (V, 3) of errors (V,), the extension's own; everything from `largest` on is brightest."""
-    return headless.extension_module("aim_blender.scene.painting").heat_colours(error, largest)
+    return headless.extension_module("aim_blender.scene.basics.painting").heat_colours(error, largest)
 
 
 def draw_table(

@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
 
     headless.begin(chosen)
-    exporting = headless.extension_module("aim_blender.scene.exporting")
+    exporting = headless.extension_module("aim_blender.scene.baking.exporting")
     actors, rig_baking = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("actors", "rig_baking"))
     take, actor = actors.take_and_actor(bpy.context.scene, chosen.take)
     collection = take.collection
@@ -41,8 +41,8 @@ def main(arguments: list[str]) -> None:
         raise ValueError(f"the objects of the take {take.name!r} were deleted; bake it again")
     first, last = take.frame_start, take.frame_end
     if chosen.sliders:
-        baked = headless.extension_module("aim_blender.scene.baked")
-        meshes = headless.extension_module("aim_blender.scene.meshes")
+        baked = headless.extension_module("aim_blender.scene.baking.baked")
+        meshes = headless.extension_module("aim_blender.scene.basics.meshes")
         rig = next(item for item in collection.objects if item.type == "ARMATURE")
         split = exporting.within_sliders(rig_baking.load_bake(take, actor))
         place = meshes.rigid_part(meshes.matrix_array(rig.matrix_world))

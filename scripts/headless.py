@@ -36,7 +36,7 @@ def load_extension() -> str:
 
 
 def extension_module(name: str) -> ModuleType:
-    """A module of the loaded extension, for example extension_module("aim_blender.core.demo_actor")."""
+    """A module of the loaded extension, for example extension_module("aim_blender.core.shared.demo.demo_actor")."""
     return importlib.import_module(f"{load_extension()}.{name}")
 
 
@@ -70,7 +70,7 @@ def run(main: Callable[[list[str]], None]) -> None:
 
 def leave(status: int) -> None:
     """End Python with an exit status where the script failed, and where Python would crash if it ended by itself."""
-    if _package and extension_module("aim_blender.scene.versions").ends_badly():
+    if _package and extension_module("aim_blender.scene.basics.versions").ends_badly():
         leave_at_once(status)
     if status:
         sys.exit(status)

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def brute_force_caster(vertices: np.ndarray, triangles: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Casts rays onto a mesh (V, 3), (T, 3), as RayCaster of core/constraints.py, by trying every triangle (Möller and
+    """Casts rays onto a mesh (V, 3), (T, 3), as constraints.RayCaster, by trying every triangle (Möller and
     Trumbore 1997): slow, and nothing to misunderstand."""
     corner = vertices[triangles]
     along, across = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]

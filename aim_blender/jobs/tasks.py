@@ -4,7 +4,7 @@
 Every task takes its arguments as JSON values (paths as strings), a function to report progress to, and the folder for
 checkpoints (None: nothing is kept to resume from); it writes its output whole or not at all, and returns a flat dict
 of figures. Among them are `notes`, where there is something to tell: sentences that the user should read, those of the
-self-checks (core/self_checks.py) included; the file keeps them too. What a task reports: message, done, total and
+self-checks (core/checks) included; the file keeps them too. What a task reports: message, done, total and
 figures such as error_mm. The report function raises Cancelled when the task is to stop.
 
 Importing this module is quick; a task imports what it needs, torch included, when it is called.
@@ -20,18 +20,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import InputError
-from ..core.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
-from ..core.kept_files import ACTOR_SUFFIX, CORRESPONDENCE_SUFFIX, kept_correspondence
-from .outputs import output_folder, output_path
+from ..core.shared.foundation.errors import InputError
+from ..core.shared.results.kept_files import ACTOR_SUFFIX, CORRESPONDENCE_SUFFIX, kept_correspondence
+from ..core.shared.settings.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
+from .folders.outputs import output_folder, output_path
 
 if TYPE_CHECKING:
-    from ..core.actor import Actor
-    from ..core.captures import Capture
-    from ..core.correspondence import Correspondence
-    from ..core.performances import Performance
-    from ..core.retargeting import RetargetSettings
-    from ..core.takes import Take
+    from ..core.correspondence.correspondence import Correspondence
+    from ..core.model.actor import Actor
+    from ..core.retargeting.retargeting import RetargetSettings
+    from ..core.shared.captured.captures import Capture
+    from ..core.shared.captured.performances import Performance
+    from ..core.shared.results.takes import Take
 
 Report = Callable[[dict[str, Any]], None]
 Figures = dict[str, Any]
@@ -51,7 +51,7 @@ LEARNING_CHOICES = (
     "threads",
 )
 FITTING_CHOICES = tuple(item.name for item in dataclasses.fields(FittingSettings))
-TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/retiming.py
+TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/timing/retiming.py
 RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "neutral_frame", "pairs", "regions", "correspondence")
 
 
@@ -66,13 +66,13 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     optional = ("bones", "template_bones", "millimetres_per_unit", *LEARNING_CHOICES)
     _expect("learn", arguments, required=("capture", "out"), optional=optional)
     out = output_path(arguments["out"], ACTOR_SUFFIX)
-    from ..core.actor import jaw_movements
-    from ..core.captures import read_capture
-    from ..core.curves import save_learning_curve
-    from ..core.face_spots import keep_spots
-    from ..core.files import save_actor
-    from ..core.learning import LearningSettings, learn_actor
-    from ..core.self_checks import check_learned
+    from ..core.checks.face_spots import keep_spots
+    from ..core.checks.self_checks import check_learned
+    from ..core.files.files import save_actor
+    from ..core.learning.learning import LearningSettings, learn_actor
+    from ..core.model.actor import jaw_movements
+    from ..core.pictures.curves import save_learning_curve
+    from ..core.shared.captured.captures import read_capture
 
     chosen = _chosen(arguments, LEARNING_CHOICES)
     settings = LearningSettings(**{**chosen, "without": tuple(chosen.get("without", ()))})
@@ -101,8 +101,8 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 
 def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figures]:
     """The capture with the template's bones, which are written into the folder, and how well they fit."""
-    from ..core.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
-    from ..core.head_region import moving_vertices
+    from ..core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
+    from ..core.shared.faces.head_region import moving_vertices
 
     moving = moving_vertices(capture.vertices, capture.topology.in_faces())
     fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology, moving=moving, millimetres_per_unit=1.0))
@@ -125,13 +125,13 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     optional = (*FITTING_CHOICES, *POINT_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
-    from ..core.curves import save_error_curve, save_jaw_path
-    from ..core.files import load_actor, save_take
-    from ..core.fitting import fit_performance
-    from ..core.fitting_cache import cache_beside
-    from ..core.performances import read_performance, within
-    from ..core.self_checks import check_fitted
-    from ..core.take_sheet import save_fit_sheet
+    from ..core.checks.self_checks import check_fitted
+    from ..core.files.files import load_actor, save_take
+    from ..core.fitting.fitting import fit_performance
+    from ..core.fitting.fitting_cache import cache_beside
+    from ..core.pictures.curves import save_error_curve, save_jaw_path
+    from ..core.pictures.take_sheet import save_fit_sheet
+    from ..core.shared.captured.performances import read_performance, within
 
     source = Path(arguments["performance"])
     performance: Performance | None = None
@@ -169,8 +169,8 @@ def picture_beside(out: Path, what: str) -> Path:
 
 
 def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: Report) -> Take:
-    from ..core.fitting_points import PointFittingSettings, fit_points
-    from ..core.points import read_points
+    from ..core.fitting.fitting_points import PointFittingSettings, fit_points
+    from ..core.points.points import read_points
 
     fps = arguments.get("performance_fps")
     if arguments.get("solver") == "neural":
@@ -180,9 +180,9 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
             raise InputError("landmarks say where points of images belong; give the camera of the images too")
         settings = PointFittingSettings(**_chosen_for_points(arguments, PointFittingSettings))
         return fit_points(actor, read_points(source, fps), settings, report)
-    from ..core.cameras import read_cameras
-    from ..core.fitting_image_points import ImageFittingSettings, fit_image_points
-    from ..core.image_points import read_image_points, read_landmark_map
+    from ..core.fitting.fitting_image_points import ImageFittingSettings, fit_image_points
+    from ..core.points.image_points import read_image_points, read_landmark_map
+    from ..core.shared.captured.cameras import read_cameras
 
     landmarks = arguments.get("landmarks")
     if not landmarks:
@@ -219,10 +219,10 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     tolerance_mm = float(arguments.get("tolerance_mm", 0.1))
     if not 0 < tolerance_mm < math.inf:
         raise InputError(f"the tolerance is {tolerance_mm:g} mm; it must be more than 0, for example 0.1")
-    from ..core.baking import bake_take
-    from ..core.evaluation import check_belongs
-    from ..core.files import load_actor, load_take
-    from ..core.retiming import Timing, retimed
+    from ..core.baking.baking import bake_take
+    from ..core.files.files import load_actor, load_take
+    from ..core.model.evaluation import check_belongs
+    from ..core.timing.retiming import Timing, retimed
 
     timing = Timing(**_chosen(arguments, TIMING_CHOICES))
     report({"message": "Reading the take"})
@@ -245,13 +245,13 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     """
     _expect("retarget", arguments, required=("take", "source", "target", "out"), optional=RETARGETING_CHOICES)
     out = output_path(arguments["out"], TAKE_SUFFIX)
-    from ..core.curves import save_jaw_path
-    from ..core.files import load_actor, load_take, save_take
-    from ..core.fitting_cache import cache_beside
-    from ..core.retargeting import retarget_take
-    from ..core.self_checks import check_retargeted
-    from ..core.take_sheet import save_retarget_sheet
-    from ..core.topology import same_surface
+    from ..core.checks.self_checks import check_retargeted
+    from ..core.files.files import load_actor, load_take, save_take
+    from ..core.fitting.fitting_cache import cache_beside
+    from ..core.pictures.curves import save_jaw_path
+    from ..core.pictures.take_sheet import save_retarget_sheet
+    from ..core.retargeting.retargeting import retarget_take
+    from ..core.shared.foundation.topology import same_surface
 
     settings = retarget_settings(arguments)
     report({"message": "Reading the actors"})
@@ -274,8 +274,8 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
 
 def retarget_settings(arguments: dict[str, Any]) -> RetargetSettings:
     """What the arguments of the task `retarget` say of how to do it. Raises InputError."""
-    from ..core.expression_names import read_pairs
-    from ..core.retargeting import RetargetSettings, read_regions
+    from ..core.retargeting.retargeting import RetargetSettings, read_regions
+    from ..core.shared.faces.expression_names import read_pairs
 
     chosen = _chosen(arguments, ("strength", "jaw_strength"))
     head = arguments.get("head", "on")
@@ -296,8 +296,8 @@ def correspondence_of(
     arguments: dict[str, Any], source: Actor, target: Actor, report: Report
 ) -> tuple[Correspondence, Figures]:
     """The one given, or kept beside the target's file, or made and kept there; and where it is from."""
-    from ..core.correspondence import make_correspondence
-    from ..core.files import load_correspondence, save_correspondence
+    from ..core.correspondence.correspondence import make_correspondence
+    from ..core.files.files import load_correspondence, save_correspondence
 
     given = arguments.get("correspondence")
     path = Path(given) if given else kept_correspondence(Path(arguments["target"]), source.topology.digest)
@@ -319,10 +319,10 @@ def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     """
     _expect("pair", arguments, required=("source", "target", "out"), optional=("pairs", "correspondence"))
     out = output_path(arguments["out"], ".json")
-    from ..core.files import load_actor
-    from ..core.pairing import pair_shapes
-    from ..core.topology import same_surface
-    from ..core.whole_files import written_whole
+    from ..core.files.files import load_actor
+    from ..core.retargeting.pairing import pair_shapes
+    from ..core.shared.foundation.topology import same_surface
+    from ..core.shared.foundation.whole_files import written_whole
 
     report({"message": "Reading the actors"})
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
@@ -343,9 +343,9 @@ def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | Non
     """source, target, out, and optionally landmarks (a JSON file). Source and target: an actor, or a mesh at rest."""
     _expect("correspond", arguments, required=("source", "target", "out"), optional=("landmarks",))
     out = output_path(arguments["out"], CORRESPONDENCE_SUFFIX)
-    from ..core.correspondence import make_correspondence
-    from ..core.files import save_correspondence
-    from ..core.neutrals import read_landmarks, read_neutral
+    from ..core.correspondence.correspondence import make_correspondence
+    from ..core.files.files import save_correspondence
+    from ..core.files.neutrals import read_landmarks, read_neutral
 
     report({"message": "Reading the faces"})
     source, target = (read_neutral(Path(arguments[name])) for name in ("source", "target"))
@@ -367,14 +367,14 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     if arguments.get("correspondence") and arguments.get("landmarks"):
         raise InputError("landmarks are for making a correspondence; leave them out, or the correspondence")
     out = output_path(arguments["out"], ACTOR_SUFFIX)
-    from ..core.actor import jaw_movements
-    from ..core.correspondence import make_correspondence
-    from ..core.face_spots import keep_spots
-    from ..core.files import load_actor, load_correspondence, save_actor, save_correspondence
-    from ..core.neutrals import read_landmarks, read_neutral
-    from ..core.self_checks import check_transferred
-    from ..core.topology import same_surface
-    from ..core.transferring import millimetres_of, transfer_actor
+    from ..core.characters.transferring import millimetres_of, transfer_actor
+    from ..core.checks.face_spots import keep_spots
+    from ..core.checks.self_checks import check_transferred
+    from ..core.correspondence.correspondence import make_correspondence
+    from ..core.files.files import load_actor, load_correspondence, save_actor, save_correspondence
+    from ..core.files.neutrals import read_landmarks, read_neutral
+    from ..core.model.actor import jaw_movements
+    from ..core.shared.foundation.topology import same_surface
 
     report({"message": "Reading the faces"})
     source_path = Path(arguments["source"])
@@ -413,7 +413,7 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     """
     optional = ("millimetres_per_unit", *TIMING_CHOICES)
     _expect("evaluate", arguments, required=("actor", "take", "out"), optional=optional)
-    from ..core.mesh_caches import CACHE_SUFFIXES, write_cache
+    from ..core.shared.captured.mesh_caches import CACHE_SUFFIXES, write_cache
 
     suffix = Path(arguments["out"]).suffix.lower()
     out = output_path(arguments["out"], suffix if suffix in CACHE_SUFFIXES else ".npz")
@@ -422,9 +422,9 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         raise InputError(f"{out} is always in mm; leave out the unit, or write a .pc2 or .mdd")
     if not 0 < unit < math.inf:
         raise InputError(f"a unit of the cache is {unit:g} mm; it must be more than 0, for example 1000 for metres")
-    from ..core.evaluation import check_belongs, evaluate_take
-    from ..core.files import load_actor, load_take, save_arrays
-    from ..core.retiming import Timing, retimed
+    from ..core.files.files import load_actor, load_take, save_arrays
+    from ..core.model.evaluation import check_belongs, evaluate_take
+    from ..core.timing.retiming import Timing, retimed
 
     timing = Timing(**_chosen(arguments, TIMING_CHOICES))
     report({"message": "Reading the take"})
@@ -448,9 +448,9 @@ def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -
     out = output_path(arguments["out"], ".npz")
     import numpy as np
 
-    from ..core.files import load_actor, load_take, save_arrays
-    from ..core.performances import read_performance
-    from ..core.point_errors import point_errors
+    from ..core.files.files import load_actor, load_take, save_arrays
+    from ..core.pictures.point_errors import point_errors
+    from ..core.shared.captured.performances import read_performance
 
     report({"message": "Reading the performance"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
@@ -465,9 +465,9 @@ def inspect(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     """actor, out. Beside out, X.npz, it writes X.png: a picture sheet of the anatomy that was learned."""
     _expect("inspect", arguments, required=("actor", "out"))
     out = output_path(arguments["out"], ".npz")
-    from ..core.anatomy_sheet import save_anatomy_sheet
-    from ..core.files import load_actor, save_arrays
-    from ..core.inspection import inspect_actor
+    from ..core.files.files import load_actor, save_arrays
+    from ..core.pictures.anatomy_sheet import save_anatomy_sheet
+    from ..core.pictures.inspection import inspect_actor
 
     source = Path(arguments["actor"])
     report({"message": "Reading the actor"})
@@ -486,7 +486,7 @@ def batch(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     The figures tell how many shots failed; each shot's own are in `rows`.
     """
     _expect("batch", arguments, required=("table", "out"), optional=("part", "scheduler"))
-    from .batch import run_batch
+    from .batch.batch import run_batch
 
     part, scheduler = arguments.get("part") or "", arguments.get("scheduler") or ""
     return run_batch(Path(arguments["table"]), Path(arguments["out"]), part, scheduler, report)
@@ -503,7 +503,7 @@ def anatomy(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     optional = (*inputs, "millimetres_per_unit")
     _expect("anatomy", arguments, required=("neutral", "out"), optional=optional)
     out = output_folder(arguments["out"])
-    from ..core.anatomy_request import fit_anatomy, read_request, write_anatomy
+    from ..core.anatomy.anatomy_request import fit_anatomy, read_request, write_anatomy
 
     report({"message": "Reading the neutral"})
     files = {name: Path(arguments[name]) for name in inputs if arguments.get(name)}
@@ -523,8 +523,8 @@ def environment(arguments: dict[str, Any], report: Report, checkpoint: Path | No
     (on or off)."""
     optional = ("requirements", "options", "trial")
     _expect("environment", arguments, required=("folder", "base", "build"), optional=optional)
-    from .environment_making import make_environment
-    from .environment_plan import BUILDS, REQUIREMENTS, Plan, find_base_python
+    from .environment.environment_making import make_environment
+    from .environment.environment_plan import BUILDS, REQUIREMENTS, Plan, find_base_python
 
     if arguments["build"] not in BUILDS:
         raise InputError(f"there is no build {arguments['build']!r}; there are {', '.join(BUILDS)}")
@@ -541,7 +541,7 @@ def environment(arguments: dict[str, Any], report: Report, checkpoint: Path | No
 def info(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """file: any file that the tasks read or write, or a folder of meshes."""
     _expect("info", arguments, required=("file",))
-    from ..core.describing import describe_file
+    from ..core.files.describing import describe_file
 
     return describe_file(Path(arguments["file"]))
 

@@ -45,9 +45,9 @@ def pytest_unconfigure() -> None:
 def extension() -> Iterator[str]:
     """The loaded extension's package name."""
     package = headless.load_extension()
-    headless.extension_module("ops.base").reraise_unexpected = True
+    headless.extension_module("ops.basics.base").reraise_unexpected = True
     global _ends_badly
-    _ends_badly = headless.extension_module("aim_blender.scene.versions").ends_badly()
+    _ends_badly = headless.extension_module("aim_blender.scene.basics.versions").ends_badly()
     yield package
     headless.unload_checkout()
 
@@ -56,7 +56,7 @@ def extension() -> Iterator[str]:
 def scene(extension: str) -> bpy.types.Scene:
     """The scene of a new, empty file."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    headless.extension_module("aim_blender.scene.jobs").stop_all()
+    headless.extension_module("aim_blender.scene.jobs.jobs").stop_all()
     return bpy.context.scene
 
 
@@ -70,8 +70,8 @@ def saved(scene: bpy.types.Scene, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def worker(extension: str) -> str:
     """The interpreter that the extension finds, or a skip that says why there is none."""
-    base = headless.extension_module("ops.base")
-    interpreter = headless.extension_module("aim_blender.jobs.interpreter")
+    base = headless.extension_module("ops.basics.base")
+    interpreter = headless.extension_module("aim_blender.jobs.supervision.interpreter")
     try:
         return str(base.worker_interpreter(bpy.context))
     except interpreter.InterpreterError as error:
@@ -136,7 +136,7 @@ def fitted_once(learned_once: Path, tmp_path_factory: pytest.TempPathFactory) ->
         item.rotation_euler.z = 0.2 * value
         item.keyframe_insert("rotation_euler", frame=frame)
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / "take.blend"))
-    making = headless.extension_module("aim_blender.scene.job_making")
+    making = headless.extension_module("aim_blender.scene.jobs.job_making")
     for each in scene.aim.actors:  # the learned files stay where they are
         each.file_path = str(learned_once / Path(each.file_path).relative_to(learned_once.with_name("made")))
         making.learned_file(each)

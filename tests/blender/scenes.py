@@ -27,7 +27,7 @@ def expression(vertices: np.ndarray, seed: int) -> np.ndarray:
 
 def add_mesh(name: str, vertices: np.ndarray, corners: np.ndarray, sizes: np.ndarray) -> bpy.types.Object:
     """A mesh object in the scene, with a UV map and a material."""
-    mesh = headless.extension_module("aim_blender.scene.meshes").make_mesh(name, vertices, corners, sizes)
+    mesh = headless.extension_module("aim_blender.scene.basics.meshes").make_mesh(name, vertices, corners, sizes)
     mesh.uv_layers.new(name="Texture")
     mesh.materials.append(bpy.data.materials.get("Skin") or bpy.data.materials.new("Skin"))
     item = bpy.data.objects.new(name, mesh)

@@ -17,7 +17,7 @@ def actor():
 
 def read():
     """(N+1, V, 3) the active actor's shapes in millimetres."""
-    module = headless.extension_module("aim_blender.scene.actors")
+    module = headless.extension_module("aim_blender.scene.actors.actors")
     return module.read_actor(actor())().capture_arrays(actor().millimetres_per_unit)["vertices"]
 
 
@@ -136,7 +136,7 @@ def test_bones_are_taken_by_name(scene):
     bpy.ops.aim.actor_add()
     assert (actor().skull, actor().mandible) == (skull, jaw)
     assert len(actor().shapes) == 4
-    module = headless.extension_module("aim_blender.scene.actors")
+    module = headless.extension_module("aim_blender.scene.actors.actors")
     arrays = module.read_actor(actor())().capture_arrays(1000)
     assert np.abs(arrays["skull_vertices"] - vertices * 0.8).max() < 1e-3
     assert np.abs(arrays["mandible_vertices"] - vertices * 0.5).max() < 1e-3  # although it stands aside
@@ -289,7 +289,7 @@ def test_grey_button_says_why(scene):
 
 
 def test_faces_are_told_apart_without_their_sizes(scene):
-    meshes = headless.extension_module("aim_blender.scene.meshes")
+    meshes = headless.extension_module("aim_blender.scene.basics.meshes")
     points = np.random.default_rng(3).normal(size=(9, 3))
     # The corners are the same, and the faces not: a pentagon and a triangle, or two quads.
     corners = np.array([0, 1, 2, 3, 4, 5, 6, 7])

@@ -63,8 +63,8 @@ def test_bones_are_fitted_corrected_and_fitted_again(demo, worker, saved):
 
 
 def test_job_is_told_landmarks_depths_and_teeth(demo, saved):
-    anatomy_jobs = headless.extension_module("aim_blender.scene.anatomy_jobs")
-    meshes = headless.extension_module("aim_blender.core.meshes")
+    anatomy_jobs = headless.extension_module("aim_blender.scene.jobs.anatomy_jobs")
+    meshes = headless.extension_module("aim_blender.core.shared.captured.meshes")
     plain = prepared(anatomy_jobs.prepare_anatomy(demo)).read_job()["steps"][0]["arguments"]
     assert set(plain) == {"neutral", "out", "millimetres_per_unit"}
     bpy.ops.aim.landmarks_suggest()

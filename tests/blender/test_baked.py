@@ -64,12 +64,12 @@ def prepare(
     state = bpy.context.scene.aim
     folder.mkdir()
     np.savez(folder / "bake.npz", **arrays)
-    job = headless.extension_module("aim_blender.jobs.folder").JobFolder.create(
+    job = headless.extension_module("aim_blender.jobs.folders.folder").JobFolder.create(
         folder, "fit", [{"task": "fit", "arguments": {}}]
     )
     figures = [{"mean_mm": 0.02, "worst_mm": 0.3}, {"worst_mm": 0.08, "mean_mm": 0.01, "correctives": 2}]
     job.write_result({"state": "finished", "figures": figures})
-    headless.extension_module("aim_blender.scene.job_making").write_delivery(
+    headless.extension_module("aim_blender.scene.jobs.job_making").write_delivery(
         folder,
         {
             "kind": "fit",
@@ -185,7 +185,7 @@ def test_keys_are_at_every_frame_and_grouped(scene, tmp_path):
     bpy.ops.aim.actor_add()
     arrays = bake()
     bring_in(tmp_path / "fit_001", arrays, 1000)
-    versions = headless.extension_module("aim_blender.scene.versions")
+    versions = headless.extension_module("aim_blender.scene.basics.versions")
     skin, rig = result()["skin"], result()["rig"]
     shapes, bones = versions.curves_of(skin.data.shape_keys), versions.curves_of(rig)
     assert len(shapes) == 6
@@ -300,9 +300,9 @@ def test_one_undo_step(scene, tmp_path):
     names = {block.name for kind in (bpy.data.objects, bpy.data.meshes, bpy.data.actions) for block in kind}
     arrays = bake()
     # The operator is called as the timer calls it: with undo.
-    jobs = headless.extension_module("aim_blender.scene.jobs")
-    results = headless.extension_module("ops.results")
-    folder = headless.extension_module("aim_blender.jobs.folder").JobFolder(making)
+    jobs = headless.extension_module("aim_blender.scene.jobs.jobs")
+    results = headless.extension_module("ops.basics.results")
+    folder = headless.extension_module("aim_blender.jobs.folders.folder").JobFolder(making)
     identifier = scene.aim.actors[0].identifier
     prepare(making, arrays, 1000)
     results.deliver(jobs.Run(identifier, "fit", Path(), results.deliver, folder=folder))

@@ -115,7 +115,7 @@ def test_list_import_export_and_run(take, worker, tmp_path):
 
 def test_in_a_window_it_goes_on_by_itself_and_can_be_cancelled(take, worker, tmp_path):
     """As the timer does it: a step at a time, one .blend at each; cancelled and started again, it goes on."""
-    batch = headless.extension_module("aim_blender.scene.batch")
+    batch = headless.extension_module("aim_blender.scene.jobs.batch")
     state, table, out = bpy.context.scene.aim, table_of(tmp_path, take), tmp_path / "out"
 
     def start():
@@ -161,6 +161,6 @@ def test_choices_of_targets_survive_the_list(take, tmp_path):
     (tmp_path / "shots.json").write_text(json.dumps(shots))
     bpy.ops.aim.batch_import(filepath=str(tmp_path / "shots.json"))
     bpy.ops.aim.batch_export(filepath=str(tmp_path / "again.json"))
-    read = headless.extension_module("aim_blender.jobs.batch_table").read_table
+    read = headless.extension_module("aim_blender.jobs.batch.batch_table").read_table
     one, other = read(tmp_path / "shots.json")[0].as_json(), read(tmp_path / "again.json")[0].as_json()
     assert {**one, "where": "", "tolerance_mm": 0.1} == {**other, "where": ""}

@@ -49,7 +49,7 @@ def test_a_character_from_its_neutral(take, worker, tmp_path):
     state.retarget_target = "Hero"
     bpy.context.scene.frame_set(TAKE_FRAMES)
     bpy.ops.aim.retarget_preview()
-    live = headless.extension_module("aim_blender.scene.live")
+    live = headless.extension_module("aim_blender.scene.live.live")
     live.CURRENT.settle()
     assert kept.is_file()
     previewed = shown(bpy.data.objects[live.CURRENT.shown])
@@ -84,7 +84,7 @@ def test_a_character_from_its_neutral(take, worker, tmp_path):
     assert np.median(confidence) > 0.9
 
     # Landmarks that are picked on both make it anew; what is kept serves again after that.
-    characters = headless.extension_module("aim_blender.scene.characters")
+    characters = headless.extension_module("aim_blender.scene.jobs.characters")
     assert characters.correspondence_steps(state.actors[0], hero)[0] == []
     for actor, vertex in ((state.actors[0], 5), (state.actors[2], 8)):
         landmark = actor.landmarks.add()
@@ -120,4 +120,4 @@ def test_refusals(learned, worker):
     bpy.context.view_layer.objects.active = None
     with pytest.raises(RuntimeError, match="Click the character's mesh first"):
         bpy.ops.aim.character_add(source="Actor")
-    assert headless.extension_module("aim_blender.scene.actors").active_actor(bpy.context.scene).name == "Actor"
+    assert headless.extension_module("aim_blender.scene.actors.actors").active_actor(bpy.context.scene).name == "Actor"

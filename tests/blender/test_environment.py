@@ -19,7 +19,7 @@ import pytest
 @pytest.fixture
 def environment(scene, extension):
     """The module, with an empty user's folder and preferences as they come."""
-    module = headless.extension_module("aim_blender.scene.environment")
+    module = headless.extension_module("aim_blender.scene.jobs.environment")
     chosen = bpy.context.preferences.addons[extension].preferences
     module.ENVIRONMENT.look_again()
     yield module
@@ -76,7 +76,7 @@ def test_a_plan_names_folder_commands_and_size(environment, chosen):
     make, install = plan.commands()
     assert make[:3] == [sys.executable, "-m", "venv"]
     assert install[-3:] == ["a b", "-r", str(environment.EXTENSION_FOLDER / "requirements" / "worker.txt")]
-    assert plan.folder.parent == headless.extension_module("aim_blender.scene.folders").user_folder()
+    assert plan.folder.parent == headless.extension_module("aim_blender.scene.basics.folders").user_folder()
     assert "GB to download" in plan.size
 
 

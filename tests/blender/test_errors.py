@@ -12,7 +12,7 @@ from scenes import shown
 
 @pytest.fixture
 def errors(take):
-    return headless.extension_module("aim_blender.scene.errors")
+    return headless.extension_module("aim_blender.scene.jobs.errors")
 
 
 def values(item, name="error_mm") -> np.ndarray:

@@ -34,11 +34,13 @@ def arrays():
 
 
 def write(arrays, tmp_path, split=False):
-    baked = headless.extension_module("aim_blender.scene.baked")
+    baked = headless.extension_module("aim_blender.scene.baking.baked")
     np.savez(tmp_path / "bake.npz", **arrays)
-    take = headless.extension_module("aim_blender.scene.baked_take").BakedTake.load(tmp_path / "bake.npz", 1000.0)
+    take = headless.extension_module("aim_blender.scene.baking.baked_take").BakedTake.load(
+        tmp_path / "bake.npz", 1000.0
+    )
     if split:
-        take = headless.extension_module("aim_blender.scene.exporting").within_sliders(take)
+        take = headless.extension_module("aim_blender.scene.baking.exporting").within_sliders(take)
     actor = SimpleNamespace(name="actor", neutral=None)
     return baked.write_take(bpy.context, actor, take, np.array(Matrix.Translation(AT)), "take")
 
@@ -50,7 +52,7 @@ def export_and_import(suffix, collection, frames, tmp_path):
         except KeyError:
             pytest.skip(f"this bpy has no {operator.idname_py()}")
     path = tmp_path / f"take.{suffix}"
-    exporting = headless.extension_module("aim_blender.scene.exporting")
+    exporting = headless.extension_module("aim_blender.scene.baking.exporting")
     scene = bpy.context.scene
     before = (scene.frame_start, scene.frame_end, scene.frame_current)
     exporting.export_take(bpy.context, collection, int(frames[0]), int(frames[-1]), path)
@@ -117,11 +119,11 @@ def test_selection_stays_and_wrong_names_are_refused(scene, tmp_path, arrays):
     scene.collection.objects.link(other)
     other.select_set(True)
     bpy.context.view_layer.objects.active = other
-    exporting = headless.extension_module("aim_blender.scene.exporting")
+    exporting = headless.extension_module("aim_blender.scene.baking.exporting")
     exporting.export_take(bpy.context, collection, 5, 8, tmp_path / "take.abc")
     assert bpy.context.selected_objects == [other]
     assert bpy.context.view_layer.objects.active == other
-    inputs = headless.extension_module("aim_blender.core.errors").InputError
+    inputs = headless.extension_module("aim_blender.core.shared.foundation.errors").InputError
     with pytest.raises(inputs, match=r"its name must end with one of \.glb"):
         exporting.export_take(bpy.context, collection, 5, 8, tmp_path / "take.obj")
     collection.hide_viewport = True

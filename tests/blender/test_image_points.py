@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 640, 480
 
 @pytest.fixture
 def images(extension):
-    return headless.extension_module("aim_blender.scene.image_points")
+    return headless.extension_module("aim_blender.scene.fitting.image_points")
 
 
 def add_camera(name="Camera", **choices) -> bpy.types.Object:

@@ -57,7 +57,7 @@ def test_everything_that_was_learned_is_shown(learned):
     assert all(word.endswith("mm") for word in words)
     assert words[0] == "0 mm"
     group = made["Skinning Weight"].vertex_groups["Jaw"]
-    weights = headless.extension_module("aim_blender.scene.vertex_groups").read_vertex_group(
+    weights = headless.extension_module("aim_blender.scene.basics.vertex_groups").read_vertex_group(
         made["Skinning Weight"], group
     )
     assert np.abs(weights - found["skin_weight"]).max() < 1e-6

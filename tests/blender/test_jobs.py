@@ -88,7 +88,7 @@ def test_pipeline(saved, scene, worker):
 def test_unsaved_file_uses_the_users_folder(scene):
     add_capture()
     bpy.ops.aim.actor_add(name="Unsaved")
-    making = headless.extension_module("aim_blender.scene.job_making")
+    making = headless.extension_module("aim_blender.scene.jobs.job_making")
     path = prepared(making.prepare_learning(scene.aim.actors[0], FEW)).path
     assert path.is_relative_to(bpy.utils.user_resource("DATAFILES", path="aim_blender"))
 
@@ -96,14 +96,14 @@ def test_unsaved_file_uses_the_users_folder(scene):
 def test_every_job_has_a_folder_of_its_own(saved, scene):
     add_capture()
     bpy.ops.aim.actor_add(name="Actor")
-    making = headless.extension_module("aim_blender.scene.job_making")
+    making = headless.extension_module("aim_blender.scene.jobs.job_making")
     for _ in range(2):
         prepared(making.prepare_learning(bpy.context.scene.aim.actors[0], FEW))
     assert sorted(path.name for path in (saved / "aim" / "Actor").iterdir()) == ["learn_001", "learn_002"]
 
 
 def test_moved_project_finds_its_files(learned):
-    making = headless.extension_module("aim_blender.scene.job_making")
+    making = headless.extension_module("aim_blender.scene.jobs.job_making")
     actor = bpy.context.scene.aim.actors[0]
     assert not Path(actor.file_path).exists()
     assert making.learned_file(actor).parent == learned / "aim" / "Actor" / "learn_001"
@@ -114,9 +114,9 @@ def test_interrupted_job_is_found_after_loading_and_resumed(saved, scene, worker
     add_capture()
     bpy.ops.aim.actor_add(name="Actor")
     actor = bpy.context.scene.aim.actors[0]
-    jobs = headless.extension_module("aim_blender.scene.jobs")
-    making = headless.extension_module("aim_blender.scene.job_making")
-    results = headless.extension_module("ops.results")
+    jobs = headless.extension_module("aim_blender.scene.jobs.jobs")
+    making = headless.extension_module("aim_blender.scene.jobs.job_making")
+    results = headless.extension_module("ops.basics.results")
     run = jobs.Run(actor.identifier, "learn", Path(worker), results.deliver)
     run.start(prepared(making.prepare_learning(actor, {"iterations": 100000, "hidden": 16, "device": "cpu"})))
     while not run.supervisor.poll().figures:  # until the first report of learning
@@ -146,9 +146,9 @@ def test_result_that_came_while_the_file_was_closed(saved, scene, worker):
     add_capture()
     bpy.ops.aim.actor_add(name="Actor")
     actor = bpy.context.scene.aim.actors[0]
-    jobs = headless.extension_module("aim_blender.scene.jobs")
-    making = headless.extension_module("aim_blender.scene.job_making")
-    results = headless.extension_module("ops.results")
+    jobs = headless.extension_module("aim_blender.scene.jobs.jobs")
+    making = headless.extension_module("aim_blender.scene.jobs.job_making")
+    results = headless.extension_module("ops.basics.results")
     run = jobs.Run(actor.identifier, "learn", Path(worker), results.deliver)
     run.start(prepared(making.prepare_learning(actor, {**FEW, "device": "cpu"})))
     bpy.ops.wm.save_mainfile()
@@ -247,7 +247,7 @@ def test_lost_shape(saved, scene, worker):
 
 @pytest.mark.parametrize("name", ["CON", "a/b:c", "..", "  ", "Zoë", "顔" * 40, "x" * 300, "a\nb"])
 def test_safe_names(extension, name, tmp_path):
-    folders = headless.extension_module("aim_blender.scene.folders")
+    folders = headless.extension_module("aim_blender.scene.basics.folders")
     safe = folders.safe_name(name)
     (tmp_path / safe).mkdir()
     assert [path.name for path in tmp_path.iterdir()] == [safe]

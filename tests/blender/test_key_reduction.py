@@ -22,17 +22,19 @@ def smooth(frames: int = 120) -> dict[str, np.ndarray]:
 
 
 def write(arrays, tmp_path, reduce_keys_mm):
-    baked = headless.extension_module("aim_blender.scene.baked")
+    baked = headless.extension_module("aim_blender.scene.baking.baked")
     np.savez(tmp_path / "bake.npz", **arrays)
-    take = headless.extension_module("aim_blender.scene.baked_take").BakedTake.load(tmp_path / "bake.npz", 1000.0)
-    kept = headless.extension_module("aim_blender.scene.key_choice").needed_keys(take, reduce_keys_mm / 1000)
+    take = headless.extension_module("aim_blender.scene.baking.baked_take").BakedTake.load(
+        tmp_path / "bake.npz", 1000.0
+    )
+    kept = headless.extension_module("aim_blender.scene.baking.key_choice").needed_keys(take, reduce_keys_mm / 1000)
     actor = SimpleNamespace(name="actor", neutral=None, skull=None, mandible=None)
     collection = baked.write_take(bpy.context, actor, take, np.eye(4), "take", kept)
     return next(item for item in collection.objects if item.type == "MESH")
 
 
 def key_count(skin):
-    versions = headless.extension_module("aim_blender.scene.versions")
+    versions = headless.extension_module("aim_blender.scene.basics.versions")
     curves = [*versions.curves_of(skin.data.shape_keys), *versions.curves_of(skin.parent)]
     return sum(len(curve.keyframe_points) for curve in curves)
 
@@ -47,9 +49,11 @@ def test_no_point_moves_by_more_than_the_tolerance(scene, tmp_path, tolerance_mm
     for number, points in zip(arrays["frames"], formula(arrays), strict=True):
         scene.frame_set(int(number))
         largest = max(largest, float(np.linalg.norm(shown(skin) * 1000 - points, axis=1).max()))
-    rigging = headless.extension_module("aim_blender.scene.rigging")
-    take = headless.extension_module("aim_blender.scene.baked_take").BakedTake.load(tmp_path / "bake.npz", 1000.0)
-    rests = headless.extension_module("aim_blender.scene.key_choice").place_bones(take)
+    rigging = headless.extension_module("aim_blender.scene.basics.rigging")
+    take = headless.extension_module("aim_blender.scene.baking.baked_take").BakedTake.load(
+        tmp_path / "bake.npz", 1000.0
+    )
+    rests = headless.extension_module("aim_blender.scene.baking.key_choice").place_bones(take)
     for bone, rest in zip(skin.parent.data.bones, rests, strict=True):  # as Blender has them
         assert np.allclose(bone.matrix_local, rigging.rest_matrix(rest), atol=1e-5)
     assert 0.1 * tolerance_mm < largest <= tolerance_mm + 0.002
@@ -59,13 +63,13 @@ def test_no_point_moves_by_more_than_the_tolerance(scene, tmp_path, tolerance_mm
 def test_noise_keeps_all_its_keys(scene, tmp_path):
     arrays = bake(frames=24)
     skin = write(arrays, tmp_path, 0.001)
-    versions = headless.extension_module("aim_blender.scene.versions")
+    versions = headless.extension_module("aim_blender.scene.basics.versions")
     for curve in versions.curves_of(skin.data.shape_keys):
         assert [point.co.x for point in curve.keyframe_points] == list(arrays["frames"])
 
 
 def test_a_curve_keeps_its_corners(extension):
-    reduction = headless.extension_module("aim_blender.core.key_reduction")
+    reduction = headless.extension_module("aim_blender.core.shared.results.key_reduction")
     frames = np.arange(1, 11)
     values = np.array([0, 0, 0, 1, 2, 3, 3, 3, 3.05, 3.0])
     assert np.flatnonzero(reduction.needed_keys(frames, values, 0.1)).tolist() == [0, 2, 5, 9]

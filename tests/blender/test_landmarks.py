@@ -68,7 +68,7 @@ def test_the_mouse_finds_the_vertex_below_it(demo):
     """Also where a modifier shows another mesh, and the object stands turned and scaled."""
     from mathutils import Vector
 
-    landmarks = headless.extension_module("aim_blender.scene.landmarks")
+    landmarks = headless.extension_module("aim_blender.scene.actors.landmarks")
     demo.neutral.modifiers.new("finer", "SUBSURF")
     demo.neutral.location, demo.neutral.rotation_euler, demo.neutral.scale = (3, 2, 1), (0.2, 0.3, 2.0), (2, 2, 2)
     bpy.context.view_layer.update()
@@ -94,7 +94,7 @@ def test_depths_are_the_tables_until_they_are_changed(demo):
 
 def test_the_proposed_region_is_where_bone_shapes_the_skin(demo):
     tracing, vertex_groups = map(
-        headless.extension_module, ("aim_blender.scene.tracing", "aim_blender.scene.vertex_groups")
+        headless.extension_module, ("aim_blender.scene.actors.tracing", "aim_blender.scene.basics.vertex_groups")
     )
     bpy.ops.aim.landmarks_suggest()
     landmarks = vertices_by_name(demo)
@@ -107,13 +107,13 @@ def test_the_proposed_region_is_where_bone_shapes_the_skin(demo):
     assert 0.05 < (weights >= 0.5).mean() < 0.25
     points = np.array([vertex.co for vertex in demo.neutral.data.vertices])
     assert weights[points[:, 1] > 0.06].max() == 0  # the back of the head
-    mirrored = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor().head.layout.mirror
+    mirrored = headless.extension_module("aim_blender.core.shared.demo.demo_actor").make_demo_actor().head.layout.mirror
     assert np.abs(weights - weights[mirrored]).mean() < 0.02
 
 
 def test_painting_starts_with_the_proposal_and_keeps_what_was_painted(demo):
     tracing, vertex_groups = map(
-        headless.extension_module, ("aim_blender.scene.tracing", "aim_blender.scene.vertex_groups")
+        headless.extension_module, ("aim_blender.scene.actors.tracing", "aim_blender.scene.basics.vertex_groups")
     )
     assert bpy.ops.aim.trusted_paint() == {"FINISHED"}
     assert bpy.context.mode == "PAINT_WEIGHT"

@@ -15,7 +15,7 @@ def actor():
 
 
 def rows():
-    results = headless.extension_module("aim_blender.scene.results")
+    results = headless.extension_module("aim_blender.scene.jobs.results")
     return results.jaw_rows(json.loads(actor().figures))
 
 
@@ -55,7 +55,7 @@ def captured_jaw(items: list[bpy.types.Object]) -> np.ndarray:
     select(items)
     bpy.ops.aim.actor_add(name="Actor")
     actor().jaw = bpy.data.objects["teeth"]
-    actors = headless.extension_module("aim_blender.scene.actors")
+    actors = headless.extension_module("aim_blender.scene.actors.actors")
     points = actors.read_actor(actor())().capture_arrays(1000.0)["jaw_points"]
     assert points.shape == (1 + len(TEETH_DEGREES), 12, 3)
     return points

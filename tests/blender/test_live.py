@@ -18,7 +18,7 @@ from scenes import TAKE_FRAMES, add_mesh, face, shown
 
 @pytest.fixture
 def live(learned):
-    module = headless.extension_module("aim_blender.scene.live")
+    module = headless.extension_module("aim_blender.scene.live.live")
     yield module
     module.end()
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_followed_is_said(live, target):
 @pytest.fixture
 def preview(take, worker):
     """The preview's module, in the file with a take of the first actor."""
-    module = headless.extension_module("aim_blender.scene.live")
+    module = headless.extension_module("aim_blender.scene.live.live")
     bpy.context.scene.aim.retarget_target = "Other"
     yield module
     module.end()
@@ -245,7 +245,7 @@ def test_a_preview_follows_the_target_and_survives_undo(preview, take, learned_o
     bpy.ops.aim.retarget_preview()
     wait_for_fit(preview)
     bpy.data.objects.remove(bpy.data.objects[preview.CURRENT.shown])  # as an undo to before it does
-    headless.extension_module("aim_blender.scene.live")._after_undo()
+    headless.extension_module("aim_blender.scene.live.live")._after_undo()
     wait_for_fit(preview, preview.CURRENT.fits)
     assert np.abs(offsets_shown(preview)).max() > 0.1
     for shape in state.actors[0].shapes:
@@ -393,7 +393,7 @@ def test_a_live_fit_is_kept_in_a_take(preview, take, tmp_path):
     scene.frame_set(2)
     scene_before = shown(skin)
     # As a window has it: a thread waits, and Blender goes on and hears the answer.
-    correcting = headless.extension_module("aim_blender.scene.live_correcting")
+    correcting = headless.extension_module("aim_blender.scene.live.live_correcting")
     with ThreadPoolExecutor(1) as thread:
         kept = thread.submit(correcting.ask_to_keep(bpy.context, preview.CURRENT, 0))
         while not kept.done():
@@ -413,5 +413,8 @@ def test_a_live_fit_is_kept_in_a_take(preview, take, tmp_path):
     assert Path(take.file_path).name.endswith(".3.take.safetensors")
     waiting = correcting.ask_to_keep(bpy.context, preview.CURRENT, 0)
     preview.end()
-    with pytest.raises(headless.extension_module("aim_blender.core.errors").InputError, match="switched off meanwhile"):
+    with pytest.raises(
+        headless.extension_module("aim_blender.core.shared.foundation.errors").InputError,
+        match="switched off meanwhile",
+    ):
         waiting()

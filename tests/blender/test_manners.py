@@ -20,7 +20,7 @@ FEW = {"iterations": 20, "hidden": 8}
 
 def capture_of(actor) -> dict[str, np.ndarray]:
     """What a job for an actor is given."""
-    making = headless.extension_module("aim_blender.scene.job_making")
+    making = headless.extension_module("aim_blender.scene.jobs.job_making")
     folder = prepared(making.prepare_learning(actor, FEW))
     with np.load(folder.path / "capture.npz", allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
@@ -127,9 +127,9 @@ def test_the_actor_removed_while_a_job_runs(scene, worker, tmp_path):
 
 def started(actor, worker):
     """A job as it runs in a window: a worker beside a Blender that goes on."""
-    jobs = headless.extension_module("aim_blender.scene.jobs")
-    making = headless.extension_module("aim_blender.scene.job_making")
-    results = headless.extension_module("ops.results")
+    jobs = headless.extension_module("aim_blender.scene.jobs.jobs")
+    making = headless.extension_module("aim_blender.scene.jobs.job_making")
+    results = headless.extension_module("ops.basics.results")
     run = jobs.Run(actor.identifier, "learn", Path(worker), results.deliver)
     run.start(prepared(making.prepare_learning(actor, {**FEW, "device": "cpu"})))
     jobs.RUNS[run.actor] = run
@@ -166,12 +166,12 @@ def test_a_neutral_that_is_being_edited(scene):
     add_capture()
     bpy.ops.aim.actor_add(name="Actor")
     actor = scene.aim.actors[0]
-    thumbnails = headless.extension_module("aim_blender.scene.thumbnails")
+    thumbnails = headless.extension_module("aim_blender.scene.actors.thumbnails")
     bpy.ops.object.mode_set(mode="EDIT")
     thumbnails.icon(actor)
     while thumbnails.work() is not None:
         pass
-    assert headless.extension_module("addon_manifest.shape_preview").preview(actor) is None
+    assert headless.extension_module("addon_manifest.actors.shape_preview").preview(actor) is None
     assert "is being edited; return to Object Mode" in problem(bpy.ops.aim.actor_learn, **FEW)
     bpy.ops.object.mode_set(mode="OBJECT")
     assert thumbnails.icon(actor) == 0
@@ -203,8 +203,8 @@ from pathlib import Path
 bpy.ops.wm.save_as_mainfile(filepath={blend!r})
 scenes.add_capture()
 bpy.ops.aim.actor_add(name="Actor")
-jobs = headless.extension_module("aim_blender.scene.jobs")
-making = headless.extension_module("aim_blender.scene.job_making")
+jobs = headless.extension_module("aim_blender.scene.jobs.jobs")
+making = headless.extension_module("aim_blender.scene.jobs.job_making")
 actor = bpy.context.scene.aim.actors[0]
 run = jobs.Run(actor.identifier, "learn", Path({worker!r}), print)
 run.start(scenes.prepared(making.prepare_learning(actor, {{"iterations": 1000000, "hidden": 16, "device": "cpu"}})))
@@ -235,7 +235,9 @@ def test_a_worker_ends_when_its_blender_is_killed(extension, worker, tmp_path):
     while lives(process):
         assert time.monotonic() < limit, "the worker goes on without its Blender"
         time.sleep(0.05)
-    folder = headless.extension_module("aim_blender.jobs.folder").JobFolder(next((tmp_path / "aim").glob("*/*")))
+    folder = headless.extension_module("aim_blender.jobs.folders.folder").JobFolder(
+        next((tmp_path / "aim").glob("*/*"))
+    )
     assert folder.state() == "interrupted"
     assert list(folder.path.glob("checkpoint/0/*"))
 

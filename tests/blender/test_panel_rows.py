@@ -10,7 +10,7 @@ from scenes import add_capture
 
 
 def test_rows_of_results(extension):
-    results = headless.extension_module("aim_blender.scene.results")
+    results = headless.extension_module("aim_blender.scene.jobs.results")
     learned = {"implicit_mean_mm": 0.104, "exact_worst_mm": 1e-7, "jaw_open_degrees": 21.6}
     assert results.learned_rows(learned) == [
         ("Networks alone", "0.10 mm"),
@@ -33,7 +33,7 @@ def test_rows_of_results(extension):
 
 def test_notes_of_a_take(extension):
     """Those of the step that made it, and what was corrected later."""
-    results = headless.extension_module("aim_blender.scene.results")
+    results = headless.extension_module("aim_blender.scene.jobs.results")
     torn, corrected = "the retargeted face is torn in 12 of 100 frames", "frame 3 was corrected"
     figures = {"retarget_paired": 5, "retarget_notes": [torn], "fit_notes": [corrected]}
     assert results.notes_of(figures) == [corrected, torn]
@@ -74,11 +74,11 @@ def test_every_kind_of_job_has_its_bar_in_a_section(extension):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "draw_job":
                 drawn |= {each.value for each in node.args if isinstance(each, ast.Constant)}
-    assert drawn == set(headless.extension_module("addon_manifest.parts").DOING)
+    assert drawn == set(headless.extension_module("addon_manifest.basics.parts").DOING)
 
 
 def test_sentences_are_wrapped_by_how_wide_their_letters_are(extension):
-    wrapped = headless.extension_module("addon_manifest.text").wrapped
+    wrapped = headless.extension_module("addon_manifest.basics.text").wrapped
     assert wrapped("learning a face; you can go on", 20) == ["learning a face; you", "can go on"]
     assert wrapped("learning 俳優の名前; you can go on", 20) == ["learning 俳優の名前;", "you can go on"]
     assert wrapped("俳優" * 11, 20) == ["俳優" * 5, "俳優" * 5, "俳優"]

@@ -10,8 +10,8 @@ from scenes import add_capture, add_mesh, expression, face, select, shown
 
 
 def reader(item, start=1, end=10, step=1, scale=1000.0):
-    performances = headless.extension_module("aim_blender.scene.performances")
-    meshes = headless.extension_module("aim_blender.scene.meshes")
+    performances = headless.extension_module("aim_blender.scene.fitting.performances")
+    meshes = headless.extension_module("aim_blender.scene.basics.meshes")
     neutral = next(each for each in bpy.data.objects if each.name.startswith("neutral"))
     topology = meshes.read_topology(neutral.data, neutral.name)
     frames = performances.frame_list(start, end, step)
@@ -113,16 +113,16 @@ def test_saved_file_is_whole(scene, tmp_path):
 
 def test_demo_performance_is_its_truth(scene):
     bpy.ops.aim.demo_actor_add()
-    demo = headless.extension_module("aim_blender.core.demo_actor").make_demo_actor()
+    demo = headless.extension_module("aim_blender.core.shared.demo.demo_actor").make_demo_actor()
     actor, state = scene.aim.actors[0], scene.aim
-    actors = headless.extension_module("aim_blender.scene.actors")
+    actors = headless.extension_module("aim_blender.scene.actors.actors")
     arrays = actors.read_actor(actor)().capture_arrays(actor.millimetres_per_unit)
     assert list(arrays["names"]) == demo.names
     assert np.abs(arrays["vertices"] - demo.shapes).max() < 1e-3
     assert np.abs(arrays["skull_vertices"] - demo.skull_vertices).max() < 1e-3
     assert np.abs(arrays["mandible_vertices"] - demo.mandible_vertices).max() < 1e-3
     assert (state.frame_start, state.frame_end, state.use_scene_range) == (1, 144, False)
-    performances = headless.extension_module("aim_blender.scene.performances")
+    performances = headless.extension_module("aim_blender.scene.fitting.performances")
     found = performances.PerformanceReader(
         scene, state.performance_object, performances.frame_list(1, 144, 1), demo.topology, "Demo", 1000.0
     )

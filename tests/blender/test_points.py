@@ -12,7 +12,7 @@ from scenes import TAKE_FRAMES, select, shown
 
 @pytest.fixture
 def markers():
-    return headless.extension_module("aim_blender.scene.markers")
+    return headless.extension_module("aim_blender.scene.fitting.markers")
 
 
 def opened(actor) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def presets(scene, tmp_path, monkeypatch):
-    module = headless.extension_module("aim_blender.scene.presets")
+    module = headless.extension_module("aim_blender.scene.jobs.presets")
     monkeypatch.setattr(module.folders, "user_folder", lambda: tmp_path)
     return module
 

@@ -94,7 +94,7 @@ def test_job_that_never_began_is_offered_when_its_file_is_opened(two):
 
 def test_status_bar(two):
     jobs, (ada, bo), _ = two
-    bar = headless.extension_module("addon_manifest.status_bar")
+    bar = headless.extension_module("addon_manifest.jobs.status_bar")
     assert jobs.told() == [ada, bo]
     assert bar.progress(ada, 1) == "AIM: learning Ada, 1 waiting"
     bo.cancel()

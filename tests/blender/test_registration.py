@@ -36,9 +36,9 @@ def traces() -> dict[str, object]:
 
 def test_a_hundred_times(scene):
     package = sys.modules[headless.load_extension()]
-    jobs = headless.extension_module("aim_blender.scene.jobs")
+    jobs = headless.extension_module("aim_blender.scene.jobs.jobs")
     on = traces()
-    thumbnails = headless.extension_module("aim_blender.scene.thumbnails")
+    thumbnails = headless.extension_module("aim_blender.scene.actors.thumbnails")
     bpy.ops.aim.demo_actor_add()
     thumbnails.icon(scene.aim.actors[0])
     while thumbnails._pictures is None:

@@ -75,7 +75,7 @@ def test_settings_of_the_scene(take, worker):
     assert np.allclose(np.array(rig.pose.bones["head"].matrix_basis), np.eye(4), atol=1e-6)
     assert rig.location.x == pytest.approx(OTHER_AT)
     # The list now shows a take of the target; the performer's own would be retargeted all the same.
-    actors = headless.extension_module("aim_blender.scene.actors")
+    actors = headless.extension_module("aim_blender.scene.actors.actors")
     assert state.active_take == 1
     assert actors.take_of(bpy.context.scene, state.actors[0]).name == "wide"
     assert actors.take_of(bpy.context.scene, state.actors[1]).name == "Other wide"

@@ -126,7 +126,7 @@ def test_the_character_moves_as_the_bake_says(scene, baked_take, frame, apart):
 
 def curves(datablock):
     """Each curve's keys: {(path, index): [(frame, value, interpolation), ...]}."""
-    versions = headless.extension_module("aim_blender.scene.versions")
+    versions = headless.extension_module("aim_blender.scene.basics.versions")
     return {
         (curve.data_path, curve.array_index): [
             (point.co.x, round(point.co.y, 6), point.interpolation) for point in curve.keyframe_points
@@ -230,7 +230,7 @@ def test_refusals_change_nothing(scene, baked_take, frame):
             setattr(scene.aim.rig, name, value)
         with pytest.raises(RuntimeError, match=sentence):
             bpy.ops.aim.bake_to_rig()
-    versions = headless.extension_module("aim_blender.scene.versions")
+    versions = headless.extension_module("aim_blender.scene.basics.versions")
     choose(mesh, rig, new_action=False)
     next(each for each in versions.curves_of(rig) if "mandibula" in each.data_path).lock = True
     with pytest.raises(RuntimeError, match="is locked; unlock it, or key a new action"):
@@ -242,7 +242,7 @@ def test_refusals_change_nothing(scene, baked_take, frame):
 @pytest.mark.parametrize("step", [1.0, 0.5, 2.0])
 def test_keys_within_the_frames_are_replaced_and_others_stay(scene, step):
     """As many keys as there come, twice as many, or half; and what they were is forgotten."""
-    versions = headless.extension_module("aim_blender.scene.versions")
+    versions = headless.extension_module("aim_blender.scene.basics.versions")
     item = bpy.data.objects.new("item", None)
     for frame in np.arange(1.0, 31.0, step):
         item.location.x = 100 + frame

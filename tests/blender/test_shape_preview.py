@@ -10,7 +10,7 @@ from scenes import add_capture, shown
 
 @pytest.fixture
 def shape_preview(extension):
-    return headless.extension_module("addon_manifest.shape_preview")
+    return headless.extension_module("addon_manifest.actors.shape_preview")
 
 
 def small(points: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_shape_keys_and_what_is_lost(scene, shape_preview):
 
 
 def test_icons_show_where_a_shape_moves(scene):
-    thumbnails = headless.extension_module("aim_blender.scene.thumbnails")
+    thumbnails = headless.extension_module("aim_blender.scene.actors.thumbnails")
     items = add_capture()
     for number, item in enumerate(items):
         item.location.x = 0.4 * number  # as artists lay them out

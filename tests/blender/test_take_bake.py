@@ -42,7 +42,7 @@ def test_other_frames_and_frame_rate(take, worker):
 
 
 def test_fewer_keys(take, worker):
-    versions = headless.extension_module("aim_blender.scene.versions")
+    versions = headless.extension_module("aim_blender.scene.basics.versions")
     bpy.ops.aim.take_bake(kind="KEYS", reduce_keys_mm=0.5)
     count = [len(curve.keyframe_points) for curve in versions.curves_of(skin().data.shape_keys)]
     assert min(count) < TAKE_FRAMES

@@ -9,7 +9,7 @@ from scenes import add_capture
 
 
 def test_a_group_is_written_whole_and_leaves_everything_else_as_it_was(scene):
-    groups = headless.extension_module("aim_blender.scene.vertex_groups")
+    groups = headless.extension_module("aim_blender.scene.basics.vertex_groups")
     item = add_capture()[0]
     mesh = item.data
     other = item.vertex_groups.new(name="other")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aim_blender.core.topology import Topology
+from aim_blender.core.shared.foundation.topology import Topology
 
 RINGS, SIDES = 12, 16
 

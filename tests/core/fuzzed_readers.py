@@ -12,19 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aim_blender.core import image_points, points
-from aim_blender.core.actor import Actor
-from aim_blender.core.anatomy_request import read_request
-from aim_blender.core.baking import bake_take
-from aim_blender.core.cameras import read_cameras, save_cameras
-from aim_blender.core.captures import read_capture
-from aim_blender.core.checkpoints import restore_training, save_training
-from aim_blender.core.corrections import correct_bake
-from aim_blender.core.correspondence import Correspondence
-from aim_blender.core.describing import describe_file
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.expression_names import pair_expressions, read_pairs
-from aim_blender.core.files import (
+from aim_blender.core.anatomy.anatomy_request import read_request
+from aim_blender.core.baking.baking import bake_take
+from aim_blender.core.baking.corrections import correct_bake
+from aim_blender.core.correspondence.correspondence import Correspondence
+from aim_blender.core.files.describing import describe_file
+from aim_blender.core.files.files import (
     load_actor,
     load_correspondence,
     load_take,
@@ -32,19 +25,26 @@ from aim_blender.core.files import (
     save_correspondence,
     save_take,
 )
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.fitting_image_points import fit_image_points
-from aim_blender.core.fitting_points import PointFittingSettings, fit_points
-from aim_blender.core.kept_files import read_places
-from aim_blender.core.mesh_caches import write_cache
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.neutrals import read_landmarks, read_neutral
-from aim_blender.core.performances import Performance, read_performance
-from aim_blender.core.retargeting import read_regions
-from aim_blender.core.takes import Take
-from aim_blender.jobs.batch import Record, _kept_correspondence
-from aim_blender.jobs.batch_table import read_table
-from aim_blender.jobs.folder import JobFolder
+from aim_blender.core.files.neutrals import read_landmarks, read_neutral
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.fitting_image_points import fit_image_points
+from aim_blender.core.fitting.fitting_points import PointFittingSettings, fit_points
+from aim_blender.core.learning.checkpoints import restore_training, save_training
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.points import image_points, points
+from aim_blender.core.retargeting.retargeting import read_regions
+from aim_blender.core.shared.captured.cameras import read_cameras, save_cameras
+from aim_blender.core.shared.captured.captures import read_capture
+from aim_blender.core.shared.captured.mesh_caches import write_cache
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.captured.performances import Performance, read_performance
+from aim_blender.core.shared.faces.expression_names import pair_expressions, read_pairs
+from aim_blender.core.shared.results.kept_files import read_places
+from aim_blender.core.shared.results.takes import Take
+from aim_blender.jobs.batch.batch import Record, _kept_correspondence
+from aim_blender.jobs.batch.batch_table import read_table
+from aim_blender.jobs.folders.folder import JobFolder
 from tests.core.fuzzing import Reader
 from tests.core.mesh_files import write_mdd, write_pc2, write_ply
 from tests.core.tiny_capture import POINTS, grid, shapes, write_capture, write_performance

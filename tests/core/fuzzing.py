@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aim_blender.core.errors import InputError
+from aim_blender.core.shared.foundation.errors import InputError
 
 if sys.platform != "win32":
     import resource

@@ -5,10 +5,17 @@ import numpy as np
 import pytest
 import trimesh
 
-from aim_blender.core.anatomy import Hinge, find_hinge, mirror_partners, mirror_plane, symmetry_plane, trace_constraints
-from aim_blender.core.captures import Bone
-from aim_blender.core.constraints import LARGEST_THICKNESS, Constraints
-from aim_blender.core.errors import InputError
+from aim_blender.core.anatomy.anatomy import (
+    Hinge,
+    find_hinge,
+    mirror_partners,
+    mirror_plane,
+    symmetry_plane,
+    trace_constraints,
+)
+from aim_blender.core.shared.bones.constraints import LARGEST_THICKNESS, Constraints
+from aim_blender.core.shared.captured.captures import Bone
+from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.geometry import moved, rigid
 
 AWAY = rigid((25.0, -40.0, 70.0), (120.0, -300.0, 45.0))

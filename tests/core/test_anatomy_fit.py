@@ -12,18 +12,18 @@ import pytest
 from geometry import mirrored_name, moved, rigid
 from scipy.spatial import cKDTree
 
-from aim_blender.core import template_bones
-from aim_blender.core.anatomy import find_hinge, trace_constraints
-from aim_blender.core.anatomy_fit import AnatomyFit
-from aim_blender.core.anatomy_request import AnatomyRequest, fit_anatomy, read_request, write_anatomy
-from aim_blender.core.bone_checks import outwardness
-from aim_blender.core.captures import BONE_NAMES, Bone, read_bones
-from aim_blender.core.demo_actor import DemoActor
-from aim_blender.core.errors import InputError
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.skin_depth import Skin
-from aim_blender.core.tissue_depths import TISSUE_DEPTHS, depths_of_landmarks
-from aim_blender.jobs.command_line import main
+from aim_blender.core.anatomy.anatomy import find_hinge, trace_constraints
+from aim_blender.core.anatomy.anatomy_fit import AnatomyFit
+from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy, read_request, write_anatomy
+from aim_blender.core.anatomy.skin_depth import Skin
+from aim_blender.core.shared.bones import template_bones
+from aim_blender.core.shared.bones.bone_checks import outwardness
+from aim_blender.core.shared.bones.tissue_depths import TISSUE_DEPTHS, depths_of_landmarks
+from aim_blender.core.shared.captured.captures import BONE_NAMES, Bone, read_bones
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.demo.demo_actor import DemoActor
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.jobs.command_line.command_line import main
 
 needs_template = pytest.mark.skipif(
     not (template_bones.FOLDER / "skull.ply").is_file(),

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from aim_blender.core import baking
-from aim_blender.core.actor import skin
-from aim_blender.core.baking import (
+from aim_blender.core.baking import baking
+from aim_blender.core.baking.baking import (
     HIGHEST_WEIGHT,
     LOWEST_WEIGHT,
     bake_take,
@@ -19,8 +18,9 @@ from aim_blender.core.baking import (
     rest_space,
     unique_names,
 )
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
+from aim_blender.core.model.actor import skin
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.conftest import TOLERANCE_MM
 from tests.core.geometry import random_motions, rigid
 

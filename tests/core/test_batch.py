@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import Cancelled
-from aim_blender.core.files import load_actor
-from aim_blender.core.kept_files import kept_correspondence
-from aim_blender.jobs import batch
-from aim_blender.jobs.command_line import main
+from aim_blender.core.files.files import load_actor
+from aim_blender.core.shared.foundation.errors import Cancelled
+from aim_blender.core.shared.results.kept_files import kept_correspondence
+from aim_blender.jobs.batch import batch
+from aim_blender.jobs.command_line.command_line import main
 from aim_blender.jobs.tasks import TASKS
 from tests.core.tiny_capture import POINTS, learn_step, shapes, write_capture, write_performance
 
@@ -173,7 +173,7 @@ def test_existing_takes_caches_ranges_and_the_performer_itself(project):
     write_table(project, rows)
     assert states(run(project)) == [batch.DONE]
     assert runs(project, "again") == ["npz capture", "pc2 capture", "retarget other", "npz other", "pc2 other"]
-    from aim_blender.core.performances import read_performance
+    from aim_blender.core.shared.captured.performances import read_performance
 
     for target in ("capture", "other"):
         frames = read_performance(project / "out" / "again" / f"again.{target}.npz")

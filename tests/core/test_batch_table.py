@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.jobs.batch_table import Shot, part_of, read_table
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.jobs.batch.batch_table import Shot, part_of, read_table
 
 CSV = """shot,actor,performance,targets,write,start,end,fps,tolerance_mm,strength,head_motion
 sh010,a.actor.safetensors,sh010.npz,b.actor.safetensors|a.actor.safetensors,bake;pc2,5,20,30,0.2,0.8,off

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aim_blender.core.bone_checks import outwardness, set_bones_right
-from aim_blender.core.captures import Bone
-from aim_blender.core.errors import InputError
-from aim_blender.core.preparation import prepare
-from aim_blender.core.topology import Topology
+from aim_blender.core.learning.preparation import prepare
+from aim_blender.core.shared.bones.bone_checks import outwardness, set_bones_right
+from aim_blender.core.shared.captured.captures import Bone
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 
 
 def scaled(bones: dict[str, Bone], factor: float) -> dict[str, Bone]:

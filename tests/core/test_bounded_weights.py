@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from aim_blender.core.bounded_weights import BoundedWeights, within_box
-from aim_blender.core.errors import InputError
-from aim_blender.core.fitting_image_points import ImageFittingSettings
-from aim_blender.core.fitting_points import PointFittingSettings, PointSolver
-from aim_blender.core.points import Binding
+from aim_blender.core.fitting.bounded_weights import BoundedWeights, within_box
+from aim_blender.core.fitting.fitting_image_points import ImageFittingSettings
+from aim_blender.core.fitting.fitting_points import PointFittingSettings, PointSolver
+from aim_blender.core.points.points import Binding
+from aim_blender.core.shared.foundation.errors import InputError
 
 
 @pytest.mark.parametrize("lead", [0, 6])

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from aim_blender.core.cameras import Camera, blender_camera, read_cameras, save_cameras
-from aim_blender.core.errors import InputError
+from aim_blender.core.shared.captured.cameras import Camera, blender_camera, read_cameras, save_cameras
+from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.geometry import rigid
 
 

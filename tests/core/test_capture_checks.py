@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from aim_blender.core.capture_checks import check_follow, check_shapes, same_as_neutral
-from aim_blender.core.errors import InputError
-from aim_blender.core.topology import Topology
+from aim_blender.core.shared.captured.capture_checks import check_follow, check_shapes, same_as_neutral
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 
 
 def grid(side: int = 20) -> tuple[np.ndarray, Topology]:

@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-from aim_blender.core.captures import read_bones, read_capture
-from aim_blender.core.errors import InputError
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.topology import Topology
+from aim_blender.core.shared.captured.captures import read_bones, read_capture
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.tiny_capture import NAMES, POINTS, grid, shapes, write_capture
 
 SHAPES = shapes()

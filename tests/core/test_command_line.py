@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import Cancelled
-from aim_blender.core.files import load_take
-from aim_blender.jobs.command_line import main
-from aim_blender.jobs.interpreter import python_of
-from aim_blender.jobs.progress import RemainingTime, duration
+from aim_blender.core.files.files import load_take
+from aim_blender.core.shared.foundation.errors import Cancelled
+from aim_blender.jobs.command_line.command_line import main
+from aim_blender.jobs.folders.progress import RemainingTime, duration
+from aim_blender.jobs.supervision.interpreter import python_of
 from aim_blender.jobs.tasks import task_named
 from tests.core.tiny_capture import NAMES, POINTS, write_capture, write_performance
 

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 import trimesh
 
-from aim_blender.core.anatomy import ray_caster
-from aim_blender.core.captures import Bone
-from aim_blender.core.constraints import (
+from aim_blender.core.anatomy.anatomy import ray_caster
+from aim_blender.core.shared.bones.constraints import (
     NEIGHBOUR_MM,
     _pairs_within,
     describe_tracing,
     trace,
 )
-from aim_blender.core.normals import vertex_normals
+from aim_blender.core.shared.captured.captures import Bone
+from aim_blender.core.shared.foundation.normals import vertex_normals
 from tests.brute_force import brute_force_caster
 
 

@@ -7,18 +7,18 @@ import json
 import numpy as np
 import pytest
 
-from aim_blender.core.correspondence import Correspondence, make_correspondence
-from aim_blender.core.demo_topology import make_head_topology
-from aim_blender.core.describing import describe_file
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.files import load_correspondence, save_actor, save_correspondence, save_take
-from aim_blender.core.kept_files import kept_correspondence, read_places
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.neutrals import read_landmarks
-from aim_blender.core.retargeting import retarget_take
-from aim_blender.core.topology import Topology
-from aim_blender.core.transferring import millimetres_of, transfer_actor
+from aim_blender.core.characters.transferring import millimetres_of, transfer_actor
+from aim_blender.core.correspondence.correspondence import Correspondence, make_correspondence
+from aim_blender.core.files.describing import describe_file
+from aim_blender.core.files.files import load_correspondence, save_actor, save_correspondence, save_take
+from aim_blender.core.files.neutrals import read_landmarks
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.demo.demo_topology import make_head_topology
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.core.shared.results.kept_files import kept_correspondence, read_places
 from aim_blender.jobs.tasks import TASKS
 from tests.core.tiny_capture import SIDE, grid
 

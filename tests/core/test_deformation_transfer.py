@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from aim_blender.core.deformation_transfer import DeformationTransfer
+from aim_blender.core.characters.deformation_transfer import DeformationTransfer
 from tests.core.tiny_capture import grid, shapes
 
 

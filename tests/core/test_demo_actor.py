@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aim_blender.core.demo_actor import DemoActor, DemoPerformance, make_demo_actor
-from aim_blender.core.demo_bones import HINGE_AXIS, HINGE_CENTRE
-from aim_blender.core.demo_head import EYE_CENTRE, EYE_RADIUS
+from aim_blender.core.shared.demo.demo_actor import DemoActor, DemoPerformance, make_demo_actor
+from aim_blender.core.shared.demo.demo_bones import HINGE_AXIS, HINGE_CENTRE
+from aim_blender.core.shared.demo.demo_head import EYE_CENTRE, EYE_RADIUS
 
 CAPTURE_NAMES = [
     "neutral", "jaw_open", "jaw_open_stretch", "smile", "big_smile", "frown", "pucker", "funnel", "surprise", "anger",

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from aim_blender.core.files import save_actor, save_take
-from aim_blender.jobs.verbs import build_parser
+from aim_blender.core.files.files import save_actor, save_take
+from aim_blender.jobs.command_line.verbs import build_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

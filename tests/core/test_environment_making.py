@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from aim_blender.core.errors import Cancelled, InputError
-from aim_blender.jobs.environment_making import make_environment, remove_environment, traces
-from aim_blender.jobs.environment_plan import BUILDS, Plan, detect_build, find_base_python, steps_for
-from aim_blender.jobs.folder import JobFolder
-from aim_blender.jobs.interpreter import InterpreterError, python_of
-from aim_blender.jobs.supervisor import Supervisor
+from aim_blender.core.shared.foundation.errors import Cancelled, InputError
+from aim_blender.jobs.environment.environment_making import make_environment, remove_environment, traces
+from aim_blender.jobs.environment.environment_plan import BUILDS, Plan, detect_build, find_base_python, steps_for
+from aim_blender.jobs.folders.folder import JobFolder
+from aim_blender.jobs.supervision.interpreter import InterpreterError, python_of
+from aim_blender.jobs.supervision.supervisor import Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "tqdm==4.70.1"
@@ -146,7 +146,8 @@ def test_base_python(tmp_path, monkeypatch):
 def test_a_python_without_packages_starts_the_worker():
     """Without site-packages, as the base Python is."""
     code = (
-        "import sys, aim_blender.jobs.command_line; print([each for each in ('numpy', 'torch') if each in sys.modules])"
+        "import sys, aim_blender.jobs.command_line.command_line\n"
+        "print([each for each in ('numpy', 'torch') if each in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

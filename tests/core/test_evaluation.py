@@ -6,8 +6,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import CHUNK_FRAMES, check_belongs, evaluate_take
+from aim_blender.core.model.evaluation import CHUNK_FRAMES, check_belongs, evaluate_take
+from aim_blender.core.shared.foundation.errors import InputError
 
 
 def by_formula(actor, take, frame: int) -> np.ndarray:

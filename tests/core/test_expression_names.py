@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.expression_names import pair_expressions
+from aim_blender.core.shared.faces.expression_names import pair_expressions
+from aim_blender.core.shared.foundation.errors import InputError
 
 
 def words_of(line: str) -> list[str]:

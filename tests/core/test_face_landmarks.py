@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from geometry import mirrored_name, moved, rigid
 
-from aim_blender.core.demo_actor import DemoActor
-from aim_blender.core.errors import InputError
-from aim_blender.core.face_landmarks import (
+from aim_blender.core.shared.demo.demo_actor import DemoActor
+from aim_blender.core.shared.faces.face_landmarks import (
     LANDMARK_NAMES,
     frame_of_landmarks,
     landmarks_in_frame,
     suggest_landmarks,
 )
-from aim_blender.core.face_profile import HeadFrame, find_head_frame
+from aim_blender.core.shared.faces.face_profile import HeadFrame, find_head_frame
+from aim_blender.core.shared.foundation.errors import InputError
 
 MOTION = rigid((40.0, 110.0, -70.0), (300.0, -80.0, 40.0))
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from aim_blender.core.demo_actor import DemoActor
-from aim_blender.core.errors import InputError
-from aim_blender.core.face_measures import FacePlaces, find_places, measure
-from aim_blender.core.surfaces import boundary_loops
-from aim_blender.core.topology import Topology
+from aim_blender.core.checks.face_measures import FacePlaces, find_places, measure
+from aim_blender.core.geometry.surfaces import boundary_loops
+from aim_blender.core.shared.demo.demo_actor import DemoActor
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 
 # Of the demo head, in mm: what its mesh has there, picked on a picture of it. Of pairs the left one.
 KNOWN = {

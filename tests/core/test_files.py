@@ -13,9 +13,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from aim_blender.core.describing import describe_file
-from aim_blender.core.errors import InputError
-from aim_blender.core.files import (
+from aim_blender.core.files.describing import describe_file
+from aim_blender.core.files.files import (
     ACTOR_ARRAYS,
     TAKE_ARRAYS,
     load_actor,
@@ -24,9 +23,10 @@ from aim_blender.core.files import (
     save_arrays,
     save_take,
 )
-from aim_blender.core.mesh_caches import write_cache
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.topology import Topology
+from aim_blender.core.shared.captured.mesh_caches import write_cache
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.tiny_capture import NAMES, grid, shapes, write_capture, write_performance
 
 READ = {"actor": load_actor, "take": load_take}
@@ -107,7 +107,7 @@ def test_take_comes_back_to_the_last_bit(made, written):
 
 
 def test_actor_without_bones_comes_back(made, tmp_path):
-    from aim_blender.core.constraints import Constraints
+    from aim_blender.core.shared.bones.constraints import Constraints
 
     bare = dataclasses.replace(made["actor"], hinge=None, constraints=Constraints.none())
     save_actor(bare, tmp_path / "A.actor.safetensors")

@@ -8,14 +8,15 @@ import pytest
 import torch
 from scipy.optimize import lsq_linear
 
-from aim_blender.core import closed_form, fitting
-from aim_blender.core.closed_form import ClosedForm, expression_offsets, prior_of_modes
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.modes import laplacian_modes
-from aim_blender.core.performances import Performance
-from aim_blender.core.topology import Topology
+from aim_blender.core.fitting import fitting
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.geometry.modes import laplacian_modes
+from aim_blender.core.model import closed_form
+from aim_blender.core.model.closed_form import ClosedForm, expression_offsets, prior_of_modes
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.geometry import degrees_between
 from tests.core.tiny_capture import POINTS, grid, shapes
 

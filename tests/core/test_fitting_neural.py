@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from aim_blender.core import fitting_neural
-from aim_blender.core.errors import Cancelled, InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.fitting_neural import NeuralFitter
+from aim_blender.core.fitting import fitting_neural
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.fitting_neural import NeuralFitter
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.shared.foundation.errors import Cancelled, InputError
 from tests.core.geometry import degrees_between
 
 SETTINGS = FittingSettings(solver="neural", modes=20, head="still", device="cpu", iterations=12, warm_start=False)

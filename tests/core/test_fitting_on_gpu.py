@@ -15,10 +15,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from aim_blender.core import fitting, fitting_neural, fitting_session
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.fitting_neural import NeuralFitter
-from aim_blender.core.live import LiveFit
+from aim_blender.core.fitting import fitting, fitting_neural, fitting_session
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.fitting_neural import NeuralFitter
+from aim_blender.core.live.live import LiveFit
 
 GPU = torch.device("cuda")
 # These may take tensors of two devices: an index, or a copy from one to the other.

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
+from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.fuzzed_readers import all_readers
 from tests.core.fuzzing import Reader, attempt
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from aim_blender.core.head import estimate_head, rigid_registration, stillness
+from aim_blender.core.model.head import estimate_head, rigid_registration, stillness
 from tests.core.geometry import degrees_between, moved, random_motions, rigid
 
 

@@ -10,21 +10,21 @@ import zipfile
 import numpy as np
 import pytest
 
-from aim_blender.core.archives import open_archive
-from aim_blender.core.baking import bake_take
-from aim_blender.core.cameras import Camera, read_cameras, save_cameras
-from aim_blender.core.captures import read_capture
-from aim_blender.core.corrections import correct_bake
-from aim_blender.core.errors import InputError
-from aim_blender.core.files import load_take, save_actor, save_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.image_points import read_image_points
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.neutrals import read_neutral
-from aim_blender.core.performances import read_performance
-from aim_blender.core.points import read_points
-from aim_blender.core.retargeting import read_regions
-from aim_blender.jobs.batch_table import read_table
+from aim_blender.core.baking.baking import bake_take
+from aim_blender.core.baking.corrections import correct_bake
+from aim_blender.core.files.files import load_take, save_actor, save_take
+from aim_blender.core.files.neutrals import read_neutral
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.points.image_points import read_image_points
+from aim_blender.core.points.points import read_points
+from aim_blender.core.retargeting.retargeting import read_regions
+from aim_blender.core.shared.captured.cameras import Camera, read_cameras, save_cameras
+from aim_blender.core.shared.captured.captures import read_capture
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.shared.foundation.archives import open_archive
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.jobs.batch.batch_table import read_table
 from tests.core.tiny_capture import shapes, write_capture, write_performance
 
 

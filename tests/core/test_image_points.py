@@ -10,18 +10,18 @@ import json
 import numpy as np
 import pytest
 
-from aim_blender.core.cameras import Camera, blender_camera
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting_image_points import ImageFittingSettings, _least_squares, fit_image_points
-from aim_blender.core.image_points import (
+from aim_blender.core.fitting.fitting_image_points import ImageFittingSettings, _least_squares, fit_image_points
+from aim_blender.core.geometry.rigid import apply_motion, rigid_registration
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.points.image_points import (
     ImagePoints,
     LandmarkMap,
     bind_landmarks,
     read_image_points,
     read_landmark_map,
 )
-from aim_blender.core.rigid import apply_motion, rigid_registration
+from aim_blender.core.shared.captured.cameras import Camera, blender_camera
+from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.geometry import degrees_between, rigid
 
 FRAMES = slice(2, 8)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from matplotlib import image as pictures
 
-from aim_blender.core.files import save_actor
-from aim_blender.core.inspection import folded, inspect_actor
+from aim_blender.core.files.files import save_actor
+from aim_blender.core.pictures.inspection import folded, inspect_actor
 from aim_blender.jobs.tasks import inspect
 
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aim_blender.core.anatomy import Hinge
-from aim_blender.core.constraints import Constraints
-from aim_blender.core.demo_actor import jaw_motion
-from aim_blender.core.errors import InputError
-from aim_blender.core.jaw import compose_jaw, decompose_jaw, rest_jaw
-from aim_blender.core.jaw_estimate import estimate_jaw, measured_jaw
-from aim_blender.core.jaw_of_frame import JawOfFrame, JawOfPoints, PlausibleJaw
-from aim_blender.core.jaw_witnesses import hinge_of_motion, jaw_of_points
-from aim_blender.core.points import Binding
-from aim_blender.core.preparation import prepare
-from aim_blender.core.rigid import motion_columns
+from aim_blender.core.anatomy.anatomy import Hinge
+from aim_blender.core.anatomy.jaw import compose_jaw, decompose_jaw, rest_jaw
+from aim_blender.core.anatomy.jaw_estimate import estimate_jaw, measured_jaw
+from aim_blender.core.anatomy.jaw_witnesses import hinge_of_motion, jaw_of_points
+from aim_blender.core.fitting.jaw_of_frame import JawOfFrame, JawOfPoints, PlausibleJaw
+from aim_blender.core.geometry.rigid import motion_columns
+from aim_blender.core.learning.preparation import prepare
+from aim_blender.core.points.points import Binding
+from aim_blender.core.shared.bones.constraints import Constraints
+from aim_blender.core.shared.demo.demo_actor import jaw_motion
+from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.geometry import degrees_between, moved, random_motions, rigid
 
 AWAY = rigid((25.0, -40.0, 70.0), (120.0, -300.0, 45.0))

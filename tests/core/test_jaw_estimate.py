@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import trimesh
 
-from aim_blender.core.actor import jaw_movements
-from aim_blender.core.anatomy import Hinge, symmetry_plane, trace_constraints
-from aim_blender.core.captures import Bone, Capture
-from aim_blender.core.constraints import Constraints
-from aim_blender.core.hinge_witnesses import settle_hinge
-from aim_blender.core.incisors import lower_incisors
-from aim_blender.core.jaw import decompose_jaw
-from aim_blender.core.jaw_estimate import estimate_jaw
-from aim_blender.core.jaw_witnesses import lower_teeth
-from aim_blender.core.mandible_frame import INCISORS_ASIDE_MM, INCISORS_TRAVEL_MM, find_mandible_frame
-from aim_blender.core.preparation import prepare
-from aim_blender.core.rigid import apply_motion
-from aim_blender.core.topology import Topology
+from aim_blender.core.anatomy.anatomy import Hinge, symmetry_plane, trace_constraints
+from aim_blender.core.anatomy.hinge_witnesses import settle_hinge
+from aim_blender.core.anatomy.incisors import lower_incisors
+from aim_blender.core.anatomy.jaw import decompose_jaw
+from aim_blender.core.anatomy.jaw_estimate import estimate_jaw
+from aim_blender.core.anatomy.jaw_witnesses import lower_teeth
+from aim_blender.core.anatomy.mandible_frame import INCISORS_ASIDE_MM, INCISORS_TRAVEL_MM, find_mandible_frame
+from aim_blender.core.geometry.rigid import apply_motion
+from aim_blender.core.learning.preparation import prepare
+from aim_blender.core.model.actor import jaw_movements
+from aim_blender.core.shared.bones.constraints import Constraints
+from aim_blender.core.shared.captured.captures import Bone, Capture
+from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.geometry import degrees_between, moved, rigid
 
 FACE = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])  # the demo head's mirror plane

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.jobs.folder import FolderBusy, JobFolder, write_atomically
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.jobs.folders.folder import FolderBusy, JobFolder, write_atomically
 
 ROOT = Path(__file__).parents[2]
 STEPS = [{"task": "info", "arguments": {"file": "nothing"}}]
@@ -38,8 +38,8 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path):
     script = """
 import pathlib, resource, sys
 import numpy as np
-from aim_blender.core.mesh_caches import write_cache
-from aim_blender.jobs.folder import write_atomically
+from aim_blender.core.shared.captured.mesh_caches import write_cache
+from aim_blender.jobs.folders.folder import write_atomically
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 frames = np.zeros((1, 100, 3), np.float32), np.arange(1), 24.0
 writers = lambda path: write_atomically(path, "n" * 3000), lambda path: write_cache(path, *frames)
@@ -61,7 +61,7 @@ for path, write in zip(sys.argv[1:], writers):
 def test_what_a_killed_process_was_writing_is_removed_by_the_next_and_that_of_a_living_one_is_not(tmp_path):
     script = """
 import os, pathlib, sys, time
-from aim_blender.core.whole_files import written_whole
+from aim_blender.core.shared.foundation.whole_files import written_whole
 with written_whole(pathlib.Path(sys.argv[1])) as temporary:
     temporary.write_bytes(b"half")
     print("writing", flush=True)
@@ -175,7 +175,7 @@ def test_a_folder_has_one_worker_and_a_killed_one_leaves_it_free(tmp_path):
     folder = JobFolder.create(tmp_path, "Ada", STEPS)
     script = """
 import sys, time
-from aim_blender.jobs.folder import JobFolder
+from aim_blender.jobs.folders.folder import JobFolder
 with JobFolder(sys.argv[1]).locked():
     print("mine", flush=True)
     time.sleep(60)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aim_blender.jobs import interpreter
-from aim_blender.jobs.interpreter import InterpreterError, check_interpreter, find_interpreter
+from aim_blender.jobs.supervision import interpreter
+from aim_blender.jobs.supervision.interpreter import InterpreterError, check_interpreter, find_interpreter
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="files of a POSIX system")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from aim_blender.core.errors import InputError
-from aim_blender.jobs.sentences import is_disk_full, one_line, sentence_for
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.jobs.folders.sentences import is_disk_full, one_line, sentence_for
 
 FOLDER = Path("job")
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.jobs.folder import JobFolder
-from aim_blender.jobs.interpreter import python_of
-from aim_blender.jobs.supervisor import JobCancelled, JobFailed, Status, Supervisor
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.jobs.folders.folder import JobFolder
+from aim_blender.jobs.supervision.interpreter import python_of
+from aim_blender.jobs.supervision.supervisor import JobCancelled, JobFailed, Status, Supervisor
 from aim_blender.jobs.tasks import TASKS
 from tests.core.tiny_capture import learn_step, write_capture, write_performance
 
@@ -131,8 +131,8 @@ def on_small_disk(pages: int, script: str, *arguments: object) -> str:
 
 SUPERVISE = """
 import json, pathlib, sys
-from aim_blender.jobs.folder import JobFolder
-from aim_blender.jobs.supervisor import JobFailed, Supervisor
+from aim_blender.jobs.folders.folder import JobFolder
+from aim_blender.jobs.supervision.supervisor import JobFailed, Supervisor
 disk, folder, step = sys.argv[1:]
 folder = JobFolder.create(folder, "Ada", [json.loads(step)])
 supervisor = Supervisor(folder, sys.executable)
@@ -204,9 +204,9 @@ def test_blender_needs_no_package_to_supervise(tmp_path):
     (extension / "aim_blender").symlink_to(ROOT / "aim_blender", target_is_directory=True)
     script = """
 import sys
-from bl_ext.user_default.aim_blender.aim_blender.jobs.folder import JobFolder
-from bl_ext.user_default.aim_blender.aim_blender.jobs.interpreter import check_interpreter, find_interpreter
-from bl_ext.user_default.aim_blender.aim_blender.jobs.supervisor import JobFailed, Supervisor
+from bl_ext.user_default.aim_blender.aim_blender.jobs.folders.folder import JobFolder
+from bl_ext.user_default.aim_blender.aim_blender.jobs.supervision.interpreter import check_interpreter, find_interpreter
+from bl_ext.user_default.aim_blender.aim_blender.jobs.supervision.supervisor import JobFailed, Supervisor
 folder = JobFolder.create(sys.argv[1], "Ada", [{"task": "dance", "arguments": {}}])
 supervisor = Supervisor(folder, sys.argv[2])
 supervisor.start()
@@ -313,8 +313,8 @@ def test_worker_that_does_not_heed_a_cancellation_is_killed(started, endless):
 
 PARENT = """
 import sys, time
-from aim_blender.jobs.folder import JobFolder
-from aim_blender.jobs.supervisor import Supervisor
+from aim_blender.jobs.folders.folder import JobFolder
+from aim_blender.jobs.supervision.supervisor import Supervisor
 supervisor = Supervisor(JobFolder(sys.argv[1]), sys.executable)
 supervisor.start()
 while not (supervisor.folder.is_locked() and supervisor.poll().message == sys.argv[2]):

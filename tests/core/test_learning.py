@@ -11,13 +11,13 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from aim_blender.core import learning
-from aim_blender.core.captures import Capture, read_capture
-from aim_blender.core.errors import Cancelled, InputError
-from aim_blender.core.learning import PHASE_MESSAGES, Learner, LearningSettings, learn_actor, total_loss
-from aim_blender.core.losses import LossWeights
-from aim_blender.core.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, SPACES, build_template, prepare
-from aim_blender.core.schedule import PHASES
+from aim_blender.core.learning import learning
+from aim_blender.core.learning.learning import PHASE_MESSAGES, Learner, LearningSettings, learn_actor, total_loss
+from aim_blender.core.learning.losses import LossWeights
+from aim_blender.core.learning.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, SPACES, build_template, prepare
+from aim_blender.core.learning.schedule import PHASES
+from aim_blender.core.shared.captured.captures import Capture, read_capture
+from aim_blender.core.shared.foundation.errors import Cancelled, InputError
 from tests.core.geometry import degrees_between
 from tests.core.tiny_capture import NAMES, POINTS, write_capture
 
@@ -141,7 +141,7 @@ def test_without_bones_the_jaw_rests(uninterrupted):
 
 def test_network_values_are_kept_for_any_point(uninterrupted):
     """The stored networks evaluated at the stored template are the stored fields."""
-    from aim_blender.core.model import MILLIMETRES, FaceModel
+    from aim_blender.core.model.model import MILLIMETRES, FaceModel
 
     template = torch.as_tensor(uninterrupted.template)
     model = FaceModel(template.shape[1], len(uninterrupted.names), SETTINGS.hidden, SETTINGS.depth)

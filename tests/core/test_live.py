@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from conftest import EVERY
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.files import save_actor
-from aim_blender.core.fitting_cache import cache_beside, load_factor
-from aim_blender.core.fitting_session import FittingSession
-from aim_blender.core.fitting_settings import FittingSettings
-from aim_blender.core.live import LiveFit
-from aim_blender.core.live_correction import LiveCorrection
-from aim_blender.core.live_retargeting import LiveRetarget
-from aim_blender.core.retargeting import RetargetSettings, retarget_take
-from aim_blender.core.takes import fading
-from aim_blender.jobs.live_messages import MessageError, read_message, write_message
+from aim_blender.core.files.files import save_actor
+from aim_blender.core.fitting.fitting_cache import cache_beside, load_factor
+from aim_blender.core.fitting.fitting_session import FittingSession
+from aim_blender.core.live.live import LiveFit
+from aim_blender.core.live.live_correction import LiveCorrection
+from aim_blender.core.live.live_retargeting import LiveRetarget
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.results.takes import fading
+from aim_blender.core.shared.settings.fitting_settings import FittingSettings
+from aim_blender.jobs.live.live_messages import MessageError, read_message, write_message
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = FittingSettings(modes=20, device="cpu")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from aim_blender.core.losses import (
+from aim_blender.core.learning.losses import (
     anatomy_loss,
     distance_mm,
     jaw_share_loss,
@@ -16,7 +16,7 @@ from aim_blender.core.losses import (
     symmetry_loss,
     thickness_loss,
 )
-from aim_blender.core.model import Anatomy
+from aim_blender.core.model.model import Anatomy
 
 POINTS, COUNT = 6, 3
 KNOWN = torch.tensor([1.0, 0, 0, 1, 1, 0], dtype=torch.float64)

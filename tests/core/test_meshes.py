@@ -6,9 +6,9 @@ import struct
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.meshes import list_mesh_files, read_mesh, write_mesh
-from aim_blender.core.topology import Topology
+from aim_blender.core.shared.captured.meshes import list_mesh_files, read_mesh, write_mesh
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.mesh_files import write_ply
 from tests.core.tiny_capture import POINTS, grid
 

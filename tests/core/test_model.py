@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from aim_blender.core.actor import skin
-from aim_blender.core.model import MILLIMETRES, FaceModel, linear_blend_skinning, rigid_motion
-from aim_blender.core.rigid import apply_motion
+from aim_blender.core.geometry.rigid import apply_motion
+from aim_blender.core.model.actor import skin
+from aim_blender.core.model.model import MILLIMETRES, FaceModel, linear_blend_skinning, rigid_motion
 from tests.core.geometry import random_motions
 
 COUNT, POINTS = 4, 30

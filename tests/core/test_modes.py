@@ -6,9 +6,9 @@ import pytest
 import robust_laplacian
 import trimesh
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.modes import laplacian_modes
-from aim_blender.core.topology import Topology
+from aim_blender.core.geometry.modes import laplacian_modes
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.geometry import moved, rigid
 from tests.core.tiny_capture import POINTS, grid
 

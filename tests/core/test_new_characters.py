@@ -5,16 +5,16 @@ bodies and teeth. None of them is torn, and all can be fitted and retargeted to.
 import numpy as np
 import pytest
 
-from aim_blender.core.baking import bake_take
-from aim_blender.core.correspondence import Correspondence, make_correspondence
-from aim_blender.core.demo_topology import make_head_topology
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.performances import Performance
-from aim_blender.core.rest_mesh import rest_mesh, welded
-from aim_blender.core.retargeting import retarget_take
-from aim_blender.core.topology import Topology
-from aim_blender.core.transferring import transfer_actor
+from aim_blender.core.baking.baking import bake_take
+from aim_blender.core.characters.transferring import transfer_actor
+from aim_blender.core.correspondence.correspondence import Correspondence, make_correspondence
+from aim_blender.core.correspondence.rest_mesh import rest_mesh, welded
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.demo.demo_topology import make_head_topology
+from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.bodies import with_body
 
 FURTHER, SLACK_MM = 1.5, 1.5  # how much further than the source a character may move, size apart
@@ -98,7 +98,9 @@ def test_joined_lips_part_or_stay_but_never_tear(demo_learned, sewn, head):
 def test_faces_in_the_open_between_parting_lips_stay_closed(demo_learned, sewn, monkeypatch):
     """Where nothing shows that there is a mouth, the face stretches smoothly, and it is said."""
     points, topology, places = sewn
-    monkeypatch.setattr("aim_blender.core.character_surface.openness", lambda vertices, *_: np.ones(len(vertices)))
+    monkeypatch.setattr(
+        "aim_blender.core.characters.character_surface.openness", lambda vertices, *_: np.ones(len(vertices))
+    )
     character = transfer_actor(demo_learned, points, topology, known(demo_learned.topology, topology, places), "demo")
     opened = character.shapes()[character.names.index("jaw_open") + 1]
     edges = topology.edges()

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from aim_blender.core.openings import LEVELS, margins, openness
-from aim_blender.core.registration import _matching_slits
+from aim_blender.core.correspondence.registration import _matching_slits
+from aim_blender.core.geometry.openings import LEVELS, margins, openness
 
 RADIUS, EDGE = 100.0, 0.95  # mm, and the cosine of the circle around which the ball turns inwards
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from test_retargeting import actor_of, demo, source, target  # noqa: F401
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.closed_form import positive_factor
-from aim_blender.core.errors import InputError
-from aim_blender.core.expression_names import chosen_partners
-from aim_blender.core.files import save_actor
-from aim_blender.core.meaning import meaning_of
-from aim_blender.core.pairing import pair_shapes
-from aim_blender.core.retargeting import BEYOND, Retargeting, RetargetSettings
-from aim_blender.core.takes import Take
+from aim_blender.core.files.files import save_actor
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.closed_form import positive_factor
+from aim_blender.core.retargeting.meaning import meaning_of
+from aim_blender.core.retargeting.pairing import pair_shapes
+from aim_blender.core.retargeting.retargeting import BEYOND, Retargeting, RetargetSettings
+from aim_blender.core.shared.faces.expression_names import chosen_partners
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.results.takes import Take
 from aim_blender.jobs.tasks import TASKS
 
 

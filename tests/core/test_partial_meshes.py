@@ -8,9 +8,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.time_smoothing import Gaps, smoothed, smoothed_motion
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.timing.time_smoothing import Gaps, smoothed, smoothed_motion
 from tests.core.geometry import degrees_between, random_motions, rigid
 
 SETTINGS = FittingSettings(modes=20, device="cpu")
@@ -99,7 +99,7 @@ def test_points_thrown_far_off_lose_their_say(demo_learned, demo_frames, demo_sh
 @pytest.mark.parametrize("temporal", [0.0, 4.0])
 def test_a_point_at_the_end_of_the_world_moves_nothing(demo_learned, demo_frames, demo_shot, temporal):
     """Its distance would drown all others in float32, and the jaw in Gauss-Newton's first rounds."""
-    from aim_blender.core.fitting_session import FittingSession
+    from aim_blender.core.fitting.fitting_session import FittingSession
 
     settings = dataclasses.replace(SETTINGS, temporal=temporal)
     asked_of_the_jaw = int(FittingSession(demo_learned, settings).jaw_of_frame.points[0])
@@ -181,7 +181,7 @@ def test_gaps_hold_the_ends():
 
 
 def test_temporal_smoothing_takes_noise_away(demo, demo_learned):
-    from aim_blender.core.performances import Performance
+    from aim_blender.core.shared.captured.performances import Performance
 
     ends = demo.performance().vertices[[50, 56]]
     clean = ends[0] + (ends[1] - ends[0]) * (0.5 - 0.5 * np.cos(np.arange(30) * np.pi / 29))[:, None, None]

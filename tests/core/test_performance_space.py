@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.performance_space import axes_of
-from aim_blender.core.performances import Performance
-from aim_blender.core.takes import Take
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.performance_space import axes_of
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.results.takes import Take
 
 Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], float)
 

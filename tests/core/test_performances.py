@@ -10,11 +10,16 @@ import tempfile
 import numpy as np
 import pytest
 
-from aim_blender.core import archives, large_arrays
-from aim_blender.core.errors import InputError
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.performances import Performance, check_performance, read_performance, to_millimetres
-from aim_blender.core.topology import Topology
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.captured.performances import (
+    Performance,
+    check_performance,
+    read_performance,
+    to_millimetres,
+)
+from aim_blender.core.shared.foundation import archives, large_arrays
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.geometry import moved, rigid
 from tests.core.mesh_files import write_mdd, write_pc2, write_ply
 from tests.core.tiny_capture import POINTS, grid, shapes, write_performance

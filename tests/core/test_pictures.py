@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from aim_blender.core import curves, take_sheet
-from aim_blender.core.drawing import draw, filling, seen_from
+from aim_blender.core.pictures import curves, take_sheet
+from aim_blender.core.shared.foundation.drawing import draw, filling, seen_from
 
 TRIANGLE = np.array([[2.0, 2.0, 0.0], [12.0, 2.0, 0.0], [2.0, 12.0, 0.0]])
 

@@ -6,10 +6,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.files import save_actor, save_take
-from aim_blender.core.point_errors import point_errors
+from aim_blender.core.files.files import save_actor, save_take
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.pictures.point_errors import point_errors
+from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.jobs.tasks import TASKS
 
 

@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.image_points import read_image_points
-from aim_blender.core.points import read_points
+from aim_blender.core.points.image_points import read_image_points
+from aim_blender.core.points.points import read_points
+from aim_blender.core.shared.foundation.errors import InputError
 
 PLACES = np.random.default_rng(0).normal(0, 40, (4, 3, 3)).round(2)  # (F, P, 3)
 PLACES[1, 2] = np.nan

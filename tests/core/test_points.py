@@ -10,10 +10,10 @@ import json
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting_points import PointFittingSettings, PointSolver, fit_points
-from aim_blender.core.points import PointPerformance, bind_points, read_points
+from aim_blender.core.fitting.fitting_points import PointFittingSettings, PointSolver, fit_points
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.points.points import PointPerformance, bind_points, read_points
+from aim_blender.core.shared.foundation.errors import InputError
 
 COUNT = 120
 

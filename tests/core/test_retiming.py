@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aim_blender.core.baking import bake_take, posed_frames
-from aim_blender.core.errors import InputError
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.mesh_caches import write_cache
-from aim_blender.core.performances import read_performance, within
-from aim_blender.core.retiming import Timing, between, retimed
-from aim_blender.core.rigid import apply_motion
+from aim_blender.core.baking.baking import bake_take, posed_frames
+from aim_blender.core.geometry.rigid import apply_motion
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.shared.captured.mesh_caches import write_cache
+from aim_blender.core.shared.captured.performances import read_performance, within
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.timing.retiming import Timing, between, retimed
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from aim_blender.core.schedule import LAST_RATE, PHASES, WINDOW, WINDOWS, Schedule
+from aim_blender.core.learning.schedule import LAST_RATE, PHASES, WINDOW, WINDOWS, Schedule
 
 
 def run(schedule: Schedule, error) -> list[tuple[str, float]]:

@@ -8,13 +8,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aim_blender.core.actor import Actor, skin
-from aim_blender.core.anatomy import Hinge
-from aim_blender.core.face_spots import KEPT, FaceSpots, keep_spots, kept_spots, spots_of
-from aim_blender.core.jaw import compose_jaw, decompose_jaw
-from aim_blender.core.jaw_checks import MouthMotion, check_frames
-from aim_blender.core.self_checks import check_fitted, check_learned, check_retargeted, check_transferred
-from aim_blender.core.takes import Take
+from aim_blender.core.anatomy.anatomy import Hinge
+from aim_blender.core.anatomy.jaw import compose_jaw, decompose_jaw
+from aim_blender.core.checks.face_spots import KEPT, FaceSpots, keep_spots, kept_spots, spots_of
+from aim_blender.core.checks.jaw_checks import MouthMotion, check_frames
+from aim_blender.core.checks.self_checks import check_fitted, check_learned, check_retargeted, check_transferred
+from aim_blender.core.model.actor import Actor, skin
+from aim_blender.core.shared.results.takes import Take
 
 FRAMES = 20
 

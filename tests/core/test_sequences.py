@@ -7,14 +7,14 @@ import struct
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.files import load_take, save_actor
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.mesh_caches import write_cache
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.performances import read_performance
-from aim_blender.core.topology import Topology
-from aim_blender.jobs.command_line import main
+from aim_blender.core.files.files import load_take, save_actor
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.shared.captured.mesh_caches import write_cache
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.jobs.command_line.command_line import main
 from tests.core.mesh_files import write_mdd
 from tests.core.tiny_capture import POINTS, grid, shapes
 
@@ -188,7 +188,7 @@ def test_a_pc2_is_read_at_the_frames_it_says(tmp_path, starting, start, rate, fr
 
 @pytest.fixture(params=[True, False], ids=["in memory", "paged"])
 def starting(request, monkeypatch):
-    from aim_blender.core import large_arrays
+    from aim_blender.core.shared.foundation import large_arrays
 
     if not request.param:
         monkeypatch.setattr(large_arrays, "IN_MEMORY_BYTES", 0)

@@ -8,9 +8,9 @@ import dataclasses
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from aim_blender.core.captures import Capture
-from aim_blender.core.rigid import angle_degrees
-from aim_blender.core.stabilizing import stabilized
+from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.learning.stabilizing import stabilized
+from aim_blender.core.shared.captured.captures import Capture
 
 
 def test_a_head_that_was_held_still_is_left_as_it_is(demo_capture: Capture) -> None:

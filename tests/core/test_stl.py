@@ -6,10 +6,10 @@ import struct
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.performances import read_performance
-from aim_blender.core.stl import StlOrder, read_stl
-from aim_blender.core.topology import Topology
+from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.shared.captured.stl import StlOrder, read_stl
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
 
 
 def grid(columns: int = 12, rows: int = 9) -> tuple[np.ndarray, Topology]:

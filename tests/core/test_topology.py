@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from aim_blender.core.errors import InputError
-from aim_blender.core.topology import Topology, same_surface
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology, same_surface
 
 # A triangle, a quad and a pentagon around vertex 0.
 CORNERS = np.array([0, 1, 2, 0, 2, 3, 4, 0, 4, 5, 6, 7])

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aim_blender.core.captures import read_capture
-from aim_blender.core.errors import InputError
-from aim_blender.core.face_landmarks import suggest_landmarks
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.preparation import prepare
-from aim_blender.core.trusted_region import LEAST_TRUSTED, propose_trusted, trusted_points
+from aim_blender.core.learning.preparation import prepare
+from aim_blender.core.shared.captured.captures import read_capture
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.faces.face_landmarks import suggest_landmarks
+from aim_blender.core.shared.faces.trusted_region import LEAST_TRUSTED, propose_trusted, trusted_points
+from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.geometry import moved, rigid
 from tests.core.tiny_capture import write_capture
 

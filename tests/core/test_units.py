@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from bodies import with_body
 
-from aim_blender.core.anatomy_request import AnatomyRequest, fit_anatomy
-from aim_blender.core.captures import read_capture
-from aim_blender.core.demo_actor import DemoActor
-from aim_blender.core.errors import InputError
-from aim_blender.core.face_profile import find_head_frame
-from aim_blender.core.head_region import moving_vertices
-from aim_blender.core.meshes import write_mesh
-from aim_blender.core.topology import Topology
-from aim_blender.core.units import MILLIMETRES_PER, UNITS, Measured, possible_units
-from aim_blender.jobs.command_line import main
+from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
+from aim_blender.core.shared.captured.captures import read_capture
+from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.demo.demo_actor import DemoActor
+from aim_blender.core.shared.faces.face_profile import find_head_frame
+from aim_blender.core.shared.faces.head_region import moving_vertices
+from aim_blender.core.shared.faces.units import MILLIMETRES_PER, UNITS, Measured, possible_units
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.jobs.command_line.command_line import main
 
 
 def write(folder: Path, shapes: np.ndarray, topology: Topology, count: int = 3) -> Path:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from bodies import with_body
 
-from aim_blender.core.captures import read_capture
-from aim_blender.core.demo_actor import DemoActor
-from aim_blender.core.useful_shapes import hiding_shapes, useful_shapes
+from aim_blender.core.shared.captured.captures import read_capture
+from aim_blender.core.shared.captured.useful_shapes import hiding_shapes, useful_shapes
+from aim_blender.core.shared.demo.demo_actor import DemoActor
 
 
 def test_copies_halves_empties_and_hiding_keys_are_left_out(demo: DemoActor, tmp_path: Path) -> None:

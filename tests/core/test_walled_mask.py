@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from aim_blender.core.anatomy import trace_constraints
-from aim_blender.core.captures import Bone
-from aim_blender.core.demo_actor import DemoActor
-from aim_blender.core.normals import vertex_normals
+from aim_blender.core.anatomy.anatomy import trace_constraints
+from aim_blender.core.shared.captured.captures import Bone
+from aim_blender.core.shared.demo.demo_actor import DemoActor
+from aim_blender.core.shared.foundation.normals import vertex_normals
 
 
 def test_bones_are_traced_to_the_outer_skin(demo: DemoActor) -> None:

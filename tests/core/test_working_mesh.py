@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from bodies import with_body
 
-from aim_blender.core.actor import Actor
-from aim_blender.core.captures import Capture
-from aim_blender.core.demo_actor import DemoPerformance
-from aim_blender.core.evaluation import evaluate_take
-from aim_blender.core.fitting import FittingSettings, fit_performance
-from aim_blender.core.fitting_points import fit_points
-from aim_blender.core.learning import LearningSettings, learn_actor
-from aim_blender.core.performances import Performance
-from aim_blender.core.points import PointPerformance
-from aim_blender.core.takes import Take
-from aim_blender.core.topology import Topology
-from aim_blender.core.working_mesh import working_mesh
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.fitting_points import fit_points
+from aim_blender.core.geometry.working_mesh import working_mesh
+from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.points.points import PointPerformance
+from aim_blender.core.shared.captured.captures import Capture
+from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.demo.demo_actor import DemoPerformance
+from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.core.shared.results.takes import Take
 
 LITTLE = LearningSettings(iterations=20, hidden=8, depth=1, batch_points=256, device="cpu", threads=1)
 FITTING = FittingSettings(modes=20, device="cpu")

@@ -110,7 +110,7 @@ def pipeline(zip_file: str, worker: str, folder: str, iterations: int, hidden: i
     bpy.ops.aim.demo_actor_add()
     before = fingerprint(scene)
     bpy.ops.aim.environment_check()
-    environment = importlib.import_module(f"{MODULE}.aim_blender.scene.environment").ENVIRONMENT
+    environment = importlib.import_module(f"{MODULE}.aim_blender.scene.jobs.environment").ENVIRONMENT
     bpy.ops.aim.actor_learn(iterations=iterations, hidden=hidden)
     first, last = scene.frame_start, min(scene.frame_end, scene.frame_start + 23)
     tolerance_mm = 0.5
@@ -218,6 +218,10 @@ def refuse_missing_worker(zip_file: str, folder: str) -> dict[str, Any]:
 if __name__ == "__main__":
     answer = globals()[sys.argv[1]](**json.loads(sys.argv[2]))
     print("\nINSIDE-BLENDER " + json.dumps(answer), flush=True)
-    if bpy.app.version < (4, 5, 0):  # this wheel crashes at the end of Python, see ends_badly() in scene/versions.py
+    if bpy.app.version < (
+        4,
+        5,
+        0,
+    ):  # this wheel crashes at the end of Python, see ends_badly() in scene/basics/versions.py
         atexit._run_exitfuncs()
         os._exit(0)

@@ -103,7 +103,7 @@ def scene() -> bpy.types.Scene:
 
 def job() -> Any:
     """The latest job of the first actor, None if there was none."""
-    return module("aim_blender.scene.jobs").of(scene().aim.actors[0])
+    return module("aim_blender.scene.jobs.jobs").of(scene().aim.actors[0])
 
 
 def skin() -> bpy.types.Object:

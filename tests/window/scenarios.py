@@ -212,7 +212,7 @@ def at_work(zip_file: str, folder: str, worker: str, kind: str, quits: bool) -> 
     if kind != "learn":
         bpy.ops.aim.actor_learn(iterations=20, hidden=8)
         yield lambda: not job().active
-    live = module("aim_blender.scene.live")
+    live = module("aim_blender.scene.live.live")
     if kind == "live":
         bpy.ops.aim.live_fit()
         yield lambda: live.CURRENT.fits > 0

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panels Bake and Onto a Rig: a take once more, in another form or on a character of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ...aim_blender.scene.actors import actors
+from ..basics.parts import AimPanel, draw_job, draw_main_button, settings_column
+from ..basics.text import draw_text
+from ..jobs.preset_menus import WithPresets
+
+
+class AIM_UL_rig_pairs(bpy.types.UIList):
+    """The take's expressions and the character's shape keys."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        row = layout.split(factor=0.42, align=True)
+        row.label(text=item.name)
+        if actors.is_there(data.mesh) and data.mesh.data.shape_keys is not None:
+            row.prop_search(item, "target", data.mesh.data.shape_keys, "key_blocks", text="", icon="SHAPEKEY_DATA")
+        else:
+            row.prop(item, "target", text="")
+
+
+class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
+    bl_label = "Bake"
+    bl_parent_id = "AIM_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+    presets_of = "bake"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.aim
+        if not len(state.takes):
+            draw_text(layout, "fit a performance first", "INFO")
+            return
+        take = actors.active_take(context.scene)
+        if take is not None:
+            layout.label(text=take.name, icon="ACTION")
+        chosen = state.baking
+        column = settings_column(layout)
+        column.prop(chosen, "kind")
+        column.prop(chosen, "use_range")
+        if chosen.use_range:
+            sub = column.column(align=True)
+            sub.prop(chosen, "start")
+            sub.prop(chosen, "end")
+        column.prop(chosen, "step")
+        row = column.row(heading="Start At")
+        row.prop(chosen, "use_first", text="")
+        sub = row.row()
+        sub.active = chosen.use_first
+        sub.prop(chosen, "first", text="")
+        column.prop(chosen, "convert_rate")
+        if chosen.kind == "KEYS":
+            column.prop(state, "tolerance_mm", text="Tolerance (mm)")
+            column.prop(chosen, "reduce_keys_mm", text="Reduce (mm)")
+        layout.prop(state, "beside", text="Beside the Neutral")
+        draw_main_button(layout, "aim.take_bake", "ACTION")
+        found = actors.find_actor(take.actor) if take is not None else None
+        if found is not None:
+            draw_job(layout, found[1], "bake")
+
+
+class AIM_PT_rig(AimPanel, bpy.types.Panel):
+    bl_label = "Onto a Rig"
+    bl_parent_id = "AIM_PT_bake"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, rig = self.layout, context.scene.aim.rig
+        if not len(context.scene.aim.takes):
+            draw_text(layout, "fit a performance first", "INFO")
+            return
+        if rig.mesh is None:
+            draw_text(layout, "pick the mesh of your character, with shape keys", "INFO")
+        column = settings_column(layout)
+        column.prop(rig, "mesh")
+        column.prop(rig, "armature")
+        if actors.is_there(rig.armature):
+            column.prop_search(rig, "jaw_bone", rig.armature.data, "bones", icon="BONE_DATA")
+            column.prop(rig, "jaw_location")
+            column.prop_search(rig, "head_bone", rig.armature.data, "bones", icon="BONE_DATA")
+            column.prop(rig, "head_location")
+            draw_text(layout, "the actor's neutral and the character must face the same way", "INFO")
+        layout.template_list("AIM_UL_rig_pairs", "", rig, "pairs", rig, "active_pair", rows=3)
+        layout.operator("aim.rig_pairs_find", icon="FILE_REFRESH")
+        layout.prop(rig, "drivers")
+        layout.prop(rig, "new_action")
+        draw_main_button(layout, "aim.bake_to_rig", "ARMATURE_DATA")
+
+
+CLASSES = (AIM_UL_rig_pairs, AIM_PT_bake, AIM_PT_rig)

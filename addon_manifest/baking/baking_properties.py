@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a scene remembers of baking: which frames of a take, in what form, and the rig of one's own that is keyed."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from ..retargeting.retarget_properties import AimPair
+
+
+def _has_shape_keys(_: object, item: bpy.types.Object) -> bool:
+    return item.type == "MESH" and item.data.shape_keys is not None
+
+
+def _is_armature(_: object, item: bpy.types.Object) -> bool:
+    return item.type == "ARMATURE"
+
+
+class AimBaking(bpy.types.PropertyGroup):
+    """How a take is baked again."""
+
+    kind: EnumProperty(
+        name="As",
+        description="What the take becomes",
+        items=(
+            ("KEYS", "Keys and Bones", "A mesh with named shape keys, correctives, a head and a jaw bone"),
+            ("PC2", "PC2 Cache", "A mesh that a .pc2 file moves: every vertex exactly, but nothing to edit"),
+            ("MDD", "MDD Cache", "A mesh that an .mdd file moves: every vertex exactly, but nothing to edit"),
+        ),
+    )
+    use_range: BoolProperty(name="Frame Range", description="Bake only some frames of the take", default=False)
+    start: IntProperty(name="Start", description="The first frame of the take that is baked", default=1)
+    end: IntProperty(name="End", description="The last frame of the take that is baked", default=250)
+    step: IntProperty(name="Step", description="Key every frame, every second and so on", default=1, min=1)
+    use_first: BoolProperty(name="Start At", description="Let the result begin at another frame", default=False)
+    first: IntProperty(name="First Frame", description="The frame at which the result begins", default=1)
+    convert_rate: BoolProperty(
+        name="Scene Frame Rate",
+        description="Convert the take to the frame rate of the scene; else each of its frames stays a frame",
+        default=False,
+    )
+    reduce_keys_mm: FloatProperty(
+        name="Reduce Keys",
+        description="Leave out keyframes as long as no point of any frame moves by more than so many millimetres; 0 "
+        "keeps one at every frame",
+        default=0.0,
+        min=0.0,
+        soft_max=1.0,
+        precision=3,
+    )
+
+
+class AimRig(bpy.types.PropertyGroup):
+    """A character of one's own that a take is keyed onto."""
+
+    mesh: PointerProperty(
+        type=bpy.types.Object,
+        poll=_has_shape_keys,
+        name="Mesh",
+        description="The character's mesh, whose shape keys are keyed",
+    )
+    armature: PointerProperty(
+        type=bpy.types.Object, poll=_is_armature, name="Armature", description="The character's armature, if it has one"
+    )
+    jaw_bone: StringProperty(name="Jaw Bone", description="The bone that opens the mouth; empty keys none")
+    head_bone: StringProperty(name="Head Bone", description="The bone that turns the head; empty keys none")
+    jaw_location: BoolProperty(name="Jaw Location", description="Key where the jaw slides, too", default=True)
+    head_location: BoolProperty(
+        name="Head Location",
+        description="Key where the head moves, too. Leave it off for a head that sits on a neck",
+        default=False,
+    )
+    new_action: BoolProperty(
+        name="New Action",
+        description="Key a copy of the character's action and keep the present one; else only the chosen curves of the "
+        "present action are changed, in the take's frames",
+        default=True,
+    )
+    drivers: EnumProperty(
+        name="Drivers",
+        description="What becomes of paired shape keys that drivers move, on which keys do nothing",
+        items=(
+            ("KEEP", "Keep", "Leave these shape keys to their drivers"),
+            ("MUTE", "Mute", "Mute their drivers and key them; unmuted in the Drivers editor they take over again"),
+            ("BESIDE", "Add Keys Beside", "Key copies of them, whose shapes add to what the drivers do"),
+        ),
+    )
+    pairs: CollectionProperty(type=AimPair)
+    active_pair: IntProperty(name="Chosen", description="The expression that is chosen in the list")
+
+
+CLASSES = (AimBaking, AimRig)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a scene remembers of its batch: the list of shots, and what is the same for all of them."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+
+from ...aim_blender.scene.basics import versions
+
+
+class AimBatchShot(bpy.types.PropertyGroup):
+    """A row of the batch's table."""
+
+    name: StringProperty(name="Shot", description="The shot's name, with which its files begin")
+    actor: StringProperty(
+        name="Actor",
+        description="The file of the learned actor that performed",
+        subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
+    )
+    performance: StringProperty(
+        name="Performance",
+        description="What is to be fitted: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv. Leave it "
+        "empty where a take is given",
+        subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
+    )
+    take: StringProperty(
+        name="Take", description="A take that is fitted already", subtype="FILE_PATH", options=versions.RELATIVE_PATH
+    )
+    targets: StringProperty(
+        name="Targets",
+        description="The files of the learned actors that shall perform the shot, parted by |; empty means the actor "
+        "itself",
+    )
+    more: StringProperty(options={"HIDDEN"})
+
+
+class AimBatch(bpy.types.PropertyGroup):
+    """The batch of a scene."""
+
+    shots: CollectionProperty(type=AimBatchShot)
+    active_shot: IntProperty(name="Chosen", description="The shot that is chosen in the list")
+    folder: StringProperty(
+        name="Folder",
+        description="Where the results go, each shot into a folder of its own",
+        subtype="DIR_PATH",
+        options=versions.RELATIVE_PATH,
+    )
+    write: EnumProperty(
+        name="Write",
+        description="What is written for each target, where the table does not say it",
+        items=(
+            ("bake", "Bake", "Shape keys, bones and their values as .npz"),
+            ("pc2", "PC2", "Every vertex of every frame as a .pc2 cache"),
+            ("mdd", "MDD", "Every vertex of every frame as an .mdd cache"),
+            ("blend", "Blend", "A .blend with the baked object"),
+        ),
+        options={"ENUM_FLAG"},
+        default={"bake", "blend"},
+    )
+    tolerance_mm: FloatProperty(
+        name="Tolerance", description="The largest error of the baked keys", default=0.1, min=0.001, precision=3
+    )
+    fps: FloatProperty(
+        name="Frame Rate", description="Convert to so many frames a second; 0 keeps the performance's", min=0.0
+    )
+    reduce_keys_mm: FloatProperty(
+        name="Reduce Keys",
+        description="Leave out keyframes of the .blend as long as no point moves by more than so many millimetres; 0 "
+        "keeps them all",
+        min=0.0,
+        precision=3,
+    )
+
+
+CLASSES = (AimBatchShot, AimBatch)

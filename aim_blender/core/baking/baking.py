@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Baking a take into shape keys and bones (MODEL.md section 5).
+
+A rig deforms shape keys before bones, x = H [(1-k) + k J] (s0 + sum_i g_i δ_i), with one weight g_i per key and frame.
+AIM adds e_i after skinning with a weight per point, so a bake is a change of variables: frames and shapes go back to
+rest space, named keys take what they can, and correctives take the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..files.files import save_arrays
+from ..geometry.rigid import apply_motion
+from ..model.actor import Actor, skin
+from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
+from ..shared.foundation.errors import InputError
+from ..shared.foundation.topology import Topology
+from ..shared.results.bake_arrays import check_bake
+from ..shared.results.takes import Take
+
+Report = Callable[[dict], None]
+
+LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.0, 1.5  # of a named key: a performance may be stronger than the capture
+TEMPORAL_SMOOTHNESS = 0.02  # of the named keys' mean squared offset, for a change of 1 between frames
+CHUNK_FRAMES = 32
+LEAST_DETERMINANT = 0.05  # of the blended rotation: a jaw turned by more than 150 degrees has no rest space
+
+
+@dataclass(frozen=True)
+class Bake:
+    """Shape keys, bones and their values, ready for Blender. Lengths in mm.
+
+    neutral: (V, 3) float64. key_names: K names, the first named_count of which are the actor's expressions, the rest
+    correctives. keys: δ (K, V, 3) float32 offsets in rest space. key_weights: g (F, K) float32. skin_weight: k (V,).
+    jaw, head: (F, 4, 4). hinge_centre, hinge_axis: (3,). frames: (F,) int32.
+    """
+
+    topology: Topology
+    neutral: np.ndarray
+    key_names: tuple[str, ...]
+    named_count: int
+    keys: np.ndarray
+    key_weights: np.ndarray
+    skin_weight: np.ndarray
+    jaw: np.ndarray
+    head: np.ndarray
+    hinge_centre: np.ndarray
+    hinge_axis: np.ndarray
+    frames: np.ndarray
+    fps: float
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write bake.npz, whole or not at all. Raises InputError if it could not be read again, OSError if it cannot be
+        written."""
+        arrays: dict[str, Any] = {
+            "corners": self.topology.corners,
+            "sizes": self.topology.sizes,
+            "neutral": self.neutral,
+            "key_names": np.array(self.key_names),
+            "named_count": np.asarray(self.named_count),
+            "keys": self.keys,
+            "key_weights": self.key_weights,
+            "skin_weight": self.skin_weight,
+            "jaw": self.jaw,
+            "head": self.head,
+            "hinge_centre": self.hinge_centre,
+            "hinge_axis": self.hinge_axis,
+            "frames": self.frames,
+            "fps": np.asarray(self.fps, dtype=np.float64),
+            **{name: np.float64(self.figures[name]) for name in ("tolerance_mm", "worst_mm", "mean_mm")},
+        }
+        try:
+            check_bake(arrays)
+        except ValueError as error:
+            raise InputError(
+                f"{path} was not written, since it could not be read again: {error}; look for what no face has in "
+                "the take"
+            ) from error
+        save_arrays(path, arrays)
+
+
+def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Report | None = None) -> Bake:
+    """Bake a take so that no point of any frame is further from the fitted frame than tolerance_mm.
+
+    report is called with {"message", "done", "total"}. Raises InputError if the take is not this actor's.
+    """
+    check_belongs(actor, take)
+    report = report or (lambda _: None)
+    total, neutral, skin_weight = len(take.frames), actor.neutral, actor.skin_weight
+    points = len(neutral)
+
+    named = rest_space(actor.shapes()[1:], actor.jaw, skin_weight) - neutral  # δ_i = M_i^-1 s_i - s0 (N, V, 3)
+    named = named.astype(np.float32)
+    rest = np.empty((total, points, 3), dtype=np.float32)  # x_j - s0
+    for first in range(0, total, CHUNK_FRAMES):
+        part = slice(first, min(first + CHUNK_FRAMES, total))
+        rest[part] = rest_space(stabilized_frames(actor, take, part), take.jaw[part], skin_weight) - neutral
+        report({"message": "Unposing frames", "done": part.stop, "total": total})
+
+    report({"message": "Weighting the named keys", "done": 0, "total": total})
+    flat_named, flat_rest = named.reshape(len(named), -1), rest.reshape(total, -1)
+    # A shape that the take leaves out stays at 0, however like the frames it looks.
+    played = np.abs(take.coefficients).max((0, 1), initial=0.0) > 0
+    weights = np.zeros((total, len(named)))  # g (F, N)
+    if played.any():
+        weights[:, played] = bounded_weights(flat_named[played], flat_rest)
+    named_mm = distances(flat_rest - weights @ flat_named)
+    report({"message": "Finding correctives", "done": 0, "total": total})
+    # Half a hundredth of the tolerance is left for float32.
+    correctives, corrective_weights = fewest_correctives(flat_rest - weights @ flat_named, 0.995 * tolerance_mm)
+    key_names = unique_names([*actor.names, *(f"corrective_{i + 1:03d}" for i in range(len(correctives)))])
+    keys = np.concatenate([named, correctives.reshape(-1, points, 3)])
+    key_weights = np.concatenate([weights, corrective_weights], axis=1).astype(np.float32)
+
+    if actor.hinge is not None:
+        centre, axis = actor.hinge.centre, actor.hinge.axis
+    else:
+        centre, axis = neutral.mean(0), actor.mirror[1]
+    bake = Bake(
+        topology=actor.topology,
+        neutral=neutral,
+        key_names=key_names,
+        named_count=len(named),
+        keys=keys,
+        key_weights=key_weights,
+        skin_weight=skin_weight[:, 0],
+        jaw=take.jaw,
+        head=take.head,
+        hinge_centre=np.asarray(centre, dtype=np.float64),
+        hinge_axis=np.asarray(axis, dtype=np.float64),
+        frames=take.frames,
+        fps=take.fps,
+    )
+    error = np.empty((total, points), dtype=np.float32)
+    for first in range(0, total, CHUNK_FRAMES):
+        part = slice(first, min(first + CHUNK_FRAMES, total))
+        error[part] = np.linalg.norm(posed_frames(bake, part) - placed_frames(actor, take, part), axis=-1)
+        report({"message": "Checking the bake", "done": part.stop, "total": total})
+    bake.figures.update(
+        tolerance_mm=tolerance_mm,
+        mean_mm=float(error.mean()),
+        worst_mm=float(error.max()),
+        correctives=len(correctives),
+        named_keys=len(named),
+        named_only_mean_mm=float(named_mm.mean()),
+        named_only_worst_mm=float(named_mm.max()),
+        frames=total,
+    )
+    return bake
+
+
+def posed_frames(bake: Bake, part: slice) -> np.ndarray:
+    """(f, V, 3) float64 what Blender shows: x = H [(1-k) + k J] (s0 + sum_i g_i δ_i)."""
+    offsets = bake.key_weights[part].astype(np.float64) @ bake.keys.reshape(len(bake.keys), -1).astype(np.float64)
+    shaped = bake.neutral + offsets.reshape(-1, *bake.neutral.shape)
+    return apply_motion(skin(shaped, bake.jaw[part], bake.skin_weight[:, None]), bake.head[part])
+
+
+def rest_space(shapes: np.ndarray, jaw: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
+    """M^-1 s with M = (1-k) I + k T per point: shapes (F, V, 3), jaw (F, 4, 4), skin_weight (V, 1) -> (F, V, 3).
+
+    Raises InputError if a jaw turns so far that blending it with rest collapses the skin.
+    """
+    weight = skin_weight[None, :, :, None]  # (1, V, 1, 1)
+    blend = (1 - weight) * np.eye(3) + weight * jaw[:, None, :3, :3]  # (F, V, 3, 3)
+    if np.linalg.det(jaw[:, :3, :3]).min(initial=1.0) < 0 or np.linalg.det(blend).min(initial=1.0) < LEAST_DETERMINANT:
+        raise InputError("the jaw turns so far that the skin collapses; fit the performance again")
+    shifted = shapes - skin_weight * jaw[:, None, :3, 3]
+    return np.linalg.solve(blend, shifted[..., None])[..., 0]
+
+
+def bounded_weights(
+    keys: np.ndarray, frames: np.ndarray, iterations: int = 500, temporal: float = TEMPORAL_SMOOTHNESS
+) -> np.ndarray:
+    """Weights g (F, N) in [LOWEST_WEIGHT, HIGHEST_WEIGHT], smooth in time, that bring keys (N, X) closest to frames
+    (F, X).
+
+    Minimises sum_j |g_j keys - frame_j|² + smoothness sum_j |g_j - g_{j-1}|² by accelerated projected gradient.
+    """
+    gram = (keys @ keys.T).astype(np.float64)  # (N, N)
+    right = (frames @ keys.T).astype(np.float64)  # (F, N)
+    smoothness = temporal * np.trace(gram) / len(gram)
+    step = 1.0 / (np.linalg.eigvalsh(gram)[-1] + 4 * smoothness + 1e-12)
+    weights = momentum = np.clip(np.zeros_like(right), LOWEST_WEIGHT, HIGHEST_WEIGHT)
+    speed = 1.0
+    for _ in range(iterations):
+        gradient = momentum @ gram - right
+        change = np.diff(momentum, axis=0) * smoothness
+        gradient[1:] += change
+        gradient[:-1] -= change
+        following = np.clip(momentum - step * gradient, LOWEST_WEIGHT, HIGHEST_WEIGHT)
+        next_speed = (1 + np.sqrt(1 + 4 * speed**2)) / 2
+        momentum = following + (speed - 1) / next_speed * (following - weights)
+        weights, speed = following, next_speed
+    return weights
+
+
+def fewest_correctives(residual: np.ndarray, tolerance_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """The first singular vectors of residual (F, 3V) that bring every point of every frame within tolerance_mm.
+
+    Returns keys (C, 3V) float32 and their weights (F, C) float64, scaled so that the largest weight of a key is 1.
+    """
+    rest = residual.astype(np.float32)
+    if distances(rest).max(initial=0.0) <= tolerance_mm:
+        return np.zeros((0, residual.shape[1]), dtype=np.float32), np.zeros((len(residual), 0))
+    values, vectors = np.linalg.eigh((rest @ rest.T).astype(np.float64))  # (F, F): far fewer frames than coordinates
+    keys, weights = [], []
+    for index in np.argsort(values)[::-1]:
+        weight = vectors[:, index]
+        weight = weight / weight[np.abs(weight).argmax()]
+        key = (weight @ rest / (weight @ weight)).astype(np.float32)
+        rest = rest - np.outer(weight, key).astype(np.float32)
+        keys.append(key)
+        weights.append(weight)
+        if distances(rest).max() <= tolerance_mm:
+            break
+    return np.stack(keys), np.stack(weights, axis=1)
+
+
+def distances(offsets: np.ndarray) -> np.ndarray:
+    """(F, V) lengths of flat offsets (F, 3V)."""
+    return np.linalg.norm(offsets.reshape(len(offsets), -1, 3), axis=-1)
+
+
+def unique_names(names: list[str]) -> tuple[str, ...]:
+    """Names as Blender keeps them, at most 63 bytes each, and distinct."""
+    found: list[str] = []
+    for name in names:
+        short = name.encode()[:63].decode(errors="ignore")
+        number = 1
+        while short in found:
+            ending = f".{number:03d}"
+            short = name.encode()[: 63 - len(ending)].decode(errors="ignore") + ending
+            number += 1
+        found.append(short)
+    return tuple(found)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An actor from a neutral alone: what another actor's face does, by deformation transfer.
+
+Nothing of it is captured, and it says so. Its shapes are the source's, transferred, and it is exact on them; its jaw
+turns about the source's hinge, carried to where it lies in this face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..anatomy.anatomy import Hinge, mirror_plane
+from ..anatomy.jaw import compose_jaw, decompose_jaw, hinge_axes
+from ..correspondence.correspondence import Correspondence
+from ..correspondence.registration import mean_radius
+from ..correspondence.rest_mesh import rest_mesh
+from ..model.actor import Actor, jaw_movements, skin
+from ..model.model import MILLIMETRES
+from ..retargeting.carrying import carried_actor, facing
+from ..shared.bones.constraints import Constraints
+from ..shared.captured.performances import UNIT_FACTORS
+from ..shared.faces.similarity import similarity
+from ..shared.faces.units import measure, unit_of
+from ..shared.foundation.normals import vertex_normals
+from ..shared.foundation.topology import Topology, same_surface
+from .character_surface import CharacterSurface
+from .deformation_transfer import DeformationTransfer
+
+Report = Callable[[dict], None]
+
+LIKELY_SIZES = (0.4, 2.5)  # of a head, measured by another: outside it is in another unit
+CONDYLE_MM = 40.0  # how far about the hinge the skin tells where it lies
+LEAST_SURE = 1e-3  # how much a place counts that is not sure at all
+
+
+def millimetres_of(neutral: np.ndarray, topology: Topology, source: Actor, whose: str) -> float:
+    """By what a neutral (V, 3) must be multiplied to be in mm, told by its face or, where none is found, by how large
+    it is beside the source. whose: the mesh, for the message. Raises InputError if it cannot be told."""
+    measured = measure(neutral, topology.triangles())
+    if measured.face is not None:
+        return unit_of(measured, whose, "--unit").millimetres
+    ratio = mean_radius(neutral) / mean_radius(source.neutral)
+    if LIKELY_SIZES[0] <= ratio <= LIKELY_SIZES[1]:
+        return 1.0
+    return float(min(UNIT_FACTORS, key=lambda factor: abs(np.log(max(ratio, 1e-12) * factor))))
+
+
+def transfer_actor(
+    source: Actor,
+    neutral: np.ndarray,
+    topology: Topology,
+    correspondence: Correspondence | None,
+    name: str,
+    report: Report | None = None,
+) -> Actor:
+    """The actor with neutral (W, 3) mm that moves as the source does, in its own proportions.
+
+    correspondence: of the source's mesh to this one; None where they are of one topology. name: the source's, to say
+    whose expressions these are. Raises InputError if the correspondence is not that of the two meshes.
+    """
+    report = report or (lambda _: None)
+    report({"message": "Transferring the expressions", "done": 0, "total": 1})
+    neutral = np.asarray(neutral, np.float64)
+    there, sure = source, np.ones(len(neutral))
+    across = not same_surface(source.topology, topology)
+    if across:
+        if correspondence is None:
+            raise ValueError("meshes of different topology need a correspondence")
+        correspondence.check(source.topology, topology)
+        there, sure = carried_actor(source, correspondence, topology), correspondence.confidence.astype(np.float64)
+    scale, turn = facing(there.neutral, neutral, sure + LEAST_SURE)
+    turned = there.shapes() @ turn.T  # (N+1, W, 3) the source as it would face
+
+    hinge, jaw = None, np.tile(np.eye(4), (len(source.names), 1, 1))
+    skin_weight = there.skin_weight
+    if source.hinge is not None:
+        hinge, scale = _carried_hinge(there, neutral, sure)
+        pose = decompose_jaw(source.jaw, source.hinge)
+        axes = hinge_axes(source.hinge).T @ hinge_axes(hinge)  # (3, 3) turns rows from one hinge to the other
+        carried = np.concatenate([pose[:, :3] @ axes, scale * pose[:, 3:] @ axes], axis=1)
+        jaw = compose_jaw(carried, hinge)
+    notes: list[str] = []
+    if across:
+        surface = CharacterSurface(rest_mesh(neutral, topology), turned, skin_weight, sure, scale)
+        moved, skin_weight = surface.moved(jaw)
+        shapes, notes = neutral + moved, surface.notes()
+    else:
+        movement = np.linalg.norm(turned[1:] - turned[0], axis=-1).max(0)
+        shapes = DeformationTransfer(turned[0], neutral, topology.triangles(), movement).transfer(turned[1:])
+    # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
+    expressions = shapes - skin(neutral, jaw, skin_weight)
+    thickness = np.float32(scale) * there.thickness
+    normal = vertex_normals(neutral, topology.triangles()).astype(np.float32)
+    bone = (neutral - thickness * normal).astype(np.float32)
+    residual = (neutral - (bone + thickness * normal).astype(np.float64)).astype(np.float32)
+    actor = Actor(
+        names=source.names,
+        topology=topology,
+        template=((neutral - neutral.mean(0)) / MILLIMETRES).astype(np.float32),
+        bone=bone,
+        normal=normal,
+        thickness=thickness.astype(np.float32),
+        skin_weight=skin_weight,
+        jaw=jaw,
+        implicit_expressions=expressions.transpose(1, 0, 2).astype(np.float32),
+        neutral_residual=residual,
+        expression_residual=np.zeros((len(neutral), len(source.names), 3), np.float32),
+        hinge=hinge,
+        constraints=Constraints.none(),
+        settings={"transferred_from": name, "notes": notes},
+        kept_mirror=mirror_plane(neutral, topology.triangles()),
+    )
+    moved = np.linalg.norm(actor.shapes()[1:] - neutral, axis=-1)
+    actor.figures.update(
+        {
+            "transferred": f"expressions from {name} by deformation transfer; not captured",
+            "points": len(neutral),
+            "size": float(scale),
+            "largest_movement_mm": float(moved.max()),
+            "jaw_open_degrees": max((row["open_degrees"] for row in jaw_movements(actor)), default=0.0),
+        }
+    )
+    report({"message": "Transferring the expressions", "done": 1, "total": 1})
+    return actor
+
+
+def _carried_hinge(there: Actor, neutral: np.ndarray, sure: np.ndarray) -> tuple[Hinge, float]:
+    """The source's hinge where it lies in neutral (W, 3), and by how much larger the jaw about it is. sure: (W,) how
+    sure the places are."""
+    hinge = there.hinge
+    assert hinge is not None
+    beside = np.linalg.norm(there.neutral - hinge.centre, axis=1)
+    beside = np.exp(-(((beside - beside.min()) / CONDYLE_MM) ** 2)) * (sure + LEAST_SURE)
+    share = there.skin_weight[:, 0].astype(np.float64) * (sure + LEAST_SURE)
+    # Half by the skin about the joint, half by the skin that the jaw moves.
+    weight = beside / beside.sum() + share / max(share.sum(), 1e-12)
+    scale, rotation, shift = similarity(there.neutral, neutral, weight)
+    return Hinge(scale * rotation @ hinge.centre + shift, rotation @ hinge.axis, rotation @ hinge.up), scale

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which place on one actor's face is which on another's, where their meshes differ: a dense map made once per pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..geometry.surfaces import Found, Surface
+from ..shared.foundation.errors import InputError
+from ..shared.foundation.normals import vertex_normals
+from ..shared.foundation.topology import Topology
+from .corresponding_face import CorrespondingFace
+from .registration import REACH_MM, Laid, lay
+
+Report = Callable[[dict], None]
+
+SURE_MM = 3.0  # on a head: a place this far off is half believed
+DOUBTFUL = 0.5  # confidence below which a vertex counts as doubtful
+MOST_DOUBTFUL = 0.3  # of a mouth, or of eyes, from where the artist is told
+LANDMARKS_OF = {
+    "mouth": "both mouth corners and the middles of both lips",
+    "eyes": "the corners of both eyes and the middles of their lids",
+}
+ASTRAY = 0.1  # confidence below which a place that faces the same way is none
+MUCH_NEARER = 0.5  # how near, beside a place that faces the same way, one must be that does not
+FACING_AWAY = 0.4  # confidence of such a place at best
+SEEN_MM = 3.0  # of a typical adult: what lies so much deeper than what is before it is not seen
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """For each of the target's W vertices a place on a triangle of the source's V vertices.
+
+    source_digest, target_digest: of the two topologies. corners: (W, 3) int32 the source's vertices around the place.
+    weights: (W, 3) float64 in [0, 1], their shares, which sum to 1. confidence: (W,) float32 in [0, 1]: 1 where the two
+    faces lie on each other and face the same way. settings: how it was made. figures: what was measured then.
+    """
+
+    source_digest: str
+    target_digest: str
+    corners: np.ndarray
+    weights: np.ndarray
+    confidence: np.ndarray
+    settings: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def carry(self, values: np.ndarray) -> np.ndarray:
+        """Values (V, ...) of the source's vertices as values (W, ...) at the target's, in the values' own type."""
+        weights = self.weights.astype(values.dtype).reshape(*self.weights.shape, *(1,) * (values.ndim - 1))
+        return sum(weights[:, k] * values[self.corners[:, k]] for k in range(3))
+
+    def doubts(self) -> dict[str, float]:
+        """The shares of the target's vertices that are doubtful, of all and of those about mouth and eyes if known."""
+        return {name: value for name, value in self.figures.items() if name.startswith("doubtful")}
+
+    def notes(self) -> list[str]:
+        """What an artist should know of it, and do."""
+        if self.settings.get("suggested") and not self.settings.get("landmarks"):
+            return [
+                "no face was found on one of the meshes, so they were laid on each other as wholes: pick landmarks on "
+                "both, the tip of the nose, the chin and both corners of mouth and eyes, and look at the correspondence"
+            ]
+        return [
+            f"{100 * self.figures[f'doubtful_{where}_share']:.0f} % of the {where} of the target have no sure place on "
+            f"the source: look at the correspondence, and pick {picks} as landmarks on both faces"
+            for where, picks in LANDMARKS_OF.items()
+            if self.figures.get(f"doubtful_{where}_share", 0.0) > MOST_DOUBTFUL
+        ]
+
+    def check(self, source: Topology, target: Topology) -> None:
+        """Raise InputError unless it leads from the one topology to the other."""
+        for whose, digest, topology in (
+            ("source", self.source_digest, source),
+            ("target", self.target_digest, target),
+        ):
+            if digest != topology.digest:
+                raise InputError(
+                    f"the correspondence was made for another {whose} mesh; make one for this source and this target"
+                )
+        if self.corners.max() >= source.vertex_count or len(self.corners) != target.vertex_count:
+            raise InputError("the correspondence is damaged: its points are not those of its meshes; make it again")
+
+
+def make_correspondence(
+    source: np.ndarray,
+    source_topology: Topology,
+    target: np.ndarray,
+    target_topology: Topology,
+    landmarks: tuple[Mapping[str, int], Mapping[str, int]] | None = None,
+    report: Report | None = None,
+) -> Correspondence:
+    """Find for each of the target's vertices its place on the source.
+
+    source: (V, 3), target: (W, 3) neutrals in any place and size. landmarks: vertices by name of each, of which the
+    names in common count. They are where they are said to be; None suggests some, which only tell how the faces lie. A
+    name with `upper` and the same with `lower` are the two sides of a slit. Without landmarks the surfaces are laid on
+    each other as they are. Raises InputError if a landmark is no vertex.
+    """
+    report = report or (lambda _: None)
+    report({"message": "Aligning the faces", "done": 0, "total": 1})
+    suggested = landmarks is None
+    look = landmarks is None or any(landmarks)
+    one = CorrespondingFace.of(source, source_topology, look)
+    other = CorrespondingFace.of(target, target_topology, look)
+    if landmarks is None:
+        named = one.suggested(), other.suggested()
+    else:
+        _check_landmarks(landmarks, (source_topology, target_topology))
+        named = one.known(landmarks[0]), other.known(landmarks[1])
+    names = tuple(name for name in named[0] if name in named[1])
+    pairs = np.array([(named[0][name], named[1][name]) for name in names], dtype=np.int64).reshape(-1, 2)
+    facing = [(name, name.replace("upper", "lower")) for name in names if "upper" in name]
+    opposite = np.array([[names.index(name) for name in pair] for pair in facing if pair[1] in names], dtype=np.int64)
+    laid = lay(
+        (one.vertices, one.triangles),
+        (other.vertices, other.triangles),
+        pairs,
+        opposite.reshape(-1, 2),
+        not suggested,
+        other.unit,
+        report,
+    )
+    found, confidence = _found(one, other, laid)
+    apart = found.distance / laid.unit
+    follows = other.mesh.follows
+    spread = np.where(other.mesh.loose, 0.0, confidence[follows]).astype(np.float32)
+    return Correspondence(
+        source_digest=source_topology.digest,
+        target_digest=target_topology.digest,
+        corners=one.mesh.chosen[one.skin[one.triangles[found.triangle]]][follows].astype(np.int32),
+        weights=found.barycentric[follows],
+        confidence=spread,
+        settings={"landmarks": list(names), "suggested": suggested},
+        figures={
+            "points": len(spread),
+            "landmarks": len(names),
+            "slits": int(laid.target_sides.max(initial=0)),
+            "apart_mean_mm": float(apart.mean()),
+            "apart_worst_mm": float(apart.max()),
+            "doubtful_share": float((spread[~other.mesh.loose] < DOUBTFUL).mean()),
+            **_doubts(other, confidence),
+        },
+    )
+
+
+def _found(one: CorrespondingFace, other: CorrespondingFace, laid: Laid) -> tuple[Found, np.ndarray]:
+    """Where each vertex (W,) of the target's surface lies on the source's skin, and how sure that is (W,)."""
+    points, normals = other.mesh.vertices, vertex_normals(other.mesh.vertices, other.mesh.triangles)
+    sides = np.zeros(len(points), np.int64)
+    sides[other.skin] = laid.target_sides
+    surface = Surface(laid.vertices, one.triangles, laid.source_sides, REACH_MM * laid.unit)
+    found = surface.closest(points, normals, sides)
+    confidence = found.cosine.clip(min=0.0) / (1 + (found.distance / (SURE_MM * laid.unit)) ** 2)
+    # The inside of a thick skin, and what lies in bags, faces the wrong way: the nearest skin is as good as any.
+    doubtful = np.flatnonzero(confidence < ASTRAY)
+    if len(doubtful):
+        surface = Surface(laid.vertices, one.triangles, laid.source_sides, 0.0)
+        nearest = surface.closest(points[doubtful], normals[doubtful], sides[doubtful])
+        nearer = nearest.distance < MUCH_NEARER * found.distance[doubtful]
+        rows = doubtful[nearer]
+        for name in ("triangle", "barycentric", "distance", "cosine"):
+            getattr(found, name)[rows] = getattr(nearest, name)[nearer]
+        confidence[rows] = FACING_AWAY / (1 + (found.distance[rows] / (SURE_MM * laid.unit)) ** 2)
+    return found, confidence
+
+
+def _doubts(face: CorrespondingFace, confidence: np.ndarray) -> dict[str, float]:
+    """Which share of what is seen of the target's mouth, and of its eyes, is doubtful; nothing where no face is found.
+
+    confidence: (W,) of the surface's vertices.
+    """
+    if face.frame is None:
+        return {}
+    seen = _seen_from_front(face.frame.local(face.vertices))
+    shares = {}
+    for name, inside in (("mouth", face.mouth(face.vertices)), ("eyes", face.eyes(face.vertices))):
+        if inside is not None and (inside & seen).any():
+            shares[f"doubtful_{name}_share"] = float((confidence[face.skin][inside & seen] < DOUBTFUL).mean())
+    return shares
+
+
+def _seen_from_front(local: np.ndarray) -> np.ndarray:
+    """(V,) bool: which of points (V, 3), left, up and front, no other hides from in front."""
+    _, cell = np.unique(np.round(local[:, :2] / SEEN_MM).astype(int), axis=0, return_inverse=True)
+    foremost = np.full(cell.max() + 1, -np.inf)
+    np.maximum.at(foremost, cell.ravel(), local[:, 2])
+    return local[:, 2] > foremost[cell.ravel()] - SEEN_MM
+
+
+def _check_landmarks(
+    landmarks: tuple[Mapping[str, int], Mapping[str, int]], topologies: tuple[Topology, Topology]
+) -> None:
+    """Raise InputError if a landmark is no vertex of its mesh."""
+    for whose, named, topology in zip(("source", "target"), landmarks, topologies, strict=True):
+        for name, vertex in named.items():
+            if not 0 <= vertex < topology.vertex_count:
+                raise InputError(
+                    f"the landmark {name} of the {whose} is vertex {vertex}, but its mesh has {topology.vertex_count} "
+                    "vertices; pick it again"
+                )

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fitting to sparse 3D points in closed form (MODEL.md section 3): few rows, so the same prior matters more.
+
+With A the rows of the points, Λ the prior's diagonal and D the trust in the points of a frame, the coefficients are
+a = Λ⁻¹ Aᵀ (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ r: a system of 3 P equations, however many modes there are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.actor import Actor, jaw_figures, skin
+from ..model.closed_form import prior_of_modes
+from ..model.working_actor import modes_of
+from ..points.points import Binding, PointPerformance, bind_points, in_millimetres
+from ..shared.faces.similarity import unit_note
+from ..shared.foundation.errors import InputError
+from ..shared.results.takes import Take
+from ..shared.settings.fitting_settings import check_choices, check_rest_frame
+from ..timing.timeline import Timeline
+from .bounded_weights import BoundedWeights
+from .error_figures import FitErrors
+from .jaw_of_frame import JawOfPoints
+from .placed_points import PlacedPoints
+
+Report = Callable[[dict], None]
+
+MOST_POINTS = 1500
+LEAST_POINTS = 3  # known in a frame; with fewer it is missing
+LEAST_SAY = 1e-6
+FRAMES_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class PointFittingSettings:
+    """How to fit to points.
+
+    modes: number M of smooth functions. ridge, smoothness: what a weight of 1 costs, everywhere and where it changes
+    across the face, in mm: higher than for whole meshes, because between the points nothing else is known. outlier_mm:
+    a point that stays further from the fit than this loses its say; 0 believes every point. largest_weight: all weights
+    are kept between 1 minus this and this; 0 sets no bounds. On 90 points with 0.5 mm of noise, 1.25 leaves 1.33 mm of
+    the whole skin where no bounds leave 1.51, and 1 leaves 1.23; without noise 1.25 costs nothing, and 1 a third
+    (benchmarks/fitting_strangers.py). temporal: movements that go to and fro within this many frames are halved. head:
+    free solves the head's rigid motion, still takes the points as stabilized. rest_frame: what the points' face differs
+    by from the actor's at rest is taken off: auto finds a rest frame, and whether it is another face; a number is a
+    frame in which it rests; off takes the points as the actor's own.
+    """
+
+    modes: int = 60
+    ridge: float = 0.1
+    smoothness: float = 20.0
+    outlier_mm: float = 5.0
+    largest_weight: float = 1.25
+    temporal: float = 0.0
+    head: str = "auto"
+    rest_frame: int | str = "auto"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        check_rest_frame(self.rest_frame)
+
+
+class PointSolver:
+    """Coefficients of any number of frames from what is left at P points after jaw and head."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        binding: Binding,
+        settings: PointFittingSettings,
+        known_modes: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
+        """known_modes: modes (V, M') and their eigenvalues (M',), as many as the settings ask for or more."""
+        count = settings.modes
+        modes, eigenvalues = modes_of(actor, count) if known_modes is None else known_modes
+        modes, eigenvalues = modes[:, :count], eigenvalues[:count]
+        self.modes = modes  # (V, M)
+        names = len(actor.names)
+        at_points = np.einsum("pm,pnx->pxmn", binding.of(modes), binding.of_fields(actor.expressions))
+        self.rows = at_points.reshape(-1, count * names)  # A (3P, M N)
+        self.prior = np.repeat(prior_of_modes(eigenvalues, settings), names)  # Λ (M N,)
+        self.gram = (self.rows / self.prior) @ self.rows.T  # A Λ⁻¹ Aᵀ (3P, 3P)
+        self.inverse = np.linalg.inv(self.gram + np.eye(len(self.gram)))  # of the system where every point counts fully
+        self.outlier_mm = settings.outlier_mm
+        self.bounds = BoundedWeights(modes, settings.largest_weight) if settings.largest_weight else None
+        self.names = names
+
+    def bounded(self, free: np.ndarray, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """Coefficients (F, M, N) within the bounds, from those of solve for residuals (F, P, 3) and trust (F, P)."""
+        if self.bounds is None:
+            return free
+        free = free.copy()
+        flat = free.reshape(len(free), -1).T  # (M N, F)
+        beyond = np.flatnonzero(self.bounds.beyond(flat, self.names))
+        for say in np.unique(trust[beyond], axis=0):  # frames with one matrix
+            rows = beyond[(trust[beyond] == say).all(1)]
+            weighted = self.rows * np.repeat(say, 3)[:, None]
+            normal = self.rows.T @ weighted + np.diag(self.prior)
+            wanted = np.where(say[:, None] > 0, residual[rows], 0.0).reshape(len(rows), -1)
+            right = weighted.T @ wanted.T
+            kept = self.bounds.kept(flat[:, rows], normal, right, float(say.sum()), self.names)
+            free[rows] = kept.T.reshape(len(rows), *free.shape[1:])
+        return free
+
+    def solve(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """a (M, N) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a point out. Without
+        bounds."""
+        solution = self.inverse_for(trust) @ np.where(trust[:, None] > 0, residual, 0.0).reshape(-1)
+        return (self.rows.T @ solution / self.prior).reshape(self.modes.shape[1], -1)
+
+    def believable(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """(P,) bool: not where a point lies elsewhere than the others, without it, say.
+
+        What a point misses tells nothing, because it pulls the fit to itself; what it would miss if it were left out
+        follows from the same inverse: C_pp⁻¹ (C r)_p with C the inverse of the system. The worst are left out first,
+        because they draw doubt on their neighbours, who may come back.
+        """
+        present = trust > 0
+        if self.outlier_mm == 0:
+            return present
+        wanted = np.where(present[:, None], residual, 0.0).reshape(-1)
+        say, good = trust, present
+        for strictness in (4.0, 2.0, 1.0, 1.0):
+            inverse = self.inverse_for(say)
+            blocks = inverse.reshape(len(trust), 3, -1, 3)
+            own = blocks[np.arange(len(blocks)), :, np.arange(len(blocks))]  # C_pp (P, 3, 3)
+            left_out = np.linalg.solve(own, (inverse @ wanted).reshape(-1, 3, 1))[..., 0]
+            off = np.linalg.norm(left_out, axis=1)
+            good = present & (off < strictness * self.outlier_mm)
+            if say is trust and (off[present] < self.outlier_mm).all():
+                return present  # nor will the stricter rounds leave a point out
+            say = np.where(good, trust, 0.0)
+        return good
+
+    def inverse_for(self, say: np.ndarray) -> np.ndarray:
+        """(A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ (3P, 3P) for say (P,): the inverse for full say, put right where the say is less."""
+        doubt = np.repeat(1.0 / say.clip(min=LEAST_SAY) - 1.0, 3)  # what D⁻¹ has more
+        rows = np.flatnonzero(doubt)
+        if len(rows) == 0:
+            return self.inverse
+        if 2 * len(rows) > len(doubt):
+            return np.linalg.inv(self.gram + np.diag(1.0 + doubt))
+        some = self.inverse[rows]
+        return self.inverse - some.T @ np.linalg.solve(some[:, rows] + np.diag(1.0 / doubt[rows]), some)
+
+
+def fit_points(
+    actor: Actor,
+    points: PointPerformance,
+    settings: PointFittingSettings | None = None,
+    report: Report | None = None,
+) -> Take:
+    """Fit sparse points: a take of the whole face. Missing points and points without confidence do not pull.
+
+    Frames with fewer than LEAST_POINTS are filled in. report is called with {"message", "done", "total", "error_mm"}.
+    Raises InputError if there are too many points, or too few in every frame, or they are no face like the actor's.
+    """
+    settings = settings or PointFittingSettings()
+    report = report or (lambda _: None)
+    total, count = points.positions.shape[:2]
+    if count > MOST_POINTS:
+        raise InputError(
+            f"{points.source} has {count} points a frame; give at most {MOST_POINTS}, or the whole meshes instead"
+        )
+    report({"message": "Preparing the fit", "done": 0, "total": total})
+    start = time.perf_counter()
+    points, unit = in_millimetres(actor, points)
+    binding = bind_points(actor, points)
+    trust = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)  # (F, P)
+    missing = (trust > 0).sum(1) < LEAST_POINTS
+    if missing.all():
+        raise InputError(
+            f"{points.source} has fewer than {LEAST_POINTS} points in every frame; more must be known at once"
+        )
+    solver = PointSolver(actor, binding, settings)
+    placed = PlacedPoints(actor, binding, points, trust, missing, settings)
+    setup_seconds = time.perf_counter() - start
+
+    start = time.perf_counter()
+    there = np.flatnonzero(~missing)
+    jaw_of_points = JawOfPoints(actor, binding)
+    skin_weight = binding.of(actor.skin_weight)
+    head, jaw, used = placed.head, np.tile(np.eye(4), (total, 1, 1)), placed.trust.copy()
+    still = placed.still(head)
+    jaw[there] = jaw_of_points.predict(np.where(used[there, :, None] > 0, still[there], np.nan))
+
+    def residual(frames: np.ndarray) -> np.ndarray:  # (f, P, 3)
+        return still[frames] - skin(placed.neutral, jaw[frames], skin_weight)
+
+    coefficients = np.zeros((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
+    error_mm, errors = np.zeros((total, 2), dtype=np.float32), FitErrors(count)
+
+    def compare(frames: np.ndarray, errors: FitErrors, lost: np.ndarray) -> None:
+        explained = (coefficients[frames].reshape(len(frames), -1) @ solver.rows.T).reshape(len(frames), -1, 3)
+        distance = np.linalg.norm(explained - residual(frames), axis=-1)
+        error_mm[frames] = errors.add(frames, np.where(trust[frames] > 0, distance, np.nan), lost)
+
+    for frame in there.tolist():
+        say = used[frame]
+        good = solver.believable(residual(there[there == frame])[0], say)
+        if not good[say > 0].all():
+            jaw[frame] = jaw_of_points.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
+        used[frame] = np.where(good, say, 0.0)
+    placed.refuse_if_most_are_lost(trust, used)
+    for first in range(0, len(there), FRAMES_AT_ONCE):
+        rows = there[first : first + FRAMES_AT_ONCE]
+        missed = residual(rows)
+        free = np.stack([solver.solve(*each) for each in zip(missed, used[rows], strict=True)])
+        coefficients[rows] = solver.bounded(free, missed, used[rows])
+        compare(rows, errors, used[rows] == 0)
+        report({"message": "Fitting", "done": first + len(rows), "total": len(there), "error_mm": errors.all.mean})
+    timeline = Timeline(actor, points.frames, missing, settings.temporal)
+    head, jaw = timeline.settled_motions(head, jaw)
+    coefficients = timeline.settled_weights(coefficients)
+    if settings.temporal > 0:
+        still = placed.still(head)
+        before, errors = errors, FitErrors(count)
+        compare(there, errors, before.lost_in(there))
+    seconds = time.perf_counter() - start
+    notes = [*unit_note(unit), *placed.notes(), *timeline.notes("have too few points")]
+    return Take(
+        names=actor.names,
+        topology_digest=actor.topology.digest,
+        modes=solver.modes.astype(np.float32),
+        coefficients=coefficients,
+        jaw=jaw,
+        head=head,
+        frames=points.frames,
+        fps=points.fps,
+        error_mm=error_mm,
+        settings=dataclasses.asdict(settings),
+        figures={
+            **timeline.figures(error_mm),
+            **errors.figures(),
+            **jaw_figures(actor, jaw),
+            "points": count,
+            "missing_points": int((trust[there] == 0).sum()),
+            "unit_factor": unit,
+            **placed.figures(),
+            "notes": [*points.notes, *notes, *errors.notes(points.names.__getitem__, "points")],
+            "setup_s": setup_seconds,
+            "frames_per_second": total / seconds,
+        },
+    )

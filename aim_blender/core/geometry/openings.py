@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a closed surface folds inwards, as into the bags behind lips and lids: what an open rim on another mesh is."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from ..shared.foundation.normals import vertex_normals
+from .surfaces import boundary_loops, edge_graph, samples
+
+DIRECTIONS = 48
+PIXEL_MM = 2.5
+BEHIND_MM = 2.5  # what lies deeper than another place of the same pixel is hidden
+GRAZING = 0.2  # cosine below which a place is not seen
+LEVELS = (0.5, 0.45, 0.4, 0.35, 0.3)  # of what a place could see, how much it sees at a margin
+SMOOTHING = 3  # times a place's openness is evened out with its neighbours'
+
+
+def margins(vertices: np.ndarray, triangles: np.ndarray, unit: float) -> list[np.ndarray]:
+    """Loops of vertices (V, 3) along which the surface of triangles (T, 3) turns inwards, for all LEVELS.
+
+    They run as those of boundary_loops. unit: a mm of a common head. Nostrils and folds of ears are among them.
+    """
+    open_ = openness(vertices, triangles, unit)
+    edges = edge_graph(vertices, triangles).tocoo()
+    ones = np.ones(len(edges.row) * 2)
+    between = np.concatenate([edges.row, edges.col]), np.concatenate([edges.col, edges.row])
+    around = sparse.csr_matrix((ones, between), shape=(len(vertices),) * 2) + sparse.identity(len(vertices))
+    around = sparse.diags(1 / np.asarray(around.sum(1)).ravel()) @ around
+    for _ in range(SMOOTHING):
+        open_ = around @ open_
+    of_triangle = open_[triangles].mean(1)
+    rims = set(np.concatenate([*boundary_loops(triangles), np.empty(0, int)]).tolist())
+    loops = [loop for level in LEVELS for loop in boundary_loops(triangles[of_triangle > level])]
+    return [loop for loop in loops if rims.isdisjoint(loop.tolist())]
+
+
+def openness(
+    vertices: np.ndarray, triangles: np.ndarray, unit: float, directions: np.ndarray | None = None
+) -> np.ndarray:
+    """(V,) how much of what lies before a place can be seen from far away: 1 on a ball, 0 in a closed bag.
+
+    directions: (D, 3) unit vectors to look from; None from all around.
+    """
+    normals = vertex_normals(vertices, triangles)
+    of_sample, weights = samples(vertices, triangles, PIXEL_MM * unit)
+    points = np.einsum("pk,pkx->px", weights, vertices[triangles[of_sample]])
+    seen, possible = np.zeros(len(vertices)), np.full(len(vertices), 1e-12)
+    for direction in _directions(DIRECTIONS) if directions is None else directions:
+        across = np.linalg.svd(direction[None])[2][1:]  # (2, 3)
+        facing = normals @ direction
+        low = (points @ across.T).min(0)
+        pixels, own = (
+            ((each @ across.T - low) / (PIXEL_MM * unit)).astype(np.int64).clip(min=0) for each in (points, vertices)
+        )
+        size = np.maximum(pixels.max(0), own.max(0)) + 1
+        nearest = np.full(size, -np.inf)
+        np.maximum.at(nearest, tuple(pixels.T), points @ direction)
+        # A slope rises within a pixel: by as much as it is steep.
+        rise = PIXEL_MM * unit * np.sqrt((1 - facing**2).clip(min=0)) / facing.clip(min=GRAZING)
+        free = vertices @ direction > nearest[tuple(own.T)] - BEHIND_MM * unit - rise
+        weight = np.where(facing > GRAZING, facing, 0.0)
+        seen += weight * free
+        possible += weight
+    return seen / possible
+
+
+def _directions(count: int) -> np.ndarray:
+    """(D, 3) unit vectors, spread evenly."""
+    height = 1 - (2 * np.arange(count) + 1) / count
+    angle = np.pi * (3 - np.sqrt(5)) * np.arange(count)
+    radius = np.sqrt(1 - height**2)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an optimisation depends on, saved whole and restored exactly: a run that was stopped ends like any other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ..shared.foundation.errors import UNREADABLE, reason
+from ..shared.foundation.whole_files import written_whole
+
+
+def save_training(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
+    numbers: dict[str, int],
+    metadata: dict[str, str],
+) -> None:
+    """Write the state of all three and the numbers, such as the iteration. metadata says what it is a checkpoint of.
+
+    Raises OSError if it cannot be written; what was there before then stays.
+    """
+    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
+    tensors["generator"] = generator.get_state()
+    tensors |= {name: torch.tensor(value) for name, value in numbers.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata | {"checksum": _checksum(tensors, metadata)}))
+
+
+def restore_training(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
+    numbers: tuple[str, ...],
+    origin: dict[str, str],
+    tell: Callable[[str], None],
+) -> tuple[dict[str, int], dict[str, str]] | None:
+    """Continue from what save_training wrote: the numbers and the metadata.
+
+    None, and nothing is changed, if there is no such file, it is damaged, which `tell` is told, or its metadata differs
+    from `origin`.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if any(metadata.get(name) != value for name, value in origin.items()):
+                return None
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.pop("checksum", None) != _checksum(tensors, metadata):
+            raise ValueError("it is not what was written")
+        wanted = model.state_dict()
+        stored = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+        if {n: v.shape for n, v in stored.items()} != {n: v.shape for n, v in wanted.items()}:
+            raise ValueError("its networks are others")
+        if not {"generator", *numbers} <= tensors.keys():
+            raise ValueError("a part of it is missing")
+    except (SafetensorError, *UNREADABLE) as error:
+        tell(f"the checkpoint {path} is damaged ({reason(error)}): the work starts anew")
+        return None
+    model.load_state_dict(stored)
+    state = optimiser.state_dict()
+    state["state"] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, index, key = name.split(".")
+            state["state"].setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict(state)
+    generator.set_state(tensors["generator"])
+    return {name: int(tensors[name]) for name in numbers}, metadata
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Of all that a checkpoint holds, so that one changed byte is noticed."""
+    found = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    for name in sorted(metadata):
+        found.update(f"{name} {metadata[name]}".encode())
+    return found.hexdigest()

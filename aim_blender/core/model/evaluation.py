@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frames of a take: s_j = H_j [ LBS(s0, T_j, k) + sum_i w_ji(c) e_i(c) ] (MODEL.md section 1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..geometry.rigid import apply_motion
+from ..shared.foundation.errors import InputError
+from ..shared.results.takes import Take
+from .actor import Actor, skin
+from .closed_form import expression_offsets
+
+CHUNK_FRAMES = 64
+
+
+def evaluate_take(actor: Actor, take: Take) -> dict[str, np.ndarray]:
+    """vertices (F, V, 3) float32 mm, jaw (F, 4, 4), head (F, 4, 4), frames (F,), fps of a take on this actor.
+
+    Raises InputError if the take belongs to another mesh or has other expressions.
+    """
+    check_belongs(actor, take)
+    vertices = np.empty((len(take.frames), len(actor.bone), 3), dtype=np.float32)
+    for first in range(0, len(vertices), CHUNK_FRAMES):
+        part = slice(first, first + CHUNK_FRAMES)
+        vertices[part] = placed_frames(actor, take, part)
+    return {
+        "vertices": vertices,
+        "jaw": take.jaw,
+        "head": take.head,
+        "frames": take.frames,
+        "fps": np.array(take.fps),
+    }
+
+
+def placed_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:
+    """The frames s_j (f, V, 3) float64 of a part of a take, with the head's motion."""
+    return apply_motion(stabilized_frames(actor, take, part), take.head[part])
+
+
+def stabilized_frames(actor: Actor, take: Take, part: slice, vertices: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """The frames (f, V, 3) float64 of a part of a take, without the head's motion; of some vertices (K,), or of all."""
+    offsets = expression_offsets(
+        torch.as_tensor(take.modes[vertices]),
+        torch.as_tensor(take.coefficients[part]),
+        torch.as_tensor(actor.expressions[vertices]).float(),
+    )
+    return skin(actor.neutral[vertices], take.jaw[part], actor.skin_weight[vertices]) + offsets.double().numpy()
+
+
+def check_belongs(actor: Actor, take: Take) -> None:
+    """Raise InputError unless the take's mesh, points and expressions are this actor's."""
+    if take.topology_digest != actor.topology.digest:
+        raise InputError("the take was fitted on another mesh than the actor's; give the actor it was fitted with")
+    if take.names != actor.names:
+        raise InputError("the take has other expressions than the actor; give the actor it was fitted with")
+    if len(take.modes) != len(actor.bone):
+        raise InputError(
+            f"the take has weights for {len(take.modes)} points but the actor's mesh has {len(actor.bone)}; "
+            "the take is damaged, fit the performance again"
+        )

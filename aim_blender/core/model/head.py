@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The head's rigid motion H_j in each frame, from the skin that expressions leave alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..geometry.rigid import angle_degrees, apply_motion, rigid_registration
+from .actor import Actor
+
+QUIET_MM = 0.15  # a point that no expression moves by more than this says all it can about the head
+LEAST_POINTS = 20  # of the still skin, to find the head by
+MOST_POINTS = 2000  # likewise: more say nothing new, and cost
+
+
+def stillness(actor: Actor) -> np.ndarray:
+    """(V,) how much each point tells of the head: the inverse of the variance that the actor's shapes give it."""
+    moved = actor.shapes()[1:] - actor.neutral
+    return 1.0 / ((moved**2).sum(-1).mean(0) + QUIET_MM**2)
+
+
+def estimate_head(
+    actor: Actor, vertices: np.ndarray, trust: np.ndarray | None = None, quiet: np.ndarray | None = None
+) -> np.ndarray:
+    """H_j (F, 4, 4), rigid, that carries the still skin of the neutral to each of the frames (F, V, 3), robustly.
+
+    trust: (F, V) how much each point counts; where it is 0 the point is not looked at, but must be a number. quiet:
+    (V,) the actor's stillness, if it is known.
+    """
+    quiet = stillness(actor) if quiet is None else quiet
+    still = np.flatnonzero(quiet > np.quantile(quiet, 0.5))
+    chosen = still[:: -(-len(still) // MOST_POINTS)]
+    weight = quiet[chosen]
+    if trust is not None:
+        seen = weight * trust[:, chosen]
+        # Where next to nothing of the still skin is there, whatever is there has to do.
+        poor = (seen > 0).sum(1) < LEAST_POINTS
+        if poor.any():
+            return robust_registration(actor.neutral, vertices, quiet * trust)
+        weight = seen
+    return robust_registration(actor.neutral[chosen], vertices[:, chosen], weight)
+
+
+def robust_registration(source: np.ndarray, target: np.ndarray, trust: np.ndarray, rounds: int = 5) -> np.ndarray:
+    """Rigid motions (F, 4, 4) that carry source (P, 3) onto targets (F, P, 3), whatever a few points do.
+
+    trust: (P,) or (F, P) how much each point counts; 0 leaves it out.
+    """
+    weight = trust = np.broadcast_to(trust, target.shape[:2])
+    absent = trust <= 0
+    some_absent = bool(absent.any())
+    for _ in range(rounds):
+        motion = rigid_registration(source, target, weight)
+        squared = ((target - apply_motion(source, motion)) ** 2).sum(-1)
+        if some_absent:
+            spread = np.nanmedian(np.where(absent, np.nan, squared), axis=1, keepdims=True) + 1e-8
+        else:
+            spread = np.median(squared, axis=1, keepdims=True) + 1e-8
+        weight = trust / (1.0 + squared / spread) ** 2  # Geman-McClure
+    return motion
+
+
+def moves(head: np.ndarray, middle: np.ndarray, degrees: float = 0.3, millimetres: float = 0.5) -> bool:
+    """Whether head motions (F, 4, 4) about middle (3,) are more than a stabilized performance is off."""
+    moved = np.linalg.norm(head[:, :3, :3] @ middle + head[:, :3, 3] - middle, axis=1)
+    return bool(angle_degrees(head).max() > degrees or moved.max() > millimetres)
+
+
+def without_head(frames: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """H^-1 s (f, V, 3) of frames (f, V, 3) and heads (f, 4, 4)."""
+    return (frames - head[:, None, :3, 3]) @ head[:, :3, :3]

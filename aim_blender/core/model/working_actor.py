@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Captures, actors, performances and takes of a whole mesh, as those of its working mesh and back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..geometry.modes import laplacian_modes
+from ..geometry.working_mesh import WorkingMesh
+from ..shared.captured.captures import Capture
+from ..shared.captured.performances import Performance
+from ..shared.foundation.normals import vertex_normals
+from ..shared.foundation.topology import same_surface
+from ..shared.results.takes import Take
+from .actor import Actor
+from .model import MILLIMETRES
+
+
+def working_capture(capture: Capture, work: WorkingMesh) -> Capture:
+    """What is learned of a capture."""
+    if work.is_whole:
+        return capture
+    return dataclasses.replace(
+        capture,
+        vertices=capture.vertices[:, work.chosen],
+        topology=work.topology,
+        trusted=None if capture.trusted is None else capture.trusted[work.chosen],
+        notes=(*capture.notes, *work.notes()),
+    )
+
+
+def whole_actor(actor: Actor, capture: Capture, work: WorkingMesh) -> Actor:
+    """An actor learned from the working capture, for all vertices of the capture's mesh."""
+    if work.is_whole:
+        return actor
+    neutral, still = capture.neutral, work.still
+    thickness, normal = work.spread(actor.thickness), work.spread(actor.normal)
+    normal[still] = vertex_normals(neutral, capture.topology.triangles())[still]
+    bone = work.spread(actor.bone) + (neutral - actor.neutral[work.follows]).astype(np.float32)
+    bone[still] = neutral[still]
+    template = work.spread(actor.template)
+    template[still, :3] = (neutral[still] - np.asarray(actor.settings["centre_mm"])) / MILLIMETRES
+    implicit = (bone + thickness * normal).astype(np.float64)
+    return dataclasses.replace(
+        actor,
+        topology=capture.topology,
+        template=template,
+        bone=bone,
+        normal=normal,
+        thickness=thickness,
+        skin_weight=work.spread(actor.skin_weight),
+        implicit_expressions=work.spread(actor.implicit_expressions),
+        neutral_residual=(neutral - implicit).astype(np.float32),
+        expression_residual=work.spread(actor.expression_residual),
+        constraints=dataclasses.replace(actor.constraints, points=work.chosen[actor.constraints.points]),
+    )
+
+
+def working_actor(actor: Actor) -> Actor:
+    """An actor of its working mesh alone."""
+    work = actor.working
+    if work.is_whole:
+        return actor
+    chosen = work.chosen
+    row = np.full(len(actor.bone), -1)
+    row[chosen] = np.arange(len(chosen))
+    known = actor.constraints.chosen(row[actor.constraints.points] >= 0)
+    return dataclasses.replace(
+        actor,
+        topology=work.topology,
+        template=actor.template[chosen],
+        bone=actor.bone[chosen],
+        normal=actor.normal[chosen],
+        thickness=actor.thickness[chosen],
+        skin_weight=actor.skin_weight[chosen],
+        implicit_expressions=actor.implicit_expressions[chosen],
+        neutral_residual=actor.neutral_residual[chosen],
+        expression_residual=actor.expression_residual[chosen],
+        constraints=dataclasses.replace(known, points=row[known.points]),
+    )
+
+
+def working_performance(performance: Performance, actor: Actor) -> Performance | None:
+    """A performance of an actor's mesh, of its working mesh alone; None if it is not of that mesh."""
+    topology, chosen = actor.topology, actor.working.chosen
+    if performance.vertices.shape[1] != topology.vertex_count:
+        return None
+    if performance.topology is not None and not same_surface(performance.topology, topology):
+        return None
+    confidence = None if performance.confidence is None else performance.confidence[:, chosen]
+    return dataclasses.replace(
+        performance, vertices=performance.vertices[:, chosen], topology=None, confidence=confidence
+    )
+
+
+def whole_take(take: Take, actor: Actor) -> Take:
+    """A take of an actor's working mesh, for all vertices of the actor's."""
+    return dataclasses.replace(take, topology_digest=actor.topology.digest, modes=actor.working.spread(take.modes))
+
+
+def modes_of(actor: Actor, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth modes (V, M) of an actor's mesh, every vertex alike, and their eigenvalues (M,): copies of a vertex have
+    one value, loose ones that of the skin they follow, and what stands still none. M is `count`, or what there can be.
+    """
+    work = actor.working
+    places = actor.neutral[work.chosen]
+    modes, eigenvalues = laplacian_modes(
+        places, work.topology.triangles(), min(count, len(places) - 2), equal_vertices=True
+    )
+    return work.spread(modes), eigenvalues

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One picture sheet of a take: some of its frames as they were performed, and below as the take has them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..fitting.performance_space import in_actor_axes
+from ..model.actor import Actor
+from ..model.evaluation import placed_frames
+from ..shared.captured.performances import Performance, to_millimetres
+from ..shared.foundation.drawing import draw, filling, seen_from
+from ..shared.foundation.whole_files import written_whole
+from ..shared.results.takes import Take
+from .inspection import upright
+
+FRAMES = 5  # columns, unless told otherwise
+HEAD_PIXELS = (220, 280)
+TURN_DEGREES = 18.0
+LEFT_PIXELS, TOP_PIXELS, BOTTOM_PIXELS = 96, 34, 46
+SKIN = np.array([0.80, 0.62, 0.53])
+MOVED_SHARE = 0.02  # of the largest motion: what moves more is the face
+SHOWN_QUANTILE = 0.999  # a few points off must not darken all others
+COLOURS = "inferno"
+
+Row = tuple[str, list[np.ndarray]]  # what it shows, and a picture a frame
+
+
+def save_fit_sheet(actor: Actor, take: Take, performance: Performance | None, picture: Path) -> None:
+    """Write some frames of the performance, what was fitted to them, and how far each point is off, as a PNG.
+
+    performance: meshes, that the take was fitted to; without it the sheet shows what was fitted only. Raises OSError.
+    """
+    known = ~np.isin(take.frames, take.figures.get("missing_frames", ()))
+    index = np.flatnonzero(known)[_chosen(take.error_mm[known, 1])]
+    results = [_frame(actor, take, i) for i in index]
+    titles = [f"frame {take.frames[i]}\nworst {take.error_mm[i, 1]:.2f} mm" for i in index]
+    if performance is None:
+        _save(picture, [("fitted", _drawn(actor, results, [SKIN] * len(results)))], titles, None)
+        return
+    targets = _performed(actor, performance, take.frames[index])
+    errors = [np.linalg.norm(result - target, axis=1) for result, target in zip(results, targets, strict=True)]
+    largest = max(float(np.nanquantile(errors, SHOWN_QUANTILE)), 1e-3)
+    skin, heat = [SKIN] * len(index), [_heat(each / largest) for each in errors]
+    drawn = _drawn(actor, [*targets, *results, *results], [*skin, *skin, *heat])
+    rows = [
+        (name, drawn[k * len(index) : (k + 1) * len(index)]) for k, name in enumerate(("performed", "fitted", "error"))
+    ]
+    _save(picture, rows, titles, largest)
+
+
+def save_retarget_sheet(
+    source: Actor, performed: Take, target: Actor, take: Take, picture: Path, columns: int = FRAMES
+) -> None:
+    """Write some frames of a take, and what the target makes of them, as a PNG. Raises OSError."""
+    chosen = _chosen(np.linalg.norm(take.coefficients, axis=(1, 2)), columns)
+    skin = [SKIN] * len(chosen)
+    rows = [
+        ("performed", _drawn(source, [_frame(source, performed, i) for i in chosen], skin, face_alone=True)),
+        ("retargeted", _drawn(target, [_frame(target, take, i) for i in chosen], skin, face_alone=True)),
+    ]
+    _save(picture, rows, [f"frame {take.frames[i]}" for i in chosen], None)
+
+
+def _chosen(measure: np.ndarray, columns: int = FRAMES) -> np.ndarray:
+    """Which frames to show, of those with a measure (F,): the largest, and others spread over all."""
+    spread = np.linspace(0, len(measure) - 1, min(columns, len(measure))).round().astype(int)
+    largest = int(measure.argmax())
+    spread[np.abs(spread - largest).argmin()] = largest
+    return np.unique(spread)
+
+
+def _performed(actor: Actor, performance: Performance, frames: np.ndarray) -> np.ndarray:
+    """(f, V, 3) mm some frames (f,) of a performance, which may be too large to be read whole."""
+    index = np.searchsorted(performance.frames, frames)
+    part = replace(performance, vertices=performance.vertices[index], frames=frames, confidence=None)
+    part, _ = in_actor_axes(part, actor.neutral)
+    return to_millimetres(part, actor.neutral, actor.topology)[0].vertices.astype(np.float64)
+
+
+def _frame(actor: Actor, take: Take, index: int) -> np.ndarray:
+    """(V, 3) mm a frame of the take."""
+    return placed_frames(actor, take, slice(index, index + 1))[0]
+
+
+def _heat(shares: np.ndarray) -> np.ndarray:
+    """(V, 3) colours of shares (V,) of the largest error; grey where it is not known."""
+    from matplotlib import colormaps
+
+    colours = colormaps[COLOURS](np.nan_to_num(shares).clip(0.0, 1.0))[:, :3]
+    return np.where(np.isnan(shares)[:, None], 0.4, colours)
+
+
+def _drawn(
+    actor: Actor, frames: list[np.ndarray], colours: list[np.ndarray], face_alone: bool = False
+) -> list[np.ndarray]:
+    """Pictures of frames (V, 3), all from one place. face_alone: what the shapes move fills them, not all of it."""
+    up, forward = upright(actor)
+    seen = seen_from(np.stack(frames), up, forward, TURN_DEGREES)
+    filled = seen
+    if face_alone:
+        moved = np.linalg.norm(actor.shapes()[1:] - actor.neutral, axis=2).max(0)
+        filled = seen[:, moved > MOVED_SHARE * moved.max()]
+    offset, factor = filling(filled, *HEAD_PIXELS)
+    triangles = actor.topology.triangles()
+    return [
+        draw((each + offset) * factor, triangles, colour, *HEAD_PIXELS, finer=1)
+        for each, colour in zip(seen, colours, strict=True)
+    ]
+
+
+def _save(picture: Path, rows: list[Row], titles: list[str], largest: float | None) -> None:
+    """Put the sheet together. largest: what the brightest colour means in mm, None without colours."""
+    from matplotlib.figure import Figure
+
+    wide, high = HEAD_PIXELS
+    width, height = LEFT_PIXELS + wide * len(titles), TOP_PIXELS + high * len(rows) + BOTTOM_PIXELS
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="0.13")
+
+    def write(text: str, left: float, bottom: float, **settings: Any) -> None:
+        figure.text(left / width, bottom / height, text, color="0.9", fontsize=9, va="center", **settings)
+
+    for number, (name, pictures) in enumerate(rows):
+        bottom = BOTTOM_PIXELS + high * (len(rows) - 1 - number)
+        write(name, LEFT_PIXELS - 10, bottom + high / 2, ha="right")
+        for column, drawn in enumerate(pictures):
+            figure.figimage(drawn, LEFT_PIXELS + wide * column, bottom, origin="lower")
+    for column, title in enumerate(titles):
+        write(title, LEFT_PIXELS + wide * (column + 0.5), height - TOP_PIXELS / 2, ha="center")
+    if largest is not None:
+        bar = _heat(np.linspace(0.0, 1.0, wide * len(titles) - 20))
+        figure.figimage(np.tile(bar, (12, 1, 1)), LEFT_PIXELS + 10, BOTTOM_PIXELS - 18, origin="lower")
+        for share in (0.0, 0.5, 1.0):
+            place = LEFT_PIXELS + 10 + share * len(bar)
+            write(f"{share * largest:.2g} mm", place, 14, ha=("left", "center", "right")[round(2 * share)])
+    with written_whole(picture) as temporary:
+        figure.savefig(temporary, format="png", facecolor=figure.get_facecolor())

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sparse points of a performance: markers, or handles that an artist drags, and where on the skin they belong."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..model.actor import Actor
+from ..shared.captured.frame_numbers import checked_frames
+from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked_fps
+from ..shared.captured.point_tables import LARGEST, read_point_table
+from ..shared.faces.similarity import NAMES, millimetres_of
+from ..shared.foundation.errors import UNREADABLE, InputError, reason
+
+NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Where P points lie on the skin: corners (P, 3) int vertices and shares (P, 3) that add up to 1."""
+
+    corners: np.ndarray
+    shares: np.ndarray
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., V, C) of the vertices at the points: (..., P, C)."""
+        return (values[..., self.corners, :] * self.shares[..., None]).sum(-2)
+
+    def of_fields(self, values: np.ndarray) -> np.ndarray:
+        """Values (V, N, 3) of the vertices at the points: (P, N, 3)."""
+        return self.of(values.reshape(len(values), -1)).reshape(len(self.corners), *values.shape[1:])
+
+    @staticmethod
+    def at(vertices: np.ndarray) -> Binding:
+        """Points at vertices (P,)."""
+        return Binding(np.asarray(vertices)[:, None], np.ones((len(vertices), 1)))
+
+
+@dataclass(frozen=True)
+class PointPerformance:
+    """positions: (F, P, 3) float64 mm, not a number where a point is missing. confidence: (F, P) in [0, 1].
+
+    names: of the P points. vertices: (P,) the vertex each belongs to, -1 where the file does not say.
+    frames: (F,) int32 frame numbers. fps: frames a second. source: the file, for messages. notes: what to say of how it
+    was read.
+    """
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    confidence: np.ndarray
+    vertices: np.ndarray
+    frames: np.ndarray
+    fps: float
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+def read_points(path: Path, fps: float | None = None) -> PointPerformance:
+    """Points from JSON or CSV. fps: frames a second, instead of what the file says, or of DEFAULT_FPS.
+
+    JSON: {"fps": 24, "points": [{"name": "chin", "vertex": 12}, ...], "frames": [{"frame": 1, "positions": [[x, y, z],
+    null, ...], "confidence": [...]}, ...]}; vertex, fps and confidence may be left out. CSV: columns frame, name, x,
+    y, z and, if known, confidence and vertex, in whatever spelling point_tables.py knows. Lengths are mm. A place
+    of exactly 0, 0, 0 means that the point is not there. Raises InputError, naming the file, for anything else.
+    """
+    check_given_fps(fps)
+    try:
+        performance = _read_csv(path, fps) if path.suffix.lower() == ".csv" else _read_json(path, fps)
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read as points: {reason(error)}") from error
+    if performance.positions.shape[0] == 0 or performance.positions.shape[1] == 0:
+        raise InputError(f"{path} has no frames or no points; at least one of each is needed")
+    return performance
+
+
+def in_millimetres(actor: Actor, points: PointPerformance) -> tuple[PointPerformance, float]:
+    """The points in mm, and by what their unit was multiplied: 1 unless their size says otherwise.
+
+    The size is that of the places on the actor that the points name; of points that name none, it is what puts them
+    onto the neutral's skin. Raises InputError, naming the file, for a unit that cannot be told.
+    """
+    _check_vertices(actor, points)
+    named = points.vertices >= 0
+    unit = 1.0
+    if named.any():
+        unit = millimetres_of(actor.neutral[points.vertices[named]], _known(points)[:, named], points.source)
+    else:
+        first = _first_places(points)
+        off = {factor: _off_skin(actor, factor * first) for factor in (1.0, *NAMES)}
+        if off[1.0] > NEAR_MM:
+            unit = next((factor for factor, distance in off.items() if distance <= NEAR_MM), 1.0)
+    return (points, 1.0) if unit == 1.0 else (replace(points, positions=unit * points.positions), unit)
+
+
+def bind_points(actor: Actor, points: PointPerformance) -> Binding:
+    """Where points in mm belong: at the vertex the file names, else at the neutral's skin nearest to where they are in
+    the first frame that shows most of them.
+
+    Raises InputError, naming the file, for a vertex that does not exist, or points that do not start at the neutral.
+    """
+    _check_vertices(actor, points)
+    corners = np.repeat(points.vertices.clip(min=0)[:, None], 3, axis=1)
+    shares = np.tile([1.0, 0.0, 0.0], (len(corners), 1))
+    free = points.vertices < 0
+    if free.any():
+        first = _first_places(points)[free]
+        import trimesh  # only here, as in anatomy
+
+        triangles = actor.topology.triangles()
+        skin = trimesh.Trimesh(actor.neutral, triangles, process=False)
+        nearest, distance, face = trimesh.proximity.closest_point(skin, first)
+        if np.median(distance) > NEAR_MM:
+            raise InputError(
+                f"{points.source} says of no vertex, and its points start {np.median(distance):.0f} mm from the "
+                "neutral's skin; name each point's vertex, or begin with the neutral in place and in mm"
+            )
+        corners[free] = triangles[face]
+        shares[free] = trimesh.triangles.points_to_barycentric(skin.triangles[face], nearest)
+    return Binding(corners, shares)
+
+
+def _check_vertices(actor: Actor, points: PointPerformance) -> None:
+    count = len(actor.bone)
+    if points.vertices.max() >= count:
+        raise InputError(f"{points.source} names vertex {points.vertices.max()}, but the actor's mesh has {count}")
+
+
+def _off_skin(actor: Actor, positions: np.ndarray) -> float:
+    """How far positions (P, 3) in mm are from the neutral's skin on the median."""
+    import trimesh
+
+    skin = trimesh.Trimesh(actor.neutral, actor.topology.triangles(), process=False)
+    return float(np.median(trimesh.proximity.closest_point(skin, positions)[1]))
+
+
+def _known(points: PointPerformance) -> np.ndarray:
+    """(F, P, 3) the positions, not a number where they are not to be believed at all."""
+    return np.where((points.confidence > 0)[..., None], points.positions, np.nan)
+
+
+def _first_places(points: PointPerformance) -> np.ndarray:
+    """(P, 3) where the points are in the first frame that shows most of them; the others, where they first are.
+
+    Raises InputError for a point that is never seen.
+    """
+    known = _known(points)
+    seen = np.isfinite(known).all(-1)
+    never = [name for name, found in zip(points.names, seen.any(0), strict=True) if not found]
+    if never:
+        raise InputError(f"{points.source} has no position of {never[0]!r} in any frame; remove it or track it")
+    fullest = int(seen.sum(1).argmax())
+    frame = np.where(seen[fullest], fullest, seen.argmax(0))
+    return known[frame, np.arange(len(points.names))]
+
+
+def _read_json(path: Path, fps: float | None) -> PointPerformance:
+    data = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(data, dict):
+        raise ValueError("it is not an object with points and frames")
+    points, frames = data["points"], data["frames"]
+    if not all(isinstance(each, dict) for listed in (points, frames) for each in listed):
+        raise ValueError("its points and frames are not lists of objects")
+    if len({str(point["name"]) for point in points}) < len(points):
+        raise ValueError("two points have one name")
+    for frame in frames:
+        if len(frame["positions"]) != len(points):
+            found = len(frame["positions"])
+            raise ValueError(f"frame {frame['frame']} has {found} positions for {len(points)} points")
+    positions = np.full((len(frames), len(points), 3), np.nan)
+    confidence = np.ones((len(frames), len(points)))
+    for index, frame in enumerate(frames):
+        for place, position in enumerate(frame["positions"]):
+            if position is not None:
+                positions[index, place] = _position(position)
+        if frame.get("confidence") is not None:
+            confidence[index] = frame["confidence"]
+    positions[~np.isfinite(positions).all(-1) | (positions == 0).all(-1)] = np.nan
+    if np.nanmax(np.abs(positions), initial=0.0) > LARGEST:
+        raise ValueError(f"a point lies at {np.nanmax(np.abs(positions)):.3g} mm; nothing of a face does")
+    return PointPerformance(
+        tuple(str(point["name"]) for point in points),
+        positions,
+        checked_confidence(confidence),
+        np.array([_vertex(point.get("vertex")) for point in points], dtype=np.int64),
+        checked_frames(np.array([whole_number(frame["frame"]) for frame in frames], dtype=np.int64)),
+        fps or checked_fps(float(data.get("fps", DEFAULT_FPS))),
+        str(path),
+    )
+
+
+def _read_csv(path: Path, fps: float | None) -> PointPerformance:
+    rows = read_point_table(path, 3, fps)
+    frames, at = np.unique(rows.frame, return_inverse=True)
+    positions = np.full((len(frames), len(rows.names), 3), np.nan)
+    confidence = np.ones((len(frames), len(rows.names)))
+    positions[at, rows.point], confidence[at, rows.point] = rows.places, rows.confidence
+    return PointPerformance(
+        rows.names,
+        positions,
+        checked_confidence(confidence),
+        rows.vertices,
+        checked_frames(frames),
+        fps or rows.fps or DEFAULT_FPS,
+        str(path),
+        rows.notes,
+    )
+
+
+def whole_number(value: Any) -> int:
+    """A frame or vertex as a JSON file has it. Raises ValueError if it is none."""
+    number = int(value)
+    if isinstance(value, bool) or number != float(value):
+        raise ValueError(f"{value!r} is not a whole number, as a frame or a vertex is")
+    return number
+
+
+def _vertex(value: Any) -> int:
+    """The vertex a point is bound to, -1 for none."""
+    vertex = -1 if value is None else whole_number(value)
+    if not -1 <= vertex < 2**31:
+        raise ValueError(f"a point is on vertex {vertex}; vertices count from 0")
+    return vertex
+
+
+def _position(values: Any) -> list[float]:
+    if len(values) != 3:
+        raise ValueError(f"the position {values} does not have three numbers")
+    return [math.nan if value is None else float(value) for value in values]
+
+
+def checked_confidence(confidence: np.ndarray) -> np.ndarray:
+    """The confidence. Raises ValueError unless all of it lies between 0 and 1."""
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise ValueError("a confidence is not between 0 and 1")
+    return confidence

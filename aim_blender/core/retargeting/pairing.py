@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of a target's shapes belong to each of a source's: by choice, by their names, and by what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..correspondence.correspondence import Correspondence
+from ..model.actor import Actor
+from ..model.working_actor import modes_of
+from ..shared.faces.expression_names import JOINED, chosen_partners, chosen_targets, pair_expressions
+from ..shared.foundation.errors import InputError
+from .carrying import carried_actor, facing
+from .imitation import LOCAL_MODES, SHOWN_PART, UNLIKE, Mixture, imitate
+from .jaw_range import JawRange
+from .meaning import meaning_of
+
+PROPOSED = 0.7, 0.4  # agreement from which a mixture is proposed as a pair, and weight of the shapes that are named
+HALF = 0.5  # of what a shape does; when less of it is done, it is said
+NOTICED_MM = 1.0  # a shape that moves no point by more is not missed
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What a source's N shapes are among a target's K, both on the target's mesh.
+
+    source: the source's actor as it is there. chosen: (K,) bool, the target's shapes that take part. left_out: the
+    source's shapes of which nothing shows. mixtures: N of them. jaw: what the target's jaw bone does in the source's
+    shapes, None where one of the two has none.
+    """
+
+    source: Actor
+    target: Actor
+    chosen: np.ndarray
+    left_out: tuple[str, ...]
+    mixtures: tuple[Mixture, ...]
+    jaw: JawRange | None
+
+    @cached_property
+    def pairs(self) -> dict[str, str]:
+        """{source's shape: target's, or several joined} of those that are paired by choice or by name."""
+        return {
+            name: JOINED.join(self.target.names[k] for k in each.shapes)
+            for name, each in zip(self.source.names, self.mixtures, strict=True)
+            if each.paired and len(each.shapes)
+        }
+
+    def undone(self) -> np.ndarray:
+        """(u,) the target's shapes of which some mixture takes something away."""
+        taken = [each.shapes[(each.weights < 0).any(0)] for each in self.mixtures]
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *taken]))
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """What an artist can look at, a row for each of the source's shapes: its name, `by` name, motion or nothing,
+        the agreement in [-1, 1] of what both do, the share of it that is done, the target's shapes with their weights
+        as `parts`, how much is left to the jaw `bone`, and a `namesake` that does something else."""
+        own = self.target.shapes()[1:] - self.target.neutral
+        rows = []
+        for name, each in zip(self.source.names, self.mixtures, strict=True):
+            shown = len(each.shapes) > 0 or each.bone > SHOWN_PART
+            by = "left out" if name in self.left_out else "name" if each.paired else "motion" if shown else "nothing"
+            parts = zip(each.shapes.tolist(), each.parts(own).tolist(), strict=True)
+            ordered = sorted(((part, k) for k, part in parts if abs(part) > SHOWN_PART), reverse=True)
+            rows.append(
+                {
+                    "name": name,
+                    "by": by,
+                    "agreement": round(each.agreement, 3),
+                    "done": round(each.done, 3) if by != "left out" else 0.0,
+                    "parts": {self.target.names[k]: round(part, 3) for part, k in ordered},
+                    "bone": round(each.bone, 3),
+                }
+            )
+            if each.namesake:
+                rows[-1]["namesake"] = each.namesake
+        return rows
+
+    def proposed(self) -> dict[str, str]:
+        """{source's shape: target's, or several joined} of what is paired, and of what moves alike, to look at."""
+        pairs = dict(self.pairs)
+        for row in self.rows:
+            meant = [name for name, part in row["parts"].items() if part > PROPOSED[1]]
+            if row["by"] == "motion" and row["agreement"] > PROPOSED[0] and meant:
+                pairs[row["name"]] = JOINED.join(meant)
+        return {name: pairs[name] for name in self.source.names if name in pairs}
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What an artist should know before trusting the retarget."""
+        moved = np.linalg.norm(self.source.shapes()[1:] - self.source.neutral, axis=-1).max(1)
+        missed, notes = [], []
+        for row, most in zip(self.rows, moved, strict=True):
+            helpers = [*row["parts"], *(["its jaw"] if row["bone"] > SHOWN_PART else [])]
+            if row.get("namesake"):
+                instead = f"{listed(helpers)} {'does' if len(helpers) == 1 else 'do'}" if helpers else "nothing does"
+                notes.append(
+                    f"{row['name']!r} and the target's {row['namesake']!r} have one name but do something else; "
+                    f"{instead} it instead; list the pairs to insist on the name"
+                )
+            if row["by"] in ("motion", "nothing") and row["done"] < HALF and most > NOTICED_MM:
+                by = f", by {listed(helpers)}" if helpers else ""
+                missed.append(f"{row['name']} ({100 * row['done']:.0f} %{by})")
+        if missed:
+            notes.append(
+                f"the target has no shape for {listed(missed, len(missed))}, which show less than half; pair them by "
+                "hand if one of its shapes is meant"
+            )
+        named = [each for each in self.mixtures if each.paired and len(each.shapes)]
+        unlike = sum(each.agreement < UNLIKE[0] for each in named)
+        if 2 * unlike > len(named) > 2:
+            notes.append(
+                f"{unlike} of {len(named)} pairs move differently on the two faces: the correspondence of the meshes "
+                "may be wrong; look at it, and pick landmarks"
+            )
+        return notes
+
+
+def listed(names: list[str], most: int = 3) -> str:
+    """Names as words: "a, b and c", the rest of more than `most` counted."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def pair_shapes(
+    source: Actor,
+    target: Actor,
+    pairs: Mapping[str, str] | None,
+    correspondence: Correspondence | None = None,
+    modes: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Pairing:
+    """Find what each of the source's shapes is on the target.
+
+    pairs: as chosen_partners takes them; only the target's shapes in them take part. None pairs by name, unless what
+    has one name does something else, and by what the shapes do where no names pair. correspondence: where the meshes
+    differ. modes: of the target, if they are known. Raises InputError if nothing pairs.
+    """
+    partners = chosen_partners(source.names, target.names, pairs)
+    chosen = np.array(chosen_targets(source.names, target.names, pairs))
+    meaning = None
+    if correspondence is not None or len(partners) < len(source.names):
+        meaning = meaning_of(source, target)
+    if correspondence is not None:
+        source = carried_actor(source, correspondence, target.topology)
+    if modes is None:
+        modes = modes_of(target, LOCAL_MODES)
+    jaw = None
+    if source.hinge is not None and target.hinge is not None:
+        jaw = JawRange(source, target, facing(source.neutral, target.neutral)[0])
+    mixtures = imitate(
+        source,
+        target,
+        partners,
+        chosen,
+        modes,
+        None if correspondence is None else correspondence.confidence,
+        meaning,
+        jaw,
+        by_name=pairs is None,
+    )
+    if not any(len(each.shapes) for each in mixtures):
+        pair_expressions(source.names, target.names)  # raises, and names them
+        raise InputError("no expression of the source does what one of the target's does; say which do with pairs")
+    left_out = tuple(name for name, each in partners.items() if not each)
+    return Pairing(source, target, chosen, left_out, tuple(mixtures), jaw)

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where front, up and left of a head are, from its shape alone: its mirror plane and its profile.
+
+A typical adult's profile is laid on the curve in which the mirror plane cuts the head; the best of all places, turns
+and sizes says how the head is turned and how large it is. Needs numpy only; Blender's process imports it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..foundation.errors import InputError
+from .head_region import MOST_OF_IT, around, ends
+
+# The profile of a typical adult in mm, (up, front) from the nasion: nasion to menton about 115, nasion to subnasale 50,
+# the tip of the nose 23 in front of the nasion.
+PROFILE = {
+    "forehead": (50.0, -3.0),
+    "supraglabella": (26.0, 4.0),
+    "glabella": (13.0, 4.5),
+    "nasion": (0.0, 0.0),
+    "rhinion": (-18.0, 10.0),
+    "nose_tip": (-36.0, 23.0),
+    "subnasale": (-50.0, 9.0),
+    "upper_lip": (-63.0, 11.5),
+    "stomion": (-71.0, 6.0),
+    "lower_lip": (-80.0, 8.5),
+    "supramentale": (-91.0, 1.5),
+    "pogonion": (-103.0, 3.0),
+    "menton": (-114.0, -5.0),
+    "throat": (-119.0, -28.0),
+}
+SAMPLE_SPACING_MM = 3.0
+FACING_PENALTY = 36.0  # mm² for a partner that faces 90 degrees aside
+FARTHEST_MM = 12.0  # what lies farther off counts no more
+SURFACE_SAMPLES = 1500
+FACE_MIDDLE_MM, FACE_HALF_MM = (0.0, -35.0, -20.0), (75.0, 85.0, 55.0)  # left, up, front of the nasion
+HEAD_MIDDLE_MM, HEAD_HALF_MM = (0.0, -30.0, -90.0), (250.0, 260.0, 250.0)  # likewise
+FACING_MM = 40.0  # a partner that faces a radian aside counts as this far off
+SIZES = np.geomspace(100.0, 900.0, 14)  # mm: how long the profile's diagonal may be, from a mask to a bust
+DIRECTIONS = 36
+SETTLED_COSINE = 1.0 - 1e-7
+WORST_PROFILE_MM = 3.2  # of faces it is about 2, of a ball 4
+LONGEST_HEAD_MM = 480.0  # of a head with shoulders: what is longer has a body, of which a face may be a part
+LEAST_BODY_TRIANGLES = 2000  # of a body whose head has a face
+SLENDER = 0.4  # a body's shortest side in its longest
+
+
+@dataclass(frozen=True)
+class HeadFrame:
+    """How a head is turned and how large it is.
+
+    left, up, front: (3,) unit axes. nasion: (3,) where the nose meets the forehead, in the mesh's unit. scale: the
+    mesh's units per mm of a typical adult. error_mm: how well the profile of a typical adult lies on the head's.
+    """
+
+    left: np.ndarray
+    up: np.ndarray
+    front: np.ndarray
+    nasion: np.ndarray
+    scale: float
+    error_mm: float
+
+    def local(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 3) as left, up, front of the nasion in mm of a typical adult."""
+        return (points - self.nasion) @ np.stack([self.left, self.up, self.front], axis=1) / self.scale
+
+    def around(self, points: np.ndarray) -> np.ndarray:
+        """(V,) bool: which of points (V, 3) are of the head, with its neck and shoulders, and not of a body below."""
+        return np.all(np.abs(self.local(points) - HEAD_MIDDLE_MM) < HEAD_HALF_MM, axis=1)
+
+
+def find_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
+    """How a head is turned, from neutral (V, 3) in any unit and triangles (T, 3); it may be the head of a whole body.
+
+    moving: (V,) bool, the vertices that expressions move, where they are known. Raises InputError if no profile of a
+    face is found.
+    """
+    found, corners = _likeliest_face(neutral, triangles, moving)
+    if found is None:
+        raise InputError("no face is found in the mesh: its mirror plane shows no profile with a nose, lips and a chin")
+    # Backs of heads, ears and shoulders are less symmetric than faces: once more with the face alone.
+    middle = corners.mean(1)
+    of_face = (np.abs(found.local(middle) - FACE_MIDDLE_MM) < FACE_HALF_MM).all(1)
+    points, normals = _surface_samples(corners[of_face], SURFACE_SAMPLES)
+    origin, side, _ = mirror_plane(points, normals, found.left, found.nasion, found.scale * FACING_MM, 40)
+    return _match_profile(corners, *_mirror_of_vertices(neutral, found, origin, side), found) or found
+
+
+def _likeliest_face(
+    neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None
+) -> tuple[HeadFrame | None, np.ndarray]:
+    """The face of find_head_frame, None if there is none, and the triangles (T, 3, 3) that it was found among: those
+    about what moves, else all, else the end of a body."""
+    corners = neutral[triangles]
+    if moving is not None and moving.any():
+        near = around(neutral, moving)[triangles].all(1)
+        if near.any() and near.mean() < MOST_OF_IT:
+            found = _face_among(corners[near])
+            if found is not None:
+                return found, corners[near]
+    found = _face_among(corners)
+    sides = np.ptp(corners.reshape(-1, 3), axis=0)
+    if len(triangles) < LEAST_BODY_TRIANGLES or sides.min() > SLENDER * sides.max():
+        return found, corners
+    if found is not None and sides.max() < LONGEST_HEAD_MM * found.scale:
+        return found, corners
+    for end in ends(corners):
+        of_end = _face_among(corners[end])
+        if of_end is not None:
+            return of_end, corners[end]
+    return found, corners
+
+
+def _face_among(corners: np.ndarray) -> HeadFrame | None:
+    """The face that triangles (T, 3, 3) show best, None if they show none."""
+    points, normals = _surface_samples(corners, SURFACE_SAMPLES)
+    candidates = [_match_profile(corners, *plane) for plane in _mirror_planes(points, normals)]
+    found = min((each for each in candidates if each), key=lambda each: each.error_mm, default=None)
+    return None if found is None or found.error_mm > WORST_PROFILE_MM else found
+
+
+def _mirror_of_vertices(
+    neutral: np.ndarray, found: HeadFrame, origin: np.ndarray, side: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The plane at origin (3,) with normal side (3,) once more from vertices, which may have exact mirror partners."""
+    face = neutral[(np.abs(found.local(neutral) - FACE_MIDDLE_MM) < FACE_HALF_MM).all(1)]
+    face = face[:: -(-len(face) // 20_000)]
+    sample = face[:: -(-len(face) // 1000)]
+    for _ in range(5):
+        offset = float(origin @ side)
+        distance, partner = nearest(sample - 2 * (sample @ side - offset)[:, None] * side, face)
+        close = distance <= np.quantile(distance, 0.8)
+        side, offset = plane_between(sample[close], face[partner[close]])
+        origin = offset * side
+    return origin, side
+
+
+def outward_sign(corners: np.ndarray) -> float:
+    """1 if the triangles (T, 3, 3) of a shell face outwards for the most part, else -1."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])  # twice the area long
+    area = np.linalg.norm(normals, axis=1)
+    middle = corners.mean(1)
+    centre = (area[:, None] * middle).sum(0) / area.sum()
+    return 1.0 if ((middle - centre) * normals).sum() >= 0 else -1.0
+
+
+def profile_segments(corners: np.ndarray, origin: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a plane cuts triangles (T, 3, 3): segments (S, 2, 3) and the outward normals (S, 3) of their triangles."""
+    height = (corners - origin) @ side
+    above = height >= 0
+    cut = np.flatnonzero(above.any(1) & ~above.all(1))
+    height, above, cut_corners = height[cut], above[cut], corners[cut]
+    alone = np.where(above.sum(1) == 1, above.argmax(1), (~above).argmax(1))  # the corner on a side by itself
+    row = np.arange(len(cut))
+    ends = []
+    for step in (1, 2):
+        other = (alone + step) % 3
+        share = height[row, alone] / (height[row, alone] - height[row, other])
+        first, second = cut_corners[row, alone], cut_corners[row, other]
+        ends.append(first + share[:, None] * (second - first))
+    normals = np.cross(cut_corners[:, 1] - cut_corners[:, 0], cut_corners[:, 2] - cut_corners[:, 0])
+    normals *= outward_sign(corners) / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-300)
+    return np.stack(ends, axis=1), normals
+
+
+def nearest(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each of points (P, D) the distance (P,) to the nearest of others (Q, D), and its index (P,)."""
+    distance, index = np.empty(len(points)), np.empty(len(points), dtype=np.int64)
+    half_square = 0.5 * (others**2).sum(1)
+    step = max(1, 4_000_000 // len(others))
+    for start in range(0, len(points), step):
+        part = points[start : start + step]
+        index[start : start + step] = (half_square - part @ others.T).argmin(1)
+        distance[start : start + step] = np.linalg.norm(part - others[index[start : start + step]], axis=1)
+    return distance, index
+
+
+def _surface_samples(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points (count, 3) spread evenly over triangles (T, 3, 3), and the unit normals (count, 3) there."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = np.linalg.norm(normals, axis=1)
+    along = np.cumsum(area)
+    if len(corners) == 0 or not along[-1] > 0:
+        raise InputError("the mesh has no area; a face mesh is needed")
+    chosen = np.searchsorted(along, (np.arange(count) + 0.5) / count * along[-1])
+    return corners[chosen].mean(1), normals[chosen] / area[chosen, None]
+
+
+def _mirror_planes(points: np.ndarray, normals: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Planes that may mirror a surface with points and normals (S, 3): a point and a unit normal each, best first."""
+    middle = points.mean(0)
+    axes = np.linalg.svd(points - middle, full_matrices=False)[2]
+    starts = [*axes]
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        starts += [(axes[i] + axes[j]) / np.sqrt(2), (axes[i] - axes[j]) / np.sqrt(2)]
+    facing = 0.15 * float(np.linalg.norm(np.ptp(points, axis=0)))
+    found: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for start in starts:
+        origin, normal, error = mirror_plane(points[::2], normals[::2], start, middle, facing, 40)
+        if not any(abs(normal @ other) > 0.98 for _, _, other in found):
+            found.append((error, origin, normal))
+    found.sort(key=lambda each: each[0])
+    return [(origin, normal) for error, origin, normal in found[:3] if error < 2 * found[0][0] + 0.1 * facing]
+
+
+def mirror_plane(
+    points: np.ndarray, normals: np.ndarray, normal: np.ndarray, origin: np.ndarray, facing: float, rounds: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The plane near (normal (3,), origin (3,)) that best mirrors a surface with points and normals (S, 3) onto itself.
+
+    facing: how far off, in the unit of the points, a partner is that faces a radian aside. Returns a point of the
+    plane, its normal and the distance within which four of five points find a partner.
+    """
+    offset, error = float(origin @ normal), 0.0
+    surface = np.concatenate([points, facing * normals], axis=1)
+    for _ in range(rounds):
+        reflection = np.eye(3) - 2 * np.outer(normal, normal)
+        mirrored = points @ reflection + 2 * offset * normal
+        distance, partner = nearest(np.concatenate([mirrored, facing * normals @ reflection], axis=1), surface)
+        error = float(np.quantile(distance, 0.8))
+        close = distance <= error  # trimmed: ears and necks are not quite symmetric
+        before = normal
+        normal, offset = plane_between(points[close], points[partner[close]])
+        if abs(normal @ before) > SETTLED_COSINE:
+            break
+    return offset * normal, normal, error
+
+
+def plane_between(points: np.ndarray, partners: np.ndarray) -> tuple[np.ndarray, float]:
+    """The plane, normal (3,) and offset along it, that best mirrors points (P, 3) onto their partners (P, 3)."""
+    # The mirror image of partners misses by 4 (n.halfway - offset)^2 - (n.apart)^2 and a constant
+    halfway, apart = (points + partners) / 2, points - partners
+    centred = halfway - halfway.mean(0)
+    normal = np.linalg.eigh(4 * centred.T @ centred - apart.T @ apart)[1][:, 0]
+    return normal, float(halfway.mean(0) @ normal)
+
+
+def _typical_profile() -> tuple[np.ndarray, np.ndarray]:
+    """The typical adult's profile as even points (M, 2) from the nose tip, and outward normals (M, 2): (up, front)."""
+    knots = np.array(list(PROFILE.values()))
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
+    even = np.arange(0.0, along[-1], SAMPLE_SPACING_MM)
+    points = np.stack([np.interp(even, along, knots[:, axis]) for axis in range(2)], axis=1)
+    tangent = np.gradient(points, axis=0)
+    normals = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)  # the profile runs down, so its outside is in front
+    return points - PROFILE["nose_tip"], normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+
+def _match_profile(
+    corners: np.ndarray, origin: np.ndarray, side: np.ndarray, near_to: HeadFrame | None = None
+) -> HeadFrame | None:
+    """Lay the typical profile on the head's, in any direction and size or near to a known one. None if it has none."""
+    segments, normals = profile_segments(corners, origin, side)
+    if len(segments) < 8:
+        return None
+    helper = np.eye(3)[np.abs(side).argmin()]
+    first = np.cross(side, helper)
+    first /= np.linalg.norm(first)
+    plane = np.stack([first, np.cross(side, first)], axis=1)  # (3, 2)
+    curve, curve_normals = _even_curve(segments @ plane, normals @ plane)
+    diagonal = float(np.linalg.norm(np.ptp(curve, axis=0)))
+    typical, typical_normals = _typical_profile()
+
+    if near_to is None:
+        hypotheses = _hypotheses(curve[::2], diagonal)
+    else:
+        frame = np.stack([plane.T @ near_to.up, plane.T @ near_to.front])
+        tip = plane.T @ near_to.nasion + near_to.scale * np.array(PROFILE["nose_tip"]) @ frame
+        hypotheses = np.array([near_to.scale]), frame[None], tip[None]
+    error, _ = _profile_error(typical[::4], typical_normals[::4], curve[::4], curve_normals[::4], *hypotheses)
+    best = None
+    for index in np.argsort(error)[:20]:
+        placed = tuple(each[[index]] for each in hypotheses)
+        for _ in range(10):
+            _, partner = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
+            placed = _similarity(typical, curve[partner[0]], *placed)
+        final, _ = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
+        if best is None or final[0] < best[0]:
+            best = (final[0], *(each[0] for each in placed))
+    if best is None:
+        return None
+    error, scale, frame, tip = best
+    up, front3 = plane @ frame[0], plane @ frame[1]
+    middle = origin - (origin @ up) * up - (origin @ front3) * front3
+    nasion = plane @ (tip - scale * np.array(PROFILE["nose_tip"]) @ frame) + middle
+    return HeadFrame(np.cross(up, front3), up, front3, nasion, float(scale), float(error))
+
+
+def _even_curve(segments: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """About 500 points (C, 2) evenly along segments (S, 2, 2), with normals (C, 2)."""
+    length = np.linalg.norm(segments[:, 1] - segments[:, 0], axis=1)
+    along = np.cumsum(length)
+    places = (np.arange(500) + 0.5) / 500 * along[-1]
+    of = np.searchsorted(along, places).clip(max=len(along) - 1)
+    share = ((along[of] - places) / length[of].clip(1e-300))[:, None]
+    points = share * segments[of, 0] + (1 - share) * segments[of, 1]
+    return points, normals[of] / np.linalg.norm(normals[of], axis=1, keepdims=True).clip(1e-12)
+
+
+def _hypotheses(curve: np.ndarray, diagonal: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the typical profile may lie on a curve (C, 2): scales (H,), frames (H, 2, 2) with rows up and front, and
+    tips of the nose (H, 2), which are the points that stick out in some direction."""
+    scales, frames, tips = [], [], []
+    for scale in diagonal / SIZES:
+        near = ((curve[:, None] - curve[None]) ** 2).sum(-1) < (18 * scale) ** 2  # (C, C)
+        for angle in np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS):
+            front = np.array([np.cos(angle), np.sin(angle)])
+            height = curve @ front
+            for tip in np.flatnonzero(height >= np.where(near, height, -np.inf).max(1)):
+                for hand in (1.0, -1.0):
+                    scales.append(scale)
+                    frames.append([[-hand * front[1], hand * front[0]], front])
+                    tips.append(curve[tip])
+    return np.array(scales), np.array(frames), np.array(tips)
+
+
+def _profile_error(
+    typical: np.ndarray,
+    typical_normals: np.ndarray,
+    curve: np.ndarray,
+    curve_normals: np.ndarray,
+    scale: np.ndarray,
+    frame: np.ndarray,
+    tip: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far in mm the typical profile (M, 2) lies off a curve (C, 2) in each of H hypotheses, and each point's
+    partner (H, M) on it.
+
+    scale: (H,). frame: (H, 2, 2). tip: (H, 2). A partner that faces another way counts as farther off.
+    """
+    error, partner = np.empty(len(scale)), np.empty((len(scale), len(typical)), dtype=np.int64)
+    for part in np.array_split(np.arange(len(scale)), -(-len(scale) // 200)):
+        placed = tip[part, None] + scale[part, None, None] * (typical @ frame[part])  # (h, M, 2)
+        square = (placed**2).sum(-1)[..., None] + (curve**2).sum(-1) - 2 * placed @ curve.T  # (h, M, C)
+        square /= scale[part, None, None] ** 2
+        square += FACING_PENALTY * (1 - (typical_normals @ frame[part]) @ curve_normals.T)
+        partner[part] = square.argmin(-1)
+        least = np.sqrt(np.take_along_axis(square, partner[part][..., None], -1)[..., 0].clip(0.0))
+        error[part] = np.minimum(least, FARTHEST_MM).mean(1)
+    return error, partner
+
+
+def _similarity(
+    typical: np.ndarray, targets: np.ndarray, scale: np.ndarray, frame: np.ndarray, tip: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The similarity that carries the typical profile (M, 2) onto targets (M, 2), those far off left out.
+
+    scale (1,), frame (1, 2, 2) and tip (1, 2) as before and as they are then.
+    """
+    distance = np.linalg.norm(tip + scale * typical @ frame[0] - targets, axis=1) / scale
+    keep = distance < max(FARTHEST_MM, float(np.quantile(distance, 0.5)))
+    source, target = typical[keep], targets[keep]
+    centred = source - source.mean(0)
+    u, singular, vt = np.linalg.svd(centred.T @ (target - target.mean(0)))
+    flip = np.array([1.0, np.sign(np.linalg.det(u @ vt) * np.linalg.det(frame[0]))])  # a hypothesis keeps its hand
+    new_frame = (u * flip) @ vt
+    new_scale = (singular * flip).sum(keepdims=True) / (centred**2).sum()
+    if not 0.7 * scale < new_scale < 1.4 * scale:
+        return scale, frame, tip
+    return new_scale, new_frame[None], target.mean(0) - new_scale * source.mean(0) @ new_frame[None]

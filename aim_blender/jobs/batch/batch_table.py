@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of a batch: shots and the actors that are to perform them, from a CSV, JSON or TOML file.
+
+A row names a shot. In CSV the first line names the columns, an empty cell is not given, and lists are parted by `|` or
+`;`. JSON and TOML hold `shots`, a list of objects whose names are the columns, and may hold `defaults` for all of them;
+there a target may be an object, {"actor": FILE, "strength": 0.8}, with choices of its own. Paths are relative to the
+table. The columns:
+
+    shot          its name, which its files begin with; left out, the name of the performance or take
+    actor         the learned actor that performed (needed)
+    performance   what is to be fitted: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv; or instead
+    take          a take that is already fitted
+    targets       learned actors that shall perform it; the actor's own file among them, or none at all, means itself
+    folder        where its files go, always below the batch's folder; left out, a folder called as the shot
+    write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
+    start end     the frames that are wanted; step: every how many; first: the number the first one gets
+    fps           frames a second of what is written, converted from the performance's own
+    performance_fps  frames a second of the performance itself, instead of what its file says
+    solver modes ridge smoothness largest_weight rest_frame outlier_mm temporal head device iterations warm_start seed
+    camera landmarks    how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
+    strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
+    tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
+from ...core.shared.settings.fitting_settings import POINT_CHOICES, REST_CHOICES, FittingSettings
+from ..folders.folder import FORBIDDEN_IN_NAMES
+from ..tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFFIX, TIMING_CHOICES
+
+SUFFIXES = (".csv", ".json", ".toml")
+WRITE = ("bake", "pc2", "mdd", "npz", "blend")
+
+FIT = (*FITTING_CHOICES, *POINT_CHOICES, "camera", "landmarks", "performance_fps")
+RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
+
+TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
+FLAG = "true or false"
+REST = f"a frame, or {' or '.join(REST_CHOICES)}"
+CHOICES: dict[str, tuple[str, ...]] = {
+    "solver": ("closed-form", "neural"),
+    "head": ("auto", "free", "still"),
+    "device": ("auto", "cpu", "cuda"),
+    "head_motion": ("on", "off"),
+}
+COLUMNS = {
+    "shot": TEXT,
+    "actor": PATH,
+    "performance": PATH,
+    "take": PATH,
+    "targets": LIST,
+    "folder": TEXT,
+    "write": LIST,
+    "start": WHOLE,
+    "end": WHOLE,
+    "step": COUNT,
+    "first": WHOLE,
+    "fps": NUMBER,
+    "performance_fps": NUMBER,
+    "modes": COUNT,
+    "ridge": NUMBER,
+    "smoothness": NUMBER,
+    "largest_weight": NUMBER,
+    "outlier_mm": NUMBER,
+    "temporal": NUMBER,
+    "iterations": COUNT,
+    "warm_start": FLAG,
+    "seed": WHOLE,
+    "rest_frame": REST,
+    "camera": PATH,
+    "landmarks": PATH,
+    "correspondence": PATH,
+    "strength": NUMBER,
+    "jaw_strength": NUMBER,
+    "neutral_frame": WHOLE,
+    "pairs": PATH,
+    "regions": PATH,
+    "tolerance_mm": NUMBER,
+    "reduce_keys_mm": NUMBER,
+    **dict.fromkeys(CHOICES, TEXT),
+}
+LARGEST_NUMBER = 2.0**63
+ABOVE_ZERO = ("fps", "performance_fps", "tolerance_mm")
+
+
+@dataclass(frozen=True)
+class Target:
+    """An actor that is to perform a shot.
+
+    name: what its files are called after. choices: how to retarget; empty for the source.
+    """
+
+    name: str
+    actor: str
+    choices: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A row of the table, with absolute paths. where: the file and row it stands in, for messages.
+
+    folder: below the batch's folder. take is empty where performance is to be fitted. fit, timing: what
+    the tasks of these names take beyond files.
+    """
+
+    name: str
+    where: str
+    folder: str
+    actor: str
+    performance: str
+    take: str
+    targets: tuple[Target, ...]
+    write: tuple[str, ...]
+    fit: dict[str, Any] = field(default_factory=dict)
+    timing: dict[str, Any] = field(default_factory=dict)
+    tolerance_mm: float | None = None
+    reduce_keys_mm: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Shot:
+        """The inverse of as_json, also after JSON has made lists of its tuples."""
+        targets = tuple(Target(**target) for target in values["targets"])
+        return cls(**{**values, "targets": targets, "write": tuple(values["write"])})
+
+
+def read_table(path: Path) -> list[Shot]:
+    """The shots of a table, at least one.
+
+    Raises InputError that names the file, the row and the column if a row cannot be understood. Whether the files that
+    it names are there is seen when the shot's turn comes.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path} is no table of shots; it must be a .csv, .json or .toml file")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; a table of shots, .csv, .json or .toml, is needed") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not encoded in UTF-8 ({error.reason}); save it as UTF-8") from error
+    rows = _csv_rows(path, text) if suffix == ".csv" else _object_rows(path, text, suffix)
+    if not rows:
+        raise InputError(f"{path} lists no shots; it needs at least one row")
+    shots = [_shot(path, where, row) for where, row in rows]
+    for what in ("name", "folder"):
+        seen: dict[str, Shot] = {}
+        for shot in shots:
+            value = os.path.normpath(getattr(shot, what)).casefold()
+            if value in seen:
+                raise InputError(
+                    f"{shot.where}: the {'shot' if what == 'name' else 'folder'} {getattr(shot, what)!r} is that of "
+                    f"{seen[value].where.removeprefix(f'{path}, ')} too; give each shot its own"
+                )
+            seen[value] = shot
+    return shots
+
+
+def part_of(shots: list[Shot], part: str) -> list[Shot]:
+    """Part k of n of the shots, from a text k/n: every nth shot from the kth on, so that every shot is in one part.
+
+    Raises InputError if it is no such text.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", part)
+    number, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= number <= count:
+        raise InputError(f"the part is {part!r}; it must be like 2/8, the second of eight parts")
+    return shots[number - 1 :: count]
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _csv_rows(path: Path, text: str) -> list[tuple[str, dict[str, Any]]]:
+    first = text.split("\n", 1)[0]
+    separator = ";" if ";" in first and "," not in first else ","  # some spreadsheets write semicolons
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        columns = [name.strip() for name in next(reader, [])]
+        _check_columns(f"{path}, line 1", columns)
+        for name in columns:
+            if columns.count(name) > 1:
+                raise InputError(f"{path}, line 1: there are two columns {name}; remove one")
+        rows: list[tuple[str, dict[str, Any]]] = []
+        for cells in reader:
+            where = f"{path}, line {reader.line_num}"
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(columns):
+                raise InputError(f"{where} has {len(cells)} cells, but line 1 names only {len(columns)} columns")
+            row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if cell.strip()}
+            rows.append((where, row))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num} cannot be read: {error}") from error
+    return rows
+
+
+def _object_rows(path: Path, text: str, suffix: str) -> list[tuple[str, dict[str, Any]]]:
+    try:
+        content = json.loads(text) if suffix == ".json" else tomllib.loads(text)
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+    if isinstance(content, list):
+        content = {"shots": content}
+    if not isinstance(content, dict) or not isinstance(content.get("shots"), list):
+        raise InputError(f"{path} must hold `shots`, a list of objects, one a shot")
+    unknown = sorted(content.keys() - {"shots", "defaults"})
+    if unknown:
+        raise InputError(f"{path} holds {', '.join(unknown)}, which is not known; it may hold shots and defaults")
+    defaults = content.get("defaults", {})
+    rows = []
+    for number, row in enumerate([defaults, *content["shots"]]):
+        where = f"{path}, shot {number}" if number else f"{path}, defaults"
+        if not isinstance(row, dict):
+            raise InputError(f"{where} is not an object with columns and values")
+        _check_columns(where, list(row))
+        if number:
+            # A shot that says itself what is performed is not given the default's other way of saying it, and one
+            # that is fitted already not how to fit.
+            idle = {"performance", "take"} if {"performance", "take"} & row.keys() else set()
+            idle |= set(FIT) if "take" in row else set()
+            rows.append((where, {**{name: value for name, value in defaults.items() if name not in idle}, **row}))
+    return rows
+
+
+def _check_columns(where: str, names: list[str]) -> None:
+    for name in names:
+        if name not in COLUMNS:
+            raise InputError(f"{where}: there is no column {name!r}; the columns are {', '.join(COLUMNS)}")
+
+
+# -- a row ------------------------------------------------------------------------------------------------------------
+
+
+def _shot(path: Path, where: str, row: dict[str, Any]) -> Shot:
+    values = {name: _value(path, where, name, value) for name, value in row.items()}
+    if not values.get("actor"):
+        raise InputError(f"{where}: the column actor is empty; name the learned actor that performed")
+    performance, take = values.get("performance", ""), values.get("take", "")
+    if bool(performance) == bool(take):
+        both = "both a performance and a take" if take else "neither a performance nor a take"
+        raise InputError(f"{where} names {both}; give one of the two")
+    source = Path(performance or take)
+    name = values.get("shot") or source.name.removesuffix(TAKE_SUFFIX).rsplit(".", 1)[0]
+    _check_name(where, "shot", name)
+    retargeting = {column: values[column] for column in RETARGET if column in values}
+    targets = _targets(path, where, row.get("targets"), values["actor"], retargeting)
+    write = tuple(dict.fromkeys(values.get("write") or ["bake"]))
+    for what in write:
+        if what not in WRITE:
+            raise InputError(f"{where}, column write: there is no {what!r}; it may be any of {', '.join(WRITE)}")
+    folder = values.get("folder") or name
+    if any(part in ("", "..") or FORBIDDEN_IN_NAMES.search(part) for part in re.split(r"[/\\]", folder)):
+        raise InputError(
+            f"{where}, column folder: {folder!r} is no folder below the batch's; name one, such as sc01/sh010"
+        )
+    fit = {column: values[column] for column in FIT if column in values}
+    _check_fit(where, fit, take)
+    start, end = values.get("start"), values.get("end")
+    if start is not None and end is not None and end < start:
+        raise InputError(f"{where}: the frames start at {start} and end at {end}; the end must not be earlier")
+    return Shot(
+        name=name,
+        where=where,
+        folder=folder,
+        actor=values["actor"],
+        performance=performance,
+        take=take,
+        targets=targets,
+        write=write,
+        fit=fit,
+        timing={column: values[column] for column in TIMING_CHOICES if column in values},
+        tolerance_mm=values.get("tolerance_mm"),
+        reduce_keys_mm=values.get("reduce_keys_mm", 0.0),
+    )
+
+
+def _check_fit(where: str, fit: dict[str, Any], take: str) -> None:
+    """Raise InputError if a row's choices of how to fit cannot be used."""
+    if take and fit:
+        raise InputError(f"{where}, column {next(iter(fit))}: the take is fitted already; leave this empty")
+    try:
+        FittingSettings(**{name: value for name, value in fit.items() if name in FITTING_CHOICES})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _targets(path: Path, where: str, given: Any, source: str, retargeting: dict[str, Any]) -> tuple[Target, ...]:
+    """The targets of a row; retargeting: the row's choices, which a target's own go before."""
+    listed = _listed(where, "targets", given) if given is not None else []
+    found: list[Target] = []
+    for each in listed or [source]:
+        label = f"{where}, column targets"
+        choices = dict(retargeting)
+        if isinstance(each, dict):
+            for name in each:
+                if name not in ("actor", "name", *RETARGET):
+                    raise InputError(
+                        f"{label}: a target has no {name!r}; it may have actor, name, {', '.join(RETARGET)}"
+                    )
+            if not each.get("actor"):
+                raise InputError(f"{label}: a target names no actor; name the file of a learned actor")
+            choices |= {name: _value(path, where, name, each[name]) for name in RETARGET if name in each}
+            actor, name = _value(path, where, "actor", each["actor"]), each.get("name")
+        else:
+            actor, name = _value(path, where, "actor", each), None
+        name = name or Path(actor).name.removesuffix(ACTOR_SUFFIX)
+        _check_name(where, "targets", name)
+        if name.casefold() in (other.name.casefold() for other in found):
+            raise InputError(f"{label}: two targets are called {name!r}; give them names of their own")
+        found.append(Target(name, actor, {} if actor == source else choices))
+    return tuple(found)
+
+
+def _value(path: Path, where: str, name: str, value: Any) -> Any:
+    """A cell as its column's kind; numbers may be texts, as they are in CSV. Raises InputError."""
+    kind, label = COLUMNS[name], f"{where}, column {name}"
+    if kind == LIST:
+        return _listed(where, name, value)
+    if name == "pairs" and isinstance(value, dict):
+        if not all(isinstance(each, str) for each in value.values()):
+            raise InputError(f"{label}: each expression must have the name of one, or an empty text")
+        return value
+    if kind == FLAG:
+        found = {"true": True, "false": False}.get(str(value).lower())
+        if found is None:
+            raise InputError(f"{label}: {value!r} is neither true nor false")
+        return found
+    if kind in (TEXT, PATH):
+        if not isinstance(value, str):
+            raise InputError(f"{label}: {value!r} is not {kind}")
+        if name in CHOICES and value not in CHOICES[name]:
+            raise InputError(f"{label}: there is no {value!r}; it must be one of {', '.join(CHOICES[name])}")
+        if kind == TEXT or not value:
+            return value
+        return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
+    if kind == REST and value in REST_CHOICES:
+        return value
+    try:
+        number = float("nan") if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if not abs(number) <= LARGEST_NUMBER:
+        shown = repr(value)
+        shown = shown[:40] + " ..." if len(shown) > 44 else shown
+        raise InputError(f"{label}: {shown} is not {REST if kind == REST else 'a number that can be used'}")
+    if kind in (WHOLE, COUNT, REST):
+        if number != int(number) or (kind == COUNT and number < 1):
+            raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
+        return int(number)
+    if number < 0 or (name in ABOVE_ZERO and number == 0):
+        raise InputError(f"{label}: {number:g} must be {'more than 0' if name in ABOVE_ZERO else '0 or more'}")
+    return number
+
+
+def _listed(where: str, name: str, value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [part.strip() for part in re.split(r"[|;]", value) if part.strip()]
+    kinds = (str, dict) if name == "targets" else str
+    if isinstance(value, list) and all(isinstance(each, kinds) for each in value):
+        return value
+    raise InputError(f"{where}, column {name}: {value!r} is not a list")
+
+
+def _check_name(where: str, column: str, name: Any) -> None:
+    if not isinstance(name, str) or not name.strip(" .") or FORBIDDEN_IN_NAMES.search(name):
+        shown = '< > : " / \\ | ? *'
+        raise InputError(f"{where}, column {column}: no file can be called {name!r}; choose a name without {shown}")

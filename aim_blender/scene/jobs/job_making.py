@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the folders of jobs from what stands in the scene.
+
+Beside what every job's folder holds, these hold the worker's input (capture.npz or performance.npz) and delivery.json:
+all that is needed to bring the result into a scene later, even in another session.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import bpy
+import numpy as np
+
+from ...core.shared.foundation.errors import UNREADABLE, InputError
+from ...core.shared.foundation.topology import Topology
+from ...core.shared.settings.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
+from ...jobs.folders.folder import JobFolder, write_atomically
+from ...jobs.tasks import ACTOR_SUFFIX, TAKE_SUFFIX
+from ..actors import actors, tracing
+from ..basics import folders, meshes
+from ..fitting.image_points import ImageReader
+from ..fitting.markers import PointReader
+from ..fitting.performances import FrameReader, PerformanceReader, frame_list
+
+DELIVERY = "delivery.json"
+KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors")
+PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
+READING_STRETCH_S = 0.02  # and one frame more: together below what is felt
+THREAD_STRETCH_S = 0.005
+
+T = TypeVar("T")
+# What a preparation yields while it works: what it does, and the share that is done.
+Preparation = Generator[tuple[str, float], None, JobFolder]
+
+
+@dataclass(frozen=True)
+class PerformanceSource:
+    """What to fit: an object over frames (start, end, step); or the places of a collection's objects; or what the
+    scene's views show of points (images); or, if none of these is given, a folder of meshes or a file, with fps frames
+    a second, or as many as it says where this is 0."""
+
+    item: bpy.types.Object | None
+    start: int = 1
+    end: int = 1
+    step: int = 1
+    folder: str = ""
+    fps: float = 0.0
+    points: bpy.types.Collection | None = None
+    images: bool = False
+
+    @property
+    def of_points(self) -> bool:
+        """Whether it is sparse points, and not whole meshes."""
+        return self.images or self.points is not None or self.folder.lower().endswith(POINT_SUFFIXES)
+
+
+def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
+    """Write the capture of an actor and the description of its learning, as prepare_fitting does its own.
+
+    choices: what the task `learn` takes beyond capture and out. Raises InputError, OSError.
+    """
+    identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
+    checked = actors.read_actor(actor)
+    yield "reading the shapes", 0.5
+    there = actors.find_actor(identifier)
+    if there is None:
+        raise InputError(f"{actor_name!r} was removed while it was read; undo that, and learn it again")
+    trusted = tracing.trusted_weights(there[1])
+    path = folders.new_job_folder(actor_name, "learn")
+
+    def write() -> JobFolder:
+        arrays = checked().capture_arrays(scale)
+        if trusted is not None:
+            arrays["trusted"] = trusted
+        folders.write_arrays(path / "capture.npz", arrays)
+        out = path / (folders.safe_name(actor_name) + ACTOR_SUFFIX)
+        write_delivery(path, {"kind": "learn", "actor": identifier, "actor_file": out.name})
+        arguments = {"capture": str(path / "capture.npz"), "out": str(out), "millimetres_per_unit": 1.0, **choices}
+        return JobFolder.create(path, f"learn {actor_name}", [{"task": "learn", "arguments": arguments}])
+
+    return (yield from meanwhile("writing the shapes", write))
+
+
+def prepare_fitting(
+    scene: bpy.types.Scene,
+    actor: Any,
+    source: PerformanceSource,
+    choices: dict[str, Any],
+    tolerance_mm: float,
+    beside: bool,
+) -> Preparation:
+    """Read the performance, then write it and the description of fit and bake.
+
+    A generator, so that a window can do other things in between; closing it puts the scene's frame back.
+    choices: what the task `fit` takes beyond actor, performance and out. beside: the result stands beside the
+    performance and not on it. Raises InputError before anything is written, OSError.
+    """
+    # Which refuses what cannot be, before anything is read.
+    FittingSettings(**{name: value for name, value in choices.items() if name not in POINT_CHOICES})
+    actor_file = learned_file(actor)
+    identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
+    neutral = actors.neutral_of(actor)
+    reader = _reader(scene, actor, source)
+    if reader is None:
+        performance = Path(bpy.path.abspath(source.folder)) if source.folder else None
+        if performance is None or not performance.exists():
+            raise InputError(
+                f"there is no file or folder {performance}; pick a folder of meshes, or a file"
+                if performance is not None
+                else "no file is picked; pick a folder of meshes, or a file of meshes or points"
+            )
+        frame = meshes.rigid_part(meshes.matrix_array(neutral.matrix_world))
+        take_name = performance.stem if performance.is_file() else performance.name
+        given: dict[str, Any] = {"performance": str(performance)}
+        if source.fps:
+            given["performance_fps"] = round(source.fps, 4)  # 59.94, not its nearest float32
+    else:
+        take_name = reader.name
+        try:
+            while not reader.finished:
+                reader.read(READING_STRETCH_S)
+                yield f"reading frame {reader.frames[reader.done - 1]}", reader.done / len(reader.frames)
+        finally:
+            reader.close()
+        frame = reader.frame
+    path = folders.new_job_folder(actor_name, "fit")
+    still = False
+    if reader is not None:
+        given, still = yield from meanwhile(
+            "writing the performance", lambda: (reader.save_for_fit(path), reader.is_still)
+        )
+    take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
+    delivery = {
+        "kind": "fit",
+        "actor": identifier,
+        "take": take_name,
+        "take_file": take_file.name,
+        "bake_file": bake_file.name,
+        "frame": frame.tolist(),
+        "millimetres_per_unit": scale,
+        "beside": beside and not source.images,  # what cameras see has its place
+        "still": still,
+    }
+    steps = [
+        {
+            "task": "fit",
+            "arguments": {
+                "actor": str(actor_file),
+                **given,
+                "out": str(take_file),
+                **choices,
+            },
+        },
+        {
+            "task": "bake",
+            "arguments": {
+                "actor": str(actor_file),
+                "take": str(take_file),
+                "out": str(bake_file),
+                "tolerance_mm": tolerance_mm,
+            },
+        },
+    ]
+
+    def describe() -> JobFolder:  # a busy disk may take its time
+        write_delivery(path, delivery)
+        return JobFolder.create(path, f"fit {take_name}", steps)
+
+    return (yield from meanwhile("writing the performance", describe))
+
+
+def meanwhile(message: str, work: Callable[[], T]) -> Generator[tuple[str, float], None, T]:
+    """Do what touches nothing of Blender's in a thread, while the window goes on. Returns what it returns."""
+    done: list[T] = []
+    failed: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            done.append(work())
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=attempt, name=message)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(THREAD_STRETCH_S)
+            yield message, 1.0
+    finally:
+        thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]
+
+
+def _reader(scene: bpy.types.Scene, actor: Any, source: PerformanceSource) -> FrameReader | None:
+    """What reads the source from the scene, None for a file. Raises InputError."""
+    if source.item is None and source.points is None and not source.images:
+        return None
+    frames = frame_list(source.start, source.end, source.step)
+    if source.images:
+        return ImageReader(scene, frames, actor)
+    if source.points is not None:
+        return PointReader(scene, source.points, frames, actor)
+    topology: Topology = meshes.read_topology(actor.neutral.data, actor.neutral.name)
+    return PerformanceReader(scene, source.item, frames, topology, actor.name, actor.millimetres_per_unit)
+
+
+def prepare_retargeting(
+    actor: Any,
+    take: Any,
+    target: Any,
+    choices: dict[str, Any],
+    tolerance_mm: float,
+    beside: bool,
+    first: Sequence[dict[str, Any]] = (),
+    regions: np.ndarray | None = None,
+) -> JobFolder:
+    """Write the description of retargeting an actor's take to another actor, and of baking it.
+
+    choices: what the task `retarget` takes beyond take, source, target and out. first: steps that come before, such as
+    making a correspondence. regions: (V,) how strongly each vertex of the target performs. beside: the result stands
+    beside the target's neutral and not on it. Raises InputError, OSError.
+    """
+    source_file, target_file, take_path = learned_file(actor), learned_file(target), fitted_file(take)
+    neutral = actors.neutral_of(target)
+    name = f"{target.name} {take.name}"
+    path = folders.new_job_folder(target.name, "retarget")
+    take_file, bake_file = path / (folders.safe_name(name) + TAKE_SUFFIX), path / "bake.npz"
+    delivery = {
+        "kind": "retarget",
+        "actor": actor.identifier,
+        "target": target.identifier,
+        "take": name,
+        "take_file": take_file.name,
+        "bake_file": bake_file.name,
+        "frame": meshes.rigid_part(meshes.matrix_array(neutral.matrix_world)).tolist(),
+        "millimetres_per_unit": target.millimetres_per_unit,
+        "beside": beside,
+    }
+    write_delivery(path, delivery)
+    carry = {
+        "take": str(take_path),
+        "source": str(source_file),
+        "target": str(target_file),
+        "out": str(take_file),
+        **choices,
+    }
+    if regions is not None:
+        folders.write_arrays(path / "regions.npz", {"strength": regions})
+        carry["regions"] = str(path / "regions.npz")
+    bake = {"actor": str(target_file), "take": str(take_file), "out": str(bake_file), "tolerance_mm": tolerance_mm}
+    steps = [*first, {"task": "retarget", "arguments": carry}, {"task": "bake", "arguments": bake}]
+    return JobFolder.create(path, f"retarget {take.name} to {target.name}", steps)
+
+
+def learned_file(actor: Any) -> Path:
+    """The actor's file. Raises InputError if the actor is not learned or the file is gone."""
+    if not actor.file_path:
+        raise InputError(f"{actor.name!r} is not learned yet; learn it first")
+    path = folders.found_again(actor.file_path)
+    if not path.is_file():
+        raise InputError(f"the learned actor {path} is gone; put it back or learn {actor.name!r} again")
+    return path
+
+
+def fitted_file(take: Any) -> Path:
+    """The take's file. Raises InputError if it is gone."""
+    path = folders.found_again(take.file_path)
+    if not path.is_file():
+        raise InputError(f"the take {path} is gone; put it back or fit {take.name!r} again")
+    return path
+
+
+def write_delivery(path: Path, delivery: dict[str, Any]) -> None:
+    write_atomically(path / DELIVERY, json.dumps(delivery, indent=1) + "\n")
+
+
+def read_delivery(path: Path) -> dict[str, Any]:
+    """What delivery.json of a job's folder says. Raises InputError if it is missing or damaged."""
+    try:
+        delivery = json.loads((path / DELIVERY).read_text(encoding="utf-8"))
+        if delivery["kind"] not in KINDS:
+            raise ValueError(delivery["kind"])
+        if delivery["kind"] in PLACED and np.shape(delivery["frame"]) != (4, 4):
+            raise ValueError("frame")
+    except UNREADABLE as error:
+        raise InputError(f"{path / DELIVERY} is missing or damaged; start the job again") from error
+    return delivery

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Baking a take again, as keys or as a mesh cache, and onto a rig of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import bpy
+from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
+
+from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.baking import rig_baking
+from ...aim_blender.scene.basics import naming
+from ...aim_blender.scene.jobs import baking_jobs, jobs
+from ..basics.base import AimOperator, has_take, in_object_mode, worker_interpreter
+from ..basics.computing import ComputingOperator
+from ..basics.results import start_job
+
+KINDS = (
+    ("SCENE", "As Chosen", "What is chosen in the scene"),
+    ("KEYS", "Keys and Bones", "A mesh with named shape keys, correctives, a head and a jaw bone"),
+    ("PC2", "PC2 Cache", "A mesh that a .pc2 file moves"),
+    ("MDD", "MDD Cache", "A mesh that an .mdd file moves"),
+)
+
+
+class AIM_OT_take_bake(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.take_bake"
+    bl_label = "Bake Again"
+    bl_description = (
+        "Bake the chosen take once more: some of its frames, at another frame rate, with fewer keys or as a cache. "
+        "The result is new; what was baked before stays"
+    )
+    bl_options = {"REGISTER"}
+
+    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
+    kind: EnumProperty(name="As", description="What the take becomes", items=KINDS)
+    start: IntProperty(name="Start", description="The first frame; left out, the scene's setting counts")
+    end: IntProperty(name="End", description="The last frame; left out, the scene's setting counts")
+    step: IntProperty(name="Step", description="Every how many frames; 0 takes the scene's setting", min=0)
+    first: IntProperty(name="First Frame", description="Where the result begins; left out, the scene's setting counts")
+    fps: FloatProperty(name="Frame Rate", description="Frames a second; 0 takes the scene's setting", min=0.0)
+    tolerance_mm: FloatProperty(
+        name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
+    )
+    reduce_keys_mm: FloatProperty(
+        name="Reduce Keys",
+        description="How far fewer keyframes may move a point, in mm; left out, the scene's setting counts",
+        min=0.0,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_take(cls, context) and in_object_mode(cls, context)
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        state = context.scene.aim
+        take, actor = actors.take_and_actor(context.scene, self.take)
+        running = jobs.of(actor)
+        if running is not None and running.active:
+            raise InputError(f"a job of {actor.name!r} is running; wait for it or cancel it")
+        kind = state.baking.kind if self.kind == "SCENE" else self.kind
+        tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
+        reduce_keys = self.reduce_keys_mm if self._is_set("reduce_keys_mm") else state.baking.reduce_keys_mm
+        interpreter = worker_interpreter(context)
+        folder = baking_jobs.prepare_baking(
+            actor, take, kind, self._timing(context), tolerance, round(reduce_keys, 6), state.beside
+        )
+        start_job(self, actor, "bake", interpreter, folder, f"baking {take.name}")
+        return {"FINISHED"}
+
+    def _timing(self, context: bpy.types.Context) -> dict[str, Any]:
+        """What the task takes of start, end, step, first and fps: the operator's, else the scene's."""
+        chosen, render = context.scene.aim.baking, context.scene.render
+        timing: dict[str, Any] = {}
+        for name in ("start", "end"):
+            if self._is_set(name) or chosen.use_range:
+                timing[name] = getattr(self if self._is_set(name) else chosen, name)
+        timing["step"] = self.step or chosen.step
+        if self._is_set("first") or chosen.use_first:
+            timing["first"] = self.first if self._is_set("first") else chosen.first
+        if self.fps or chosen.convert_rate:
+            timing["fps"] = self.fps or render.fps / render.fps_base
+        return timing
+
+    def _is_set(self, name: str) -> bool:
+        return self.properties.is_property_set(name)
+
+
+class OfBake(ComputingOperator):
+    """A base of operators with a property `take` that read what the take was baked to."""
+
+    if TYPE_CHECKING:  # Blender would take it for a property
+        take: str
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_take(cls, context)
+
+    def read(self, context: bpy.types.Context) -> Callable[[], Any]:
+        """The take's name and its bake."""
+        take, actor = actors.take_and_actor(context.scene, self.take)
+        name, load = take.name, rig_baking.bake_of(take, actor)
+        return lambda: (name, load())
+
+
+class AIM_OT_rig_pairs_find(OfBake, bpy.types.Operator):
+    bl_idname = "aim.rig_pairs_find"
+    bl_label = "Pair by Name"
+    bl_description = "List the take's expressions with the character's shape keys that mean the same"
+    bl_options = {"REGISTER", "UNDO"}
+
+    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        rig = context.scene.aim.rig
+        pairs = rig_baking.suggest_pairs(found[1], rig.mesh)
+        rig.pairs.clear()
+        for name, target in pairs.items():
+            pair = rig.pairs.add()
+            pair.name, pair.target = name, target
+        missing = [name for name, target in pairs.items() if not target]
+        text = f"paired {len(pairs) - len(missing)} of {len(pairs)} expressions"
+        self.tell(text + (f"; none for {naming.listed(missing)}" if missing else ""))
+        return {"FINISHED"}
+
+
+class AIM_OT_bake_to_rig(OfBake, bpy.types.Operator):
+    bl_idname = "aim.bake_to_rig"
+    bl_label = "Bake to Rig"
+    bl_description = (
+        "Key the chosen shape keys and bones of a character of your own as the take has them. Nothing else is touched, "
+        "and keys outside of the take's frames stay"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
+
+    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
+        name, baked = found
+        _, actor = actors.take_and_actor(context.scene, name)
+        state = context.scene.aim.rig
+        if len(state.pairs):
+            pairs = {pair.name: pair.target for pair in state.pairs if pair.target}
+        else:
+            suggested = rig_baking.suggest_pairs(baked, state.mesh) if state.mesh is not None else {}
+            pairs = {name: target for name, target in suggested.items() if target}
+        rig = rig_baking.Rig(
+            mesh=state.mesh,
+            pairs=pairs,
+            armature=state.armature,
+            jaw_bone=state.jaw_bone,
+            head_bone=state.head_bone,
+            jaw_location=state.jaw_location,
+            head_location=state.head_location,
+            new_action=state.new_action,
+            drivers=state.drivers,
+        )
+        self.tell(rig_baking.bake_to_rig(baked, actor, rig, name))
+        return {"FINISHED"}
+
+
+CLASSES = (AIM_OT_take_bake, AIM_OT_rig_pairs_find, AIM_OT_bake_to_rig)
