@@ -21,13 +21,12 @@ from common import ROOT, capture_of, make, parser, print_table
 
 from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.geometry.rigid import angle_degrees
-from aim_blender.core.learning.learning import LearningSettings, learn_actor
-from aim_blender.core.learning.preparation import SPACES
+from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.model.networks import ACTIVATIONS
 from aim_blender.core.shared.captured.performances import read_performance
 from aim_blender.core.shared.foundation.whole_files import written_whole
+from aim_blender.core.shared.settings.learning_settings import ACTIVATIONS, SPACES, LearningSettings
 
 # Variant: (settings, the paper's mean error in mm on its own data; its supplementary, Tables 2 and 3)
 STUDIES: dict[str, dict[str, tuple[dict[str, Any], float | None]]] = {

@@ -15,7 +15,7 @@ import trimesh
 from common import capture_of, parser, print_table
 
 from aim_blender.core.geometry.rigid import angle_degrees
-from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.learning.preparation import prepare
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.pictures.inspection import inspect_actor
@@ -23,6 +23,7 @@ from aim_blender.core.shared.captured.captures import Bone, Capture
 from aim_blender.core.shared.demo.demo_actor import make_demo_actor
 from aim_blender.core.shared.faces.face_landmarks import suggest_landmarks
 from aim_blender.core.shared.faces.trusted_region import propose_trusted
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
 LARGEST_DEPTH_MM = 25.0  # where the nearest bone is farther under the skin there is none: neck, ears
 

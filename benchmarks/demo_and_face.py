@@ -20,10 +20,11 @@ from aim_blender.core.geometry.rigid import angle_degrees
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.pictures.take_sheet import save_retarget_sheet
-from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.performances import Performance, read_performance
 from aim_blender.core.shared.demo.demo_actor import make_demo_actor
 from aim_blender.core.shared.results.takes import Take
+from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 
 MOVED_MM = 1.0  # where a shape does something
 

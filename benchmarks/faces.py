@@ -19,7 +19,7 @@ from common import capture_of, make
 from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
 from aim_blender.core.files.files import load_actor, load_take, save_actor, save_take
 from aim_blender.core.fitting.fitting import fit_performance
-from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.shared.captured.captures import Bone, Capture, read_capture
 from aim_blender.core.shared.captured.performances import Performance, read_performance
@@ -28,6 +28,7 @@ from aim_blender.core.shared.faces.face_profile import nearest
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.core.shared.results.takes import Take
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
 FRAMES = 100
 AT_A_TIME = 3  # shapes of a mixture that move at once, at most

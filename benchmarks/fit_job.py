@@ -69,7 +69,7 @@ def within_one_process(actor: str, performance: str, out: str) -> dict[str, floa
     start = time.perf_counter()
     from aim_blender.core.files import files
     from aim_blender.core.pictures import curves, take_sheet
-    from aim_blender.jobs import tasks
+    from aim_blender.jobs.tasks.fitting import fit
 
     __import__("torch")
     reported: list[tuple[str, float]] = [("PyTorch and core", start)]
@@ -93,7 +93,7 @@ def within_one_process(actor: str, performance: str, out: str) -> dict[str, floa
         if progress["message"] != reported[-1][0]:
             reported.append((progress["message"], time.perf_counter()))
 
-    tasks.fit({"actor": actor, "performance": performance, "out": out}, report, None)
+    fit({"actor": actor, "performance": performance, "out": out}, report, None)
     reported.append(("", time.perf_counter()))
     found = {name: after - before for (name, before), (_, after) in pairwise(reported) if name != "Writing the take"}
     return found | files_written

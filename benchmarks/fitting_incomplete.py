@@ -10,7 +10,7 @@ from common import jaw_figures, make, print_table
 
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting.fitting_image_points import fit_image_points
-from aim_blender.core.fitting.fitting_points import PointFittingSettings, fit_points
+from aim_blender.core.fitting.fitting_points import fit_points
 from aim_blender.core.fitting.jaw_of_frame import spread_points
 from aim_blender.core.geometry.rigid import angle_degrees, apply_motion, rigid_registration
 from aim_blender.core.model.actor import Actor
@@ -19,6 +19,7 @@ from aim_blender.core.points.image_points import ImagePoints, LandmarkMap
 from aim_blender.core.points.points import PointPerformance
 from aim_blender.core.shared.captured.cameras import blender_camera
 from aim_blender.core.shared.captured.performances import Performance, read_performance
+from aim_blender.core.shared.settings.point_settings import PointFittingSettings
 
 SPARSE_POINTS = 150
 

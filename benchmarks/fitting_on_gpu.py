@@ -21,13 +21,14 @@ from common import parser, print_table
 from remeshing import carried, remeshed, subdivided
 
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
-from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.model.head import without_head
 from aim_blender.core.shared.captured.captures import Capture
 from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.demo.demo_actor import make_demo_actor
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
 COMPARED = 12  # frames, against the CPU
 # Hardly learned: what the networks miss is kept beside them, so the actor is exact on its shapes all the same.

@@ -9,8 +9,8 @@ import numpy as np
 from common import make, parser, print_table
 
 from aim_blender.core.files.files import load_actor
-from aim_blender.core.fitting.fitting_image_points import ImageFittingSettings, fit_image_points
-from aim_blender.core.fitting.fitting_points import PointFittingSettings, fit_points
+from aim_blender.core.fitting.fitting_image_points import fit_image_points
+from aim_blender.core.fitting.fitting_points import fit_points
 from aim_blender.core.fitting.jaw_of_frame import spread_points
 from aim_blender.core.geometry.rigid import apply_motion, rigid_registration
 from aim_blender.core.model.actor import Actor
@@ -21,6 +21,7 @@ from aim_blender.core.points.points import PointPerformance
 from aim_blender.core.shared.captured.cameras import blender_camera
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.results.takes import Take
+from aim_blender.core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
 
 COLUMNS = [
     "case",

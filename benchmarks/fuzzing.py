@@ -59,8 +59,9 @@ def main() -> int:
 
 def _tiny(folder: Path) -> tuple[Actor, Performance]:
     """An actor of a mesh of few points, hardly learned, and a performance of it."""
-    from aim_blender.core.learning.learning import LearningSettings, learn_actor
+    from aim_blender.core.learning.learning import learn_actor
     from aim_blender.core.shared.captured.captures import read_capture
+    from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
     settings = LearningSettings(iterations=20, hidden=8, depth=1, device="cpu", threads=1)
     actor = learn_actor(read_capture(write_capture(folder / "capture.npz")), settings)

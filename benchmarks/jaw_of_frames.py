@@ -18,9 +18,10 @@ from aim_blender.core.anatomy.jaw import decompose_jaw
 from aim_blender.core.files.files import load_actor, save_actor
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.geometry.rigid import angle_degrees, apply_motion
-from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
 
 def main() -> None:

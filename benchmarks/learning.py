@@ -13,7 +13,8 @@ from common import capture_of, parser, print_table
 
 from aim_blender.core.files.files import save_actor
 from aim_blender.core.geometry.rigid import angle_degrees
-from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.learning.learning import learn_actor
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
 
 def main() -> None:

@@ -20,11 +20,12 @@ from anatomy_learned import demo_capture
 from common import capture_of, parser, print_table
 from remeshing import remeshed, subdivided
 
-from aim_blender.core.learning.learning import Learner, LearningSettings
+from aim_blender.core.learning.learning import Learner
 from aim_blender.core.learning.preparation import Preparation, prepare
 from aim_blender.core.learning.schedule import PHASES
 from aim_blender.core.model.model import MILLIMETRES
 from aim_blender.core.shared.captured.captures import Capture
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
 FEW_STEPS = 60  # of which the last phase, a tenth, has more than a graph takes to be captured
 VARIANTS: dict[str, dict[str, bool]] = {

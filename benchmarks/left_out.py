@@ -15,8 +15,9 @@ from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.geometry.rigid import angle_degrees
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.performances import Performance, read_performance
+from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "nothing": (),

@@ -24,9 +24,10 @@ from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.geometry.rigid import angle_degrees
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.performances import read_performance
 from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 
 OPEN_DEGREES = 3.0  # from where a jaw's relative error means something
 LENGTHS = (100, 400)  # frames of the whole take

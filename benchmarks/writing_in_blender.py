@@ -16,7 +16,8 @@ from aim_blender.core.files.files import save_arrays
 from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.shared.captured.performances import read_performance
-from aim_blender.core.timing.retiming import Timing, retimed
+from aim_blender.core.shared.settings.timing_settings import Timing
+from aim_blender.core.timing.retiming import retimed
 
 TOLERANCE_MM = 0.1
 

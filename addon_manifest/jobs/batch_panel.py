@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from ...aim_blender.jobs.batch.batch import FAILED
+from ...aim_blender.jobs.batch.shots import FAILED
 from ...aim_blender.jobs.folders.progress import duration
 from ...aim_blender.scene.basics import versions
 from ...aim_blender.scene.jobs import batch, jobs

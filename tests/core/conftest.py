@@ -48,7 +48,8 @@ def demo_preparation(demo_capture: Capture) -> Preparation:
 @pytest.fixture(scope="session")
 def demo_learned(demo_capture: Capture) -> Actor:
     """Hardly learned, but exact on its meshes by the residual, as every actor is."""
-    from aim_blender.core.learning.learning import LearningSettings, learn_actor
+    from aim_blender.core.learning.learning import learn_actor
+    from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
     settings = LearningSettings(iterations=60, hidden=16, depth=2, batch_points=256, device="cpu", threads=1)
     return learn_actor(demo_capture, settings)
@@ -86,9 +87,10 @@ def demo_bake(demo_learned: Actor, demo_take: Take) -> Bake:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Actor, Performance]:
     """An actor without bones of a mesh of few points, and a performance of it."""
-    from aim_blender.core.learning.learning import LearningSettings, learn_actor
+    from aim_blender.core.learning.learning import learn_actor
     from aim_blender.core.shared.captured.captures import read_capture
     from aim_blender.core.shared.captured.performances import read_performance
+    from aim_blender.core.shared.settings.learning_settings import LearningSettings
     from tests.core.tiny_capture import write_capture, write_performance
 
     folder = tmp_path_factory.mktemp("tiny")

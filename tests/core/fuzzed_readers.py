@@ -28,7 +28,7 @@ from aim_blender.core.files.files import (
 from aim_blender.core.files.neutrals import read_landmarks, read_neutral
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting.fitting_image_points import fit_image_points
-from aim_blender.core.fitting.fitting_points import PointFittingSettings, fit_points
+from aim_blender.core.fitting.fitting_points import fit_points
 from aim_blender.core.learning.checkpoints import restore_training, save_training
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
@@ -42,8 +42,10 @@ from aim_blender.core.shared.captured.performances import Performance, read_perf
 from aim_blender.core.shared.faces.expression_names import pair_expressions, read_pairs
 from aim_blender.core.shared.results.kept_files import read_places
 from aim_blender.core.shared.results.takes import Take
-from aim_blender.jobs.batch.batch import Record, _kept_correspondence
+from aim_blender.core.shared.settings.point_settings import PointFittingSettings
 from aim_blender.jobs.batch.batch_table import read_table
+from aim_blender.jobs.batch.shot_record import Record
+from aim_blender.jobs.batch.shot_steps import correspondence_kept_for
 from aim_blender.jobs.folders.folder import JobFolder
 from tests.core.fuzzing import Reader
 from tests.core.mesh_files import write_mdd, write_pc2, write_ply
@@ -169,7 +171,7 @@ def _readers(folder: Path, actor: Actor, performance: Performance) -> dict[str, 
         "places of a correspondence": alone(
             "C.correspondence.safetensors", lambda path: read_places(path, POINTS, POINTS)
         ),
-        "actor of a batch": alone("A.actor.safetensors", lambda path: _kept_correspondence(str(path), "B")),
+        "actor of a batch": alone("A.actor.safetensors", lambda path: correspondence_kept_for(str(path), "B")),
         "bake": alone("bake.npz", correct),
         "table, csv": alone("shots.csv", read_table),
         "table, json": alone("shots.json", read_table),

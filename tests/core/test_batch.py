@@ -16,9 +16,10 @@ import pytest
 from aim_blender.core.files.files import load_actor
 from aim_blender.core.shared.foundation.errors import Cancelled
 from aim_blender.core.shared.results.kept_files import kept_correspondence
-from aim_blender.jobs.batch import batch
+from aim_blender.jobs.batch import shots
+from aim_blender.jobs.batch.batch import summary
 from aim_blender.jobs.command_line.command_line import main
-from aim_blender.jobs.tasks import TASKS
+from aim_blender.jobs.running.registry import TASKS
 from tests.core.tiny_capture import POINTS, learn_step, shapes, write_capture, write_performance
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,7 @@ STEPS = ["fit", "retarget other", "bake other"]
 
 def test_all_of_it_then_nothing(project):
     first = run(project)
-    assert (states(first), first["failed"]) == ([batch.DONE] * 3, 0), first["rows"]
+    assert (states(first), first["failed"]) == ([shots.DONE] * 3, 0), first["rows"]
     assert {path.name for path in (project / "out" / "sh1").iterdir()} >= {
         "sh1.take.safetensors",
         "sh1.other.take.safetensors",
@@ -89,7 +90,7 @@ def test_all_of_it_then_nothing(project):
         assert bake["key_weights"].shape[0] == 6
     before = contents(project / "out")
     again = run(project)
-    assert states(again) == [batch.KEPT] * 3
+    assert states(again) == [shots.KEPT] * 3
     assert [row["worst_mm"] for row in again["rows"]] == [row["worst_mm"] for row in first["rows"]]
     assert contents(project / "out") == before
     assert all(runs(project, f"sh{number}") == STEPS for number in (1, 2, 3))
@@ -101,9 +102,9 @@ def test_what_cannot_be_right_is_in_the_row_and_below_the_table(project):
     for figures in (run(project), run(project)):  # also where it was done already
         (row,) = figures["rows"]
         assert row["notes"][0].startswith("fit: weights go far beyond the shapes in ")
-        assert f"\nnote: loud, {row['notes'][0]}\n" in batch.summary(figures)
+        assert f"\nnote: loud, {row['notes'][0]}\n" in summary(figures)
     quiet = {**figures, "rows": [{**row, "notes": []}]}
-    assert "note" not in batch.summary(quiet)
+    assert "note" not in summary(quiet)
 
 
 def contents(folder):
@@ -118,7 +119,7 @@ def test_what_is_made_again(project):
 
     # A deleted output is made again, and nothing that follows from it, because it comes out the same.
     (out / "sh1" / "sh1.other.take.safetensors").unlink()
-    assert states(run(project)) == [batch.DONE, batch.KEPT, batch.KEPT]
+    assert states(run(project)) == [shots.DONE, shots.KEPT, shots.KEPT]
     assert runs(project, "sh1") == [*STEPS, "retarget other"]
 
     # So is an output that was changed or cut, though its time stays.
@@ -126,7 +127,7 @@ def test_what_is_made_again(project):
     times = bake.stat()
     bake.write_bytes(bake.read_bytes()[:-10])
     os.utime(bake, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert states(run(project)) == [batch.KEPT, batch.DONE, batch.KEPT]
+    assert states(run(project)) == [shots.KEPT, shots.DONE, shots.KEPT]
     assert runs(project, "sh2") == [*STEPS, "bake other"]
 
     # A performance of the same size and time but with other contents is another performance.
@@ -136,23 +137,23 @@ def test_what_is_made_again(project):
     np.savez(performance, **content)
     os.utime(performance, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert performance.stat().st_size == times.st_size
-    assert states(run(project)) == [batch.KEPT, batch.KEPT, batch.DONE]
+    assert states(run(project)) == [shots.KEPT, shots.KEPT, shots.DONE]
     assert runs(project, "sh3") == [*STEPS, *STEPS]
 
     # Touching a file changes nothing.
     performance.touch()
-    assert states(run(project)) == [batch.KEPT] * 3
+    assert states(run(project)) == [shots.KEPT] * 3
 
     # A setting concerns the steps that it is a setting of.
     write_table(project, [{"performance": f"sh{number}.npz"} for number in (1, 2, 3)], tolerance_mm=0.3)
-    assert states(run(project)) == [batch.DONE] * 3
+    assert states(run(project)) == [shots.DONE] * 3
     assert runs(project, "sh2") == [*STEPS, "bake other", "bake other"]
 
 
 def test_a_moved_project_stays_done(project):
     run(project)
     moved = project.rename(project.with_name("elsewhere"))
-    assert states(run(moved)) == [batch.KEPT] * 3
+    assert states(run(moved)) == [shots.KEPT] * 3
 
 
 def test_existing_takes_caches_ranges_and_the_performer_itself(project):
@@ -171,7 +172,7 @@ def test_existing_takes_caches_ranges_and_the_performer_itself(project):
         }
     ]
     write_table(project, rows)
-    assert states(run(project)) == [batch.DONE]
+    assert states(run(project)) == [shots.DONE]
     assert runs(project, "again") == ["npz capture", "pc2 capture", "retarget other", "npz other", "pc2 other"]
     from aim_blender.core.shared.captured.performances import read_performance
 
@@ -190,10 +191,10 @@ def test_a_correspondence_that_is_kept_beside_the_target_counts(project):
     source, target = (project / f"{name}.actor.safetensors" for name in ("capture", "other"))
     kept = kept_correspondence(target, load_actor(source).topology.digest)
     kept.write_bytes(b"a correspondence")
-    assert states(run(project, part="1/3")) == [batch.DONE]
-    assert states(run(project, part="1/3")) == [batch.KEPT]
+    assert states(run(project, part="1/3")) == [shots.DONE]
+    assert states(run(project, part="1/3")) == [shots.KEPT]
     kept.write_bytes(b"a better correspondence")
-    assert states(run(project, part="1/3")) == [batch.DONE]
+    assert states(run(project, part="1/3")) == [shots.DONE]
     # The retargeted take is the same, so what follows from it stays.
     assert runs(project, "sh1") == [*STEPS, "retarget other", "retarget other"]
 
@@ -223,7 +224,7 @@ def test_a_failing_shot_does_not_stop_the_others(project, capsys):
     for number in (2, 3):
         write_performance(project / f"sh{number}.npz", 5)
     assert main(["batch", str(project / "shots.json"), "--out", str(project / "out"), "--json"]) == 0
-    assert states(json.loads(capsys.readouterr().out)) == [batch.KEPT, batch.DONE, batch.DONE, batch.KEPT]
+    assert states(json.loads(capsys.readouterr().out)) == [shots.KEPT, shots.DONE, shots.DONE, shots.KEPT]
 
 
 def test_wrong_table_or_part(project, capsys):
@@ -238,7 +239,7 @@ def test_wrong_table_or_part(project, capsys):
 
 
 def test_unforeseen_failures_leave_their_traceback(project, monkeypatch):
-    monkeypatch.setitem(TASKS, "bake", lambda *_: 1 / 0)
+    monkeypatch.setitem(shots.TASKS_OF_STEPS, "bake", lambda *_: 1 / 0)
     figures = run(project, part="1/3")
     (row,) = figures["rows"]
     log = project / "out" / "sh1" / "batch.log"
@@ -259,7 +260,7 @@ def test_cancelling_keeps_what_is_done(project):
         TASKS["batch"]({"table": str(project / "shots.json"), "out": str(project / "out")}, report, None)
     assert seen[-1]["total"] == 3
     assert 1 < seen[-1]["done"] < 2
-    assert states(run(project)) == [batch.KEPT, batch.DONE, batch.DONE]
+    assert states(run(project)) == [shots.KEPT, shots.DONE, shots.DONE]
     assert runs(project, "sh1") == STEPS
 
 
@@ -330,7 +331,7 @@ def test_a_worker_of_a_cluster_dies(project):
         with np.load(path) as ours, np.load(other) as theirs:
             for name in theirs.files:
                 assert np.array_equal(ours[name], theirs[name]), name
-    assert states(run(project)) == [batch.KEPT] * 6
+    assert states(run(project)) == [shots.KEPT] * 6
 
 
 def processes_of(project):

@@ -10,10 +10,10 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from aim_blender.core.fitting.bounded_weights import BoundedWeights, within_box
-from aim_blender.core.fitting.fitting_image_points import ImageFittingSettings
-from aim_blender.core.fitting.fitting_points import PointFittingSettings, PointSolver
+from aim_blender.core.fitting.fitting_points import PointSolver
 from aim_blender.core.points.points import Binding
 from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
 
 
 @pytest.mark.parametrize("lead", [0, 6])

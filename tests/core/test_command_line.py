@@ -21,8 +21,8 @@ from aim_blender.core.files.files import load_take
 from aim_blender.core.shared.foundation.errors import Cancelled
 from aim_blender.jobs.command_line.command_line import main
 from aim_blender.jobs.folders.progress import RemainingTime, duration
+from aim_blender.jobs.running.registry import task_named
 from aim_blender.jobs.supervision.interpreter import python_of
-from aim_blender.jobs.tasks import task_named
 from tests.core.tiny_capture import NAMES, POINTS, write_capture, write_performance
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from aim_blender.core.shared.demo.demo_topology import make_head_topology
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.core.shared.results.kept_files import kept_correspondence, read_places
-from aim_blender.jobs.tasks import TASKS
+from aim_blender.jobs.running.registry import TASKS
 from tests.core.tiny_capture import SIDE, grid
 
 NO_LANDMARKS: tuple[dict[str, int], dict[str, int]] = ({}, {})

@@ -15,9 +15,10 @@ from torch.utils._pytree import tree_leaves
 
 from aim_blender.core.learning import learning
 from aim_blender.core.learning.graphed_step import STEPS_BEFORE, GraphedStep
-from aim_blender.core.learning.learning import Learner, LearningSettings, learn_actor
+from aim_blender.core.learning.learning import Learner, learn_actor
 from aim_blender.core.learning.schedule import PHASES
 from aim_blender.core.shared.captured.captures import read_capture
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 from tests.core.tiny_capture import write_capture
 
 SETTINGS = LearningSettings(iterations=40, hidden=12, depth=2, batch_points=64, device="cpu", threads=1)

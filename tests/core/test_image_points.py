@@ -10,7 +10,8 @@ import json
 import numpy as np
 import pytest
 
-from aim_blender.core.fitting.fitting_image_points import ImageFittingSettings, _least_squares, fit_image_points
+from aim_blender.core.fitting.fitting_image_points import fit_image_points
+from aim_blender.core.fitting.image_solver import _least_squares
 from aim_blender.core.geometry.rigid import apply_motion, rigid_registration
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.points.image_points import (
@@ -22,6 +23,7 @@ from aim_blender.core.points.image_points import (
 )
 from aim_blender.core.shared.captured.cameras import Camera, blender_camera
 from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.settings.point_settings import ImageFittingSettings
 from tests.core.geometry import degrees_between, rigid
 
 FRAMES = slice(2, 8)

@@ -10,7 +10,7 @@ from matplotlib import image as pictures
 
 from aim_blender.core.files.files import save_actor
 from aim_blender.core.pictures.inspection import folded, inspect_actor
-from aim_blender.jobs.tasks import inspect
+from aim_blender.jobs.tasks.inspecting import inspect
 
 
 @pytest.fixture(scope="module")

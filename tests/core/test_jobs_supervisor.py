@@ -16,9 +16,9 @@ import pytest
 
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.jobs.folders.folder import JobFolder
+from aim_blender.jobs.running.registry import TASKS
 from aim_blender.jobs.supervision.interpreter import python_of
 from aim_blender.jobs.supervision.supervisor import JobCancelled, JobFailed, Status, Supervisor
-from aim_blender.jobs.tasks import TASKS
 from tests.core.tiny_capture import learn_step, write_capture, write_performance
 
 ROOT = Path(__file__).parents[2]

@@ -12,12 +12,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from aim_blender.core.learning import learning
-from aim_blender.core.learning.learning import PHASE_MESSAGES, Learner, LearningSettings, learn_actor, total_loss
-from aim_blender.core.learning.losses import LossWeights
-from aim_blender.core.learning.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, SPACES, build_template, prepare
+from aim_blender.core.learning.learning import PHASE_MESSAGES, Learner, learn_actor, total_loss
+from aim_blender.core.learning.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, build_template, prepare
 from aim_blender.core.learning.schedule import PHASES
 from aim_blender.core.shared.captured.captures import Capture, read_capture
 from aim_blender.core.shared.foundation.errors import Cancelled, InputError
+from aim_blender.core.shared.settings.learning_settings import SPACES, LearningSettings, LossWeights
 from tests.core.geometry import degrees_between
 from tests.core.tiny_capture import NAMES, POINTS, write_capture
 

@@ -20,10 +20,11 @@ from aim_blender.core.live.live import LiveFit
 from aim_blender.core.live.live_correction import LiveCorrection
 from aim_blender.core.live.live_retargeting import LiveRetarget
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.results.takes import fading
 from aim_blender.core.shared.settings.fitting_settings import FittingSettings
+from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from aim_blender.jobs.live.live_messages import MessageError, read_message, write_message
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from aim_blender.core.model.networks import ACTIVATIONS, NetworkStack
+from aim_blender.core.model.networks import NetworkStack
 from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.settings.learning_settings import ACTIVATIONS
 
 OUTPUTS = {"bone": 3, "weight": 1, "many": 7}
 

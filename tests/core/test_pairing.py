@@ -14,11 +14,12 @@ from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.closed_form import positive_factor
 from aim_blender.core.retargeting.meaning import meaning_of
 from aim_blender.core.retargeting.pairing import pair_shapes
-from aim_blender.core.retargeting.retargeting import BEYOND, Retargeting, RetargetSettings
+from aim_blender.core.retargeting.retargeting import BEYOND, Retargeting
 from aim_blender.core.shared.faces.expression_names import chosen_partners
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.results.takes import Take
-from aim_blender.jobs.tasks import TASKS
+from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
+from aim_blender.jobs.running.registry import TASKS
 
 
 def with_shapes(actor: Actor, shapes: dict[str, np.ndarray]) -> Actor:

@@ -10,7 +10,7 @@ from aim_blender.core.files.files import save_actor, save_take
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.pictures.point_errors import point_errors
 from aim_blender.core.shared.foundation.errors import InputError
-from aim_blender.jobs.tasks import TASKS
+from aim_blender.jobs.running.registry import TASKS
 
 
 def test_errors_are_distances_to_what_the_take_evaluates_to(demo_learned, demo_take, demo_frames):

@@ -10,10 +10,11 @@ import json
 import numpy as np
 import pytest
 
-from aim_blender.core.fitting.fitting_points import PointFittingSettings, PointSolver, fit_points
+from aim_blender.core.fitting.fitting_points import PointSolver, fit_points
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.points.points import PointPerformance, bind_points, read_points
 from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.settings.point_settings import PointFittingSettings
 
 COUNT = 120
 

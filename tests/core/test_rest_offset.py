@@ -8,13 +8,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aim_blender.core.fitting.fitting_points import PointFittingSettings, fit_points
+from aim_blender.core.fitting.fitting_points import fit_points
 from aim_blender.core.fitting.jaw_of_frame import spread_points
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.model.head import without_head
 from aim_blender.core.points.points import PointPerformance
 from aim_blender.core.shared.faces.similarity import millimetres_of, robust_similarity
 from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.settings.point_settings import PointFittingSettings
 from tests.core.geometry import rigid
 
 COUNT, SIZE = 60, 1.15

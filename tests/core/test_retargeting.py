@@ -13,14 +13,15 @@ from aim_blender.core.files.files import load_take, save_actor, save_take
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.model.actor import Actor, skin
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.retargeting.retargeting import RetargetSettings, retarget_take
+from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.bones.constraints import Constraints
 from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.demo.demo_actor import make_demo_actor
 from aim_blender.core.shared.faces.expression_names import pair_expressions
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
-from aim_blender.jobs.tasks import TASKS
+from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
+from aim_blender.jobs.running.registry import TASKS
 
 OPENING, STRENGTH, SIZE = 0.7, 0.6, 1.15  # of the second actor, measured by the first
 

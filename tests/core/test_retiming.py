@@ -12,7 +12,8 @@ from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.shared.captured.mesh_caches import write_cache
 from aim_blender.core.shared.captured.performances import read_performance, within
 from aim_blender.core.shared.foundation.errors import InputError
-from aim_blender.core.timing.retiming import Timing, between, retimed
+from aim_blender.core.shared.settings.timing_settings import Timing
+from aim_blender.core.timing.retiming import between, retimed
 
 
 @pytest.fixture(scope="module")

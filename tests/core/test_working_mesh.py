@@ -12,7 +12,7 @@ from bodies import with_body
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting.fitting_points import fit_points
 from aim_blender.core.geometry.working_mesh import working_mesh
-from aim_blender.core.learning.learning import LearningSettings, learn_actor
+from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.points.points import PointPerformance
@@ -21,6 +21,7 @@ from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.demo.demo_actor import DemoPerformance
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.core.shared.results.takes import Take
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
 LITTLE = LearningSettings(iterations=20, hidden=8, depth=1, batch_points=256, device="cpu", threads=1)
 FITTING = FittingSettings(modes=20, device="cpu")

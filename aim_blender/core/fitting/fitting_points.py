@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from ..points.points import Binding, PointPerformance, bind_points, in_millimetr
 from ..shared.faces.similarity import unit_note
 from ..shared.foundation.errors import InputError
 from ..shared.results.takes import Take
-from ..shared.settings.fitting_settings import check_choices, check_rest_frame
+from ..shared.settings.point_settings import PointFittingSettings
 from ..timing.timeline import Timeline
 from .bounded_weights import BoundedWeights
 from .error_figures import FitErrors
@@ -34,35 +33,6 @@ MOST_POINTS = 1500
 LEAST_POINTS = 3  # known in a frame; with fewer it is missing
 LEAST_SAY = 1e-6
 FRAMES_AT_ONCE = 32
-
-
-@dataclass(frozen=True)
-class PointFittingSettings:
-    """How to fit to points.
-
-    modes: number M of smooth functions. ridge, smoothness: what a weight of 1 costs, everywhere and where it changes
-    across the face, in mm: higher than for whole meshes, because between the points nothing else is known. outlier_mm:
-    a point that stays further from the fit than this loses its say; 0 believes every point. largest_weight: all weights
-    are kept between 1 minus this and this; 0 sets no bounds. On 90 points with 0.5 mm of noise, 1.25 leaves 1.33 mm of
-    the whole skin where no bounds leave 1.51, and 1 leaves 1.23; without noise 1.25 costs nothing, and 1 a third
-    (benchmarks/fitting_strangers.py). temporal: movements that go to and fro within this many frames are halved. head:
-    free solves the head's rigid motion, still takes the points as stabilized. rest_frame: what the points' face differs
-    by from the actor's at rest is taken off: auto finds a rest frame, and whether it is another face; a number is a
-    frame in which it rests; off takes the points as the actor's own.
-    """
-
-    modes: int = 60
-    ridge: float = 0.1
-    smoothness: float = 20.0
-    outlier_mm: float = 5.0
-    largest_weight: float = 1.25
-    temporal: float = 0.0
-    head: str = "auto"
-    rest_frame: int | str = "auto"
-
-    def __post_init__(self) -> None:
-        check_choices(self)
-        check_rest_frame(self.rest_frame)
 
 
 class PointSolver:

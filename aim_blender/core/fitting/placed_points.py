@@ -15,7 +15,7 @@ from ..shared.foundation.errors import InputError
 from .rest_offset import rest_offset
 
 if TYPE_CHECKING:
-    from .fitting_points import PointFittingSettings
+    from ..shared.settings.point_settings import PointFittingSettings
 
 MOST_LOST = 0.5  # of all that was given: a fit to the rest says nothing of the performance
 WILD_SPREADS, WILD_REACHES = 20.0, 2.0  # times a frame's median distance, and what the shapes move any point

@@ -21,7 +21,7 @@ from .rest_offset import (
 
 if TYPE_CHECKING:
     from ..shared.captured.image_views import View
-    from .fitting_image_points import ImageSolver
+    from .image_solver import ImageSolver
 
 ASKED_FRAMES = 60  # from all over the performance, among which the rest frame is looked for
 UNSEEN = 0.02  # of what a camera sees: along the view nothing is known, and nothing is moved

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,14 @@ from ..geometry.working_mesh import working_mesh
 from ..model.actor import Actor
 from ..model.devices import choose_device, choose_threads, tensor_float_32
 from ..model.model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
-from ..model.networks import Activation
 from ..model.working_actor import whole_actor, working_capture
 from ..shared.captured.captures import Capture
-from ..shared.foundation.errors import Cancelled, InputError
+from ..shared.foundation.errors import Cancelled
+from ..shared.settings.learning_settings import LearningSettings
 from .checkpoints import restore_training, save_training
 from .finishing import finish_actor, in_units
 from .graphed_step import GraphedStep
 from .losses import (
-    LossWeights,
     anatomy_loss,
     jaw_share_loss,
     neutral_loss,
@@ -37,13 +35,12 @@ from .losses import (
     symmetry_loss,
     thickness_loss,
 )
-from .preparation import SPACES, Preparation, Space, prepare
+from .preparation import Preparation, prepare
 from .schedule import PHASES, WINDOW, Schedule
 from .stabilizing import stabilized
 
 Report = Callable[[dict], None]
 
-SWITCHES = ("anatomy", "thickness", "skinning", "symmetry")
 PHASE_MESSAGES = {
     "anatomy": "Learning the anatomy",
     "expressions": "Learning the expressions",
@@ -54,52 +51,6 @@ JAW_RATE = 0.05  # of that, for the jaw, which has been held until then
 JAW_HOLD = 1e2  # pull towards the jaw as estimated
 CHECKPOINT_SECONDS = 5.0
 REPORT_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class LearningSettings:
-    """How to learn.
-
-    iterations: optimiser steps at most; it stops when converged. batch_points: skin points a step. without: losses to
-    leave out, of anatomy, thickness, skinning, symmetry. threads: of the CPU; 0 measures which count is fastest now.
-    One seed, device and thread count give one result.
-
-    On a CUDA device only: graphed captures the whole step as a graph; mixed_precision lets the hidden layers of e_i, an
-    offset, compute in TF32 while nothing else learns.
-    """
-
-    iterations: int = 2000
-    batch_points: int = 2048
-    hidden: int = 256
-    depth: int = 3
-    activation: Activation = "siren"
-    frequency: float = 20.0
-    space: Space = "separated"
-    learning_rate: float = 2e-3
-    weights: LossWeights = field(default_factory=LossWeights)
-    without: tuple[str, ...] = ()
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 0
-    graphed: bool = True
-    mixed_precision: bool = True
-
-    def __post_init__(self) -> None:
-        unknown = [name for name in self.without if name not in SWITCHES]
-        if unknown:
-            raise InputError(f"there is no loss called {unknown[0]!r} to leave out; there are {', '.join(SWITCHES)}")
-        if self.space not in SPACES:
-            raise InputError(f"there is no space called {self.space!r} to learn in; there are {', '.join(SPACES)}")
-        for name, least in (("iterations", 1), ("batch_points", 16), ("hidden", 4), ("depth", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
-        if not 0 < self.frequency < np.inf:
-            raise InputError(f"the frequency is {self.frequency:g}; it must be more than 0, for example 20")
-
-    @property
-    def active_weights(self) -> LossWeights:
-        """The weights with what is left out set to 0."""
-        return dataclasses.replace(self.weights, **dict.fromkeys(self.without, 0.0))
 
 
 class Learner:

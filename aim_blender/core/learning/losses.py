@@ -3,24 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from ..model.model import MILLIMETRES, Anatomy
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """The weight of each loss; 0 switches it off."""
-
-    shapes: float = 1.0  # L_S
-    anatomy: float = 1.0  # L_A
-    thickness: float = 7.5e-4  # L_D
-    skinning: float = 1e2  # L_K
-    symmetry: float = 1e-2  # L_Sym; the paper's 1e-4 is of squared units
-    jaw_share: float = 2e1  # L_J, ours: k as the jaw's motion shows it
 
 
 def distance_mm(found: Tensor, wanted: Tensor) -> Tensor:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -21,9 +20,7 @@ from ..shared.bones.constraints import Constraints
 from ..shared.captured.capture_checks import same_as_neutral
 from ..shared.captured.captures import Capture
 from ..shared.faces.trusted_region import trusted_points
-
-Space = Literal["separated", "mean", "neutral", "intrinsic"]
-SPACES: tuple[Space, ...] = ("separated", "mean", "neutral", "intrinsic")
+from ..shared.settings.learning_settings import Space
 
 SEPARATING_MODES = 16  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
 SEPARATING_HEIGHT = 0.3

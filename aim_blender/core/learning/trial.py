@@ -13,8 +13,9 @@ from ..model.devices import choose_device
 from ..shared.captured.captures import Capture
 from ..shared.demo.demo_actor import make_demo_actor
 from ..shared.foundation.errors import InputError
+from ..shared.settings.learning_settings import LearningSettings
 from .graphed_step import STEPS_BEFORE
-from .learning import Learner, LearningSettings
+from .learning import Learner
 from .preparation import prepare
 
 WARM_UP = STEPS_BEFORE + 1  # steps that are not timed: in these a GPU loads its kernels and captures its graph

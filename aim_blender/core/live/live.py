@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..fitting.fitting_points import PointFittingSettings, PointSolver
+from ..fitting.fitting_points import PointSolver
 from ..fitting.fitting_session import FittingSession
 from ..fitting.jaw_of_frame import JawOfPoints
 from ..geometry.rigid import apply_motion
@@ -18,6 +18,7 @@ from ..model.head import robust_registration, without_head
 from ..points.points import Binding
 from ..shared.foundation.errors import InputError
 from ..shared.settings.fitting_settings import FittingSettings
+from ..shared.settings.point_settings import PointFittingSettings
 
 HEADS = ("free", "still")
 MOST_HANDLES = 500

@@ -10,8 +10,9 @@ import numpy as np
 from ..correspondence.correspondence import Correspondence
 from ..model.actor import Actor
 from ..model.evaluation import evaluate_take
-from ..retargeting.retargeting import Retargeting, RetargetSettings
+from ..retargeting.retargeting import Retargeting
 from ..shared.results.takes import Take
+from ..shared.settings.retarget_settings import RetargetSettings
 from .live import LiveFrame
 
 

@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The anatomically constrained implicit face model. In: an actor's arrays and weights. Out: vertices (V, 3) in mm.
+
+model, networks  the paper's formulae and the networks that learn their terms
+actor, working_actor  what was learned of a face, whole or on the points that are worked on
+closed_form, evaluation, head  weights by least squares; frames of a take; the head's motion
+devices  CPU or CUDA
+"""

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .networks import Activation, NetworkStack
+from ..shared.settings.learning_settings import Activation
+from .networks import NetworkStack
 
 MILLIMETRES = 100.0  # one unit of the networks' space; a head is about two
 

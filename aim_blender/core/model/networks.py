@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ..shared.foundation.errors import InputError
+from ..shared.settings.learning_settings import ACTIVATIONS, Activation
 from .devices import tensor_float_32
-
-Activation = Literal["siren", "gelu", "relu"]
-ACTIVATIONS: tuple[Activation, ...] = ("siren", "gelu", "relu")
 
 
 class NetworkStack(nn.Module):

@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Points that stand for a face. In: tables of 3D points or of points in images. Out: points bound to an actor's mesh.
+
+points        3D points by name or vertex; image_points  points in images and where on the mesh they belong
+"""

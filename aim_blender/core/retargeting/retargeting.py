@@ -14,8 +14,7 @@ A shape that is left out on purpose is told apart from the others, and nothing i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from ..shared.foundation.errors import UNREADABLE, InputError, reason
 from ..shared.foundation.topology import same_surface
 from ..shared.results.takes import Take, index_of
 from ..shared.settings.fitting_settings import FittingSettings
+from ..shared.settings.retarget_settings import RetargetSettings
 from .carrying import carry_head
 from .pairing import pair_shapes
 from .whole_weights import WholeWeights
@@ -47,44 +47,6 @@ STRONGEST = 100.0  # of a region; more is no strength but a mistake
 LEAST = -0.25  # of a shape of which mixtures may take something away
 BEYOND = 1.5, 0.3  # how far a point may go in any direction: this share of its furthest in a shape, and mm more
 UNSETTLED = 0.9, 250.0  # agreement below which a shape settles more strongly, and by how much where there is none
-
-
-@dataclass(frozen=True)
-class RetargetSettings:
-    """How to retarget.
-
-    strength: of everything but the head; 0 is the target's neutral. jaw_strength: of the jaw, times strength. head:
-    whether the head moves. region_strength: (V,) of the expressions at each point, times strength; the jaw is one bone
-    and keeps its own. pairs: {source expression: target expression, or several joined by " + "}; what an expression
-    does that is not in it, those in it imitate; of one that is given "" nothing shows, its jaw included. None pairs by
-    name and by what the expressions do. neutral_frame: a frame of the take in which the performer's face rests; what it
-    shows there is taken off every frame, so that the target rests in its own neutral (the neutral offset). None takes
-    nothing off.
-
-    settling: how much weights that the source does not determine are drawn to the shape's weight over the whole face. A
-    weight is undetermined where the source's shape moves little; if the target's moves much there, it would show.
-
-    Measured on learned actors (benchmarks/retargeting.py, 100 frames, mean error on the target in mm), actor 3 to 11
-    and back: 0.131 and 0.138. Carrying the weights of e_i and, apart from them, the jaw gave 0.152 and 0.150 at best,
-    with the jaw written in the span of the source's jaws and rebuilt from the target's, and 0.28 with the jaw as it is.
-    With jaw_open, 3, 6 and 10 of the 19 shapes unpaired, 3 to 11: 0.157, 0.309, 0.361, 0.630; leaving out all that they
-    do gave 0.456, 0.464, 0.786 and 1.151. Imitating without bounds gave 0.147, 0.206, 0.230 and 0.486 between these two
-    of one family, and torn faces between strangers.
-    """
-
-    strength: float = 1.0
-    jaw_strength: float = 1.0
-    head: bool = True
-    region_strength: np.ndarray | None = None
-    pairs: Mapping[str, str] | None = None
-    neutral_frame: int | None = None
-    settling: float = 0.002
-
-    def __post_init__(self) -> None:
-        for name in ("strength", "jaw_strength", "settling"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
-                raise InputError(f"{name.replace('_', ' ')} is {value:g}; it must be 0 or more, and 1 is as performed")
 
 
 def retarget_take(

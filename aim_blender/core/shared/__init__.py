@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What needs numpy and the standard library alone, so that Blender's process may import it.
+
+foundation  errors, files written whole, mesh topology, arrays: what everything else stands on
+faces       what a head is: its frame, landmarks, unit and the names of its expressions
+captured    what people bring: meshes, sequences, caches, tables of points, cameras -> arrays in mm, or a sentence
+bones       the template's skull and mandible, and where skin and bone face each other
+settings    what can be chosen, each with its default and its limits
+results     takes, bakes and what else is written and read by both processes
+demo        a head with muscles that is made by formulae
+"""

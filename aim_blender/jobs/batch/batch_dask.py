@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ...core.shared.foundation.errors import InputError
-from ..tasks import Report
-from .batch import FAILED, run_shot
+from ..tasks.arguments import Report
 from .batch_table import Shot
+from .shots import FAILED, run_shot
 
 TIMEOUT_S = 20.0
 POLL_S = 0.2

@@ -35,9 +35,13 @@ from pathlib import Path
 from typing import Any
 
 from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
+from ...core.shared.results.kept_files import ACTOR_SUFFIX
 from ...core.shared.settings.fitting_settings import POINT_CHOICES, REST_CHOICES, FittingSettings
 from ..folders.folder import FORBIDDEN_IN_NAMES
-from ..tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFFIX, TIMING_CHOICES
+from ..tasks.arguments import TAKE_SUFFIX
+from ..tasks.baking import TIMING_CHOICES
+from ..tasks.fitting import FITTING_CHOICES
+from ..tasks.retargeting import RETARGETING_CHOICES
 
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")

@@ -23,13 +23,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ...core.shared.foundation.errors import UNREADABLE, Cancelled, InputError, reason
+from ...core.shared.results.kept_files import ACTOR_SUFFIX
 from ..batch.batch import summary
 from ..folders.folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, write_atomically
 from ..folders.outputs import output_path
+from ..folders.plain_values import plain
 from ..folders.sentences import is_bad_input, is_disk_full, sentence_for
 from ..live.live import run_live
-from ..running.worker import plain, run_job
-from ..tasks import ACTOR_SUFFIX, TAKE_SUFFIX, task_named
+from ..running.registry import task_named
+from ..running.worker import run_job
+from ..tasks.arguments import TAKE_SUFFIX
 from .progress_display import progress_shown, table
 from .verbs import build_parser
 

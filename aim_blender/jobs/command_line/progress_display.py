@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ...core.shared.foundation.errors import Cancelled
+from ..folders.plain_values import plain
 from ..folders.progress import RemainingTime, completed, duration
-from ..running.worker import plain
-from ..tasks import Report
+from ..tasks.arguments import Report
 
 FIRST_LINE_S = 2.0  # quick work prints no progress
 LINE_EVERY_S = 5.0

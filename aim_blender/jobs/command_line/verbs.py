@@ -12,7 +12,7 @@ from ...core.shared.settings.fitting_settings import REST_CHOICES
 from ..environment.environment_plan import BUILDS, detect_build
 from ..folders.folder import STATUS_INPUT
 from ..folders.sentences import one_line
-from ..tasks import TRUSTED_TASKS
+from ..running.registry import TRUSTED_TASKS
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment that learning needs.
+
+environment_plan  which build of torch, by which commands; environment_making  makes it whole or not at all
+"""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.shared.foundation.errors import InputError
-from ..running.worker import plain
-from ..tasks import Report, correspond, correspondence_of, picture_beside, retarget_settings
+from ..folders.plain_values import plain
+from ..tasks.arguments import Report, picture_beside
+from ..tasks.retargeting import correspond, correspondence_of, retarget_settings
 
 if TYPE_CHECKING:
     from ...core.live.live import LiveFit, LiveFrame

@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker's side of a job.
+
+registry  the one list of tasks; worker  does the steps of a job's folder
+"""

@@ -17,8 +17,10 @@ from typing import Any
 
 from ...core.shared.foundation.errors import Cancelled, InputError
 from ..folders.folder import STATUS_CANCELLED, STATUS_DONE, STATUS_ERROR, STATUS_INPUT, FolderBusy, JobFolder
+from ..folders.plain_values import plain
 from ..folders.progress import RemainingTime, completed
 from ..folders.sentences import is_bad_input, sentence_for
+from .registry import TRUSTED_TASKS, task_named
 
 REPORT_EVERY_S = 0.1
 PARENT_GRACE_S = 5.0  # how long a worker whose parent is gone may take to save its checkpoint
@@ -91,21 +93,6 @@ class Reporter:
         self._file.close()
 
 
-def plain(value: Any) -> Any:
-    """The value in JSON's own types: numpy's and torch's scalars become numbers, what is not a finite number null."""
-    if isinstance(value, dict):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    return str(value)
-
-
 def run_job(path: str | Path, end_with_parent: bool = False, trusted: str | None = None) -> int:
     """Do what is left of the job in the folder `path`; the answer is result.json and the exit status returned.
 
@@ -156,8 +143,6 @@ def _run_locked(folder: JobFolder, job: dict[str, Any], stop: StopRequest, trust
 def _do_steps(
     folder: JobFolder, steps: list[dict[str, Any]], stop: StopRequest, trusted: str | None
 ) -> list[dict[str, Any]]:
-    from ..tasks import TRUSTED_TASKS, task_named  # only here: the tasks are what needs torch
-
     functions = [task_named(step["task"]) for step in steps]
     for step in steps:
         if step["task"] in TRUSTED_TASKS and step["task"] != trusted:

@@ -62,7 +62,7 @@ class Supervisor:
     """Watches the job in `folder`, and starts its worker under `interpreter`.
 
     grace_s: how long a worker may take to heed a cancellation before it is killed. trusted: which of
-    tasks.TRUSTED_TASKS the job may do.
+    registry.TRUSTED_TASKS the job may do.
 
     The worker runs as long as this process does and holds the worker's standard input open; it ends by itself when this
     process dies, however it dies. A job whose worker was killed reads as `interrupted`, and start() goes on with it.

@@ -20,12 +20,13 @@ import numpy as np
 from ...core.shared.captured.capture_checks import check_finite, check_shapes
 from ...core.shared.captured.useful_shapes import hiding_shapes
 from ...core.shared.faces.head_region import moving_vertices
-from ...core.shared.faces.units import Measured, doubt_about, measure, named_unit, possible_units, size_of, unit_note
+from ...core.shared.faces.units import Measured, measure, size_of
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.topology import Topology
 from ..basics import meshes
 from ..basics.naming import listed, natural_order
 from ..basics.vertex_groups import read_vertex_group
+from .actor_units import guess_millimetres_per_unit
 
 SKULL_NAME = re.compile(r"skull|cranium", re.IGNORECASE)
 MANDIBLE_NAME = re.compile(r"mandible|jaw_?bone", re.IGNORECASE)
@@ -370,33 +371,3 @@ def measured_of(found: ActorMeshes) -> Measured:
         return found.measured
     moving = moving_vertices(found.vertices, found.topology.in_faces())
     return measure(found.vertices[0].astype(np.float64), found.topology.triangles(), moving)
-
-
-def guess_millimetres_per_unit(measured: Measured, scene_millimetres: float) -> tuple[float, str]:
-    """How many millimetres a Blender unit is, told by the face of the neutral.
-
-    scene_millimetres: what the scene's units say, which counts if it makes a head of it. Returns the guess and a note,
-    empty if the scene's units fit.
-    """
-    possible = possible_units(measured)
-    if measured.fits(named_unit(scene_millimetres)):
-        return scene_millimetres, ""
-    if len(possible) == 1:
-        return possible[0].millimetres, unit_note(measured, possible[0], "the neutral")
-    guess = possible[0].millimetres if possible else scene_millimetres
-    return guess, f"{doubt_about(measured, 'the neutral')}; {guess:g} mm was taken, set Millimetres per Unit"
-
-
-def note_on_unit(measured: Measured, millimetres: float) -> str:
-    """A sentence if a unit that somebody set makes no head of the neutral, else nothing."""
-    unit = named_unit(millimetres)
-    if measured.fits(unit):
-        return ""
-    told = f"in {unit.name} {measured.what} measures {measured.length(unit)}, which is no head's size"
-    return f"{told}; look whether Millimetres per Unit is right"
-
-
-def scene_millimetres_per_unit(scene: bpy.types.Scene) -> float:
-    """What the scene's unit settings say: millimetres in a Blender unit."""
-    settings = scene.unit_settings
-    return 1000.0 if settings.system == "NONE" else 1000.0 * settings.scale_length

@@ -19,17 +19,15 @@ from .actor_meshes import (
     ActorMeshes,
     ShapeSource,
     check_object,
-    guess_millimetres_per_unit,
     measured_of,
-    note_on_unit,
     read_at_rest,
     read_bone,
     read_jaw,
     read_meshes,
     read_unchecked,
-    scene_millimetres_per_unit,
     with_measure,
 )
+from .actor_units import guess_millimetres_per_unit, note_on_unit, scene_millimetres_per_unit
 
 
 def add_actor(

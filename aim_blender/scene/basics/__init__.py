@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What every room of this storey uses: meshes, names, colours, bones, folders, and Blender's versions."""

@@ -16,8 +16,11 @@ import bpy
 import numpy as np
 
 from ...core.shared.foundation.errors import InputError
-from ...jobs.batch.batch import DONE, FAILED, Record, Step, alone_in, bake_file, summary
+from ...jobs.batch.batch import summary
 from ...jobs.batch.batch_table import Shot, Target, part_of, read_table
+from ...jobs.batch.shot_record import Record
+from ...jobs.batch.shot_steps import Step, bake_file
+from ...jobs.batch.shots import DONE, FAILED, alone_in
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ...jobs.folders.sentences import sentence_for
 from ..actors import actors

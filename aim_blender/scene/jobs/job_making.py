@@ -19,9 +19,10 @@ import numpy as np
 
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.foundation.topology import Topology
+from ...core.shared.results.kept_files import ACTOR_SUFFIX
 from ...core.shared.settings.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
 from ...jobs.folders.folder import JobFolder, write_atomically
-from ...jobs.tasks import ACTOR_SUFFIX, TAKE_SUFFIX
+from ...jobs.tasks.arguments import TAKE_SUFFIX
 from ..actors import actors, tracing
 from ..basics import folders, meshes
 from ..fitting.image_points import ImageReader

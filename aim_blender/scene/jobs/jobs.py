@@ -46,7 +46,7 @@ class Run:
     reading: what still has to be read of the result before it is delivered.
     waiting: whether its worker starts when those of other actors have ended.
     ended_at: when it ended in this session, of the monotonic clock.
-    trusted: which of tasks.TRUSTED_TASKS it may do.
+    trusted: which of registry.TRUSTED_TASKS it may do.
     """
 
     trusted: ClassVar[str | None] = None

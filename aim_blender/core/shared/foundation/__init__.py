@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What everything else stands on. In: anything. Out: arrays that are checked, files that are whole, errors that are a
+sentence.
+
+errors        InputError and Cancelled; topology  which vertices a mesh's faces join, and its digest
+whole_files   files that are written whole or not at all; archives, large_arrays  numpy files, damaged or huge
+normals, drawing  normals of vertices; pictures of meshes by numpy
+"""

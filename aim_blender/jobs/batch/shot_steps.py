@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of a shot: which task makes which file from what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...core.shared.foundation.errors import UNREADABLE, InputError
+from ...core.shared.results.kept_files import kept_correspondence
+from ...core.shared.settings.fitting_settings import POINT_SUFFIXES
+from ..tasks.arguments import TAKE_SUFFIX
+from .batch_table import Shot, Target
+
+RETARGETING_FILES = ("pairs", "regions", "correspondence")
+LONGEST_HEADER = 100_000_000  # bytes: safetensors' own limit
+
+
+@dataclass(frozen=True)
+class Step:
+    """One file of a shot: what task makes it, from what.
+
+    key: its name in the shot's record. arguments: the task's, `out` included. inputs: which of them are files whose
+    contents count; the other arguments count as they are. beside: files that the task finds or makes by itself, which
+    count too where they are there.
+    """
+
+    key: str
+    task: str
+    arguments: dict[str, Any]
+    inputs: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def out(self) -> Path:
+        return Path(self.arguments["out"])
+
+
+def steps_of(shot: Shot, folder: Path) -> list[Step]:
+    """The steps of a shot in their order, each for one file in its folder. Those of .blend files are Blender's."""
+    steps: list[Step] = []
+    take = shot.take
+    if shot.performance:
+        take = str(folder / f"{shot.name}{TAKE_SUFFIX}")
+        fit = {"actor": shot.actor, "performance": shot.performance, "out": take, **shot.fit}
+        if not shot.performance.lower().endswith(POINT_SUFFIXES):  # which are fitted whole
+            fit |= {name: shot.timing[name] for name in ("start", "end") if name in shot.timing}
+        files = tuple(name for name in ("camera", "landmarks") if name in fit)
+        steps.append(Step("fit", "fit", fit, ("actor", "performance", *files)))
+    for target in shot.targets:
+        steps += _steps_of_target(shot, target, take, folder)
+    return steps
+
+
+def bake_file(shot: Shot, target: Target, folder: Path) -> Path:
+    """Where a target's bake lies."""
+    return folder / f"{shot.name}.{target.name}.bake.npz"
+
+
+def _steps_of_target(shot: Shot, target: Target, take: str, folder: Path) -> list[Step]:
+    steps = []
+    if target.actor != shot.actor:
+        carried = str(folder / f"{shot.name}.{target.name}{TAKE_SUFFIX}")
+        choices = dict(target.choices)
+        if "head_motion" in choices:
+            choices["head"] = choices.pop("head_motion")
+        files = tuple(name for name in RETARGETING_FILES if isinstance(choices.get(name), str))
+        retarget = {"take": take, "source": shot.actor, "target": target.actor, "out": carried, **choices}
+        inputs = ("take", "source", "target", *files)
+        beside = () if "correspondence" in choices else (str(correspondence_kept_for(shot.actor, target.actor)),)
+        steps.append(Step(f"retarget {target.name}", "retarget", retarget, inputs, beside))
+        take = carried
+    performed = {"actor": target.actor, "take": take, **shot.timing}
+    if "bake" in shot.write or "blend" in shot.write:
+        tolerance = {} if shot.tolerance_mm is None else {"tolerance_mm": shot.tolerance_mm}
+        bake = {**performed, "out": str(bake_file(shot, target, folder)), **tolerance}
+        steps.append(Step(f"bake {target.name}", "bake", bake, ("actor", "take")))
+    for suffix in ("npz", "pc2", "mdd"):
+        if suffix in shot.write:
+            frames = {**performed, "out": str(folder / f"{shot.name}.{target.name}.{suffix}")}
+            steps.append(Step(f"{suffix} {target.name}", "evaluate", frames, ("actor", "take")))
+    return steps
+
+
+def correspondence_kept_for(source: str, target: str) -> Path:
+    """Where `retarget` keeps the correspondence of two actors of different topologies.
+
+    Raises InputError if the source is no actor file.
+    """
+    try:
+        with open(source, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, LONGEST_HEADER)))
+        topology = json.loads(header["__metadata__"]["aim"])["topology"]
+    except FileNotFoundError:
+        topology = "none"  # which is said where all files are looked for
+    except UNREADABLE as error:
+        raise InputError(f"{source} is not an actor file, or it is damaged") from error
+    return kept_correspondence(Path(target), str(topology))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Learning an actor from a capture."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.shared.foundation.errors import InputError
+from ...core.shared.results.kept_files import ACTOR_SUFFIX
+from ..folders.outputs import output_path
+from .arguments import Figures, Report, add_notes, check_arguments, choices_of, named_unit
+
+if TYPE_CHECKING:
+    from ...core.shared.captured.captures import Capture
+
+
+LEARNING_CHOICES = (
+    "device",
+    "iterations",
+    "hidden",
+    "depth",
+    "activation",
+    "frequency",
+    "space",
+    "without",
+    "seed",
+    "threads",
+)
+
+
+def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """capture, out, and optionally bones or template_bones, the capture's millimetres_per_unit, else told by its size,
+    and the choices of LEARNING_CHOICES.
+
+    With template_bones true, the template's bones are fitted to the neutral first, and written beside the actor into
+    X.bones. Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
+    What the jaw does in each shape is among the figures as a list.
+    """
+    optional = ("bones", "template_bones", "millimetres_per_unit", *LEARNING_CHOICES)
+    check_arguments("learn", arguments, required=("capture", "out"), optional=optional)
+    out = output_path(arguments["out"], ACTOR_SUFFIX)
+    from ...core.checks.face_spots import keep_spots
+    from ...core.checks.self_checks import check_learned
+    from ...core.files.files import save_actor
+    from ...core.learning.learning import learn_actor
+    from ...core.model.actor import jaw_movements
+    from ...core.pictures.curves import save_learning_curve
+    from ...core.shared.captured.captures import read_capture
+    from ...core.shared.settings.learning_settings import LearningSettings
+
+    chosen = choices_of(arguments, LEARNING_CHOICES)
+    settings = LearningSettings(**{**chosen, "without": tuple(chosen.get("without", ()))})
+    bones = arguments.get("bones")
+    report({"message": "Reading the capture"})
+    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None, named_unit(arguments))
+    fitted: Figures = {}
+    if arguments.get("template_bones"):
+        if bones:
+            raise InputError("learn takes either bones or the template's, not both")
+        report({"message": "Fitting the bones"})
+        capture, fitted = _with_template_bones(capture, out.with_name(f"{out.name.removesuffix(ACTOR_SUFFIX)}.bones"))
+    curve: list[dict[str, Any]] = []
+    actor = learn_actor(capture, settings, report, checkpoint, curve)
+    report({"message": "Checking the actor"})
+    keep_spots(actor)
+    add_notes(actor.figures, [*actor.settings["notes"], *check_learned(actor)])
+    report({"message": "Writing the actor"})
+    name = out.name.removesuffix(ACTOR_SUFFIX)
+    picture = out.with_name(f"{name}.learning.png")
+    save_actor(actor, out)
+    save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
+    found = {**actor.figures, "unit_factor": capture.unit_factor, **fitted, "jaw": jaw_movements(actor)}
+    return {"out": str(out), "curve": str(picture), **found}
+
+
+def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figures]:
+    """The capture with the template's bones, which are written into the folder, and how well they fit."""
+    from ...core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
+    from ...core.shared.faces.head_region import moving_vertices
+
+    moving = moving_vertices(capture.vertices, capture.topology.in_faces())
+    fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology, moving=moving, millimetres_per_unit=1.0))
+    write_anatomy(fitted, fitted.landmarks, folder)
+    figures = {name: value for name, value in fitted.figures.items() if name != "notes"}
+    return dataclasses.replace(capture, bones=fitted.bones), {"bones": str(folder), **figures}

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying a take to another actor: correspondence, pairs and the retarget itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.shared.foundation.errors import InputError
+from ...core.shared.results.kept_files import CORRESPONDENCE_SUFFIX, kept_correspondence
+from ..folders.outputs import output_path
+from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, picture_beside
+
+if TYPE_CHECKING:
+    from ...core.correspondence.correspondence import Correspondence
+    from ...core.model.actor import Actor
+    from ...core.shared.settings.retarget_settings import RetargetSettings
+
+
+RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "neutral_frame", "pairs", "regions", "correspondence")
+
+
+def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """take, source, target, out, and optionally strength, jaw_strength, head (on or off), neutral_frame (a frame in
+    which the performer rests), pairs (an object, or a JSON file of one), regions (an .npz file with `strength` per
+    vertex), correspondence (for actors of two topologies).
+
+    Where the topologies differ and no correspondence is given, the one kept beside the target is taken, or made.
+    Beside the take it writes X.jaw.png and X.sheet.png, as fit does.
+    """
+    check_arguments("retarget", arguments, required=("take", "source", "target", "out"), optional=RETARGETING_CHOICES)
+    out = output_path(arguments["out"], TAKE_SUFFIX)
+    from ...core.checks.self_checks import check_retargeted
+    from ...core.files.files import load_actor, load_take, save_take
+    from ...core.fitting.fitting_cache import cache_beside
+    from ...core.pictures.curves import save_jaw_path
+    from ...core.pictures.take_sheet import save_retarget_sheet
+    from ...core.retargeting.retargeting import retarget_take
+    from ...core.shared.foundation.topology import same_surface
+
+    settings = retarget_settings(arguments)
+    report({"message": "Reading the actors"})
+    take = load_take(Path(arguments["take"]))
+    source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
+    correspondence: Correspondence | None = None
+    figures: Figures = {}
+    if not same_surface(source.topology, target.topology):
+        correspondence, figures = correspondence_of(arguments, source, target, report)
+    cache = cache_beside(Path(arguments["target"]))
+    carried = retarget_take(take, source, target, settings, report, correspondence, cache)
+    report({"message": "Checking the take"})
+    add_notes(carried.figures, check_retargeted(source, take, target, carried))
+    report({"message": "Writing the take"})
+    save_take(carried, out)
+    save_jaw_path(target, carried, picture_beside(out, "jaw"))
+    save_retarget_sheet(source, take, target, carried, picture_beside(out, "sheet"))
+    return {"out": str(out), **carried.figures, **figures}
+
+
+def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """source, target (actors), out (a .json file), and optionally pairs and correspondence, as retarget takes them.
+
+    Writes the pairs that are found by name and by what the shapes do, as retarget takes them. What each shape is on the
+    target, and how well the two agree, is among the figures as a list.
+    """
+    check_arguments("pair", arguments, required=("source", "target", "out"), optional=("pairs", "correspondence"))
+    out = output_path(arguments["out"], ".json")
+    from ...core.files.files import load_actor
+    from ...core.retargeting.pairing import pair_shapes
+    from ...core.shared.foundation.topology import same_surface
+    from ...core.shared.foundation.whole_files import written_whole
+
+    report({"message": "Reading the actors"})
+    source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
+    correspondence: Correspondence | None = None
+    figures: Figures = {}
+    if not same_surface(source.topology, target.topology):
+        correspondence, figures = correspondence_of(arguments, source, target, report)
+        correspondence.check(source.topology, target.topology)
+    report({"message": "Comparing the shapes"})
+    found = pair_shapes(source, target, retarget_settings(arguments).pairs, correspondence)
+    with written_whole(out) as temporary:
+        temporary.write_text(json.dumps(found.proposed(), indent=1), encoding="utf-8")
+    notes = {"notes": found.notes} if found.notes else {}
+    return {"out": str(out), "paired": len(found.pairs), **figures, "shapes": found.rows, **notes}
+
+
+def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """source, target, out, and optionally landmarks (a JSON file). Source and target: an actor, or a mesh at rest."""
+    check_arguments("correspond", arguments, required=("source", "target", "out"), optional=("landmarks",))
+    out = output_path(arguments["out"], CORRESPONDENCE_SUFFIX)
+    from ...core.correspondence.correspondence import make_correspondence
+    from ...core.files.files import save_correspondence
+    from ...core.files.neutrals import read_landmarks, read_neutral
+
+    report({"message": "Reading the faces"})
+    source, target = (read_neutral(Path(arguments[name])) for name in ("source", "target"))
+    landmarks = arguments.get("landmarks")
+    found = make_correspondence(*source, *target, read_landmarks(Path(landmarks)) if landmarks else None, report)
+    save_correspondence(found, out)
+    notes = {"notes": found.notes()} if found.notes() else {}
+    return {"out": str(out), **found.figures, **notes}
+
+
+def retarget_settings(arguments: dict[str, Any]) -> RetargetSettings:
+    """What the arguments of the task `retarget` say of how to do it. Raises InputError."""
+    from ...core.retargeting.retargeting import read_regions
+    from ...core.shared.faces.expression_names import read_pairs
+    from ...core.shared.settings.retarget_settings import RetargetSettings
+
+    chosen = choices_of(arguments, ("strength", "jaw_strength"))
+    head = arguments.get("head", "on")
+    if head not in ("on", "off"):
+        raise InputError(f"head is {head!r}; it must be on or off")
+    pairs, regions = arguments.get("pairs"), arguments.get("regions")
+    return RetargetSettings(
+        strength=float(chosen.get("strength", 1.0)),
+        jaw_strength=float(chosen.get("jaw_strength", 1.0)),
+        head=head == "on",
+        pairs=read_pairs(Path(pairs)) if isinstance(pairs, str) else pairs,
+        region_strength=read_regions(Path(regions)) if regions else None,
+        neutral_frame=arguments.get("neutral_frame"),
+    )
+
+
+def correspondence_of(
+    arguments: dict[str, Any], source: Actor, target: Actor, report: Report
+) -> tuple[Correspondence, Figures]:
+    """The one given, or kept beside the target's file, or made and kept there; and where it is from."""
+    from ...core.correspondence.correspondence import make_correspondence
+    from ...core.files.files import load_correspondence, save_correspondence
+
+    given = arguments.get("correspondence")
+    path = Path(given) if given else kept_correspondence(Path(arguments["target"]), source.topology.digest)
+    if given or path.is_file():
+        return load_correspondence(path), {"correspondence": str(path)}
+    found = make_correspondence(source.neutral, source.topology, target.neutral, target.topology, None, report)
+    save_correspondence(found, path)
+    return found, {
+        "correspondence": str(path),
+        "correspondence_made": "from suggested landmarks; look at it before use",
+    }
