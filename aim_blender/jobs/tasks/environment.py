@@ -15,8 +15,8 @@ def environment(arguments: dict[str, Any], report: Report, checkpoint: Path | No
     (on or off)."""
     optional = ("requirements", "options", "trial")
     check_arguments("environment", arguments, required=("folder", "base", "build"), optional=optional)
-    from .environment.environment_making import make_environment
-    from .environment.environment_plan import BUILDS, REQUIREMENTS, Plan, find_base_python
+    from ..environment.environment_making import make_environment
+    from ..environment.environment_plan import BUILDS, REQUIREMENTS, Plan, find_base_python
 
     if arguments["build"] not in BUILDS:
         raise InputError(f"there is no build {arguments['build']!r}; there are {', '.join(BUILDS)}")
