@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import sparse
 
+from ..geometry.surfaces import neighbour_average
 from ..model.actor import Actor, skin
 from ..model.evaluation import CHUNK_FRAMES, stabilized_frames
 from ..shared.faces.expression_names import JOINED
@@ -238,12 +238,7 @@ def _check_residual(actor: Actor, spots: FaceSpots | None) -> list[str]:
     missed = np.concatenate([actor.neutral_residual[:, None], actor.expression_residual], axis=1)  # (V, N+1, 3)
     distance = np.linalg.norm(missed, axis=-1).astype(np.float64)
     mean, usual = float(distance.mean()), float(np.median(distance))
-    edges = actor.topology.edges()
-    count = len(distance)
-    ones = np.ones(2 * len(edges))
-    around = sparse.csr_matrix((ones, (edges.ravel(), edges[:, ::-1].ravel())), shape=(count, count))
-    around = around + sparse.identity(count)
-    around = sparse.diags(1.0 / np.asarray(around.sum(1)).ravel()) @ around
+    around = neighbour_average(actor.topology.edges(), len(distance))
     patches = distance
     for _ in range(PATCH_ROUNDS):
         patches = around @ patches

@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 from ..shared.faces.head_region import NOISE, around, moved_most, moving_vertices
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
+from .surfaces import first_of_groups
 
 MOST_NEIGHBOURS = 8  # that nearly equal copies of a vertex are looked for among
 
@@ -136,12 +137,7 @@ def _welded(shapes: np.ndarray, topology: Topology) -> np.ndarray:
     together = np.ones(len(one), dtype=bool)
     for shape in shapes:
         together &= (np.abs(shape[rim[one]] - shape[rim[other]]) <= 2 * reach).all(1)
-    one, other = one[together], other[together]
-    graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), shape=(len(rim), len(rim)))
-    group = connected_components(graph, directed=False)[1]
-    least = np.full(len(rim), count)
-    np.minimum.at(least, group, rim)
-    first[rim] = least[group]
+    first[rim] = rim[first_of_groups(np.stack([one[together], other[together]], axis=1), len(rim))]
     return first
 
 
