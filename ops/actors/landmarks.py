@@ -16,6 +16,7 @@ from ...aim_blender.scene.basics.vertex_groups import check_own_mesh
 from ...aim_blender.scene.jobs import jobs
 from ..basics.base import AimOperator, refused, require_actor
 from ..basics.computing import ComputingOperator, actor_of, of_actor
+from ..basics.lists import remove_active
 from ..basics.picking import VertexPicker, has_neutral
 
 
@@ -90,9 +91,7 @@ class AIM_OT_landmark_remove(AimOperator, bpy.types.Operator):
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        actor = require_actor(context)
-        actor.landmarks.remove(actor.active_landmark)
-        actor.active_landmark = max(0, min(actor.active_landmark, len(actor.landmarks) - 1))
+        remove_active(require_actor(context), "landmarks", "active_landmark")
         jobs.redraw("WINDOW")
         jobs.redraw()
         return {"FINISHED"}

@@ -11,6 +11,7 @@ from bpy.props import StringProperty
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.jobs import batch, jobs
 from ..basics.base import AimOperator, in_object_mode, refused, worker_interpreter
+from ..basics.lists import remove_active
 
 
 class AIM_OT_batch_retarget(AimOperator, bpy.types.Operator):
@@ -109,8 +110,7 @@ class AIM_OT_batch_shot_remove(AimOperator, bpy.types.Operator):
         state = context.scene.aim.batch
         if not 0 <= state.active_shot < len(state.shots):
             raise InputError("no shot is chosen; choose one in the list")
-        state.shots.remove(state.active_shot)
-        state.active_shot = max(0, min(state.active_shot, len(state.shots) - 1))
+        remove_active(state, "shots", "active_shot")
         return {"FINISHED"}
 
 

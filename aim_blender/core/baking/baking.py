@@ -9,19 +9,14 @@ rest space, named keys take what they can, and correctives take the rest.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..files.files import save_arrays
 from ..geometry.rigid import apply_motion
 from ..model.actor import Actor, skin
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
 from ..shared.foundation.errors import InputError
-from ..shared.foundation.topology import Topology
-from ..shared.results.bake_arrays import check_bake
+from ..shared.results.bake_arrays import Bake
 from ..shared.results.takes import Take
 
 Report = Callable[[dict], None]
@@ -30,60 +25,6 @@ LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.0, 1.5  # of a named key: a performance may be
 TEMPORAL_SMOOTHNESS = 0.02  # of the named keys' mean squared offset, for a change of 1 between frames
 CHUNK_FRAMES = 32
 LEAST_DETERMINANT = 0.05  # of the blended rotation: a jaw turned by more than 150 degrees has no rest space
-
-
-@dataclass(frozen=True)
-class Bake:
-    """Shape keys, bones and their values, ready for Blender. Lengths in mm.
-
-    neutral: (V, 3) float64. key_names: K names, the first named_count of which are the actor's expressions, the rest
-    correctives. keys: δ (K, V, 3) float32 offsets in rest space. key_weights: g (F, K) float32. skin_weight: k (V,).
-    jaw, head: (F, 4, 4). hinge_centre, hinge_axis: (3,). frames: (F,) int32.
-    """
-
-    topology: Topology
-    neutral: np.ndarray
-    key_names: tuple[str, ...]
-    named_count: int
-    keys: np.ndarray
-    key_weights: np.ndarray
-    skin_weight: np.ndarray
-    jaw: np.ndarray
-    head: np.ndarray
-    hinge_centre: np.ndarray
-    hinge_axis: np.ndarray
-    frames: np.ndarray
-    fps: float
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def save(self, path: Path) -> None:
-        """Write bake.npz, whole or not at all. Raises InputError if it could not be read again, OSError if it cannot be
-        written."""
-        arrays: dict[str, Any] = {
-            "corners": self.topology.corners,
-            "sizes": self.topology.sizes,
-            "neutral": self.neutral,
-            "key_names": np.array(self.key_names),
-            "named_count": np.asarray(self.named_count),
-            "keys": self.keys,
-            "key_weights": self.key_weights,
-            "skin_weight": self.skin_weight,
-            "jaw": self.jaw,
-            "head": self.head,
-            "hinge_centre": self.hinge_centre,
-            "hinge_axis": self.hinge_axis,
-            "frames": self.frames,
-            "fps": np.asarray(self.fps, dtype=np.float64),
-            **{name: np.float64(self.figures[name]) for name in ("tolerance_mm", "worst_mm", "mean_mm")},
-        }
-        try:
-            check_bake(arrays)
-        except ValueError as error:
-            raise InputError(
-                f"{path} was not written, since it could not be read again: {error}; look for what no face has in "
-                "the take"
-            ) from error
-        save_arrays(path, arrays)
 
 
 def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Report | None = None) -> Bake:
