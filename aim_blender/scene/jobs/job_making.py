@@ -30,8 +30,17 @@ from ..fitting.markers import PointReader
 from ..fitting.performances import FrameReader, PerformanceReader, frame_list
 
 DELIVERY = "delivery.json"
-KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors")
-PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
+# The kinds of results, and whether they have a place in the scene; results.py brings each in.
+PLACED = {
+    "learn": False,
+    "transfer": False,
+    "fit": True,
+    "retarget": True,
+    "bake": True,
+    "anatomy": True,
+    "inspect": False,
+    "errors": False,
+}
 READING_STRETCH_S = 0.02  # and one frame more: together below what is felt
 THREAD_STRETCH_S = 0.005
 
@@ -287,9 +296,9 @@ def read_delivery(path: Path) -> dict[str, Any]:
     """What delivery.json of a job's folder says. Raises InputError if it is missing or damaged."""
     try:
         delivery = json.loads((path / DELIVERY).read_text(encoding="utf-8"))
-        if delivery["kind"] not in KINDS:
+        if delivery["kind"] not in PLACED:
             raise ValueError(delivery["kind"])
-        if delivery["kind"] in PLACED and np.shape(delivery["frame"]) != (4, 4):
+        if PLACED[delivery["kind"]] and np.shape(delivery["frame"]) != (4, 4):
             raise ValueError("frame")
     except UNREADABLE as error:
         raise InputError(f"{path / DELIVERY} is missing or damaged; start the job again") from error
