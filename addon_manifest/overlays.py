@@ -117,5 +117,5 @@ def _forget() -> None:
     tracing.TRACED.clear()
 
 
-_over = DrawnOver(draw, _forget)
-register, unregister = _over.register, _over.unregister
+OVER = DrawnOver(draw, _forget)
+register, unregister = OVER.register, OVER.unregister

@@ -34,7 +34,8 @@ def main(arguments: list[str]) -> None:
 
     headless.begin(chosen)
     exporting = headless.extension_module("aim_blender.scene.baking.exporting")
-    actors, rig_baking = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("actors", "rig_baking"))
+    actors = headless.extension_module("aim_blender.scene.actors.actors")
+    rig_baking = headless.extension_module("aim_blender.scene.baking.rig_baking")
     take, actor = actors.take_and_actor(bpy.context.scene, chosen.take)
     collection = take.collection
     if collection is None:

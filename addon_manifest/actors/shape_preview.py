@@ -111,5 +111,5 @@ def _forget() -> None:
     _known = (None, None)
 
 
-_over = DrawnOver(draw, _forget)
-register, unregister = _over.register, _over.unregister
+OVER = DrawnOver(draw, _forget)
+register, unregister = OVER.register, OVER.unregister

@@ -16,7 +16,7 @@ class DrawnOver:
     """
 
     def __init__(self, draw: Callable[[], None], forget: Callable[[], None]) -> None:
-        self._draw = draw
+        self.draw = draw
         self._handler: Any = None
 
         @bpy.app.handlers.persistent
@@ -29,7 +29,7 @@ class DrawnOver:
         """Draw from now on."""
         bpy.app.handlers.load_pre.append(self._forget)
         if not bpy.app.background:
-            self._handler = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_VIEW")
+            self._handler = bpy.types.SpaceView3D.draw_handler_add(self.draw, (), "WINDOW", "POST_VIEW")
 
     def unregister(self) -> None:
         """Draw no more and leave nothing behind."""
