@@ -60,6 +60,7 @@ class Step:
 
     @property
     def out(self) -> Path:
+        """What the step writes."""
         return Path(self.arguments["out"])
 
 
