@@ -21,6 +21,7 @@ import headless
 
 
 def main(arguments: list[str]) -> None:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="export.py", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help=".glb, .gltf, .fbx, .abc, .usdc, .usda or .usd")
     parser.add_argument("--take", default="", help="the take's name (default: the one chosen in the .blend)")

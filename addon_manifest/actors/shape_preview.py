@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shape that is chosen in the list, drawn small in a corner of the 3D view; the scene stays as it is."""
+"""The selected shape, drawn small in a corner of the 3D view; the scene stays as it is."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class AIM_OT_actor_add(ComputingOperator, bpy.types.Operator):
     bl_label = "New Actor"
     bl_description = (
         "Make an actor from the selected meshes, of which the active one is the neutral, or from one mesh with shape "
-        "keys. Meshes called skull or mandible become its bones. Nothing is changed on the meshes"
+        "keys. Meshes called skull or mandible become its bones. The meshes are not changed"
     )
     bl_options = {"REGISTER", "UNDO"}
 
@@ -93,7 +93,7 @@ class AIM_OT_actor_remove(AimOperator, bpy.types.Operator):
 class AIM_OT_shape_remove(AimOperator, bpy.types.Operator):
     bl_idname = "aim.shape_remove"
     bl_label = "Remove Shape"
-    bl_description = "Leave a shape out of the actor. Its mesh stays; what is learned keeps it until the next Learn"
+    bl_description = "Leave a shape out of the actor. Its mesh stays; the learned actor keeps it until the next Learn"
     bl_options = {"REGISTER", "UNDO"}
 
     index: IntProperty(default=-1, options={"HIDDEN"})

@@ -23,7 +23,7 @@ from ..basics.picking import VertexPicker, has_neutral
 class AIM_OT_landmarks_suggest(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.landmarks_suggest"
     bl_label = "Suggest Landmarks"
-    bl_description = "Find the landmarks of the face by its form. Those that you picked stay where they are"
+    bl_description = "Find the landmarks of the face from its shape. Those that you picked stay where they are"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -45,9 +45,7 @@ class AIM_OT_landmarks_suggest(ComputingOperator, bpy.types.Operator):
 class AIM_OT_landmark_pick(VertexPicker, bpy.types.Operator):
     bl_idname = "aim.landmark_pick"
     bl_label = "Pick Landmark"
-    bl_description = (
-        "Click on the neutral where the landmark lies. In Edit Mode, the vertex that is selected is taken at once"
-    )
+    bl_description = "Click on the neutral where the landmark is. In Edit Mode, the selected vertex is taken at once"
     bl_options = {"REGISTER", "UNDO"}
 
     name: StringProperty(name="Landmark", description="Its name; left empty, the one chosen in the list is picked")

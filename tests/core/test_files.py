@@ -7,6 +7,7 @@ import pickle
 import resource
 import signal
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.tiny_capture import NAMES, grid, shapes, write_capture, write_performance
 
-READ = {"actor": load_actor, "take": load_take}
-WRITE = {"actor": save_actor, "take": save_take}
+READ: dict[str, Any] = {"actor": load_actor, "take": load_take}
+WRITE: dict[str, Any] = {"actor": save_actor, "take": save_take}
 
 
 @pytest.fixture(scope="module")

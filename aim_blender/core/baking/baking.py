@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Baking a take into shape keys and bones (MODEL.md section 5).
+"""Baking a take into shape keys and bones (docs/model.md section 5).
 
-A rig deforms shape keys before bones, x = H [(1-k) + k J] (s0 + sum_i g_i δ_i), with one weight g_i per key and frame.
+A rig deforms shape keys before bones, x = H [(1-k) + k T] (s0 + sum_i g_i δ_i), with one weight g_i per key and frame.
 AIM adds e_i after skinning with a weight per point, so a bake is a change of variables: frames and shapes go back to
 rest space, named keys take what they can, and correctives take the rest.
 """
@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ..geometry.rigid import apply_motion
-from ..model.actor import Actor, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
 from ..shared.foundation.errors import InputError
 from ..shared.results.bake_arrays import Bake
@@ -37,7 +38,7 @@ def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Repor
     total, neutral, skin_weight = len(take.frames), actor.neutral, actor.skin_weight
     points = len(neutral)
 
-    named = rest_space(actor.shapes()[1:], actor.jaw, skin_weight) - neutral  # δ_i = M_i^-1 s_i - s0 (N, V, 3)
+    named = rest_space(actor.shapes()[1:], actor.jaw, skin_weight) - neutral  # δ_i (N, V, 3), docs/model.md (37)
     named = named.astype(np.float32)
     rest = np.empty((total, points, 3), dtype=np.float32)  # x_j - s0
     for first in range(0, total, CHUNK_FRAMES):
@@ -98,14 +99,15 @@ def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Repor
 
 
 def posed_frames(bake: Bake, part: slice) -> np.ndarray:
-    """(f, V, 3) float64 what Blender shows: x = H [(1-k) + k J] (s0 + sum_i g_i δ_i)."""
+    """(f, V, 3) float64 what Blender shows: x = H [(1-k) + k T] (s0 + sum_i g_i δ_i), docs/model.md (35)."""
     offsets = bake.key_weights[part].astype(np.float64) @ bake.keys.reshape(len(bake.keys), -1).astype(np.float64)
     shaped = bake.neutral + offsets.reshape(-1, *bake.neutral.shape)
-    return apply_motion(skin(shaped, bake.jaw[part], bake.skin_weight[:, None]), bake.head[part])
+    return apply_motion(linear_blend_skinning(shaped, bake.jaw[part], bake.skin_weight[:, None]), bake.head[part])
 
 
 def rest_space(shapes: np.ndarray, jaw: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
-    """M^-1 s with M = (1-k) I + k T per point: shapes (F, V, 3), jaw (F, 4, 4), skin_weight (V, 1) -> (F, V, 3).
+    """M^-1 s with M = (1-k) I + k T per point: shapes (F, V, 3), jaw (F, 4, 4), skin_weight (V, 1) -> (F, V, 3):
+    docs/model.md (36).
 
     Raises InputError if a jaw turns so far that blending it with rest collapses the skin.
     """
@@ -123,7 +125,8 @@ def bounded_weights(
     """Weights g (F, N) in [LOWEST_WEIGHT, HIGHEST_WEIGHT], smooth in time, that bring keys (N, X) closest to frames
     (F, X).
 
-    Minimises sum_j |g_j keys - frame_j|² + smoothness sum_j |g_j - g_{j-1}|² by accelerated projected gradient.
+    Minimises, docs/model.md (38), sum_j |g_j keys - frame_j|² + smoothness sum_j |g_j - g_{j-1}|² by accelerated
+    projected gradient.
     """
     gram = (keys @ keys.T).astype(np.float64)  # (N, N)
     right = (frames @ keys.T).astype(np.float64)  # (F, N)
@@ -144,7 +147,8 @@ def bounded_weights(
 
 
 def fewest_correctives(residual: np.ndarray, tolerance_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """The first singular vectors of residual (F, 3V) that bring every point of every frame within tolerance_mm.
+    """Correctives: the first singular vectors of residual (F, 3V), as few as bring every point of every frame within
+    tolerance_mm.
 
     Returns keys (C, 3V) float32 and their weights (F, C) float64, scaled so that the largest weight of a key is 1.
     """

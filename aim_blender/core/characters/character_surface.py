@@ -9,8 +9,8 @@ import numpy as np
 from ..correspondence.registration import HEAD, mean_radius
 from ..correspondence.rest_mesh import RestMesh
 from ..geometry.openings import openness
+from ..geometry.skinning import linear_blend_skinning
 from ..geometry.surfaces import edge_graph, neighbour_average
-from ..model.actor import skin
 from ..shared.faces.similarity import similarity
 from .deformation_transfer import DeformationTransfer
 
@@ -63,7 +63,9 @@ class CharacterSurface:
         for part, share in self._inner_parts(self._with_jaw(jaw)).items():
             rows = mesh.part == part
             weight[rows] = share
-            moved[:, rows] = share * (skin(mesh.vertices[rows], jaw, np.ones((1, 1))) - mesh.vertices[rows])
+            moved[:, rows] = share * (
+                linear_blend_skinning(mesh.vertices[rows], jaw, np.ones((1, 1))) - mesh.vertices[rows]
+            )
         return moved[:, mesh.follows], weight[mesh.follows]
 
     def _with_jaw(self, jaw: np.ndarray) -> np.ndarray:
@@ -71,7 +73,7 @@ class CharacterSurface:
 
         Lips follow their teeth in the end; the skin_weight of lips that is learned may say less."""
         points = self.mesh.vertices
-        opened = skin(points, jaw, np.ones((1, 1))) - points  # (N, W, 3)
+        opened = linear_blend_skinning(points, jaw, np.ones((1, 1))) - points  # (N, W, 3)
         most = int(np.linalg.norm(opened, axis=-1).max(1).argmax())
         moved = self.scale * (self.source[most + 1] - self.source[0])
         along, square = (moved * opened[most]).sum(1), (opened[most] ** 2).sum(1)

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..geometry.skinning import linear_blend_skinning
 from ..geometry.surfaces import neighbour_average
-from ..model.actor import Actor, skin
+from ..model.actor import Actor
 from ..model.evaluation import CHUNK_FRAMES, stabilized_frames
 from ..shared.faces.expression_names import JOINED
 from ..shared.results.takes import Take, index_of
@@ -226,7 +227,7 @@ def _shown_at_most(
 def _jaw_moves(actor: Actor, jaw: np.ndarray) -> np.ndarray:
     """(F,) mm by which jaws (F, 4, 4) move the skin that follows them most."""
     chin = np.array([actor.skin_weight[:, 0].argmax()])
-    moved = skin(actor.neutral[chin], jaw, actor.skin_weight[chin]) - actor.neutral[chin]
+    moved = linear_blend_skinning(actor.neutral[chin], jaw, actor.skin_weight[chin]) - actor.neutral[chin]
     return np.linalg.norm(moved[:, 0], axis=-1)
 
 

@@ -24,7 +24,7 @@ from .rest_in_images import rest_in_images
 Report = Callable[[dict], None]
 
 LEAST_POINTS = 6  # seen in a frame; with fewer it is missing
-BELIEVED = 0.25  # points that keep less of their say are left out
+INLIER_SHARE = 0.25  # of its trust: a point that keeps less is an outlier, and left out
 NO_FIT_MM = 8.0  # where half of the points are further off, the fit tells nothing
 
 
@@ -76,11 +76,11 @@ def fit_image_points(
         for images in [by_frame[frame]]
     }
     rest = rest_in_images(solver, views, points.frames, settings.rest_frame, points.source)
-    believed: dict[int, np.ndarray] = {}  # (C, P) bool by frame
+    inliers: dict[int, np.ndarray] = {}  # (C, P) bool by frame
 
     def compare(frame: int, off: np.ndarray, scale: np.ndarray, errors: FitErrors) -> None:
         distance = np.where(trust[by_frame[frame]] > 0, np.linalg.norm(off, axis=-1), np.nan)  # (C, P)
-        errors.add(by_frame[frame], distance, ~believed[frame])
+        errors.add(by_frame[frame], distance, ~inliers[frame])
         error_mm[frame] = np.nanmean(distance), np.nanmax(distance)
         pixel_error[frame] = np.nanmean(distance * scale[:, None])
 
@@ -88,7 +88,7 @@ def fit_image_points(
         found = solver.solve(view)
         head[frame], jaw[frame] = found.head, found.jaw
         coefficients[frame] = found.detail + np.outer(everywhere, found.face)
-        believed[frame] = found.say > BELIEVED * view.trust
+        inliers[frame] = found.robust_weight > INLIER_SHARE * view.trust
         compare(frame, found.off, found.scale, errors)
         report({"message": "Fitting", "done": done, "total": len(there), "error_mm": errors.all.mean})
     timeline = Timeline(actor, points.frames, missing, settings.temporal)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fitting to sparse 3D points in closed form (MODEL.md section 3): few rows, so the same prior matters more.
+"""Fitting to sparse 3D points in closed form (docs/model.md section 3): few rows, so the same prior matters more.
 
-With A the rows of the points, Λ the prior's diagonal and D the trust in the points of a frame, the coefficients are
-a = Λ⁻¹ Aᵀ (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ r: a system of 3 P equations, however many modes there are.
+With A the rows of the points, Λ the prior's diagonal and D the robust weights of a frame's points, the coefficients
+are a = Λ⁻¹ Aᵀ (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ r: a system of 3 P equations, however many modes there are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..model.actor import Actor, jaw_figures, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor, jaw_figures
 from ..model.closed_form import prior_of_modes
 from ..model.working_actor import modes_of
 from ..points.points import Binding, PointPerformance, bind_points, in_millimetres
@@ -31,7 +32,7 @@ Report = Callable[[dict], None]
 
 MOST_POINTS = 1500
 LEAST_POINTS = 3  # known in a frame; with fewer it is missing
-LEAST_SAY = 1e-6
+LEAST_WEIGHT = 1e-6
 FRAMES_AT_ONCE = 32
 
 
@@ -67,56 +68,56 @@ class PointSolver:
         free = free.copy()
         flat = free.reshape(len(free), -1).T  # (M N, F)
         beyond = np.flatnonzero(self.bounds.beyond(flat, self.names))
-        for say in np.unique(trust[beyond], axis=0):  # frames with one matrix
-            rows = beyond[(trust[beyond] == say).all(1)]
-            weighted = self.rows * np.repeat(say, 3)[:, None]
+        for shared in np.unique(trust[beyond], axis=0):  # frames with one matrix
+            rows = beyond[(trust[beyond] == shared).all(1)]
+            weighted = self.rows * np.repeat(shared, 3)[:, None]
             normal = self.rows.T @ weighted + np.diag(self.prior)
-            wanted = np.where(say[:, None] > 0, residual[rows], 0.0).reshape(len(rows), -1)
+            wanted = np.where(shared[:, None] > 0, residual[rows], 0.0).reshape(len(rows), -1)
             right = weighted.T @ wanted.T
-            kept = self.bounds.kept(flat[:, rows], normal, right, float(say.sum()), self.names)
-            free[rows] = kept.T.reshape(len(rows), *free.shape[1:])
+            bounded = self.bounds.kept(flat[:, rows], normal, right, float(shared.sum()), self.names)
+            free[rows] = bounded.T.reshape(len(rows), *free.shape[1:])
         return free
 
     def solve(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
-        """a (M, N) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a point out. Without
-        bounds."""
+        """a (M, N) of docs/model.md (22) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a
+        point out. Without bounds."""
         solution = self.inverse_for(trust) @ np.where(trust[:, None] > 0, residual, 0.0).reshape(-1)
         return (self.rows.T @ solution / self.prior).reshape(self.modes.shape[1], -1)
 
-    def believable(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
-        """(P,) bool: not where a point lies elsewhere than the others, without it, say.
+    def inliers(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """(P,) bool: not where a point lies elsewhere than the others have it.
 
         What a point misses tells nothing, because it pulls the fit to itself; what it would miss if it were left out
-        follows from the same inverse: C_pp⁻¹ (C r)_p with C the inverse of the system. The worst are left out first,
-        because they draw doubt on their neighbours, who may come back.
+        follows from the same inverse: C_pp⁻¹ (C r)_p with C the inverse of the system, docs/model.md (23). The worst
+        are left out first, because they make their neighbours look wrong, who may come back.
         """
         present = trust > 0
         if self.outlier_mm == 0:
             return present
         wanted = np.where(present[:, None], residual, 0.0).reshape(-1)
-        say, good = trust, present
+        robust_weight, inlier = trust, present
         for strictness in (4.0, 2.0, 1.0, 1.0):
-            inverse = self.inverse_for(say)
+            inverse = self.inverse_for(robust_weight)
             blocks = inverse.reshape(len(trust), 3, -1, 3)
             own = blocks[np.arange(len(blocks)), :, np.arange(len(blocks))]  # C_pp (P, 3, 3)
             left_out = np.linalg.solve(own, (inverse @ wanted).reshape(-1, 3, 1))[..., 0]
             off = np.linalg.norm(left_out, axis=1)
-            good = present & (off < strictness * self.outlier_mm)
-            if say is trust and (off[present] < self.outlier_mm).all():
+            inlier = present & (off < strictness * self.outlier_mm)
+            if robust_weight is trust and (off[present] < self.outlier_mm).all():
                 return present  # nor will the stricter rounds leave a point out
-            say = np.where(good, trust, 0.0)
-        return good
+            robust_weight = np.where(inlier, trust, 0.0)
+        return inlier
 
-    def inverse_for(self, say: np.ndarray) -> np.ndarray:
-        """(A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ (3P, 3P) for say (P,): the inverse for full say, put right where the say is less."""
-        doubt = np.repeat(1.0 / say.clip(min=LEAST_SAY) - 1.0, 3)  # what D⁻¹ has more
-        rows = np.flatnonzero(doubt)
+    def inverse_for(self, trust: np.ndarray) -> np.ndarray:
+        """C = (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ (3P, 3P) for trust (P,): the inverse for full trust, put right where it is less."""
+        slack = np.repeat(1.0 / trust.clip(min=LEAST_WEIGHT) - 1.0, 3)  # what D⁻¹ has more
+        rows = np.flatnonzero(slack)
         if len(rows) == 0:
             return self.inverse
-        if 2 * len(rows) > len(doubt):
-            return np.linalg.inv(self.gram + np.diag(1.0 + doubt))
+        if 2 * len(rows) > len(slack):
+            return np.linalg.inv(self.gram + np.diag(1.0 + slack))
         some = self.inverse[rows]
-        return self.inverse - some.T @ np.linalg.solve(some[:, rows] + np.diag(1.0 / doubt[rows]), some)
+        return self.inverse - some.T @ np.linalg.solve(some[:, rows] + np.diag(1.0 / slack[rows]), some)
 
 
 def fit_points(
@@ -155,12 +156,12 @@ def fit_points(
     there = np.flatnonzero(~missing)
     jaw_of_points = JawOfPoints(actor, binding)
     skin_weight = binding.of(actor.skin_weight)
-    head, jaw, used = placed.head, np.tile(np.eye(4), (total, 1, 1)), placed.trust.copy()
-    still = placed.still(head)
-    jaw[there] = jaw_of_points.predict(np.where(used[there, :, None] > 0, still[there], np.nan))
+    head, jaw, robust_weight = placed.head, np.tile(np.eye(4), (total, 1, 1)), placed.trust.copy()
+    stabilized = placed.stabilized(head)
+    jaw[there] = jaw_of_points.predict(np.where(robust_weight[there, :, None] > 0, stabilized[there], np.nan))
 
     def residual(frames: np.ndarray) -> np.ndarray:  # (f, P, 3)
-        return still[frames] - skin(placed.neutral, jaw[frames], skin_weight)
+        return stabilized[frames] - linear_blend_skinning(placed.neutral, jaw[frames], skin_weight)
 
     coefficients = np.zeros((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
     error_mm, errors = np.zeros((total, 2), dtype=np.float32), FitErrors(count)
@@ -171,24 +172,24 @@ def fit_points(
         error_mm[frames] = errors.add(frames, np.where(trust[frames] > 0, distance, np.nan), lost)
 
     for frame in there.tolist():
-        say = used[frame]
-        good = solver.believable(residual(there[there == frame])[0], say)
-        if not good[say > 0].all():
-            jaw[frame] = jaw_of_points.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
-        used[frame] = np.where(good, say, 0.0)
-    placed.refuse_if_most_are_lost(trust, used)
+        given = robust_weight[frame]
+        inlier = solver.inliers(residual(there[there == frame])[0], given)
+        if not inlier[given > 0].all():
+            jaw[frame] = jaw_of_points.predict(np.where(inlier[:, None], stabilized[frame], np.nan)[None])[0]
+        robust_weight[frame] = np.where(inlier, given, 0.0)
+    placed.refuse_if_most_are_lost(trust, robust_weight)
     for first in range(0, len(there), FRAMES_AT_ONCE):
         rows = there[first : first + FRAMES_AT_ONCE]
         missed = residual(rows)
-        free = np.stack([solver.solve(*each) for each in zip(missed, used[rows], strict=True)])
-        coefficients[rows] = solver.bounded(free, missed, used[rows])
-        compare(rows, errors, used[rows] == 0)
+        free = np.stack([solver.solve(*each) for each in zip(missed, robust_weight[rows], strict=True)])
+        coefficients[rows] = solver.bounded(free, missed, robust_weight[rows])
+        compare(rows, errors, robust_weight[rows] == 0)
         report({"message": "Fitting", "done": first + len(rows), "total": len(there), "error_mm": errors.all.mean})
     timeline = Timeline(actor, points.frames, missing, settings.temporal)
     head, jaw = timeline.settled_motions(head, jaw)
     coefficients = timeline.settled_weights(coefficients)
     if settings.temporal > 0:
-        still = placed.still(head)
+        stabilized = placed.stabilized(head)
         before, errors = errors, FitErrors(count)
         compare(there, errors, before.lost_in(there))
     seconds = time.perf_counter() - start

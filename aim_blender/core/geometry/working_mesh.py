@@ -41,21 +41,21 @@ class WorkingMesh:
         return len(self.chosen) == len(self.follows)
 
     @cached_property
-    def still(self) -> np.ndarray:
+    def unmoved(self) -> np.ndarray:
         """(V,) bool: the vertices of a body or of parts that no shape moves."""
         return self.follows < 0
 
     @cached_property
     def copies(self) -> int:
         """How many vertices are others' copies."""
-        return int((~self.still & ~self.loose).sum()) - len(self.chosen)
+        return int((~self.unmoved & ~self.loose).sum()) - len(self.chosen)
 
     def spread(self, rows: np.ndarray) -> np.ndarray:
         """What belongs to the chosen vertices, (W, ...), for all vertices (V, ...): 0 where they stand still."""
         if self.is_whole:
             return rows
         spread = rows[self.follows]
-        spread[self.still] = 0
+        spread[self.unmoved] = 0
         return spread
 
     def notes(self) -> list[str]:
@@ -71,10 +71,10 @@ class WorkingMesh:
                 f"{self.copies} vertices are copies of others, as UV seams and flat shading leave them: they were "
                 "welded for the work, and move together"
             )
-        if self.still.any():
+        if self.unmoved.any():
             found.append(
-                f"{int(self.still.sum())} vertices are of a body or of parts that no shape moves: they were left out, "
-                "and stand still"
+                f"{int(self.unmoved.sum())} vertices are of a body or of parts that no shape moves: they were left "
+                "out, and stand still"
             )
         return found
 

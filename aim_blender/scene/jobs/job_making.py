@@ -140,9 +140,9 @@ def prepare_fitting(
             reader.close()
         frame = reader.frame
     path = folders.new_job_folder(actor_name, "fit")
-    still = False
+    unmoved = False
     if reader is not None:
-        given, still = yield from meanwhile(
+        given, unmoved = yield from meanwhile(
             "writing the performance", lambda: (reader.save_for_fit(path), reader.is_still)
         )
     take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
@@ -155,7 +155,7 @@ def prepare_fitting(
         "frame": frame.tolist(),
         "millimetres_per_unit": scale,
         "beside": beside and not source.images,  # what cameras see has its place
-        "still": still,
+        "still": unmoved,
     }
     steps = [
         {
@@ -289,6 +289,7 @@ def fitted_file(take: Any) -> Path:
 
 
 def write_delivery(path: Path, delivery: dict[str, Any]) -> None:
+    """Write delivery.json into a job's folder: where its result is to go."""
     write_atomically(path / DELIVERY, json.dumps(delivery, indent=1) + "\n")
 
 
