@@ -72,7 +72,7 @@ def temporal_field() -> Any:
     """The field of smoothing over time."""
     return number(
         0.0,
-        "Smoothing in Time",
+        "Temporal",
         "Movements that go to and fro within this many frames are halved, slower ones kept, without delay. 0 fits "
         "every frame for itself",
         unit="frames",
@@ -120,7 +120,7 @@ def head_field() -> Any:
         "auto",
         "Head",
         "Whether the head moves",
-        ("auto", "Found", "Look whether it moves"),
+        ("auto", "Automatic", "Look whether it moves"),
         ("free", "Moves", "Solve the head's rigid motion in every frame"),
         ("still", "Still", "Take the performance as stabilized: the head does not move"),
         advanced=True,
@@ -169,7 +169,7 @@ class FittingSettings:
     )
     warm_start: bool = flag(
         True,
-        "Begin at Closed Form",
+        "Warm Start",
         "Let the neural solver begin at the jaw and the weights of the closed form, not at rest",
         subject="start from rest",
         flags=("--from-rest",),

@@ -44,7 +44,7 @@ class LearningSettings:
         soft=10000,
     )
     batch_points: int = whole(
-        2048, "Points a Step", "How many points of the skin each step looks at", least=16, soft=8192, advanced=True
+        2048, "Batch Points", "How many points of the skin each step looks at", least=16, soft=8192, advanced=True
     )
     hidden: int = whole(
         256,
@@ -53,7 +53,7 @@ class LearningSettings:
         least=4,
         soft=512,
     )
-    depth: int = whole(3, "Hidden Layers", "How many hidden layers the networks have", least=1, soft=8, advanced=True)
+    depth: int = whole(3, "Depth", "How many hidden layers the networks have", least=1, soft=8, advanced=True)
     activation: Activation = choice(
         "siren",
         "Activation",
