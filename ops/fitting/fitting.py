@@ -85,7 +85,7 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         actor = require_actor(context)
         learned_file(actor)
         source = self._source(context)
-        given = {"device": worker_device(context)}
+        given: dict[str, Any] = {"device": worker_device(context)}
         given |= options.operator_choices(self, *FITS, leave_out=LEFT_TO_THE_METHOD)
         if self.rest_frame or source.of_points:
             given["rest_frame"] = self._rest_frame(context.scene.aim.sources)

@@ -126,7 +126,7 @@ def _zero_leaves_out(option: Option, leave_out: tuple[str, ...]) -> bool:
 def _property(option: Option, text: str, left_out: bool) -> Any:
     """A property of Blender. text: what its tooltip says besides. left_out: it begins at 0, which is none of its
     values."""
-    said = {"name": option.label, "description": option.help + text}
+    said: dict[str, Any] = {"name": option.label, "description": option.help + text}
     if option.kind == "flag":
         return BoolProperty(**said, default=option.default)
     if option.kind == "frame":
@@ -139,16 +139,18 @@ def _property(option: Option, text: str, left_out: bool) -> Any:
         return EnumProperty(**said, items=items, default=option.default)
     default = 0 if left_out or option.default is None else option.default
     least = 0 if left_out or option.zero else option.least
-    most = {"max": option.most, "soft_max": min(option.soft, option.most)}
+    most: dict[str, Any] = {"max": option.most, "soft_max": min(option.soft, option.most)}
     if option.kind == "whole":
         limits = {"min": least, **most}
-        whole = {name: int(min(max(value, -LARGEST_WHOLE - 1), LARGEST_WHOLE)) for name, value in limits.items()}
+        whole: dict[str, Any] = {
+            name: int(min(max(value, -LARGEST_WHOLE - 1), LARGEST_WHOLE)) for name, value in limits.items()
+        }
         return IntProperty(**said, default=default, **whole)
     if option.unit == "mm":
         said["description"] = f"{option.help}. In millimetres{text}"
     digits = 4 if 0 < default < 0.01 else 3 if option.unit == "mm" else 2
     limits = {"min": 10.0**-digits if option.above and not left_out else least, **most}
-    finite = {name: value for name, value in limits.items() if math.isfinite(value)}
+    finite: dict[str, Any] = {name: value for name, value in limits.items() if math.isfinite(value)}
     return FloatProperty(**said, default=default, precision=digits, **finite)
 
 
