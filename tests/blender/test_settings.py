@@ -104,6 +104,17 @@ def test_every_setting_reaches_a_panel_and_the_presets(scene, tasks, options, tm
                 assert (place in presets.SETTINGS[task]) != bool(tasks.missing(task, name, "preset")), place
 
 
+def another(option):
+    """A value that the setting can have, but has not at first."""
+    if option.kind == "flag":
+        return not option.default
+    if option.kind == "choice":
+        return option.names[-1]
+    if option.kind == "several":
+        return option.names[:2]
+    return 40 if option.allows(40) else option.most
+
+
 def test_what_is_chosen_is_told_and_nothing_else(scene, tasks, options, option):
     state = scene.aim
     for settings in {each for classes in tasks.SETTINGS.values() for each in classes}:
@@ -112,8 +123,7 @@ def test_what_is_chosen_is_told_and_nothing_else(scene, tasks, options, option):
             needs = dict([each.needs]) if each.needs else {}
             for other, wanted in needs.items():
                 setattr(*options.owner_of(state, settings, other), wanted)
-            value = {"flag": not each.default, "choice": each.names[-1:]}.get(each.kind, 40)
-            value = each.names[:2] if each.kind == "several" else value[0] if each.kind == "choice" else value
+            value = another(each)
             owner, last = options.owner_of(state, settings, name)
             setattr(owner, last, set(value) if each.kind == "several" else value)
             found = settings(**option.chosen_of(settings, options.chosen(state, settings)))
