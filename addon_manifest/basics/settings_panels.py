@@ -19,8 +19,7 @@ def draw_settings(column: bpy.types.UILayout, state: Any, settings: type[Any], a
     """Draw those settings that matter, or the advanced ones, as far as they count. state: the scene's `aim`."""
     for name, option in options_of(settings).items():
         if options.is_shown(state, settings, option, advanced):
-            label = f"{option.label} (mm)" if option.unit == "mm" else option.label
-            column.prop(*options.owner_of(state, settings, name), text=label, slider=option.slider)
+            column.prop(*options.owner_of(state, settings, name), slider=option.slider)
 
 
 class _Advanced(AimPanel):
