@@ -13,7 +13,8 @@ from ..environment.environment_plan import BUILDS, detect_build
 from ..folders.folder import STATUS_INPUT
 from ..folders.sentences import one_line
 from ..running.registry import TRUSTED_TASKS
-from .option_flags import add_options, path
+from .option_flags import add_options
+from .option_flags import path as _path
 
 RANGE = ("start", "end")  # of a bake's settings those of a fit
 
@@ -59,21 +60,21 @@ def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 def _add_anatomy(verbs: Any) -> None:
     parser = _verb(verbs, "anatomy", "Fit a skull and a mandible to a neutral.")
-    parser.add_argument("neutral", metavar="NEUTRAL_MESH", type=path, help="a mesh, or a capture")
-    parser.add_argument("--out", required=True, metavar="DIR", type=path)
-    parser.add_argument("--landmarks", metavar="FILE.json", type=path, help='{"name": vertex} picked by hand')
-    parser.add_argument("--depths", metavar="FILE.json", type=path, help='{"name": mm} instead of the table')
-    parser.add_argument("--bones", metavar="DIR", type=path, help="your own skull and mandible, not the template's")
-    parser.add_argument("--teeth", metavar="DIR", type=path, help="upper_teeth, lower_teeth or both")
+    parser.add_argument("neutral", metavar="NEUTRAL_MESH", type=_path, help="a mesh, or a capture")
+    parser.add_argument("--out", required=True, metavar="DIR", type=_path)
+    parser.add_argument("--landmarks", metavar="FILE.json", type=_path, help='{"name": vertex} picked by hand')
+    parser.add_argument("--depths", metavar="FILE.json", type=_path, help='{"name": mm} instead of the table')
+    parser.add_argument("--bones", metavar="DIR", type=_path, help="your own skull and mandible, not the template's")
+    parser.add_argument("--teeth", metavar="DIR", type=_path, help="upper_teeth, lower_teeth or both")
     _add_unit(parser, "--unit", of="the neutral (default: told by its face)")
 
 
 def _add_learn(verbs: Any) -> None:
     parser = _verb(verbs, "learn", "Learn an actor from registered meshes of one face.")
-    parser.add_argument("capture", metavar="CAPTURE", type=path, help="folder of meshes, or capture.npz")
-    parser.add_argument("--out", required=True, metavar="A.actor.safetensors", type=path)
+    parser.add_argument("capture", metavar="CAPTURE", type=_path, help="folder of meshes, or capture.npz")
+    parser.add_argument("--out", required=True, metavar="A.actor.safetensors", type=_path)
     bones = parser.add_mutually_exclusive_group()
-    bones.add_argument("--bones", metavar="DIR", type=path, help="skull and mandible (default: CAPTURE/bones)")
+    bones.add_argument("--bones", metavar="DIR", type=_path, help="skull and mandible (default: CAPTURE/bones)")
     bones.add_argument(
         "--template",
         dest="template_bones",
@@ -88,19 +89,19 @@ def _add_learn(verbs: Any) -> None:
 
 def _add_fit(verbs: Any) -> None:
     parser = _verb(verbs, "fit", "Fit an actor to a performance.")
-    parser.add_argument("actor", metavar="A.actor.safetensors", type=path)
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument(
         "performance",
         metavar="PERFORMANCE",
-        type=path,
+        type=_path,
         help="folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv",
     )
-    parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=path)
+    parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
     add_options(parser, "fit")
     parser.add_argument("--resume", action="store_true", help="let the neural solver go on from the checkpoint")
-    parser.add_argument("--camera", type=path, metavar="FILE.json", help="of the images that the points are in")
+    parser.add_argument("--camera", type=_path, metavar="FILE.json", help="of the images that the points are in")
     parser.add_argument(
-        "--landmarks", type=path, metavar="FILE.json", help="where on the mesh the points of images belong"
+        "--landmarks", type=_path, metavar="FILE.json", help="where on the mesh the points of images belong"
     )
     add_options(parser, "bake", *RANGE)
     parser.add_argument(
@@ -114,14 +115,14 @@ def _add_fit(verbs: Any) -> None:
 
 def _add_retarget(verbs: Any) -> None:
     parser = _verb(verbs, "retarget", "Move a take from one actor to another.")
-    parser.add_argument("take", metavar="T.take.safetensors", type=path)
-    parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=path)
-    parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=path)
-    parser.add_argument("--out", required=True, metavar="U.take.safetensors", type=path)
+    parser.add_argument("take", metavar="T.take.safetensors", type=_path)
+    parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="U.take.safetensors", type=_path)
     add_options(parser, "retarget")
     parser.add_argument(
         "--correspondence",
-        type=path,
+        type=_path,
         metavar="FILE",
         help="between actors of different topology (default: the one kept beside the target, or a new one)",
     )
@@ -129,27 +130,27 @@ def _add_retarget(verbs: Any) -> None:
 
 def _add_pair(verbs: Any) -> None:
     parser = _verb(verbs, "pair", "Find which expressions of two actors belong together, by name and by what they do.")
-    parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=path)
-    parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=path)
-    parser.add_argument("--out", required=True, metavar="pairs.json", type=path)
-    parser.add_argument("--pairs", type=path, metavar="FILE.json", help="look at these instead of pairing by name")
-    parser.add_argument("--correspondence", type=path, metavar="FILE", help="as for retarget")
+    parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="pairs.json", type=_path)
+    parser.add_argument("--pairs", type=_path, metavar="FILE.json", help="look at these instead of pairing by name")
+    parser.add_argument("--correspondence", type=_path, metavar="FILE", help="as for retarget")
 
 
 def _add_correspond(verbs: Any) -> None:
     parser = _verb(verbs, "correspond", "Find which place on one face is which on another of different topology.")
-    parser.add_argument("source", metavar="SOURCE", type=path, help="an actor, or a mesh at rest (.obj, .ply, .npz)")
-    parser.add_argument("target", metavar="TARGET", type=path, help="likewise")
-    parser.add_argument("--out", required=True, metavar="X.correspondence.safetensors", type=path)
+    parser.add_argument("source", metavar="SOURCE", type=_path, help="an actor, or a mesh at rest (.obj, .ply, .npz)")
+    parser.add_argument("target", metavar="TARGET", type=_path, help="likewise")
+    parser.add_argument("--out", required=True, metavar="X.correspondence.safetensors", type=_path)
     _add_landmarks(parser)
 
 
 def _add_transfer(verbs: Any) -> None:
     parser = _verb(verbs, "transfer", "Make an actor from a mesh at rest, with another actor's expressions.")
-    parser.add_argument("source", metavar="A.actor.safetensors", type=path)
-    parser.add_argument("target", metavar="MESH", type=path, help="the character at rest (.obj, .ply, .npz)")
-    parser.add_argument("--out", required=True, metavar="B.actor.safetensors", type=path)
-    parser.add_argument("--correspondence", type=path, metavar="FILE", help="instead of a new one")
+    parser.add_argument("source", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("target", metavar="MESH", type=_path, help="the character at rest (.obj, .ply, .npz)")
+    parser.add_argument("--out", required=True, metavar="B.actor.safetensors", type=_path)
+    parser.add_argument("--correspondence", type=_path, metavar="FILE", help="instead of a new one")
     parser.add_argument("--name", metavar="NAME", help="of the source, to say whose expressions these are")
     _add_unit(parser, "--unit", "--millimetres-per-unit", of="the mesh (default: told by its face)")
     _add_landmarks(parser)
@@ -158,7 +159,7 @@ def _add_transfer(verbs: Any) -> None:
 def _add_landmarks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--landmarks",
-        type=path,
+        type=_path,
         metavar="FILE.json",
         help='{"source": {name: vertex}, "target": {name: vertex}} (default: suggested)',
     )
@@ -166,68 +167,70 @@ def _add_landmarks(parser: argparse.ArgumentParser) -> None:
 
 def _add_bake(verbs: Any) -> None:
     parser = _verb(verbs, "bake", "Turn a take into shape keys, a jaw bone and their keyframes.")
-    parser.add_argument("actor", metavar="A.actor.safetensors", type=path)
-    parser.add_argument("take", metavar="T.take.safetensors", type=path)
-    parser.add_argument("--out", required=True, metavar="bake.npz", type=path)
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("take", metavar="T.take.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="bake.npz", type=_path)
     add_options(parser, "bake")
 
 
 def _add_evaluate(verbs: Any) -> None:
     parser = _verb(verbs, "evaluate", "Write a take's frames: vertices, jaw and head, or a mesh cache.")
-    parser.add_argument("actor", metavar="A.actor.safetensors", type=path)
-    parser.add_argument("take", metavar="T.take.safetensors", type=path)
-    parser.add_argument("--out", required=True, metavar="frames.npz|.pc2|.mdd", type=path)
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("take", metavar="T.take.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="frames.npz|.pc2|.mdd", type=_path)
     _add_unit(parser, "--unit", of="a .pc2 or .mdd (default: mm)")
     add_options(parser, "bake", *options_of(Timing))
 
 
 def _add_inspect(verbs: Any) -> None:
     parser = _verb(verbs, "inspect", "Show the anatomy that was learned: arrays, and beside them a picture sheet.")
-    parser.add_argument("actor", metavar="A.actor.safetensors", type=path)
-    parser.add_argument("--out", required=True, metavar="A.anatomy.npz", type=path)
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="A.anatomy.npz", type=_path)
 
 
 def _add_errors(verbs: Any) -> None:
     parser = _verb(verbs, "errors", "Write how far each point of each frame of a take is from its performance.")
-    parser.add_argument("actor", metavar="A.actor.safetensors", type=path)
-    parser.add_argument("take", metavar="T.take.safetensors", type=path)
-    parser.add_argument("performance", metavar="PERFORMANCE", type=path, help="the meshes that it was fitted to")
-    parser.add_argument("--out", required=True, metavar="errors.npz", type=path)
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("take", metavar="T.take.safetensors", type=_path)
+    parser.add_argument("performance", metavar="PERFORMANCE", type=_path, help="the meshes that it was fitted to")
+    parser.add_argument("--out", required=True, metavar="errors.npz", type=_path)
 
 
 def _add_batch(verbs: Any) -> None:
     parser = _verb(verbs, "batch", "Do a table of shots for any number of actors, whatever of it is not done yet.")
-    parser.add_argument("table", metavar="TABLE", type=path, help=".csv, .json or .toml; see docs/batch.md")
-    parser.add_argument("--out", required=True, metavar="DIR", type=path, help="each shot's files go to a folder in it")
+    parser.add_argument("table", metavar="TABLE", type=_path, help=".csv, .json or .toml; see docs/batch.md")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", type=_path, help="each shot's files go to a folder in it"
+    )
     parser.add_argument("--part", metavar="K/N", help="only the Kth of N parts, for render farms")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="spread the shots over this Dask cluster")
 
 
 def _add_environment(verbs: Any) -> None:
     parser = _verb(verbs, "environment", "Make an environment with all that learning needs, by venv and pip.")
-    parser.add_argument("folder", metavar="FOLDER", type=path, help="where it goes; one that is there gives way")
+    parser.add_argument("folder", metavar="FOLDER", type=_path, help="where it goes; one that is there gives way")
     build = detect_build()
     parser.add_argument("--build", choices=tuple(BUILDS), default=build, help="of torch (default here: %(default)s)")
-    parser.add_argument("--base", metavar="PYTHON", type=path, default=sys.executable, help="default: this Python")
+    parser.add_argument("--base", metavar="PYTHON", type=_path, default=sys.executable, help="default: this Python")
     parser.add_argument("--options", metavar="TEXT", default="", help="more options for pip, as one argument")
 
 
 def _add_info(verbs: Any) -> None:
     parser = _verb(verbs, "info", "Say what a file holds.")
-    parser.add_argument("file", metavar="FILE", type=path)
+    parser.add_argument("file", metavar="FILE", type=_path)
 
 
 def _add_live(verbs: Any) -> None:
     text = "Fit one frame after the other as they come on standard input; Blender's live mode starts it."
     parser = verbs.add_parser("live", help=text, description=text, allow_abbrev=False)
-    parser.add_argument("actor", metavar="A.actor.safetensors", type=path)
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     add_options(parser, "fit", "modes", "device")
 
 
 def _add_job(verbs: Any) -> None:
     text = "Do what is left of the job in a folder; Blender starts its workers so."
     parser = verbs.add_parser("job", help=text, description=text, allow_abbrev=False)
-    parser.add_argument("folder", metavar="FOLDER", type=path)
+    parser.add_argument("folder", metavar="FOLDER", type=_path)
     parser.add_argument("--end-with-parent", action="store_true", help="end when standard input ends")
     parser.add_argument("--trusted", choices=TRUSTED_TASKS, help="the job may do this task too")
 
