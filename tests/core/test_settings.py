@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 
 from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.settings.learning_settings import ACTIVATIONS, SPACES, LearningSettings
 from aim_blender.core.shared.settings.option import chosen_of, number, options_of
 from aim_blender.core.shared.settings.settings_of_tasks import (
     FOR_PYTHON,
@@ -74,6 +75,12 @@ def test_a_default_can_be_had():
                 assert option.label
                 assert option.help
                 assert not option.help.endswith(".")
+
+
+def test_what_the_types_name_can_be_chosen():
+    options = options_of(LearningSettings)
+    assert options["activation"].names == ACTIVATIONS
+    assert options["space"].names == SPACES
 
 
 def test_the_page_of_settings_is_up_to_date():

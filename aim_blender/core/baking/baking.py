@@ -23,6 +23,7 @@ from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
 from ..shared.results.bake_arrays import check_bake
 from ..shared.results.takes import Take
+from ..shared.settings.baking_settings import BakingSettings
 
 Report = Callable[[dict], None]
 
@@ -86,7 +87,9 @@ class Bake:
         save_arrays(path, arrays)
 
 
-def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Report | None = None) -> Bake:
+def bake_take(
+    actor: Actor, take: Take, tolerance_mm: float = BakingSettings.tolerance_mm, report: Report | None = None
+) -> Bake:
     """Bake a take so that no point of any frame is further from the fitted frame than tolerance_mm.
 
     report is called with {"message", "done", "total"}. Raises InputError if the take is not this actor's.
