@@ -157,3 +157,19 @@ def test_what_is_chosen_reaches_the_worker(take):
         bpy.ops.aim.performance_fit(object_name="wide")
     with pytest.raises(RuntimeError, match="hole meshes have no rest frame to choose"):
         bpy.ops.aim.performance_fit(object_name="wide", temporal=4, rest_frame="3")
+
+
+def test_a_preset_keeps_advanced_settings_too(scene, tmp_path, monkeypatch):
+    presets = headless.extension_module("aim_blender.scene.jobs.presets")
+    monkeypatch.setattr(presets.folders, "user_folder", lambda: tmp_path)
+    learning = scene.aim.learning
+    learning.without, learning.frequency, learning.graphed = {"anatomy", "symmetry"}, 12.5, False
+    bpy.ops.aim.preset_save(kind="learn", name="Mine")
+    bpy.ops.aim.preset_load(kind="learn", name="Default")
+    assert (learning.without, learning.frequency, learning.graphed) == (set(), 20.0, True)
+    bpy.ops.aim.preset_load(kind="learn", name="Mine")
+    assert (learning.without, learning.frequency, learning.graphed) == ({"anatomy", "symmetry"}, 12.5, False)
+    file = presets.folder_of("learn") / "Mine.json"
+    file.write_text(file.read_text(encoding="utf-8").replace("symmetry", "hair"), encoding="utf-8")
+    with pytest.raises(RuntimeError, match=r"Without to .*hair.*; it must be a list of any of anatomy, thickness"):
+        bpy.ops.aim.preset_load(kind="learn", name="Mine")
