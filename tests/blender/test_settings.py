@@ -155,6 +155,8 @@ def test_what_is_chosen_reaches_the_worker(take):
     scene.aim.fitting.temporal = 1.0
     with pytest.raises(RuntimeError, match=r"emporal is 1; it must be from 2 to 1000 frames, or 0"):
         bpy.ops.aim.performance_fit(object_name="wide")
+    with pytest.raises(RuntimeError, match="odes is 5000; it must be between 1 and 2000"):
+        bpy.ops.aim.performance_fit(object_name="wide", temporal=4, modes=5000)
     with pytest.raises(RuntimeError, match="hole meshes have no rest frame to choose"):
         bpy.ops.aim.performance_fit(object_name="wide", temporal=4, rest_frame="3")
 

@@ -110,7 +110,7 @@ def operator_properties(*settings: type[Any], leave_out: tuple[str, ...] = ()) -
             if option.kind != "file" and name not in found:
                 zero = _zero_leaves_out(option, leave_out)
                 text = ". 0 takes the scene's setting" if zero else ". Left out, the scene's setting counts"
-                found[name] = _property(option, text, zero)
+                found[name] = _property(option, text, zero, limited=False)
     return found
 
 
@@ -123,9 +123,9 @@ def _zero_leaves_out(option: Option, leave_out: tuple[str, ...]) -> bool:
     return option.kind in ("number", "whole") and (option.name in leave_out or not option.allows(0))
 
 
-def _property(option: Option, text: str, left_out: bool) -> Any:
+def _property(option: Option, text: str, left_out: bool, limited: bool = True) -> Any:
     """A property of Blender. text: what its tooltip says besides. left_out: it begins at 0, which is none of its
-    values."""
+    values. limited: Blender cuts what is too large; else it is refused when it is used, which a script should see."""
     said: dict[str, Any] = {"name": option.label, "description": option.help + text}
     if option.kind == "flag":
         return BoolProperty(**said, default=option.default)
@@ -139,7 +139,7 @@ def _property(option: Option, text: str, left_out: bool) -> Any:
         return EnumProperty(**said, items=items, default=option.default)
     default = 0 if left_out or option.default is None else option.default
     least = 0 if left_out or option.zero else option.least
-    most: dict[str, Any] = {"max": option.most, "soft_max": min(option.soft, option.most)}
+    most: dict[str, Any] = {"soft_max": min(option.soft, option.most)} | ({"max": option.most} if limited else {})
     if option.kind == "whole":
         limits = {"min": least, **most}
         whole: dict[str, Any] = {
