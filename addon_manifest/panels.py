@@ -7,6 +7,8 @@ from typing import Any
 
 import bpy
 
+from ..aim_blender.core.shared.settings.learning_settings import LearningSettings
+from ..aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ..aim_blender.scene.actors import actors, thumbnails
 from ..aim_blender.scene.basics import meshes
 from ..aim_blender.scene.jobs import jobs, results
@@ -29,6 +31,12 @@ from .basics.parts import (
     is_learned,
     read_figures,
     settings_column,
+)
+from .basics.settings_panels import (
+    AIM_PT_fit_advanced,
+    AIM_PT_learn_advanced,
+    AIM_PT_retarget_advanced,
+    draw_settings,
 )
 from .basics.text import draw_problem, draw_text
 from .fitting import fitting_panels
@@ -220,8 +228,7 @@ class AIM_PT_learn_settings(WithPresets, AimPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         column = settings_column(self.layout)
-        column.prop(context.scene.aim, "iterations")
-        column.prop(context.scene.aim, "hidden")
+        draw_settings(column, context.scene.aim, LearningSettings)
         chosen = base.preferences(context)
         if chosen is not None:
             column.prop(chosen, "device")
@@ -282,9 +289,7 @@ class AIM_PT_retarget(WithPresets, AimPanel, bpy.types.Panel):
             draw_text(layout, "no other actor is learned yet that could perform it", "INFO")
         column = settings_column(layout)
         column.prop_search(state, "retarget_target", state, "actors", icon="USER")
-        column.prop(state, "retarget_strength", slider=True)
-        column.prop(state, "retarget_jaw_strength", slider=True)
-        column.prop(state, "retarget_head")
+        draw_settings(column, state, RetargetSettings)
         row = column.row(heading="Neutral Offset")
         row.prop(state, "retarget_from_rest", text="")
         chosen = row.row()
@@ -355,7 +360,10 @@ CLASSES = (
     AIM_PT_learn,
     AIM_PT_jaw,
     AIM_PT_learn_settings,
+    AIM_PT_learn_advanced,
     AIM_PT_performance,
+    AIM_PT_fit_advanced,
     *fitting_panels.CLASSES,
     AIM_PT_retarget,
+    AIM_PT_retarget_advanced,
 )

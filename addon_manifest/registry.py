@@ -16,6 +16,7 @@ from ..ops.basics.results import deliver
 from . import command_line, menus, overlays, panels, properties
 from .actors import shape_preview
 from .baking import baking_panel, baking_properties
+from .basics import settings_groups
 from .fitting import fitting_properties
 from .jobs import batch_panel, batch_properties, preferences, preset_menus, status_bar
 from .retargeting import retarget_panels, retarget_properties
@@ -25,6 +26,7 @@ CLASSES: tuple[type[Any], ...] = (
     *baking_properties.CLASSES,
     *batch_properties.CLASSES,
     *fitting_properties.CLASSES,
+    *settings_groups.CLASSES,
     *properties.CLASSES,
     *preferences.CLASSES,
     *ops.CLASSES,

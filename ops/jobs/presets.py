@@ -47,6 +47,8 @@ class AIM_OT_preset_load(_OfPresets, bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
         """Blender's tooltip: what the preset sets."""
+        if properties.name == presets.DEFAULT:
+            return "Set all of these settings, the advanced ones included, as they are at first"
         settings = presets.SHIPPED[properties.kind].get(properties.name)
         if settings is None:
             return f"Take the settings from the preset {properties.name}, which you saved"

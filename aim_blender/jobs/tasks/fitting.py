@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.shared.foundation.errors import InputError
-from ...core.shared.settings.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
+from ...core.shared.settings.fitting_settings import POINT_SUFFIXES, FittingSettings
+from ...core.shared.settings.option import options_of
+from ...core.shared.settings.point_settings import FITS, POINT_CHOICES
+from ...core.shared.settings.settings_of_tasks import arguments_of
 from ..folders.outputs import output_path
 from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, picture_beside
 
@@ -18,21 +20,21 @@ if TYPE_CHECKING:
     from ...core.shared.results.takes import Take
 
 
-FITTING_CHOICES = tuple(item.name for item in dataclasses.fields(FittingSettings))
+FITTING_CHOICES = arguments_of(*FITS)
+MESH_CHOICES = arguments_of(FittingSettings)
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end, and
     performance_fps: frames a second of the performance, instead of what its file says.
 
-    Points (.json, .csv) are fitted whole, and take those choices only that their settings have, with those of
-    POINT_CHOICES besides. With camera, a JSON
-    file, they are points in its images, and landmarks says where they belong on the mesh. Beside the take
+    Points (.json, .csv) are fitted whole. With camera, a JSON file, they are points in its images, and landmarks says
+    where they belong on the mesh. Meshes and points take those choices only that their settings have. Beside the take
     `X.take.safetensors` it writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is
     known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
     again.
     """
-    optional = (*FITTING_CHOICES, *POINT_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
+    optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
     check_arguments("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ...core.checks.self_checks import check_fitted
@@ -46,7 +48,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     source = Path(arguments["performance"])
     performance: Performance | None = None
     of_points = source.suffix.lower() in POINT_SUFFIXES
-    settings = FittingSettings(**choices_of(arguments, FITTING_CHOICES))
+    settings = FittingSettings(**choices_of(arguments, MESH_CHOICES))
     for name in ("camera", "landmarks"):
         if arguments.get(name) and not of_points:
             raise InputError(f"the {name} given is for points of images, .json or .csv; {source} is of meshes")
@@ -107,13 +109,14 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
 
 
 def _chosen_for_points(arguments: dict[str, Any], settings: type[Any]) -> dict[str, Any]:
-    """The choices that these settings of points have. Raises InputError for one that only whole meshes have; points are
-    fitted on the CPU whatever the device, by the closed form."""
-    known = [item.name for item in dataclasses.fields(settings)]
-    chosen = choices_of(arguments, (*FITTING_CHOICES, *POINT_CHOICES, "start", "end"))
+    """The choices that these settings of points have. Raises InputError for one that they have not; points are fitted
+    on the CPU whatever the device, by the closed form."""
+    known = options_of(settings)
+    chosen = choices_of(arguments, (*FITTING_CHOICES, "start", "end"))
     for name in chosen:
         if name not in (*known, "solver", "device"):
+            where = "give points of images" if name in POINT_CHOICES else "give whole meshes"
             raise InputError(
-                f"{name} means nothing for the points in {arguments['performance']}; leave it out, or give whole meshes"
+                f"{name} means nothing for the points in {arguments['performance']}; leave it out, or {where}"
             )
     return {name: value for name, value in chosen.items() if name in known}

@@ -20,7 +20,11 @@ import numpy as np
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.foundation.topology import Topology
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
-from ...core.shared.settings.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
+from ...core.shared.settings.fitting_settings import POINT_SUFFIXES, FittingSettings
+from ...core.shared.settings.learning_settings import LearningSettings
+from ...core.shared.settings.option import chosen_of, options_of
+from ...core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
+from ...core.shared.settings.settings_of_tasks import options_of_task
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ...jobs.tasks.arguments import TAKE_SUFFIX
 from ..actors import actors, tracing
@@ -69,12 +73,38 @@ class PerformanceSource:
         """Whether it is sparse points, and not whole meshes."""
         return self.images or self.points is not None or self.folder.lower().endswith(POINT_SUFFIXES)
 
+    @property
+    def settings(self) -> type[Any]:
+        """How it is to be fitted: the dataclass of its settings."""
+        if self.images:
+            return ImageFittingSettings
+        return PointFittingSettings if self.of_points else FittingSettings
+
+    def check(self, choices: dict[str, Any]) -> None:
+        """Raise InputError unless it can be fitted so. choices: of the task `fit`."""
+        for name in choices:
+            if name not in options_of(self.settings) and not (self.of_points and name in ("solver", "device")):
+                what = "points" if self.of_points else "whole meshes"
+                called = options_of_task("fit")[name].label.lower()
+                raise InputError(f"{what} have no {called} to choose; leave it out")
+        self.settings(**{name: value for name, value in choices.items() if name in options_of(self.settings)})
+
+
+def chosen_settings(state: Any) -> type[Any]:
+    """How the performance that the scene chooses is to be fitted: the dataclass of its settings. state: the scene's
+    `aim`."""
+    kind = state.performance_kind
+    if kind == "FOLDER":
+        return PerformanceSource(None, folder=state.performance_folder).settings
+    return {"POINTS": PointFittingSettings, "IMAGES": ImageFittingSettings}.get(kind, FittingSettings)
+
 
 def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
     """Write the capture of an actor and the description of its learning, as prepare_fitting does its own.
 
     choices: what the task `learn` takes beyond capture and out. Raises InputError, OSError.
     """
+    LearningSettings(**chosen_of(LearningSettings, choices))  # which refuses what cannot be
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     checked = actors.read_actor(actor)
     yield "reading the shapes", 0.5
@@ -111,8 +141,7 @@ def prepare_fitting(
     choices: what the task `fit` takes beyond actor, performance and out. beside: the result stands beside the
     performance and not on it. Raises InputError before anything is written, OSError.
     """
-    # Which refuses what cannot be, before anything is read.
-    FittingSettings(**{name: value for name, value in choices.items() if name not in POINT_CHOICES})
+    source.check(choices)  # before anything is read
     actor_file = learned_file(actor)
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     neutral = actors.neutral_of(actor)

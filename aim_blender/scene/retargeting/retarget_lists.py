@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import bpy
@@ -10,7 +11,9 @@ import numpy as np
 
 from ...core.shared.faces.expression_names import pair_expressions
 from ...core.shared.foundation.errors import InputError
+from ...core.shared.settings.retarget_settings import RetargetSettings
 from ..actors import actors
+from ..basics import options
 from ..basics.vertex_groups import read_vertex_group
 
 
@@ -57,17 +60,16 @@ def chosen_pairs(state: Any) -> dict[str, str] | None:
     return {pair.name: "" if pair.left_out else pair.target for pair in state.pairs if pair.left_out or pair.target}
 
 
-def scene_choices(state: Any) -> dict[str, Any]:
-    """What the scene's settings say of a retarget, as the task `retarget` takes it; of regions see region_strength."""
-    choices: dict[str, Any] = {
-        "strength": round(state.retarget_strength, 6),  # without float32's tail
-        "jaw_strength": round(state.retarget_jaw_strength, 6),
-        "head": "on" if state.retarget_head else "off",
-    }
+def scene_choices(state: Any, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the scene's settings say of a retarget, as the task `retarget` takes it, and over it what is given; of
+    regions see region_strength."""
+    choices: dict[str, Any] = {}
     if state.retarget_from_rest:
         choices["neutral_frame"] = state.retarget_neutral_frame
     pairs = chosen_pairs(state.retarget)
-    return choices if pairs is None else {**choices, "pairs": pairs}
+    if pairs is not None:
+        choices["pairs"] = pairs
+    return {**choices, **options.chosen(state, RetargetSettings, given)}
 
 
 def region_strength(state: Any, target: Any) -> np.ndarray | None:
