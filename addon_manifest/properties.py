@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -15,6 +17,7 @@ from bpy.props import (
 )
 
 from ..aim_blender.scene.basics import versions
+from ..aim_blender.scene.retargeting import retarget_lists
 from ..ops.fitting.fitting import SOLVERS
 from .baking.baking_properties import AimBaking, AimRig
 from .fitting.fitting_properties import AimSources
@@ -24,6 +27,12 @@ from .retargeting.retarget_properties import AimRetarget
 
 def _is_mesh(_: object, item: bpy.types.Object) -> bool:
     return item.type == "MESH"
+
+
+# Blender reads annotations of a class where no module's names are known, so a lambda there would not find them.
+def _other_faces(state: Any, _: object) -> None:
+    """Another performer or target is chosen."""
+    retarget_lists.turn_to_chosen(state.id_data)
 
 
 class AimShape(bpy.types.PropertyGroup):
@@ -151,7 +160,11 @@ class AimScene(bpy.types.PropertyGroup):
     """Everything that AIM remembers in a scene."""
 
     actors: CollectionProperty(type=AimActor)
-    active_actor: IntProperty(name="Chosen", description="The actor that is chosen in the list")
+    active_actor: IntProperty(
+        name="Chosen",
+        description="The actor that is chosen in the list",
+        update=_other_faces,
+    )
     takes: CollectionProperty(type=AimTake)
     active_take: IntProperty(name="Chosen", description="The take that is chosen in the list")
     retarget: PointerProperty(type=AimRetarget)
@@ -233,7 +246,9 @@ class AimScene(bpy.types.PropertyGroup):
         precision=3,
     )
     retarget_target: StringProperty(
-        name="Target", description="The actor that the performance goes to; its mesh may have other faces"
+        name="Target",
+        description="The actor that the performance goes to; its mesh may have other faces",
+        update=_other_faces,
     )
     retarget_strength: FloatProperty(
         name="Strength",

@@ -75,13 +75,13 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
         take = actors.take_of(context.scene, actor, self.take)
         if take is None:
             raise InputError(f"{actor.name!r} has no take called {self.take!r}")
-        choices = retarget_lists.scene_choices(state)
+        target = retarget_lists.picked_target(context.scene, actor, self.target)
+        choices = retarget_lists.scene_choices(state, actor, target)
         choices["strength"] = self._chosen("strength", choices["strength"])
         choices["jaw_strength"] = self._chosen("jaw_strength", choices["jaw_strength"])
         choices["head"] = "on" if self._chosen("head", state.retarget_head) else "off"
         if self.properties.is_property_set("neutral_frame"):
             choices["neutral_frame"] = self.neutral_frame
-        target = retarget_lists.picked_target(context.scene, actor, self.target)
         tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
         interpreter = worker_interpreter(context)
         beside = self._chosen("beside", state.beside)

@@ -182,7 +182,7 @@ def _add_retarget(verbs: Any) -> None:
         "--pairs",
         type=_path,
         metavar="FILE.json",
-        help='{"source name": "target name"} instead of pairing by name; "" leaves one out',
+        help='{"source name": "target name"} instead of pairing by name; "" leaves one out, "*": "*" finds the others',
     )
     parser.add_argument("--regions", type=_path, metavar="FILE.npz", help="`strength` of the expressions per vertex")
     parser.add_argument(

@@ -29,7 +29,7 @@ from ..fitting.markers import PointReader
 from ..fitting.performances import FrameReader, PerformanceReader, frame_list
 
 DELIVERY = "delivery.json"
-KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors")
+KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors", "pair")
 PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
 READING_STRETCH_S = 0.02  # and one frame more: together below what is felt
 THREAD_STRETCH_S = 0.005
