@@ -23,6 +23,7 @@ from .basics.parts import (
     AimPanel,
     OfActor,
     doing,
+    draw_figure,
     draw_job,
     draw_main_button,
     draw_name,
@@ -44,6 +45,7 @@ from .jobs.preferences import draw_environment
 from .jobs.preset_menus import WithPresets
 from .retargeting import retarget_panels
 
+COLUMN_WIDTH = 2.15  # of a table's numbers, in buttons' heights
 THUMBNAIL_SCALE = 5.0  # how many lines of text the chosen shape's picture is high
 WHILE_LIVE: dict[type, str] = {
     LiveCorrection: "add handles, drag them, and press Keep Frame",
@@ -190,7 +192,8 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
             draw_text(layout, f"{actor.name} is {how}", "CHECKMARK")
             draw_rows(layout, results.learned_rows(figures))
             draw_notes(layout, figures.get("notes", []))
-            layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
+            if "transferred" not in figures:
+                layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
 
 
 class AIM_PT_jaw(AimPanel, bpy.types.Panel):
@@ -208,16 +211,15 @@ class AIM_PT_jaw(AimPanel, bpy.types.Panel):
         if not rows:
             draw_text(self.layout, "the jaw rests in all shapes", "INFO")
             return
+        teeth = any(results.jaw_cells(row)[-1] for row in rows)
+        travel = "its slide, and what the lower incisors travel" if teeth else "its slide"
+        draw_text(self.layout, f"opens in degrees; {travel}, in mm")
         column = self.layout.column(align=True)
         column.scale_y = 0.85
-        _draw_columns(column, "Degrees, mm", "Opens", "Ahead", "Aside")
+        shown = 4 if teeth else 3
+        _draw_columns(column, "", *("Opens", "Ahead", "Aside", "Incisor")[:shown])
         for row in rows:
-            # Adding 0 makes a zero of a rounded minus zero.
-            _draw_columns(
-                column,
-                row["name"],
-                *(f"{round(row[name], 1) + 0.0:.1f}" for name in ("open_degrees", "forward_mm", "aside_mm")),
-            )
+            _draw_columns(column, row["name"], *results.jaw_cells(row)[:shown])
 
 
 class AIM_PT_learn_settings(WithPresets, AimPanel, bpy.types.Panel):
@@ -341,12 +343,10 @@ def _is_shown_by_job(context: bpy.types.Context, sentence: str) -> bool:
 
 def _draw_columns(layout: bpy.types.UILayout, name: str, *values: str) -> None:
     """A line of a table: a name, and values that are aligned to the right."""
-    split = layout.split(factor=0.43)
-    split.label(text=name)
+    row = layout.row(align=True)
+    row.label(text=name, translate=False)
     for value in values:
-        column = split.column()
-        column.alignment = "RIGHT"
-        column.label(text=value)
+        draw_figure(row, value, COLUMN_WIDTH)
 
 
 CLASSES = (

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -20,6 +22,7 @@ from ..aim_blender.core.shared.settings.learning_settings import LearningSetting
 from ..aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ..aim_blender.scene.basics import versions
 from ..aim_blender.scene.basics.options import scene_property
+from ..aim_blender.scene.retargeting import retarget_lists
 from .baking.baking_properties import AimBaking, AimRig
 from .basics.settings_groups import AimFitting, AimImageFitting, AimLearning, AimPointFitting, AimRetargeting
 from .fitting.fitting_properties import AimSources
@@ -29,6 +32,12 @@ from .retargeting.retarget_properties import AimRetarget
 
 def _is_mesh(_: object, item: bpy.types.Object) -> bool:
     return item.type == "MESH"
+
+
+# Blender reads annotations of a class where no module's names are known, so a lambda there would not find them.
+def _other_faces(state: Any, _: object) -> None:
+    """Another performer or target is chosen."""
+    retarget_lists.turn_to_chosen(state.id_data)
 
 
 class AimShape(bpy.types.PropertyGroup):
@@ -163,7 +172,11 @@ class AimScene(bpy.types.PropertyGroup):
     """Everything that AIM remembers in a scene."""
 
     actors: CollectionProperty(type=AimActor)
-    active_actor: IntProperty(name="Chosen", description="The selected actor")
+    active_actor: IntProperty(
+        name="Chosen",
+        description="The selected actor",
+        update=_other_faces,
+    )
     takes: CollectionProperty(type=AimTake)
     active_take: IntProperty(name="Chosen", description="The selected take")
     retarget: PointerProperty(type=AimRetarget)
@@ -232,7 +245,9 @@ class AimScene(bpy.types.PropertyGroup):
     solver: scene_property(FittingSettings, "solver")
     tolerance_mm: scene_property(BakingSettings, "tolerance_mm")
     retarget_target: StringProperty(
-        name="Target", description="The actor that the performance goes to; its mesh may have other faces"
+        name="Target",
+        description="The actor that the performance goes to; its mesh may have other faces",
+        update=_other_faces,
     )
     retarget_strength: scene_property(RetargetSettings, "strength")
     retarget_jaw_strength: scene_property(RetargetSettings, "jaw_strength")

@@ -19,7 +19,7 @@ from .baking import baking_panel, baking_properties
 from .basics import settings_groups
 from .fitting import fitting_properties
 from .jobs import batch_panel, batch_properties, preferences, preset_menus, status_bar
-from .retargeting import retarget_panels, retarget_properties
+from .retargeting import pair_panels, retarget_panels, retarget_properties
 
 CLASSES: tuple[type[Any], ...] = (
     *retarget_properties.CLASSES,
@@ -33,6 +33,7 @@ CLASSES: tuple[type[Any], ...] = (
     *preset_menus.CLASSES,
     *menus.CLASSES,
     *panels.CLASSES,
+    *pair_panels.CLASSES,
     *retarget_panels.CLASSES,
     *baking_panel.CLASSES,
     *batch_panel.CLASSES,

@@ -69,8 +69,9 @@ class AIM_OT_performance_retarget(_RetargetOptions, AimOperator, bpy.types.Opera
         take = actors.take_of(context.scene, actor, self.take)
         if take is None:
             raise InputError(f"{actor.name!r} has no take called {self.take!r}")
-        choices = retarget_lists.scene_choices(state, options.operator_choices(self, RetargetSettings))
         target = retarget_lists.picked_target(context.scene, actor, self.target)
+        given = options.operator_choices(self, RetargetSettings)
+        choices = retarget_lists.scene_choices(state, actor, target, given)
         tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
         interpreter = worker_interpreter(context)
         beside = self.beside if self.properties.is_property_set("beside") else state.beside

@@ -13,9 +13,9 @@ from aim_blender.core.files.files import save_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.closed_form import positive_factor
 from aim_blender.core.retargeting.meaning import meaning_of
-from aim_blender.core.retargeting.pairing import pair_shapes
+from aim_blender.core.retargeting.pairing import Pairing, pair_shapes
 from aim_blender.core.retargeting.retargeting import BEYOND, Retargeting
-from aim_blender.core.shared.faces.expression_names import chosen_partners
+from aim_blender.core.shared.faces.expression_names import chosen_partners, chosen_targets
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
@@ -55,12 +55,18 @@ def parted(target: Actor) -> Actor:  # noqa: F811
     return with_shapes(target, shapes)
 
 
+@pytest.fixture(scope="module")
+def found(source: Actor, parted: Actor) -> Pairing:  # noqa: F811
+    """What is found without any choice."""
+    return pair_shapes(source, parted, None)
+
+
 def row_of(pairing, name):
     return next(row for row in pairing.rows if row["name"] == name)
 
 
-def test_one_shape_is_two_of_the_target(source, parted):  # noqa: F811
-    pairing = pair_shapes(source, parted, None)
+def test_one_shape_is_two_of_the_target(found):
+    pairing = found
     for name, parts in (("smile", {"s0", "s1"}), ("eyes_closed", {"e0", "e1"})):
         row = row_of(pairing, name)
         assert row["by"] == "motion"
@@ -152,6 +158,30 @@ def test_chosen_partners_may_be_several():
             chosen_partners(["a"], ["b"], pairs)
 
 
+def test_the_others_may_be_left_to_be_found():
+    names = ["smile", "frown", "x"], ["smile", "frown", "l", "r"]
+    found = chosen_partners(*names, {"*": "*", "x": "l + r", "smile": ""})
+    assert found == {"smile": [], "frown": ["frown"], "x": ["l", "r"]}
+    assert chosen_partners(*names, {"*": "*", "frown": "*"}) == {"smile": ["smile"]}
+    assert chosen_targets(*names, {"*": "*", "smile": ""}) == [True] * 4
+    assert chosen_targets(*names, {"smile": "smile"}) == [True, False, False, False]
+    with pytest.raises(InputError, match="stands for all others"):
+        chosen_partners(*names, {"*": "smile"})
+
+
+def test_one_choice_leaves_what_is_found_for_the_others(source, parted, found):  # noqa: F811
+    one = pair_shapes(source, parted, {"*": "*", "frown": "s0 + s1", "pucker": "*"})
+    assert set(row_of(one, "frown")["parts"]) == {"s0", "s1"}
+    assert (row_of(one, "frown")["by"], row_of(one, "frown")["weak"]) == ("name", True)
+    assert one.chosen.all()
+    for name in source.names:
+        if name not in ("frown", "smile", "pucker"):
+            assert row_of(one, name)["by"] == row_of(found, name)["by"]
+            assert row_of(one, name)["agreement"] == pytest.approx(row_of(found, name)["agreement"], abs=0.02)
+    assert row_of(one, "pucker")["by"] == "motion"
+    assert next(iter(row_of(one, "pucker")["parts"])) == "pucker"
+
+
 def test_several_that_share_a_partner_share_it_by_where_they_move(parted, source):  # noqa: F811
     pairing = pair_shapes(parted, source, {"s0": "smile", "s1": "smile"})
     one, other = (pairing.mixtures[parted.names.index(name)] for name in ("s0", "s1"))
@@ -159,6 +189,17 @@ def test_several_that_share_a_partner_share_it_by_where_they_move(parted, source
     moved = np.linalg.norm(shapes_of(source)["smile"], axis=1)
     left = source.neutral[:, 0] > 12.0
     assert np.average(one.weights[left, 0], weights=moved[left]) > 0.7
+
+
+def test_a_shape_that_does_all_of_a_shared_partner_takes_the_whole(source, parted):  # noqa: F811
+    """As well as its halves do, and beside a stronger one of its kind."""
+    shapes = {**shapes_of(parted), "smile": shapes_of(source)["smile"]}
+    names = ("s0", "s1", "smile", "big_smile")
+    pairing = pair_shapes(with_shapes(parted, shapes), source, dict.fromkeys(names, "smile"))
+    one, other, whole, strong = (pairing.mixtures[list(shapes).index(name)].weights for name in names)
+    np.testing.assert_allclose(whole, 1.0, atol=1e-3)
+    np.testing.assert_allclose(strong, 1.0, atol=0.1)
+    np.testing.assert_allclose(one + other, 1.0, atol=1e-3)
 
 
 def test_the_task_writes_pairs_that_a_retarget_takes(source, parted, tmp_path):  # noqa: F811

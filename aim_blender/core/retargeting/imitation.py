@@ -9,7 +9,7 @@ bounds does is left undone, and said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +35,7 @@ STRONGER = 2.0  # by how much one face may do the same more strongly than anothe
 MISSED = 0.25  # of a measure's range, by which a partner of that name may be off what is meant
 HERE, ELSEWHERE = 0.3, 0.15  # of a shape's largest motion, from where it counts fully; how much less counts
 MOST_MISSING = 0.6  # of the partners of one name
+PART = 0.75, 0.9  # agreement with all that share a partner, up to which a shape is a part of it, and from which all
 NOTHING_MM = 0.05  # a shape of which no point moves further shows nothing
 
 
@@ -100,7 +101,8 @@ def imitate(
     trust: np.ndarray | None = None,
     meaning: Meaning | None = None,
     jaw: JawRange | None = None,
-    by_name: bool = False,
+    named: Collection[str] = (),
+    report: Callable[[dict], None] | None = None,
 ) -> list[Mixture]:
     """A mixture for each shape of the source.
 
@@ -108,8 +110,8 @@ def imitate(
     its partner}; of one that has an empty list nothing is shown. usable: (K,) bool, which of the target's shapes may be
     mixed for those without partners. modes: Φ (V, M) of the target and their eigenvalues (M,). trust: (V,) in [0, 1]
     how sure it is that the points of both belong together. meaning: what the source's shapes mean on the target. jaw:
-    what the target's jaw bone can do, None where there is none. by_name: nobody chose the partners, only their names;
-    those that mean something else are none.
+    what the target's jaw bone can do, None where there is none. named: those whose partners nobody chose, only their
+    names; of these, partners that mean something else are none. report: is told how far it is, shape by shape.
     """
     wanted = carried_motion(source, target)  # (N, V, 3)
     own = target.shapes()[1:] - target.neutral  # (K, V, 3)
@@ -122,14 +124,17 @@ def imitate(
     alike = bone if jaw is None else strength / jaw.ratio * bone  # what it would do as strongly as wanted
     found = []
     for i, name in enumerate(source.names):
+        if report is not None:
+            report({"message": "Comparing the shapes", "done": i, "total": len(source.names)})
         if name not in partners:
             found.append(mixing.of(wanted[i], meaning.wanted[i], alike[i]))
             continue
         chosen = np.array([target.names.index(each) for each in partners[name]], dtype=np.int64)
         found.append(Mixture(chosen, np.ones((1, len(chosen)), np.float32), paired=True))
-    missing = [i for i, each in enumerate(found) if each.paired and mixing.misses(each, wanted[i], meaning.wanted[i])]
+    only_named = [i for i, name in enumerate(source.names) if name in named]
+    missing = [i for i in only_named if mixing.misses(found[i], wanted[i], meaning.wanted[i])]
     # Where most names mean something else, it is rather the correspondence that is wrong: the names stay.
-    if by_name and len(missing) <= MOST_MISSING * len(partners):
+    if len(missing) <= MOST_MISSING * len(only_named):
         for i in missing:
             instead = mixing.of(wanted[i], meaning.wanted[i], alike[i])
             found[i] = replace(instead, namesake=partners[source.names[i]][0])
@@ -157,14 +162,22 @@ def _strength(
 
 
 def _share_partners(found: list[Mixture], wanted: np.ndarray, mixing: _Mixing) -> None:
-    """Where several of the source's shapes have one partner, each takes it where it moves more than the others."""
+    """Where several of the source's shapes have one partner, each takes it where it moves more than the others: a
+    smile's left and right half. A shape that does all of what they do together is no part of it, and takes the whole:
+    a smile beside a big smile, or beside its halves."""
     paired = [i for i, each in enumerate(found) if each.paired]
     of = {k: [i for i in paired if k in found[i].shapes] for i in paired for k in found[i].shapes}
     for k, together in of.items():
         if len(together) < 2:
             continue
         energy = mixing.smoothed(np.square(wanted[together]).sum(-1).T)  # (V, i)
-        share = energy / energy.sum(1, keepdims=True)
+        at_partner = mixing.trust * np.square(mixing.own[k]).sum(-1)
+        all_of_it = wanted[together].sum(0)
+        alike = np.array([_agreement(wanted[i], all_of_it, at_partner) for i in together])
+        whole = ((alike - PART[0]) / (PART[1] - PART[0])).clip(0.0, 1.0)  # (i,)
+        others = energy * (1 - whole)
+        share = energy / (energy + others.sum(1, keepdims=True) - others)
+        share = whole + (1 - whole) * share
         for column, i in enumerate(together):
             weights = np.broadcast_to(found[i].weights, (len(share), len(found[i].shapes))).copy()
             weights[:, found[i].shapes == k] = share[:, column, None]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -59,10 +59,12 @@ class Pairing:
     def rows(self) -> list[dict[str, Any]]:
         """What an artist can look at, a row for each of the source's shapes: its name, `by` name, motion or nothing,
         the agreement in [-1, 1] of what both do, the share of it that is done, the target's shapes with their weights
-        as `parts`, how much is left to the jaw `bone`, and a `namesake` that does something else."""
+        as `parts`, how much is left to the jaw `bone`, a `namesake` that does something else, and whether it is `weak`:
+        less than half of it shows, or two of one name do something else."""
         own = self.target.shapes()[1:] - self.target.neutral
+        moved = np.linalg.norm(self.source.shapes()[1:] - self.source.neutral, axis=-1).max(1)
         rows = []
-        for name, each in zip(self.source.names, self.mixtures, strict=True):
+        for name, each, most in zip(self.source.names, self.mixtures, moved, strict=True):
             shown = len(each.shapes) > 0 or each.bone > SHOWN_PART
             by = "left out" if name in self.left_out else "name" if each.paired else "motion" if shown else "nothing"
             parts = zip(each.shapes.tolist(), each.parts(own).tolist(), strict=True)
@@ -79,6 +81,9 @@ class Pairing:
             )
             if each.namesake:
                 rows[-1]["namesake"] = each.namesake
+            missed = by in ("motion", "nothing") and each.done < HALF and most > NOTICED_MM
+            if missed or (by == "name" and each.agreement < UNLIKE[0]):
+                rows[-1]["weak"] = True
         return rows
 
     def proposed(self) -> dict[str, str]:
@@ -93,9 +98,8 @@ class Pairing:
     @cached_property
     def notes(self) -> list[str]:
         """What an artist should know before trusting the retarget."""
-        moved = np.linalg.norm(self.source.shapes()[1:] - self.source.neutral, axis=-1).max(1)
         missed, notes = [], []
-        for row, most in zip(self.rows, moved, strict=True):
+        for row in self.rows:
             helpers = [*row["parts"], *(["its jaw"] if row["bone"] > SHOWN_PART else [])]
             if row.get("namesake"):
                 instead = f"{listed(helpers)} {'does' if len(helpers) == 1 else 'do'}" if helpers else "nothing does"
@@ -103,13 +107,14 @@ class Pairing:
                     f"{row['name']!r} and the target's {row['namesake']!r} have one name but do something else; "
                     f"{instead} it instead; list the pairs to insist on the name"
                 )
-            if row["by"] in ("motion", "nothing") and row["done"] < HALF and most > NOTICED_MM:
+            if row.get("weak") and row["by"] != "name":
                 by = f", by {listed(helpers)}" if helpers else ""
                 missed.append(f"{row['name']} ({100 * row['done']:.0f} %{by})")
         if missed:
             notes.append(
-                f"the target has no shape for {listed(missed, len(missed))}, which show less than half; pair them by "
-                "hand if one of its shapes is meant"
+                f"the target has no shape for {listed(missed, len(missed))}, which "
+                + ("shows less than half; pair it by " if len(missed) == 1 else "show less than half; pair them by ")
+                + "hand if one of its shapes is meant"
             )
         named = [each for each in self.mixtures if each.paired and len(each.shapes)]
         unlike = sum(each.agreement < UNLIKE[0] for each in named)
@@ -134,12 +139,14 @@ def pair_shapes(
     pairs: Mapping[str, str] | None,
     correspondence: Correspondence | None = None,
     modes: tuple[np.ndarray, np.ndarray] | None = None,
+    report: Callable[[dict], None] | None = None,
 ) -> Pairing:
     """Find what each of the source's shapes is on the target.
 
-    pairs: as chosen_partners takes them; only the target's shapes in them take part. None pairs by name, unless what
-    has one name does something else, and by what the shapes do where no names pair. correspondence: where the meshes
-    differ. modes: of the target, if they are known. Raises InputError if nothing pairs.
+    pairs: as chosen_partners takes them; only the target's shapes in them take part, unless they leave the others to be
+    found. None pairs by name, unless what has one name does something else, and by what the shapes do where no names
+    pair. correspondence: where the meshes differ. modes: of the target, if they are known. report: is told how far it
+    is. Raises InputError if nothing pairs.
     """
     partners = chosen_partners(source.names, target.names, pairs)
     chosen = np.array(chosen_targets(source.names, target.names, pairs))
@@ -162,7 +169,8 @@ def pair_shapes(
         None if correspondence is None else correspondence.confidence,
         meaning,
         jaw,
-        by_name=pairs is None,
+        named=[name for name in partners if pairs is None or name not in pairs],
+        report=report,
     )
     if not any(len(each.shapes) for each in mixtures):
         pair_expressions(source.names, target.names)  # raises, and names them

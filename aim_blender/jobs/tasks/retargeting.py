@@ -70,11 +70,12 @@ def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
     correspondence, figures = correspondence_if_needed(arguments, source, target, report)
     report({"message": "Comparing the shapes"})
-    found = pair_shapes(source, target, retarget_settings(arguments).pairs, correspondence)
+    found = pair_shapes(source, target, retarget_settings(arguments).pairs, correspondence, report=report)
     with written_whole(out) as temporary:
         temporary.write_text(json.dumps(found.proposed(), indent=1), encoding="utf-8")
     notes = {"notes": found.notes} if found.notes else {}
-    return {"out": str(out), "paired": len(found.pairs), **figures, "shapes": found.rows, **notes}
+    shapes = {"shapes": found.rows, "target_shapes": list(target.names)}
+    return {"out": str(out), "paired": len(found.pairs), **figures, **shapes, **notes}
 
 
 def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:

@@ -44,6 +44,7 @@ PLACED = {
     "anatomy": True,
     "inspect": False,
     "errors": False,
+    "pair": False,
 }
 READING_STRETCH_S = 0.02  # and one frame more: together below what is felt
 THREAD_STRETCH_S = 0.005
