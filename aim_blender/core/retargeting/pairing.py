@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.face_spots import spots_of
 from ..correspondence.correspondence import Correspondence
 from ..model.actor import Actor
 from ..model.working_actor import modes_of
@@ -22,6 +23,7 @@ from .meaning import meaning_of
 
 PROPOSED = 0.7, 0.4  # agreement from which a mixture is proposed as a pair, and weight of the shapes that are named
 HALF = 0.5  # of what a shape does; when less of it is done, it is said
+EVEN = 0.15  # by which areas of the face may differ in this, to be told in one figure
 NOTICED_MM = 1.0  # a shape that moves no point by more is not missed
 
 
@@ -58,8 +60,9 @@ class Pairing:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """What an artist can look at, a row for each of the source's shapes: its name, `by` name, motion or nothing,
-        the agreement in [-1, 1] of what both do, the share of it that is done, the target's shapes with their weights
-        as `parts`, how much is left to the jaw `bone`, and a `namesake` that does something else."""
+        the agreement in [-1, 1] of what both do, the share of it that is done, in all and in the `areas` of the face
+        that it moves much, the target's shapes with their weights as `parts`, how much is left to the jaw `bone`, and a
+        `namesake` that does something else."""
         own = self.target.shapes()[1:] - self.target.neutral
         rows = []
         for name, each in zip(self.source.names, self.mixtures, strict=True):
@@ -73,6 +76,7 @@ class Pairing:
                     "by": by,
                     "agreement": round(each.agreement, 3),
                     "done": round(each.done, 3) if by != "left out" else 0.0,
+                    "areas": {area: round(done, 3) for area, done in each.areas.items()},
                     "parts": {self.target.names[k]: round(part, 3) for part, k in ordered},
                     "bone": round(each.bone, 3),
                 }
@@ -103,9 +107,10 @@ class Pairing:
                     f"{row['name']!r} and the target's {row['namesake']!r} have one name but do something else; "
                     f"{instead} it instead; list the pairs to insist on the name"
                 )
-            if row["by"] in ("motion", "nothing") and row["done"] < HALF and most > NOTICED_MM:
+            short = told_short(row)
+            if row["by"] in ("motion", "nothing") and short and most > NOTICED_MM:
                 by = f", by {listed(helpers)}" if helpers else ""
-                missed.append(f"{row['name']} ({100 * row['done']:.0f} %{by})")
+                missed.append(f"{row['name']} ({short}{by})")
         if missed:
             notes.append(
                 f"the target has no shape for {listed(missed, len(missed))}, which show less than half; pair them by "
@@ -119,6 +124,16 @@ class Pairing:
                 "may be wrong; look at it, and pick landmarks"
             )
         return notes
+
+
+def told_short(row: Mapping[str, Any]) -> str:
+    """How much is done of a shape, and where, if it is less than half; else nothing. Of areas that differ, those that
+    fall short: "lips 40 %"."""
+    areas = row["areas"]
+    short = [f"{area} {100 * done:.0f} %" for area, done in areas.items() if done < HALF]
+    if short and max(areas.values()) - min(areas.values()) > EVEN:
+        return " and ".join(short)
+    return f"{100 * row['done']:.0f} %" if row["done"] < HALF else ""
 
 
 def listed(names: list[str], most: int = 3) -> str:
@@ -153,6 +168,7 @@ def pair_shapes(
     jaw = None
     if source.hinge is not None and target.hinge is not None:
         jaw = JawRange(source, target, facing(source.neutral, target.neutral)[0])
+    spots = spots_of(target) if meaning is not None else None
     mixtures = imitate(
         source,
         target,
@@ -163,6 +179,7 @@ def pair_shapes(
         meaning,
         jaw,
         by_name=pairs is None,
+        areas=None if spots is None else spots.areas(target.neutral),
     )
     if not any(len(each.shapes) for each in mixtures):
         pair_expressions(source.names, target.names)  # raises, and names them
