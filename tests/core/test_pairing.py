@@ -12,7 +12,7 @@ from test_retargeting import actor_of, demo, source, target  # noqa: F401
 from aim_blender.core.files.files import save_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.closed_form import positive_factor
-from aim_blender.core.retargeting.meaning import meaning_of
+from aim_blender.core.retargeting.meaning import _ranges, meaning_of
 from aim_blender.core.retargeting.pairing import Pairing, pair_shapes
 from aim_blender.core.retargeting.retargeting import BEYOND, Retargeting
 from aim_blender.core.shared.faces.expression_names import chosen_partners, chosen_targets
@@ -112,6 +112,25 @@ def test_what_nothing_does_is_left_undone_and_said(source, target):  # noqa: F81
     note = next(each for each in pairing.notes if "the target has no shape for" in each)
     assert "pucker (0 %)" in note
     assert "surprise" not in note
+
+
+def test_it_is_said_where_a_shape_falls_short(source, target):  # noqa: F811
+    shapes, own = shapes_of(source), shapes_of(target)
+    performer = with_shapes(source, {"smile": shapes["smile"], "gasp": shapes["surprise"] + shapes["pucker"]})
+    other = with_shapes(target, {name: own[name] for name in ("smile", "surprise")})
+    pairing = pair_shapes(performer, dataclasses.replace(other, hinge=None), None)
+    areas = row_of(pairing, "gasp")["areas"]
+    assert areas["brows"] > 0.7
+    assert areas["lips"] < 0.4
+    note = next(each for each in pairing.notes if "gasp (" in each)
+    assert f"lips {100 * areas['lips']:.0f} %" in note
+    assert "brows" not in note
+
+
+def test_lips_are_measured_by_how_far_they_part():
+    """One face closes its lips by more than it opens them, as over a jaw that is open."""
+    assert _ranges("lip_gap", np.array([30.0, -40.0]), np.array([24.0, -2.0])) == (30.0, 24.0)
+    assert _ranges("mouth_width", np.array([10.0, -30.0]), np.array([20.0, -20.0])) == (40.0, 40.0)
 
 
 def test_meaning_is_in_the_targets_own_range(source, target):  # noqa: F811

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.face_spots import spots_of
 from ..correspondence.correspondence import Correspondence
 from ..model.actor import Actor
 from ..model.working_actor import modes_of
@@ -22,6 +23,7 @@ from .meaning import meaning_of
 
 PROPOSED = 0.7, 0.4  # agreement from which a mixture is proposed as a pair, and weight of the shapes that are named
 HALF = 0.5  # of what a shape does; when less of it is done, it is said
+EVEN = 0.15  # by which areas of the face may differ in this, to be told in one figure
 NOTICED_MM = 1.0  # a shape that moves no point by more is not missed
 
 
@@ -58,9 +60,10 @@ class Pairing:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """What an artist can look at, a row for each of the source's shapes: its name, `by` name, motion or nothing,
-        the agreement in [-1, 1] of what both do, the share of it that is done, the target's shapes with their weights
-        as `parts`, how much is left to the jaw `bone`, a `namesake` that does something else, and whether it is `weak`:
-        less than half of it shows, or two of one name do something else."""
+        the agreement in [-1, 1] of what both do, the share of it that is done, in all and in the `areas` of the face
+        that it moves much, the target's shapes with their weights as `parts`, how much is left to the jaw `bone`, a
+        `namesake` that does something else, and whether it is `weak`: less than half of it shows somewhere, or two of
+        one name do something else."""
         own = self.target.shapes()[1:] - self.target.neutral
         moved = np.linalg.norm(self.source.shapes()[1:] - self.source.neutral, axis=-1).max(1)
         rows = []
@@ -75,13 +78,14 @@ class Pairing:
                     "by": by,
                     "agreement": round(each.agreement, 3),
                     "done": round(each.done, 3) if by != "left out" else 0.0,
+                    "areas": {area: round(done, 3) for area, done in each.areas.items()},
                     "parts": {self.target.names[k]: round(part, 3) for part, k in ordered},
                     "bone": round(each.bone, 3),
                 }
             )
             if each.namesake:
                 rows[-1]["namesake"] = each.namesake
-            missed = by in ("motion", "nothing") and each.done < HALF and most > NOTICED_MM
+            missed = by in ("motion", "nothing") and told_short(rows[-1]) and most > NOTICED_MM
             if missed or (by == "name" and each.agreement < UNLIKE[0]):
                 rows[-1]["weak"] = True
         return rows
@@ -109,7 +113,7 @@ class Pairing:
                 )
             if row.get("weak") and row["by"] != "name":
                 by = f", by {listed(helpers)}" if helpers else ""
-                missed.append(f"{row['name']} ({100 * row['done']:.0f} %{by})")
+                missed.append(f"{row['name']} ({told_short(row)}{by})")
         if missed:
             notes.append(
                 f"the target has no shape for {listed(missed, len(missed))}, which "
@@ -124,6 +128,16 @@ class Pairing:
                 "may be wrong; look at it, and pick landmarks"
             )
         return notes
+
+
+def told_short(row: Mapping[str, Any]) -> str:
+    """How much is done of a shape, and where, if it is less than half; else nothing. Of areas that differ, those that
+    fall short: "lips 40 %"."""
+    areas = row["areas"]
+    short = [f"{area} {100 * done:.0f} %" for area, done in areas.items() if done < HALF]
+    if short and max(areas.values()) - min(areas.values()) > EVEN:
+        return " and ".join(short)
+    return f"{100 * row['done']:.0f} %" if row["done"] < HALF else ""
 
 
 def listed(names: list[str], most: int = 3) -> str:
@@ -160,6 +174,7 @@ def pair_shapes(
     jaw = None
     if source.hinge is not None and target.hinge is not None:
         jaw = JawRange(source, target, facing(source.neutral, target.neutral)[0])
+    spots = spots_of(target) if meaning is not None else None
     mixtures = imitate(
         source,
         target,
@@ -171,6 +186,7 @@ def pair_shapes(
         jaw,
         named=[name for name in partners if pairs is None or name not in pairs],
         report=report,
+        areas=None if spots is None else spots.areas(target.neutral),
     )
     if not any(len(each.shapes) for each in mixtures):
         pair_expressions(source.names, target.names)  # raises, and names them
