@@ -222,6 +222,7 @@ class AIM_PT_learn_settings(WithPresets, AimPanel, bpy.types.Panel):
         column = settings_column(self.layout)
         column.prop(context.scene.aim, "iterations")
         column.prop(context.scene.aim, "hidden")
+        column.prop(context.scene.aim, "keep_shapes")
         chosen = base.preferences(context)
         if chosen is not None:
             column.prop(chosen, "device")

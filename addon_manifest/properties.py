@@ -192,6 +192,12 @@ class AimScene(bpy.types.PropertyGroup):
         min=0,
         soft_max=512,
     )
+    keep_shapes: BoolProperty(
+        name="Keep All Shapes",
+        description="Learn shapes too that are copies of others, others at less strength, or show nothing. Without it "
+        "they are named and left out; shapes that hide the head always are",
+        default=False,
+    )
 
     performance_kind: EnumProperty(
         name="Source",

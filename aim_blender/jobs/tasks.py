@@ -38,6 +38,7 @@ Figures = dict[str, Any]
 Task = Callable[[dict[str, Any], Report, Path | None], Figures]
 
 TAKE_SUFFIX = ".take.safetensors"
+PERFORMANCE_UNIT = "performance_millimetres_per_unit"
 LEARNING_CHOICES = (
     "device",
     "iterations",
@@ -57,13 +58,14 @@ RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "neutral_frame", "pai
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """capture, out, and optionally bones or template_bones, the capture's millimetres_per_unit, else told by its size,
-    and the choices of LEARNING_CHOICES.
+    keep_shapes, a list of names or ["all"], which stay though they show nothing of their own, and the choices of
+    LEARNING_CHOICES.
 
     With template_bones true, the template's bones are fitted to the neutral first, and written beside the actor into
     X.bones. Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
     What the jaw does in each shape is among the figures as a list.
     """
-    optional = ("bones", "template_bones", "millimetres_per_unit", *LEARNING_CHOICES)
+    optional = ("bones", "template_bones", "millimetres_per_unit", "keep_shapes", *LEARNING_CHOICES)
     _expect("learn", arguments, required=("capture", "out"), optional=optional)
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ..core.checks.face_spots import keep_spots
@@ -78,7 +80,8 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     settings = LearningSettings(**{**chosen, "without": tuple(chosen.get("without", ()))})
     bones = arguments.get("bones")
     report({"message": "Reading the capture"})
-    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None, _unit(arguments))
+    kept = arguments.get("keep_shapes", ())
+    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None, _unit(arguments), kept)
     fitted: Figures = {}
     if arguments.get("template_bones"):
         if bones:
@@ -112,8 +115,9 @@ def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figur
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end, and
-    performance_fps: frames a second of the performance, instead of what its file says.
+    """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end,
+    performance_fps: frames a second of the performance, instead of what its file says, and
+    performance_millimetres_per_unit: its unit, else told by its size.
 
     Points (.json, .csv) are fitted whole, and take those choices only that their settings have, with those of
     POINT_CHOICES besides. With camera, a JSON
@@ -122,7 +126,8 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
     again.
     """
-    optional = (*FITTING_CHOICES, *POINT_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
+    of_file = ("camera", "landmarks", "performance_fps", PERFORMANCE_UNIT)
+    optional = (*FITTING_CHOICES, *POINT_CHOICES, "start", "end", *of_file)
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.checks.self_checks import check_fitted
@@ -131,7 +136,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     from ..core.fitting.fitting_cache import cache_beside
     from ..core.pictures.curves import save_error_curve, save_jaw_path
     from ..core.pictures.take_sheet import save_fit_sheet
-    from ..core.shared.captured.performances import read_performance, within
+    from ..core.shared.captured.performances import in_named_unit, read_performance, within
 
     source = Path(arguments["performance"])
     performance: Performance | None = None
@@ -151,6 +156,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     else:
         performance = read_performance(source, actor.topology, arguments.get("performance_fps"))
         performance = within(performance, arguments.get("start"), arguments.get("end"))
+        performance = in_named_unit(performance, _unit(arguments, PERFORMANCE_UNIT))
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, settings, report, cache, checkpoint)
     report({"message": "Checking the take"})
@@ -179,7 +185,10 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
         if arguments.get("landmarks"):
             raise InputError("landmarks say where points of images belong; give the camera of the images too")
         settings = PointFittingSettings(**_chosen_for_points(arguments, PointFittingSettings))
-        return fit_points(actor, read_points(source, fps), settings, report)
+        points = read_points(source, fps, _unit(arguments, PERFORMANCE_UNIT))
+        return fit_points(actor, points, settings, report)
+    if arguments.get(PERFORMANCE_UNIT) is not None:
+        raise InputError(f"{source} holds points of images, which are in pixels; leave out the unit")
     from ..core.fitting.fitting_image_points import ImageFittingSettings, fit_image_points
     from ..core.points.image_points import read_image_points, read_landmark_map
     from ..core.shared.captured.cameras import read_cameras
@@ -450,11 +459,12 @@ def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -
 
     from ..core.files.files import load_actor, load_take, save_arrays
     from ..core.pictures.point_errors import point_errors
-    from ..core.shared.captured.performances import read_performance
+    from ..core.shared.captured.performances import in_named_unit, read_performance
 
     report({"message": "Reading the performance"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
     performance = read_performance(Path(arguments["performance"]), actor.topology, take.fps)  # as it was fitted
+    performance = in_named_unit(performance, take.figures.get("unit_factor"))
     arrays = point_errors(actor, take, performance, report)
     save_arrays(out, arrays)
     found = arrays["errors"].astype(np.float32)
@@ -590,9 +600,9 @@ def _expect(task: str, arguments: dict[str, Any], required: tuple[str, ...], opt
             raise InputError(f"{task} does not know {name}; it takes {', '.join(required + optional)}")
 
 
-def _unit(arguments: dict[str, Any]) -> float | None:
-    """The millimetres_per_unit that somebody named, if anybody did."""
-    unit = arguments.get("millimetres_per_unit")
+def _unit(arguments: dict[str, Any], name: str = "millimetres_per_unit") -> float | None:
+    """The unit that somebody named, in mm, if anybody did."""
+    unit = arguments.get(name)
     if unit is None:
         return None
     factor = float(unit)

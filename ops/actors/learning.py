@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, IntProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
@@ -54,6 +54,12 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
         options={"ENUM_FLAG"},
         default=set(),
     )
+    keep_shapes: BoolProperty(
+        name="Keep All Shapes",
+        description="Learn shapes too that are copies of others, others at less strength, or show nothing; also if the "
+        "scene's setting does not ask for it",
+        default=False,
+    )
     seed: IntProperty(name="Seed", description="The start of the random numbers", default=0, min=0)
 
     @classmethod
@@ -77,6 +83,8 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
         for name in ("activation", "seed"):
             if self.properties.is_property_set(name):
                 choices[name] = getattr(self, name)
+        if self.keep_shapes or state.keep_shapes:
+            choices["keep_shapes"] = ["all"]
         if self.without:
             choices["without"] = sorted(self.without)
         return choices

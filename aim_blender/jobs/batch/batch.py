@@ -27,6 +27,7 @@ from ...core.shared.foundation.errors import UNREADABLE, Cancelled, InputError
 from ...core.shared.foundation.whole_files import remove_parts
 from ...core.shared.results.kept_files import kept_correspondence
 from ...core.shared.settings.fitting_settings import POINT_SUFFIXES
+from ..batch_columns import WITH_UNIT
 from ..folders.folder import FolderBusy, JobFolder, write_atomically
 from ..folders.sentences import sentence_for
 from ..running.worker import plain
@@ -179,6 +180,8 @@ def _steps_of_target(shot: Shot, target: Target, take: str, folder: Path) -> lis
     for suffix in ("npz", "pc2", "mdd"):
         if suffix in shot.write:
             frames = {**performed, "out": str(folder / f"{shot.name}.{target.name}.{suffix}")}
+            if suffix in WITH_UNIT and shot.millimetres_per_unit is not None:
+                frames["millimetres_per_unit"] = shot.millimetres_per_unit
             steps.append(Step(f"{suffix} {target.name}", "evaluate", frames, ("actor", "take")))
     return steps
 

@@ -16,6 +16,8 @@ table. The columns:
     start end     the frames that are wanted; step: every how many; first: the number the first one gets
     fps           frames a second of what is written, converted from the performance's own
     performance_fps  frames a second of the performance itself, instead of what its file says
+    performance_millimetres_per_unit  its unit, mm, cm, dm, m, in, ft or a number of mm; left out, told by its size
+    millimetres_per_unit  likewise, of the .pc2 and .mdd that are written; left out, mm
     solver modes ridge smoothness largest_weight rest_frame outlier_mm temporal head device iterations warm_start seed
     camera landmarks    how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
     strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
@@ -34,64 +36,31 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...core.shared.faces.units import MILLIMETRES_PER
 from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
-from ...core.shared.settings.fitting_settings import POINT_CHOICES, REST_CHOICES, FittingSettings
+from ...core.shared.settings.fitting_settings import REST_CHOICES, FittingSettings
+from ..batch_columns import (
+    ABOVE_ZERO,
+    CHOICES,
+    COLUMNS,
+    COUNT,
+    FIT,
+    FLAG,
+    LARGEST_NUMBER,
+    LIST,
+    PATH,
+    REST,
+    RETARGET,
+    TEXT,
+    UNIT,
+    WHOLE,
+    WITH_UNIT,
+    WRITE,
+)
 from ..folders.folder import FORBIDDEN_IN_NAMES
-from ..tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFFIX, TIMING_CHOICES
+from ..tasks import ACTOR_SUFFIX, FITTING_CHOICES, PERFORMANCE_UNIT, TAKE_SUFFIX, TIMING_CHOICES
 
 SUFFIXES = (".csv", ".json", ".toml")
-WRITE = ("bake", "pc2", "mdd", "npz", "blend")
-
-FIT = (*FITTING_CHOICES, *POINT_CHOICES, "camera", "landmarks", "performance_fps")
-RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
-
-TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
-FLAG = "true or false"
-REST = f"a frame, or {' or '.join(REST_CHOICES)}"
-CHOICES: dict[str, tuple[str, ...]] = {
-    "solver": ("closed-form", "neural"),
-    "head": ("auto", "free", "still"),
-    "device": ("auto", "cpu", "cuda"),
-    "head_motion": ("on", "off"),
-}
-COLUMNS = {
-    "shot": TEXT,
-    "actor": PATH,
-    "performance": PATH,
-    "take": PATH,
-    "targets": LIST,
-    "folder": TEXT,
-    "write": LIST,
-    "start": WHOLE,
-    "end": WHOLE,
-    "step": COUNT,
-    "first": WHOLE,
-    "fps": NUMBER,
-    "performance_fps": NUMBER,
-    "modes": COUNT,
-    "ridge": NUMBER,
-    "smoothness": NUMBER,
-    "largest_weight": NUMBER,
-    "outlier_mm": NUMBER,
-    "temporal": NUMBER,
-    "iterations": COUNT,
-    "warm_start": FLAG,
-    "seed": WHOLE,
-    "rest_frame": REST,
-    "camera": PATH,
-    "landmarks": PATH,
-    "correspondence": PATH,
-    "strength": NUMBER,
-    "jaw_strength": NUMBER,
-    "neutral_frame": WHOLE,
-    "pairs": PATH,
-    "regions": PATH,
-    "tolerance_mm": NUMBER,
-    "reduce_keys_mm": NUMBER,
-    **dict.fromkeys(CHOICES, TEXT),
-}
-LARGEST_NUMBER = 2.0**63
-ABOVE_ZERO = ("fps", "performance_fps", "tolerance_mm")
 
 
 @dataclass(frozen=True)
@@ -111,7 +80,7 @@ class Shot:
     """A row of the table, with absolute paths. where: the file and row it stands in, for messages.
 
     folder: below the batch's folder. take is empty where performance is to be fitted. fit, timing: what
-    the tasks of these names take beyond files.
+    the tasks of these names take beyond files. millimetres_per_unit: of the caches that are written.
     """
 
     name: str
@@ -126,6 +95,7 @@ class Shot:
     timing: dict[str, Any] = field(default_factory=dict)
     tolerance_mm: float | None = None
     reduce_keys_mm: float = 0.0
+    millimetres_per_unit: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -232,6 +202,10 @@ def _object_rows(path: Path, text: str, suffix: str) -> list[tuple[str, dict[str
             # that is fitted already not how to fit.
             idle = {"performance", "take"} if {"performance", "take"} & row.keys() else set()
             idle |= set(FIT) if "take" in row else set()
+            # Nor one that writes no caches their unit.
+            written = row.get("write", defaults.get("write"))
+            caches = isinstance(written, (str, list)) and any(each in WITH_UNIT for each in _parts(written))
+            idle |= set() if caches else {"millimetres_per_unit"}
             rows.append((where, {**{name: value for name, value in defaults.items() if name not in idle}, **row}))
     return rows
 
@@ -267,6 +241,11 @@ def _shot(path: Path, where: str, row: dict[str, Any]) -> Shot:
         raise InputError(
             f"{where}, column folder: {folder!r} is no folder below the batch's; name one, such as sc01/sh010"
         )
+    if "millimetres_per_unit" in values and not WITH_UNIT & {*write}:
+        raise InputError(
+            f"{where}, column millimetres_per_unit: it is of the .pc2 and .mdd that are written, and none is; leave it "
+            f"empty, or name the unit of the performance in {PERFORMANCE_UNIT}"
+        )
     fit = {column: values[column] for column in FIT if column in values}
     _check_fit(where, fit, take)
     start, end = values.get("start"), values.get("end")
@@ -285,6 +264,7 @@ def _shot(path: Path, where: str, row: dict[str, Any]) -> Shot:
         timing={column: values[column] for column in TIMING_CHOICES if column in values},
         tolerance_mm=values.get("tolerance_mm"),
         reduce_keys_mm=values.get("reduce_keys_mm", 0.0),
+        millimetres_per_unit=values.get("millimetres_per_unit"),
     )
 
 
@@ -349,6 +329,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
     if kind == REST and value in REST_CHOICES:
         return value
+    if kind == UNIT and isinstance(value, str) and value in MILLIMETRES_PER:
+        return MILLIMETRES_PER[value]
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -356,7 +338,7 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
     if not abs(number) <= LARGEST_NUMBER:
         shown = repr(value)
         shown = shown[:40] + " ..." if len(shown) > 44 else shown
-        raise InputError(f"{label}: {shown} is not {REST if kind == REST else 'a number that can be used'}")
+        raise InputError(f"{label}: {shown} is not {kind if kind in (REST, UNIT) else 'a number that can be used'}")
     if kind in (WHOLE, COUNT, REST):
         if number != int(number) or (kind == COUNT and number < 1):
             raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
@@ -368,11 +350,18 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
 
 def _listed(where: str, name: str, value: Any) -> list[Any]:
     if isinstance(value, str):
-        return [part.strip() for part in re.split(r"[|;]", value) if part.strip()]
+        return _parts(value)
     kinds = (str, dict) if name == "targets" else str
     if isinstance(value, list) and all(isinstance(each, kinds) for each in value):
         return value
     raise InputError(f"{where}, column {name}: {value!r} is not a list")
+
+
+def _parts(value: str | list[Any]) -> list[Any]:
+    """The values of a list that may be written as one text."""
+    if isinstance(value, list):
+        return [each for each in value if isinstance(each, str)]
+    return [part.strip() for part in re.split(r"[|;]", value) if part.strip()]
 
 
 def _check_name(where: str, column: str, name: Any) -> None:

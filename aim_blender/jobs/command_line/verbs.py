@@ -12,7 +12,7 @@ from ...core.shared.settings.fitting_settings import REST_CHOICES
 from ..environment.environment_plan import BUILDS, detect_build
 from ..folders.folder import STATUS_INPUT
 from ..folders.sentences import one_line
-from ..tasks import TRUSTED_TASKS
+from ..tasks import PERFORMANCE_UNIT, TRUSTED_TASKS
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -79,6 +79,12 @@ def _add_learn(verbs: Any) -> None:
         help="fit the skull and the mandible that come with the extension",
     )
     _add_unit(parser, "--unit", of="the meshes (default: told by the face)")
+    parser.add_argument(
+        "--keep-shapes",
+        type=_names,
+        metavar="LIST",
+        help="learn these too, or all, though they are copies of others, others at less strength, or show nothing",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--iterations", type=_count, metavar="N")
     parser.add_argument("--hidden", type=_count, metavar="N", help="width of the networks")
@@ -164,6 +170,7 @@ def _add_fit(verbs: Any) -> None:
         metavar="RATE",
         help="of the performance, in frames a second (default: what its file says, or 24)",
     )
+    _add_unit(parser, "--unit", of="the performance (default: told by its size)", into=PERFORMANCE_UNIT)
 
 
 def _add_retarget(verbs: Any) -> None:
@@ -304,10 +311,10 @@ def _add_job(verbs: Any) -> None:
     parser.add_argument("--trusted", choices=TRUSTED_TASKS, help="the job may do this task too")
 
 
-def _add_unit(parser: argparse.ArgumentParser, *options: str, of: str) -> None:
+def _add_unit(parser: argparse.ArgumentParser, *options: str, of: str, into: str = "millimetres_per_unit") -> None:
     parser.add_argument(
         *options,
-        dest="millimetres_per_unit",
+        dest=into,
         type=_unit,
         metavar="UNIT",
         help=f"mm, cm, dm, m, in, ft or a number of mm: the unit of {of}",
