@@ -53,6 +53,7 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if kind == "FOLDER":
         column.prop(state, "performance_folder")
         column.prop(state.sources, "performance_fps")
+        column.prop(state.sources, "performance_unit")
         return
     if kind == "OBJECT":
         column.prop(state, "performance_object", text="Object")

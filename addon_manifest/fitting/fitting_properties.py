@@ -81,6 +81,15 @@ class AimSources(bpy.types.PropertyGroup):
         soft_max=120.0,
         max=1000.0,
     )
+    performance_unit: FloatProperty(
+        name="mm per Unit",
+        description="How many millimetres a unit of the file is: 10 for centimetres, 1000 for metres; 0 lets its size "
+        "tell it",
+        default=0.0,
+        min=0.0,
+        soft_max=1000.0,
+        precision=3,
+    )
     views: CollectionProperty(type=AimView)
     active_view: IntProperty(name="Chosen", description="The selected camera")
     landmarks: CollectionProperty(type=AimImageLandmark)

@@ -58,6 +58,12 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         min=0.0,
         max=1000.0,
     )
+    millimetres_per_unit: FloatProperty(
+        name="mm per Unit",
+        description="How many millimetres a unit of the file is; 0 takes the scene's setting, which may leave it to "
+        "the file's size",
+        min=0.0,
+    )
     points: StringProperty(
         name="Points", description="A collection whose objects are points; empty takes the scene's choice"
     )
@@ -119,7 +125,9 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         kind = kind or state.performance_kind
         if kind == "FOLDER":
             fps = self.fps or state.sources.performance_fps
-            return PerformanceSource(None, folder=self.folder or state.performance_folder, fps=fps)
+            unit = self.millimetres_per_unit or state.sources.performance_unit
+            folder = self.folder or state.performance_folder
+            return PerformanceSource(None, folder=folder, fps=fps, millimetres_per_unit=unit)
         item = state.performance_object
         if self.object_name:
             item = scene.objects.get(self.object_name)

@@ -7,7 +7,7 @@ import bpy
 import headless
 import numpy as np
 import pytest
-from scenes import TEETH_DEGREES, add_capture_with_teeth, add_mesh, face, select
+from scenes import TEETH_DEGREES, add_capture, add_capture_with_teeth, add_mesh, face, select
 
 
 def actor():
@@ -88,3 +88,15 @@ def test_learning_curve(learned):
     picture.unlink()
     with pytest.raises(RuntimeError, match="learning curve of 'Actor' is not beside its file"):
         bpy.ops.aim.learning_curve_show()
+
+
+def test_shapes_that_show_the_same_are_left_out_or_kept_as_asked(saved, scene, worker):
+    items = add_capture(2)
+    points = [vertex.co[:] for vertex in items[1].data.vertices]
+    select([*items, add_mesh("again", np.array(points), *face()[1:])])
+    bpy.ops.aim.actor_add(name="Actor")
+    for kept, said in ((False, "1 shape is a copy of another and left out"), (True, "1 shape is kept, as was asked")):
+        scene.aim.keep_shapes = kept
+        bpy.ops.aim.actor_learn(iterations=2, hidden=8)
+        notes = json.loads(actor().figures)["notes"]
+        assert any(note.startswith(said) for note in notes), notes

@@ -95,6 +95,9 @@ def test_files_of_meshes(target, tmp_path):
     bpy.ops.aim.performance_fit()
     with np.load(bpy.context.scene.aim.takes[-1].bake_path) as bake:
         assert (bake["fps"], bake["frames"].tolist()) == (59.94, [*range(1, TAKE_FRAMES + 1)])
+    bpy.context.scene.aim.sources.performance_unit = 10.0
+    with pytest.raises(RuntimeError, match=r"frame 1' is 10 times the size of"):
+        bpy.ops.aim.performance_fit()
     bpy.context.scene.aim.performance_folder = str(tmp_path / "gone.npz")
     with pytest.raises(
         RuntimeError, match=r"There is no file or folder .*gone\.npz; pick a folder of meshes, or a file"

@@ -2,8 +2,8 @@
 """Damaged and hostile files for every reader, made from whole ones by a seed; and what each makes of them.
 
 A reader may read a file, or refuse it with an InputError. Whatever else it raises is a failure, and so are more than
-SLOWEST_S seconds, and more memory than MOST_BYTES over what the file holds. What was read is used as its reader's
-callers would use it.
+SLOWEST_S seconds of the processor, whatever runs beside it, and more memory than MOST_BYTES over what the file holds.
+What was read is used as its reader's callers would use it.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def attempt(reader: Reader, seed: str, folder: Path) -> Outcome:
         (folder / name).write_bytes(content)
     first = next(iter(reader.files))
     (folder / first).write_bytes(damaged(reader.files[first], chance))
-    started, before = time.monotonic(), _memory()
+    started, before = time.process_time(), _memory()
     failed, said = False, ""
     try:
         with _limited(MOST_BYTES + (folder / first).stat().st_size), np.errstate(all="ignore"):
@@ -285,7 +285,7 @@ def attempt(reader: Reader, seed: str, folder: Path) -> Outcome:
         if isinstance(error, KeyboardInterrupt):
             raise
         failed, said = True, f"{type(error).__name__}: {error}"
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     return Outcome(failed or seconds > SLOWEST_S, said, seconds, max(0, _memory() - before))
 
 
@@ -308,12 +308,12 @@ def _limited(more: int) -> Iterator[None]:
 
     now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limits = resource.getrlimit(resource.RLIMIT_AS)
-    handler = signal.signal(signal.SIGALRM, late)
+    handler = signal.signal(signal.SIGPROF, late)
     resource.setrlimit(resource.RLIMIT_AS, (now + more, limits[1]))
-    signal.setitimer(signal.ITIMER_REAL, SLOWEST_S)
+    signal.setitimer(signal.ITIMER_PROF, SLOWEST_S)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, handler)
         resource.setrlimit(resource.RLIMIT_AS, limits)

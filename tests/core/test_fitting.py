@@ -299,3 +299,14 @@ def test_performance_of_another_mesh_is_refused_before_any_work(demo_learned, ti
 def test_unknown_device_is_named(tiny):
     with pytest.raises(InputError, match="no device called 'tpu'"):
         fit_performance(*tiny, settings=FittingSettings(device="tpu"))
+
+
+def test_many_expressions_do_not_fill_the_memory(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(closed_form, "MOST_UNKNOWNS", 6 * len(tiny[0].names) + 1)
+    cache = tmp_path / "a.fitting.safetensors"
+    for _ in range(2):  # also with what was kept
+        take = fit_performance(*tiny, settings=FittingSettings(modes=10, device="cpu"), cache=cache)
+        assert take.modes.shape[1] == 6
+        told = "3 expressions are many: their weights are made of 6 smooth functions instead of 10"
+        assert take.figures["notes"][0].startswith(told)
+    assert fit_performance(*tiny, settings=FittingSettings(modes=6, device="cpu"), cache=cache).figures["notes"] == []

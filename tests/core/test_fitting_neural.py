@@ -195,6 +195,9 @@ def test_checkpoint_of_another_fit_is_not_used(tiny, tmp_path):
     assert not NeuralFitter(actor, performance, closed, dataclasses.replace(SETTINGS, seed=3)).restore(path)
     other = dataclasses.replace(closed, coefficients=closed.coefficients * 2)
     assert not NeuralFitter(actor, performance, other, SETTINGS).restore(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    notes = fit_performance(actor, performance, SETTINGS, checkpoint_folder=tmp_path).figures["notes"]
+    assert any(f"the checkpoint {path} is damaged" in note and "starts anew" in note for note in notes)
 
 
 def test_negative_iterations_are_refused():

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from aim_blender.core.shared.foundation.errors import InputError
+from tests.core import fuzzing
 from tests.core.fuzzed_readers import all_readers
 from tests.core.fuzzing import Reader, attempt
 
-SECONDS = 15.0  # of all readers together
+SECONDS = 60.0  # of all readers together
 SEED = os.environ.get("AIM_FUZZING_SEED") or str(time.time_ns())
 
 
@@ -44,12 +45,16 @@ def test_damaged_files_are_read_or_refused(readers, tmp_path):
             number += 1
 
 
-def test_the_fuzzer_notices_what_is_no_sentence(tmp_path):
+def test_the_fuzzer_notices_what_is_no_sentence(tmp_path, monkeypatch):
     def fails(path):
         raise KeyError("name")
 
     def refuses(path):
         raise InputError("it is damaged; write it again")
+
+    def hangs(path):
+        while True:
+            pass
 
     def fills_the_memory(path):
         np.ones(2**28)
@@ -61,3 +66,5 @@ def test_the_fuzzer_notices_what_is_no_sentence(tmp_path):
     assert not attempt(Reader(files, lambda path: None), "1", tmp_path).said
     if sys.platform.startswith("linux"):
         assert attempt(Reader(files, fills_the_memory), "1", tmp_path).failed
+        monkeypatch.setattr(fuzzing, "SLOWEST_S", 0.2)
+        assert attempt(Reader(files, hangs), "1", tmp_path).said == "TimeoutError: more than 0.2 s"

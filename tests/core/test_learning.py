@@ -334,7 +334,9 @@ def test_damaged_checkpoint_is_not_used(capture, uninterrupted, checkpoint, dama
         cut = {"empty": b"", "header": data[:50], "truncated": data[:-100], "garbage": data[::-1]}[damage]
         checkpoint.write_bytes(cut)
     assert not restored(capture, SETTINGS, checkpoint)
-    assert same(learn_actor(capture, SETTINGS, checkpoint_folder=checkpoint.parent), uninterrupted)
+    anew = learn_actor(capture, SETTINGS, checkpoint_folder=checkpoint.parent)
+    assert same(anew, uninterrupted)
+    assert any(f"the checkpoint {checkpoint} is damaged" in note for note in anew.settings["notes"])
 
 
 def test_a_changed_byte_and_a_missing_key_are_noticed_and_said(capture, checkpoint):
@@ -346,12 +348,15 @@ def test_a_changed_byte_and_a_missing_key_are_noticed_and_said(capture, checkpoi
     checkpoint.write_bytes(data)
     assert not Learner(capture, SETTINGS, preparation).restore(checkpoint, told.append)
     data[-100] ^= 1
+    at = data.index(b'"capture":"') + 12  # what it is a checkpoint of
+    checkpoint.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    assert not Learner(capture, SETTINGS, preparation).restore(checkpoint, told.append)
     checkpoint.write_bytes(data)
     with safe_open(checkpoint, framework="np") as file:
         metadata = {name: value for name, value in file.metadata().items() if name != "history"}
     save_file(load_file(checkpoint), checkpoint, metadata)
     assert not Learner(capture, SETTINGS, preparation).restore(checkpoint, told.append)
-    assert [f"the checkpoint {checkpoint} is damaged" in each and "starts anew" in each for each in told] == [True] * 2
+    assert [f"the checkpoint {checkpoint} is damaged" in each and "starts anew" in each for each in told] == [True] * 3
 
 
 def test_there_need_be_no_checkpoint(capture, tmp_path):

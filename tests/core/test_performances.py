@@ -148,6 +148,30 @@ def test_archive_of_anyone(tmp_path):
     assert performance.fps == 30.0
 
 
+def test_archives_have_missing_frames_and_samples_between_them(tmp_path):
+    confidence = np.linspace(0.5, 1, FRAMES)[:, None] * np.ones(POINTS)
+    numbers = np.array([1.0, 2.0, 3.0, 6.0, 7.0, 8.0])  # whole, whatever their kind
+    np.savez(tmp_path / "shot.npz", vertices=TRUTH, frames=numbers, confidence=confidence)
+    performance = read_performance(tmp_path / "shot.npz")
+    assert performance.frames.tolist() == [*range(1, 9)]
+    assert performance.frames.dtype == np.int32
+    np.testing.assert_allclose(performance.vertices[[0, 1, 2, 5, 6, 7]], TRUTH, rtol=1e-6)
+    assert np.isnan(performance.vertices[3:5]).all()
+    np.testing.assert_allclose(performance.confidence[[0, 3, 5]][:, 0], [0.5, 0.0, 0.8])
+    np.savez(tmp_path / "shot.npz", vertices=TRUTH, frames=1 + 0.5 * np.arange(FRAMES))
+    performance = read_performance(tmp_path / "shot.npz")
+    assert performance.frames.tolist() == [1, 2, 3]
+    np.testing.assert_allclose(performance.vertices, TRUTH[::2], rtol=1e-6)
+    assert "made of the samples around them" in performance.notes[0]
+    np.savez(tmp_path / "shot.npz", vertices=TRUTH, frames=1 + 0.1 * np.arange(FRAMES))  # one whole frame among them
+    performance = read_performance(tmp_path / "shot.npz")
+    assert (performance.frames.tolist(), len(performance.vertices)) == ([1], 1)
+    # Blender wrote the frames that the artist chose.
+    np.savez(tmp_path / "shot.npz", vertices=TRUTH, frames=[1, 2, 3, 6, 7, 8], source="face")
+    performance = read_performance(tmp_path / "shot.npz")
+    assert (performance.frames.tolist(), performance.notes) == ([1, 2, 3, 6, 7, 8], ())
+
+
 # -- damaged files ----------------------------------------------------------------------------------------------------
 
 

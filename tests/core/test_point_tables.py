@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tables of points as programs write them: all that mean the same are read alike, and what is missing is missing."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -90,11 +92,41 @@ def test_times_number_the_frames(tmp_path):
     (tmp_path / "a.csv").write_text(table("time,name,x,y,z", 60, first=2.0))
     assert read_points(tmp_path / "a.csv").frames.tolist() == [*range(120, 210)]
     assert read_points(tmp_path / "a.csv", fps=120.0).frames[1] == 242
-    with pytest.raises(InputError, match="closer than frames at 24 a second"):
-        read_points(tmp_path / "a.csv", fps=24.0)
+    found = read_points(tmp_path / "a.csv", fps=24.0)  # made of the samples around whole frames
+    assert found.frames.tolist() == [*range(48, 84)]
+    np.testing.assert_allclose(found.positions[:, 0, 2], 1 + 60 * (found.frames / 24.0 - 2.0), atol=1e-4)
+    assert "lie between frames, from 48 to 83.6" in found.notes[1]
     (tmp_path / "a.csv").write_text("frame,time,name,x,y,z\n10,0.1,a,1,2,3\n40,0.6,a,1,2,3\n")
     found = read_points(tmp_path / "a.csv")
-    assert (found.frames.tolist(), found.fps, found.notes) == ([10, 40], pytest.approx(60.0), ())
+    assert (found.frames.tolist(), found.fps) == ([10, 40], pytest.approx(60.0))
+    assert found.notes == ("its frames are 30 apart, as it numbers them",)
+
+
+def test_points_have_missing_frames_and_samples_between_them(tmp_path):
+    rows = [f"{frame},{name},{frame},2,3" for frame in (1, 2, 3, 6, 7) for name in "ab"]
+    (tmp_path / "a.csv").write_text("\n".join(["frame,name,x,y,z", *rows]))
+    found = read_points(tmp_path / "a.csv")
+    assert found.frames.tolist() == [*range(1, 8)]
+    assert np.isnan(found.positions[3:5]).all() and (found.confidence[3:5] == 0).all()
+    np.testing.assert_array_equal(found.positions[5, :, 0], 6.0)
+    entries = [{"frame": 1 + 0.4 * k, "positions": [[1 + 0.4 * k, 2, 3], None]} for k in range(10)]
+    (tmp_path / "a.json").write_text(json.dumps({"points": [{"name": "a"}, {"name": "b"}], "frames": entries}))
+    found = read_points(tmp_path / "a.json")
+    assert found.frames.tolist() == [1, 2, 3, 4]
+    np.testing.assert_allclose(found.positions[:, 0, 0], [1, 2, 3, 4])
+    assert np.isnan(found.positions[:, 1]).all()
+    assert "made of the samples around them" in found.notes[0]
+
+
+def test_images_are_frames(tmp_path):
+    rows = [f"{frame},{name},{frame},2" for frame in (1, 2, 5) for name in "ab"]
+    (tmp_path / "a.csv").write_text("\n".join(["frame,name,x,y", *rows]))
+    found = read_image_points(tmp_path / "a.csv")
+    assert found.frames.tolist() == [1, 2, 3, 4, 5]
+    assert found.frame_of.tolist() == [0, 1, 4]
+    (tmp_path / "a.csv").write_text("frame,name,x,y\n1,a,1,2\n2.5,a,3,4\n4,a,5,6\n")
+    with pytest.raises(InputError, match=r"points at frame 2\.5, between two frames"):
+        read_image_points(tmp_path / "a.csv")
 
 
 def test_image_points_of_zeros_and_empty_cells_are_not_seen(tmp_path):
@@ -115,7 +147,10 @@ def test_image_points_of_zeros_and_empty_cells_are_not_seen(tmp_path):
         ("frame,name,x,X,y,z\n1,a,1,2,3,4\n", "two columns for x, 'x' and 'X'"),
         ("frame,name,x,y,z\n1,a,1,5,2,5,3,5\n", "has 8 cells, but the header names 5 columns"),
         ("frame,name,x,y,z\n1,a,1,2,3\n1,a,1,2,4\n", "frame 1 has 'a' twice"),
-        ("frame,name,x,y,z\n1.5,a,1,2,3\n", "in line 2 the frame is '1.5'"),
+        ("frame,name,x,y,z\nNA,a,1,2,3\n", "in line 2 the frame is 'NA'"),
+        (f"frame,name,x,y,z\n1,a,1,{'9' * 400},3\n", "in line 2 99999999999999999999 .. is beyond all numbers"),
+        (f"frame,name,x,y,z\n{'9' * 400},a,1,2,3\n", "in line 2 99999999999999999999 .. is beyond all numbers"),
+        (f"frame,name,x,y,z,vertex\n1,a,1,2,3,{'9' * 400}\n", "in line 2 99999999999999999999 .. is beyond all"),
         ("frame,name,x,y,z\n1,,1,2,3\n", "in line 2 a point has no name"),
         ("frame,name,x,y,z\n1,a,1e308,2,3\n", "a point lies at 1e+308"),
         ("frame,name,x,y,z,vertex\n1,a,1,2,3,4\n2,a,1,2,3,5\n", "'a' is on vertex 5, and on 4"),

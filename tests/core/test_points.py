@@ -12,7 +12,7 @@ import pytest
 
 from aim_blender.core.fitting.fitting_points import PointSolver, fit_points
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.points.points import PointPerformance, bind_points, read_points
+from aim_blender.core.points.points import PointPerformance, bind_points, binding_note, read_points
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.settings.point_settings import PointFittingSettings
 
@@ -128,9 +128,33 @@ def test_points_without_a_vertex_are_bound_to_the_skin_below_them(demo_learned, 
     )
     found = bind_points(demo_learned, loose).of(demo_learned.neutral)
     np.testing.assert_allclose(found, neutral, atol=1e-3)
+    # In whatever frame it rests, though others show more of the points.
+    later = positions[[*range(1, len(positions)), 0]]
+    later[-1, 4] = np.nan
+    rested = dataclasses.replace(loose, positions=later)
+    binding = bind_points(demo_learned, rested)
+    found = binding.of(demo_learned.neutral)
+    np.testing.assert_allclose(np.delete(found, 4, axis=0), np.delete(neutral, 4, axis=0), atol=1e-3)
+    (note,) = binding_note(rested, binding, demo_learned)
+    assert f"bound to the skin where they lie in frame {len(positions) - 1}, 0.0 mm from it" in note
+    assert binding_note(points, binding, demo_learned) == []
     far = dataclasses.replace(loose, positions=positions + 500.0)
     with pytest.raises(InputError, match=r"markers\.csv says of no vertex"):
         bind_points(demo_learned, far)
+
+
+def test_points_in_other_axes_are_turned_back(demo_learned, points):
+    few = dataclasses.replace(
+        points, positions=points.positions[:5], confidence=points.confidence[:5], frames=points.frames[:5]
+    )
+    settings = PointFittingSettings(modes=4, head="free")
+    upright = fit_points(demo_learned, few, settings)
+    to_y_up = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+    turned = dataclasses.replace(few, positions=few.positions @ to_y_up.T)
+    take = fit_points(demo_learned, turned, settings)
+    np.testing.assert_allclose(take.head, upright.head, atol=1e-6)
+    assert any("the points have other axes than the actor (Y is its -Z" in note for note in take.figures["notes"])
+    assert not any("axes" in note for note in upright.figures["notes"])
 
 
 def test_csv_and_json_hold_the_same(points, tmp_path):
@@ -177,8 +201,8 @@ FRAME = '{"frame": 1, "positions": [[0, 0, 0]]}'
         ("a.json", "[" * 100000, "nested too deep"),
         (
             "a.json",
-            '{"points": [{"name": "a"}], "frames": [{"frame": 1.5, "positions": [null]}]}',
-            "1.5 is not a whole",
+            '{"points": [{"name": "a"}], "frames": [{"frame": "x", "positions": [null]}]}',
+            "could not convert string to float",
         ),
         ("a.csv", "frame,name,x,y\n1,a,0,0\n", "'frame, name, x, y', in which z is missing"),
         ("a.csv", "frame,name,x,y,z\n99999999999,a,0,0,0\n", "beyond 1000000000"),

@@ -132,7 +132,7 @@ def _fit(
             "head_moves": bool(moving),
             "unit_factor": unit_factor,
             "missing_points": presence.points,
-            "notes": [*performance.notes, *notes_on(timeline, unit_factor, presence.points, errors)],
+            "notes": [*performance.notes, *session.notes, *notes_on(timeline, unit_factor, presence.points, errors)],
             "setup_s": setup_seconds,
             "frames_per_second": total / seconds,
         },
@@ -140,7 +140,8 @@ def _fit(
     if settings.solver == "neural":
         take = fit_neural(actor, performance, take, settings, report, checkpoint_folder)
         # The networks believe every point.
-        take.figures["notes"] = notes_on(timeline, unit_factor, presence.points, FitErrors(0))
+        told = notes_on(timeline, unit_factor, presence.points, FitErrors(0))
+        take.figures["notes"] = [*take.figures["notes"], *performance.notes, *session.notes, *told]
     return take
 
 

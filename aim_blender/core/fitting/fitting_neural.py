@@ -335,13 +335,17 @@ def fit_neural(
     """Fit a performance, in mm, whose fit in closed form is at hand.
 
     report is called with {"message", "done", "total", "error_mm", "remaining_s"}; if it raises Cancelled, a checkpoint
-    is saved first. With a checkpoint_folder, it continues from the checkpoint there, if that is of the same fit.
+    is saved first. With a checkpoint_folder, it continues from the checkpoint there, if that is of the same fit; the
+    take's notes say if it is damaged, and nothing else.
     """
     start = time.monotonic()
     fitter = NeuralFitter(actor, performance, closed, settings)
     checkpoint = checkpoint_folder / "fitting.safetensors" if checkpoint_folder else None
+    notes: list[str] = []
     if checkpoint:
-        fitter.restore(checkpoint, lambda text: report({"message": text, "done": 0, "total": fitter.steps}))
+        fitter.restore(checkpoint, notes.append)
+    for text in notes:
+        report({"message": text, "done": 0, "total": fitter.steps})
     setup_seconds = time.monotonic() - start
     start = last_report = last_checkpoint = time.monotonic()
     first_step = fitter.step_count
@@ -374,5 +378,6 @@ def fit_neural(
         iterations=fitter.iterations,
         setup_s=closed.figures["setup_s"] + closed_seconds + setup_seconds,
         frames_per_second=len(closed.frames) / seconds,
+        notes=notes,
     )
     return take

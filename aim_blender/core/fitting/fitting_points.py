@@ -17,7 +17,7 @@ from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor, jaw_figures
 from ..model.closed_form import prior_of_modes
 from ..model.working_actor import modes_of
-from ..points.points import Binding, PointPerformance, bind_points, in_millimetres
+from ..points.points import Binding, PointPerformance, bind_points, binding_note, in_millimetres
 from ..shared.faces.similarity import unit_note
 from ..shared.foundation.errors import InputError
 from ..shared.results.takes import Take
@@ -26,6 +26,7 @@ from ..timing.timeline import Timeline
 from .bounded_weights import BoundedWeights
 from .error_figures import FitErrors
 from .jaw_of_frame import JawOfPoints
+from .performance_space import points_in_actor_axes
 from .placed_points import PlacedPoints
 
 Report = Callable[[dict], None]
@@ -141,7 +142,9 @@ def fit_points(
     report({"message": "Preparing the fit", "done": 0, "total": total})
     start = time.perf_counter()
     points, unit = in_millimetres(actor, points)
+    points, turned = points_in_actor_axes(points, actor.neutral)
     binding = bind_points(actor, points)
+    bound = binding_note(points, binding, actor)
     trust = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)  # (F, P)
     missing = (trust > 0).sum(1) < LEAST_POINTS
     if missing.all():
@@ -193,7 +196,13 @@ def fit_points(
         before, errors = errors, FitErrors(count)
         compare(there, errors, before.lost_in(there))
     seconds = time.perf_counter() - start
-    notes = [*unit_note(unit), *placed.notes(), *timeline.notes("have too few points")]
+    notes = [
+        *unit_note(unit),
+        *([turned] if turned else []),
+        *bound,
+        *placed.notes(),
+        *timeline.notes("have too few points"),
+    ]
     return Take(
         names=actor.names,
         topology_digest=actor.topology.digest,
@@ -211,7 +220,7 @@ def fit_points(
             **jaw_figures(actor, jaw),
             "points": count,
             "missing_points": int((trust[there] == 0).sum()),
-            "unit_factor": unit,
+            "unit_factor": points.unit_factor or unit,
             **placed.figures(),
             "notes": [*points.notes, *notes, *errors.notes(points.names.__getitem__, "points")],
             "setup_s": setup_seconds,

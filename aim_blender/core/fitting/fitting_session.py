@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from ..geometry.rigid import recentred
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
-from ..model.closed_form import ClosedForm, prior_of_modes
+from ..model.closed_form import ClosedForm, affordable_modes, prior_of_modes
 from ..model.devices import choose_device
 from ..model.head import estimate_head, quietness
 from ..model.working_actor import modes_of
@@ -41,6 +41,7 @@ class FittedFrames:
 class FittingSession:
     """Smooth modes, the factored normal matrix and what reads the jaw of one actor, on one device.
 
+    There are fewer modes than the settings ask for where so many expressions would fill the memory; `notes` says so.
     cache: a file to keep the modes and the factor in, for the next session. trust: (V,) how much each point counts on
     the mean, if not fully; what differs from it in a frame costs a few iterations.
     """
@@ -49,6 +50,14 @@ class FittingSession:
         self, actor: Actor, settings: FittingSettings, cache: Path | None = None, trust: np.ndarray | None = None
     ) -> None:
         self.actor = actor
+        count, names = affordable_modes(settings.modes, len(actor.names)), len(actor.names)
+        self.notes: list[str] = []
+        if count < settings.modes:
+            self.notes.append(
+                f"{names} expressions are many: their weights are made of {count} smooth functions instead of "
+                f"{settings.modes}, which bounds the memory"
+            )
+            settings = replace(settings, modes=count)
         self.settings = settings
         self.device = choose_device(settings.device)
         # Positions about the head's middle keep their last digits in float32.

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..model.head import robust_registration
+from ..points.points import PointPerformance
 from ..shared.captured.performances import Performance
 from ..shared.foundation.large_arrays import room_for
 
@@ -41,13 +42,28 @@ def axes_of(performance: Performance, neutral: np.ndarray) -> np.ndarray | None:
         return None
     rows = np.linspace(0, total - 1, min(total, SAMPLED_FRAMES)).astype(int)
     points = np.linspace(0, count - 1, min(count, MOST_POINTS)).astype(int)
-    frames = np.asarray(performance.vertices[rows])[:, points].astype(np.float64)
+    return turn_of(np.asarray(performance.vertices[rows])[:, points].astype(np.float64), neutral[points])
+
+
+def points_in_actor_axes(points: PointPerformance, neutral: np.ndarray) -> tuple[PointPerformance, str]:
+    """As in_actor_axes, of the points that name vertices of neutral (V, 3)."""
+    named = points.vertices >= 0
+    rows = np.linspace(0, len(points.frames) - 1, min(len(points.frames), SAMPLED_FRAMES)).astype(int)
+    turn = turn_of(points.positions[rows][:, named], neutral[points.vertices[named]]) if named.sum() >= 4 else None
+    if turn is None:
+        return points, ""
+    told = f"the points have other axes than the actor ({_named(turn)}): they were turned back in all frames"
+    return dataclasses.replace(points, positions=points.positions @ turn), told
+
+
+def turn_of(frames: np.ndarray, rest: np.ndarray) -> np.ndarray | None:
+    """(3, 3) the turn by quarters by which all frames (F, P, 3), not a number where a point is missing, stand off from
+    rest (P, 3); None if there is none."""
     known = np.all(np.isfinite(frames), axis=-1)
-    there = known.sum(1) >= max(len(points) / 4, 3)
+    there = known.sum(1) >= max(len(rest) / 4, 3)
     if not there.any():
         return None
     frames, known = np.where(known[..., None], frames, 0.0)[there], known[there]
-    rest = neutral[points]
     scale = np.median(
         [_radius(frame[seen]) / max(_radius(rest[seen]), 1e-12) for frame, seen in zip(frames, known, strict=True)]
     )

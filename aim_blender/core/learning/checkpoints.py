@@ -57,11 +57,12 @@ def restore_training(
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            if any(metadata.get(name) != value for name, value in origin.items()):
-                return None
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        # First, lest a changed byte makes it look like one of other settings.
         if metadata.pop("checksum", None) != _checksum(tensors, metadata):
             raise ValueError("it is not what was written")
+        if any(metadata.get(name) != value for name, value in origin.items()):
+            return None
         wanted = model.state_dict()
         stored = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
         if {n: v.shape for n, v in stored.items()} != {n: v.shape for n, v in wanted.items()}:

@@ -309,8 +309,11 @@ def learn_actor(
     preparation = prepare(capture, settings.without, settings.space)
     learner = Learner(capture, settings, preparation)
     checkpoint = checkpoint_folder / "learning.safetensors" if checkpoint_folder else None
+    notes: list[str] = []  # beside those of the preparation
     if checkpoint:
-        learner.restore(checkpoint, lambda text: report({"message": text, "done": 0, "total": settings.iterations}))
+        learner.restore(checkpoint, notes.append)
+    for text in notes:
+        report({"message": text, "done": 0, "total": settings.iterations})
     if learner.device.type == "cpu":
         learner.set_threads()
     schedule = learner.schedule
@@ -353,8 +356,8 @@ def learn_actor(
             learner.save(checkpoint)
             last_checkpoint = now
     seconds = time.monotonic() - start
-    if learner.ungraphed:
-        preparation = dataclasses.replace(preparation, notes=(*preparation.notes, learner.ungraphed))
+    notes += [learner.ungraphed] if learner.ungraphed else []
+    preparation = dataclasses.replace(preparation, notes=(*preparation.notes, *notes))
     if history is not None:
         history.extend(learner.history)
     actor = finish_actor(capture, learner.model.cpu().eval(), preparation, dataclasses.asdict(settings))

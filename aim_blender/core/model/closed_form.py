@@ -19,6 +19,7 @@ BOUND_ROUNDS = 30
 BOUND_TOLERANCE = 0.02  # of a weight: where the rounds end
 RELAXATION = 1.7
 POINTS_AT_ONCE, MODES_AT_ONCE = 4096, 4  # that a processor keeps at hand
+MOST_UNKNOWNS = 8000  # M N, whose factor takes 0.5 GB, and the set-up twice as much beside
 
 
 class Prior(Protocol):
@@ -194,6 +195,11 @@ class WeightBounds:
         return (weights - weights.clamp(self.least, self.most)).abs().amax((0, 2))
 
 
+def affordable_modes(modes: int, expressions: int) -> int:
+    """As many of the modes as a fit with so many expressions has memory for: the factor's size is (M N)²."""
+    return max(1, min(modes, MOST_UNKNOWNS // max(expressions, 1)))
+
+
 def positive_factor(matrix: Tensor) -> Tensor:
     """The Cholesky factor of a matrix (U, U) that is positive definite but for what float32 rounded off its sums.
 
@@ -231,7 +237,10 @@ def agreement_matrix(modes: Tensor, expressions: Tensor) -> Tensor:
         found[first:, first - MODES_AT_ONCE : first] = found[first - MODES_AT_ONCE : first, first:].transpose(0, 1)
     pair = torch.empty(names, names, dtype=torch.int64, device=modes.device)
     pair[one, other] = pair[other, one] = torch.arange(len(one), device=modes.device)
-    return found[:, :, pair].transpose(1, 2).contiguous()
+    matrix = torch.empty(count, names, count, names, dtype=torch.float64, device=modes.device)
+    for mode in range(count):  # one at a time, so that no second matrix stands beside it
+        matrix[mode] = found[mode][:, pair].transpose(0, 1)
+    return matrix
 
 
 def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..model.actor import Actor
-from ..shared.captured.frame_numbers import checked_frames
+from ..shared.captured.frame_numbers import sampling_of
 from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked_fps
 from ..shared.captured.point_tables import LARGEST, PointRows, check_fullness, read_point_table
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
@@ -182,7 +182,15 @@ def _read_csv(path: Path, fps: float | None) -> ImagePoints:
 
 def _gathered(rows: PointRows, numbers: np.ndarray, fps: float, path: Path) -> ImagePoints:
     """numbers: (N,) of frames, those without a point included."""
-    frames = np.unique(numbers)
+    known = np.unique(numbers).astype(np.float64)
+    sampling = sampling_of(known)
+    if (sampling.share > 0).any() or not np.isin(known, sampling.frames).all():
+        between = float(known[~np.isin(known, sampling.frames)][0]) if len(known) else 0.0
+        raise ValueError(
+            f"it has points at frame {between:g}, between two frames; give the frame rate of the images, in which "
+            "every image is a frame"
+        )
+    frames = sampling.frames  # those without an image included
     at_frame = np.searchsorted(frames, rows.frame)
     images, at_image = np.unique(np.stack([at_frame, rows.camera], axis=1), axis=0, return_inverse=True)
     check_fullness(len(rows.frame), len(images), len(rows.names))
@@ -201,8 +209,8 @@ def _gathered(rows: PointRows, numbers: np.ndarray, fps: float, path: Path) -> I
         confidence,
         frame_of,
         camera_of,
-        checked_frames(frames),
+        frames,
         fps,
         str(path),
-        rows.notes,
+        (*rows.notes, *sampling.notes),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..model.actor import Actor
-from ..shared.captured.frame_numbers import checked_frames
+from ..shared.captured.frame_numbers import sampling_of
 from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked_fps
 from ..shared.captured.point_tables import LARGEST, read_point_table
 from ..shared.faces.similarity import NAMES, millimetres_of
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
 
+MOSTLY_SEEN = 0.9  # of the points of the fullest frame, where a frame may be that of rest
+ASKED_FRAMES = 60
 NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
 
 
@@ -48,7 +51,7 @@ class PointPerformance:
 
     names: of the P points. vertices: (P,) the vertex each belongs to, -1 where the file does not say.
     frames: (F,) int32 frame numbers. fps: frames a second. source: the file, for messages. notes: what to say of how it
-    was read.
+    was read. unit_factor: as Performance has it.
     """
 
     names: tuple[str, ...]
@@ -59,14 +62,16 @@ class PointPerformance:
     fps: float
     source: str
     notes: tuple[str, ...] = ()
+    unit_factor: float | None = None
 
 
-def read_points(path: Path, fps: float | None = None) -> PointPerformance:
+def read_points(path: Path, fps: float | None = None, millimetres_per_unit: float | None = None) -> PointPerformance:
     """Points from JSON or CSV. fps: frames a second, instead of what the file says, or of DEFAULT_FPS.
+    millimetres_per_unit: of its lengths, where somebody names it; else told by the face that they make.
 
     JSON: {"fps": 24, "points": [{"name": "chin", "vertex": 12}, ...], "frames": [{"frame": 1, "positions": [[x, y, z],
     null, ...], "confidence": [...]}, ...]}; vertex, fps and confidence may be left out. CSV: columns frame, name, x,
-    y, z and, if known, confidence and vertex, in whatever spelling point_tables.py knows. Lengths are mm. A place
+    y, z and, if known, confidence and vertex, in whatever spelling core/shared/captured/point_tables.py knows. A place
     of exactly 0, 0, 0 means that the point is not there. Raises InputError, naming the file, for anything else.
     """
     check_given_fps(fps)
@@ -76,7 +81,10 @@ def read_points(path: Path, fps: float | None = None) -> PointPerformance:
         raise InputError(f"{path} cannot be read as points: {reason(error)}") from error
     if performance.positions.shape[0] == 0 or performance.positions.shape[1] == 0:
         raise InputError(f"{path} has no frames or no points; at least one of each is needed")
-    return performance
+    if millimetres_per_unit is None:
+        return performance
+    positions = performance.positions * millimetres_per_unit
+    return replace(performance, positions=positions, unit_factor=millimetres_per_unit)
 
 
 def in_millimetres(actor: Actor, points: PointPerformance) -> tuple[PointPerformance, float]:
@@ -86,6 +94,8 @@ def in_millimetres(actor: Actor, points: PointPerformance) -> tuple[PointPerform
     onto the neutral's skin. Raises InputError, naming the file, for a unit that cannot be told.
     """
     _check_vertices(actor, points)
+    if points.unit_factor is not None:
+        return points, 1.0
     named = points.vertices >= 0
     unit = 1.0
     if named.any():
@@ -100,7 +110,7 @@ def in_millimetres(actor: Actor, points: PointPerformance) -> tuple[PointPerform
 
 def bind_points(actor: Actor, points: PointPerformance) -> Binding:
     """Where points in mm belong: at the vertex the file names, else at the neutral's skin nearest to where they are in
-    the first frame that shows most of them.
+    the frame of rest: of those that show most of them the one in which they lie nearest to it.
 
     Raises InputError, naming the file, for a vertex that does not exist, or points that do not start at the neutral.
     """
@@ -109,11 +119,11 @@ def bind_points(actor: Actor, points: PointPerformance) -> Binding:
     shares = np.tile([1.0, 0.0, 0.0], (len(corners), 1))
     free = points.vertices < 0
     if free.any():
-        first = _first_places(points)[free]
         import trimesh  # only here, as in anatomy
 
         triangles = actor.topology.triangles()
         skin = trimesh.Trimesh(actor.neutral, triangles, process=False)
+        first = _places_at_rest(points, free, lambda there: trimesh.proximity.closest_point(skin, there)[1])
         nearest, distance, face = trimesh.proximity.closest_point(skin, first)
         if np.median(distance) > NEAR_MM:
             raise InputError(
@@ -123,6 +133,42 @@ def bind_points(actor: Actor, points: PointPerformance) -> Binding:
         corners[free] = triangles[face]
         shares[free] = trimesh.triangles.points_to_barycentric(skin.triangles[face], nearest)
     return Binding(corners, shares)
+
+
+def binding_note(points: PointPerformance, binding: Binding, actor: Actor) -> list[str]:
+    """What an artist should know of points that name no vertices: what counts as rest."""
+    free = points.vertices < 0
+    if not free.any():
+        return []
+    off = np.linalg.norm(_known(points)[:, free] - binding.of(actor.neutral)[free], axis=-1)  # (F, P)
+    known = np.isfinite(off).sum(1) > 0.5 * np.isfinite(off).sum(1).max()
+    mean = np.where(known, np.nansum(off, axis=1) / np.isfinite(off).sum(1).clip(min=1), np.inf)
+    frame = int(mean.argmin())
+    return [
+        f"{int(free.sum())} points name no vertex: they were bound to the skin where they lie in frame "
+        f"{points.frames[frame]}, {mean[frame]:.1f} mm from it, and what the face shows there counts as rest; name "
+        "their vertices if that frame is not neutral"
+    ]
+
+
+def _places_at_rest(
+    points: PointPerformance, some: np.ndarray, off_skin: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """(P', 3) where some (P,) of the points are in the frame in which they lie nearest to the neutral's skin, of those
+    that show most of them; a point that it does not show, where it is in the next best. off_skin: how far places are.
+
+    Raises InputError for a point that is never seen.
+    """
+    first = _first_places(points)[some]
+    known = _known(points)[:, some]
+    seen = np.isfinite(known).all(-1)
+    count = seen.sum(1)
+    rich = np.flatnonzero(count >= MOSTLY_SEEN * count.max())
+    rich = rich[np.linspace(0, len(rich) - 1, min(len(rich), ASKED_FRAMES)).astype(int)]
+    off = [float(np.quantile(off_skin(known[frame, seen[frame]]), 0.75)) for frame in rich]
+    for frame in rich[np.argsort(off, kind="stable")][::-1]:
+        first[seen[frame]] = known[frame, seen[frame]]
+    return first
 
 
 def _check_vertices(actor: Actor, points: PointPerformance) -> None:
@@ -183,14 +229,17 @@ def _read_json(path: Path, fps: float | None) -> PointPerformance:
     positions[~np.isfinite(positions).all(-1) | (positions == 0).all(-1)] = np.nan
     if np.nanmax(np.abs(positions), initial=0.0) > LARGEST:
         raise ValueError(f"a point lies at {np.nanmax(np.abs(positions)):.3g} mm; nothing of a face does")
-    return PointPerformance(
-        tuple(str(point["name"]) for point in points),
-        positions,
-        checked_confidence(confidence),
-        np.array([_vertex(point.get("vertex")) for point in points], dtype=np.int64),
-        checked_frames(np.array([whole_number(frame["frame"]) for frame in frames], dtype=np.int64)),
-        fps or checked_fps(float(data.get("fps", DEFAULT_FPS))),
-        str(path),
+    return _sampled(
+        PointPerformance(
+            tuple(str(point["name"]) for point in points),
+            positions,
+            checked_confidence(confidence),
+            np.array([_vertex(point.get("vertex")) for point in points], dtype=np.int64),
+            np.zeros(0, dtype=np.int32),
+            fps or checked_fps(float(data.get("fps", DEFAULT_FPS))),
+            str(path),
+        ),
+        np.array([_frame(frame["frame"]) for frame in frames], dtype=np.float64),
     )
 
 
@@ -200,15 +249,21 @@ def _read_csv(path: Path, fps: float | None) -> PointPerformance:
     positions = np.full((len(frames), len(rows.names), 3), np.nan)
     confidence = np.ones((len(frames), len(rows.names)))
     positions[at, rows.point], confidence[at, rows.point] = rows.places, rows.confidence
-    return PointPerformance(
-        rows.names,
-        positions,
-        checked_confidence(confidence),
-        rows.vertices,
-        checked_frames(frames),
-        fps or rows.fps or DEFAULT_FPS,
-        str(path),
-        rows.notes,
+    rate = fps or rows.fps or DEFAULT_FPS
+    trusted, nowhere = checked_confidence(confidence), np.zeros(0, dtype=np.int32)
+    points = PointPerformance(rows.names, positions, trusted, rows.vertices, nowhere, rate, str(path), rows.notes)
+    return _sampled(points, frames)
+
+
+def _sampled(points: PointPerformance, places: np.ndarray) -> PointPerformance:
+    """The frames of points whose samples lie at places (S,), in frames; missing ones lie between, without points."""
+    sampling = sampling_of(places)
+    return replace(
+        points,
+        positions=sampling.taken(points.positions),
+        confidence=np.nan_to_num(sampling.taken(points.confidence)),
+        frames=sampling.frames,
+        notes=(*points.notes, *sampling.notes),
     )
 
 
@@ -218,6 +273,13 @@ def whole_number(value: Any) -> int:
     if isinstance(value, bool) or number != float(value):
         raise ValueError(f"{value!r} is not a whole number, as a frame or a vertex is")
     return number
+
+
+def _frame(value: Any) -> float:
+    """A frame as a JSON file has it, which may lie between two. Raises ValueError if it is none."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is no frame's number")
+    return float(value)
 
 
 def _vertex(value: Any) -> int:

@@ -283,6 +283,7 @@ def _checked_region(region: np.ndarray | None, points: int) -> np.ndarray | None
     if region.shape != (points,) or not np.isfinite(region).all() or region.min() < 0 or region.max() > STRONGEST:
         raise InputError(
             f"the region strength must be {points} numbers from 0 to {STRONGEST:g}, one for each vertex; "
-            f"what was given has the shape {region.shape}"
+            f"what was given has the shape {region.shape} and numbers from {region.min(initial=0.0):g} to "
+            f"{region.max(initial=0.0):g}"
         )
     return region

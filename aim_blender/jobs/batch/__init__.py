@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A table of many shots -> each shot's files. From below to above:
 
-batch_table   the table, read and checked
+batch_columns, batch_table  the table, read and checked
 shot_steps    which task makes which file of a shot
 shot_record   what of it is done, known by content
 shots         does one shot

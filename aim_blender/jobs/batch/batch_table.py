@@ -14,6 +14,8 @@ table. The columns:
     folder        where its files go, always below the batch's folder; left out, a folder called as the shot
     write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
     performance_fps  frames a second of the performance itself, instead of what its file says
+    performance_millimetres_per_unit  its unit, mm, cm, dm, m, in, ft or a number of mm; left out, told by its size
+    millimetres_per_unit  likewise, of the .pc2 and .mdd that are written; left out, mm
     camera landmarks correspondence    as for `fit` and for `retarget`
 
 and every setting of fitting, retargeting, baking and its frames, which docs/settings.md lists.
@@ -31,64 +33,34 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...core.shared.faces.units import MILLIMETRES_PER
 from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
 from ...core.shared.settings.fitting_settings import FittingSettings
-from ...core.shared.settings.option import Option, options_of
-from ...core.shared.settings.retarget_settings import RetargetSettings
-from ...core.shared.settings.settings_of_tasks import missing, options_of_task
 from ..folders.folder import FORBIDDEN_IN_NAMES
 from ..tasks.arguments import TAKE_SUFFIX
 from ..tasks.baking import TIMING_CHOICES
-from ..tasks.fitting import FITTING_CHOICES, MESH_CHOICES
+from ..tasks.fitting import MESH_CHOICES, PERFORMANCE_UNIT
+from .batch_columns import (
+    ABOVE_ZERO,
+    CHOICES,
+    COLUMNS,
+    COUNT,
+    FIT,
+    FLAG,
+    FRAME,
+    LARGEST_NUMBER,
+    LIST,
+    PATH,
+    RETARGET,
+    TEXT,
+    UNIT,
+    WHOLE,
+    WITH_UNIT,
+    WRITE,
+)
 
 SUFFIXES = (".csv", ".json", ".toml")
-WRITE = ("bake", "pc2", "mdd", "npz", "blend")
-
-OPTIONS: dict[str, Option] = {
-    option.column: option
-    for task in ("bake", "fit", "retarget")
-    for name, option in options_of_task(task).items()
-    if not missing(task, name, "batch")
-}
-FIT = (*FITTING_CHOICES, "camera", "landmarks", "performance_fps")
-RETARGET = (*(option.column for option in options_of(RetargetSettings).values()), "correspondence")
-
-TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
-FLAG = "true or false"
-FRAME = "a frame"
-CHOICES = {name: option.words or option.names for name, option in OPTIONS.items() if option.words or option.names}
-
-
-def _kind(option: Option) -> str:
-    if option.kind == "whole":
-        return COUNT if option.least >= 1 else WHOLE
-    if option.kind == "flag":
-        return TEXT if option.words else FLAG
-    if option.kind == "frame":
-        return f"{FRAME}, or {' or '.join(option.names)}"
-    return {"number": NUMBER, "choice": TEXT, "several": LIST, "file": PATH}[option.kind]
-
-
-COLUMNS = {
-    "shot": TEXT,
-    "actor": PATH,
-    "performance": PATH,
-    "take": PATH,
-    "targets": LIST,
-    "folder": TEXT,
-    "write": LIST,
-    "performance_fps": NUMBER,
-    "camera": PATH,
-    "landmarks": PATH,
-    "correspondence": PATH,
-    **{name: _kind(option) for name, option in OPTIONS.items()},
-}
-LARGEST_NUMBER = 2.0**63
-ABOVE_ZERO = (
-    "performance_fps",
-    *(name for name, each in OPTIONS.items() if each.kind == "number" and not each.allows(0)),
-)
 
 
 @dataclass(frozen=True)
@@ -108,7 +80,7 @@ class Shot:
     """A row of the table, with absolute paths. where: the file and row it stands in, for messages.
 
     folder: below the batch's folder. take is empty where performance is to be fitted. fit, timing: what
-    the tasks of these names take beyond files.
+    the tasks of these names take beyond files. millimetres_per_unit: of the caches that are written.
     """
 
     name: str
@@ -123,6 +95,7 @@ class Shot:
     timing: dict[str, Any] = field(default_factory=dict)
     tolerance_mm: float | None = None
     reduce_keys_mm: float = 0.0
+    millimetres_per_unit: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The shot in JSON's own types."""
@@ -230,6 +203,10 @@ def _object_rows(path: Path, text: str, suffix: str) -> list[tuple[str, dict[str
             # that is fitted already not how to fit.
             idle = {"performance", "take"} if {"performance", "take"} & row.keys() else set()
             idle |= set(FIT) if "take" in row else set()
+            # Nor one that writes no caches their unit.
+            written = row.get("write", defaults.get("write"))
+            caches = isinstance(written, (str, list)) and any(each in WITH_UNIT for each in _parts(written))
+            idle |= set() if caches else {"millimetres_per_unit"}
             rows.append((where, {**{name: value for name, value in defaults.items() if name not in idle}, **row}))
     return rows
 
@@ -265,6 +242,11 @@ def _shot(path: Path, where: str, row: dict[str, Any]) -> Shot:
         raise InputError(
             f"{where}, column folder: {folder!r} is no folder below the batch's; name one, such as sc01/sh010"
         )
+    if "millimetres_per_unit" in values and not WITH_UNIT & {*write}:
+        raise InputError(
+            f"{where}, column millimetres_per_unit: it is of the .pc2 and .mdd that are written, and none is; leave it "
+            f"empty, or name the unit of the performance in {PERFORMANCE_UNIT}"
+        )
     fit = {column: values[column] for column in FIT if column in values}
     _check_fit(where, fit, take)
     start, end = values.get("start"), values.get("end")
@@ -283,6 +265,7 @@ def _shot(path: Path, where: str, row: dict[str, Any]) -> Shot:
         timing={column: values[column] for column in TIMING_CHOICES if column in values},
         tolerance_mm=values.get("tolerance_mm"),
         reduce_keys_mm=values.get("reduce_keys_mm", 0.0),
+        millimetres_per_unit=values.get("millimetres_per_unit"),
     )
 
 
@@ -347,6 +330,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
     if kind.startswith(FRAME) and value in CHOICES[name]:
         return value
+    if kind == UNIT and isinstance(value, str) and value in MILLIMETRES_PER:
+        return MILLIMETRES_PER[value]
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -354,7 +339,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
     if not abs(number) <= LARGEST_NUMBER:
         shown = repr(value)
         shown = shown[:40] + " ..." if len(shown) > 44 else shown
-        raise InputError(f"{label}: {shown} is not {kind if kind.startswith(FRAME) else 'a number that can be used'}")
+        said = kind if kind.startswith(FRAME) or kind == UNIT else "a number that can be used"
+        raise InputError(f"{label}: {shown} is not {said}")
     if kind in (WHOLE, COUNT) or kind.startswith(FRAME):
         if number != int(number) or (kind == COUNT and number < 1):
             raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
@@ -366,11 +352,18 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
 
 def _listed(where: str, name: str, value: Any) -> list[Any]:
     if isinstance(value, str):
-        return [part.strip() for part in re.split(r"[|;]", value) if part.strip()]
+        return _parts(value)
     kinds = (str, dict) if name == "targets" else str
     if isinstance(value, list) and all(isinstance(each, kinds) for each in value):
         return value
     raise InputError(f"{where}, column {name}: {value!r} is not a list")
+
+
+def _parts(value: str | list[Any]) -> list[Any]:
+    """The values of a list that may be written as one text."""
+    if isinstance(value, list):
+        return [each for each in value if isinstance(each, str)]
+    return [part.strip() for part in re.split(r"[|;]", value) if part.strip()]
 
 
 def _check_name(where: str, column: str, name: Any) -> None:

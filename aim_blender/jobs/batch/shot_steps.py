@@ -14,6 +14,7 @@ from ...core.shared.settings.fitting_settings import POINT_SUFFIXES
 from ...core.shared.settings.option import options_of
 from ...core.shared.settings.retarget_settings import RetargetSettings
 from ..tasks.arguments import TAKE_SUFFIX
+from .batch_columns import WITH_UNIT
 from .batch_table import Shot, Target
 
 RETARGETING = {option.column: option for option in options_of(RetargetSettings).values()}
@@ -84,6 +85,8 @@ def _steps_of_target(shot: Shot, target: Target, take: str, folder: Path) -> lis
     for suffix in ("npz", "pc2", "mdd"):
         if suffix in shot.write:
             frames = {**performed, "out": str(folder / f"{shot.name}.{target.name}.{suffix}")}
+            if suffix in WITH_UNIT and shot.millimetres_per_unit is not None:
+                frames["millimetres_per_unit"] = shot.millimetres_per_unit
             steps.append(Step(f"{suffix} {target.name}", "evaluate", frames, ("actor", "take")))
     return steps
 

@@ -90,7 +90,7 @@ def _reader(option: Option) -> Callable[[str], Any]:
     if option.kind == "file":
         return path
     if option.kind == "several":
-        return _names
+        return names
     if option.kind == "frame":
         return lambda text: _frame(text, option)
     if option.least < 0:
@@ -122,5 +122,6 @@ def _frame(text: str, option: Option) -> int | str:
         raise argparse.ArgumentTypeError(f"{text} is no frame's number, nor {' or '.join(option.names)}") from None
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
+    """A list of names, separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

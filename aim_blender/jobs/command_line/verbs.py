@@ -13,7 +13,8 @@ from ..environment.environment_plan import BUILDS, detect_build
 from ..folders.folder import STATUS_INPUT
 from ..folders.sentences import one_line
 from ..running.registry import TRUSTED_TASKS
-from .option_flags import add_options
+from ..tasks.fitting import PERFORMANCE_UNIT
+from .option_flags import add_options, names
 from .option_flags import path as _path
 
 RANGE = ("start", "end")  # of a bake's settings those of a fit
@@ -84,6 +85,12 @@ def _add_learn(verbs: Any) -> None:
         help="fit the skull and the mandible that come with the extension",
     )
     _add_unit(parser, "--unit", of="the meshes (default: told by the face)")
+    parser.add_argument(
+        "--keep-shapes",
+        type=names,
+        metavar="LIST",
+        help="learn these too, or all, though they are copies of others, others at less strength, or show nothing",
+    )
     add_options(parser, "learn")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
 
@@ -112,6 +119,7 @@ def _add_fit(verbs: Any) -> None:
         metavar="RATE",
         help="of the performance, in frames a second (default: what its file says, or 24)",
     )
+    _add_unit(parser, "--unit", of="the performance (default: told by its size)", into=PERFORMANCE_UNIT)
 
 
 def _add_retarget(verbs: Any) -> None:
@@ -236,10 +244,10 @@ def _add_job(verbs: Any) -> None:
     parser.add_argument("--trusted", choices=TRUSTED_TASKS, help="the job may do this task too")
 
 
-def _add_unit(parser: argparse.ArgumentParser, *options: str, of: str) -> None:
+def _add_unit(parser: argparse.ArgumentParser, *options: str, of: str, into: str = "millimetres_per_unit") -> None:
     parser.add_argument(
         *options,
-        dest="millimetres_per_unit",
+        dest=into,
         type=_unit,
         metavar="UNIT",
         help=f"mm, cm, dm, m, in, ft or a number of mm: the unit of {of}",

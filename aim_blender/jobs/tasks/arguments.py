@@ -40,9 +40,9 @@ def check_arguments(
             raise InputError(f"{task} does not know {name}; it takes {', '.join(required + optional)}")
 
 
-def named_unit(arguments: dict[str, Any]) -> float | None:
-    """The millimetres_per_unit that somebody named, if anybody did."""
-    unit = arguments.get("millimetres_per_unit")
+def named_unit(arguments: dict[str, Any], name: str = "millimetres_per_unit") -> float | None:
+    """The unit that somebody named, in mm, if anybody did."""
+    unit = arguments.get(name)
     if unit is None:
         return None
     factor = float(unit)

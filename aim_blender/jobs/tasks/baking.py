@@ -87,12 +87,13 @@ def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -
 
     from ...core.files.files import load_actor, load_take
     from ...core.pictures.point_errors import point_errors
-    from ...core.shared.captured.performances import read_performance
+    from ...core.shared.captured.performances import in_named_unit, read_performance
     from ...core.shared.foundation.archives import save_arrays
 
     report({"message": "Reading the performance"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
     performance = read_performance(Path(arguments["performance"]), actor.topology, take.fps)  # as it was fitted
+    performance = in_named_unit(performance, take.figures.get("unit_factor"))
     arrays = point_errors(actor, take, performance, report)
     save_arrays(out, arrays)
     found = arrays["errors"].astype(np.float32)

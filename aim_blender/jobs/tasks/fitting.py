@@ -12,7 +12,7 @@ from ...core.shared.settings.option import options_of
 from ...core.shared.settings.point_settings import FITS, POINT_CHOICES
 from ...core.shared.settings.settings_of_tasks import arguments_of
 from ..folders.outputs import output_path
-from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, picture_beside
+from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, named_unit, picture_beside
 
 if TYPE_CHECKING:
     from ...core.model.actor import Actor
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from ...core.shared.results.takes import Take
 
 
+PERFORMANCE_UNIT = "performance_millimetres_per_unit"
 FITTING_CHOICES = arguments_of(*FITS)
 MESH_CHOICES = arguments_of(FittingSettings)
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end, and
-    performance_fps: frames a second of the performance, instead of what its file says.
+    """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end,
+    performance_fps: frames a second of the performance, instead of what its file says, and
+    performance_millimetres_per_unit: its unit, else told by its size.
 
     Points (.json, .csv) are fitted whole. With camera, a JSON file, they are points in its images, and landmarks says
     where they belong on the mesh. Meshes and points take those choices only that their settings have. Beside the take
@@ -34,7 +36,8 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
     again.
     """
-    optional = (*FITTING_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
+    of_file = ("camera", "landmarks", "performance_fps", PERFORMANCE_UNIT)
+    optional = (*FITTING_CHOICES, "start", "end", *of_file)
     check_arguments("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ...core.checks.self_checks import check_fitted
@@ -43,7 +46,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     from ...core.fitting.fitting_cache import cache_beside
     from ...core.pictures.curves import save_error_curve, save_jaw_path
     from ...core.pictures.take_sheet import save_fit_sheet
-    from ...core.shared.captured.performances import read_performance, within
+    from ...core.shared.captured.performances import in_named_unit, read_performance, within
 
     source = Path(arguments["performance"])
     performance: Performance | None = None
@@ -62,6 +65,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         take = _fit_points(actor, source, arguments, report)
     else:
         performance = read_performance(source, actor.topology, arguments.get("performance_fps"))
+        performance = in_named_unit(performance, named_unit(arguments, PERFORMANCE_UNIT))
         performance = within(performance, arguments.get("start"), arguments.get("end"))
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, settings, report, cache, checkpoint)
@@ -87,7 +91,9 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
         if arguments.get("landmarks"):
             raise InputError("landmarks say where points of images belong; give the camera of the images too")
         settings = PointFittingSettings(**_chosen_for_points(arguments, PointFittingSettings))
-        return fit_points(actor, read_points(source, fps), settings, report)
+        return fit_points(actor, read_points(source, fps, named_unit(arguments, PERFORMANCE_UNIT)), settings, report)
+    if arguments.get(PERFORMANCE_UNIT) is not None:
+        raise InputError(f"{source} holds points of images, which are in pixels; leave out the unit")
     from ...core.fitting.fitting_image_points import fit_image_points
     from ...core.points.image_points import read_image_points, read_landmark_map
     from ...core.shared.captured.cameras import read_cameras

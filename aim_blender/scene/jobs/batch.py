@@ -263,6 +263,8 @@ def read_into(state: Any, path: Path) -> int:
         more: dict[str, Any] = {**shot.fit, **shot.timing, "write": list(shot.write), "folder": shot.folder}
         if shot.tolerance_mm is not None:
             more["tolerance_mm"] = shot.tolerance_mm
+        if shot.millimetres_per_unit is not None:
+            more["millimetres_per_unit"] = shot.millimetres_per_unit
         if shot.reduce_keys_mm:
             more["reduce_keys_mm"] = shot.reduce_keys_mm
         more["target_choices"] = {

@@ -58,7 +58,7 @@ Preparation = Generator[tuple[str, float], None, JobFolder]
 class PerformanceSource:
     """What to fit: an object over frames (start, end, step); or the places of a collection's objects; or what the
     scene's views show of points (images); or, if none of these is given, a folder of meshes or a file, with fps frames
-    a second, or as many as it says where this is 0."""
+    a second, or as many as it says where this is 0, in units of so many mm, or told by its size where this is 0."""
 
     item: bpy.types.Object | None
     start: int = 1
@@ -66,6 +66,7 @@ class PerformanceSource:
     step: int = 1
     folder: str = ""
     fps: float = 0.0
+    millimetres_per_unit: float = 0.0
     points: bpy.types.Collection | None = None
     images: bool = False
 
@@ -160,6 +161,8 @@ def prepare_fitting(
         given: dict[str, Any] = {"performance": str(performance)}
         if source.fps:
             given["performance_fps"] = round(source.fps, 4)  # 59.94, not its nearest float32
+        if source.millimetres_per_unit:
+            given["performance_millimetres_per_unit"] = round(source.millimetres_per_unit, 6)
     else:
         take_name = reader.name
         try:

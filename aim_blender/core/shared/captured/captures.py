@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -67,31 +67,36 @@ class Capture:
         return self.vertices[0]
 
 
-def read_capture(path: Path, bones: Path | None = None, millimetres_per_unit: float | None = None) -> Capture:
+def read_capture(
+    path: Path,
+    bones: Path | None = None,
+    millimetres_per_unit: float | None = None,
+    keep_shapes: Collection[str] = (),
+) -> Capture:
     """A capture from a folder of meshes (with optional `bones/`, `jaw/` and trusted.npz) or from Blender's capture.npz.
 
     `jaw/` holds one mesh of the lower teeth, or of anything else fixed to the mandible, for every shape, named like it.
     trusted.npz holds `trusted` (V,), the weights of the trusted region on the neutral.
     The neutral is the mesh whose name contains `neutral`, or the first by name. `bones` names another folder with
     skull and mandible. millimetres_per_unit: of the files; None where the face, or without one the size, tells it. All
-    that belongs to the meshes is scaled to mm as they are. Raises InputError if the meshes do not belong together, or
-    if it cannot be told which unit they are in.
+    that belongs to the meshes is scaled to mm as they are. keep_shapes: as useful_shapes has it. Raises InputError if
+    the meshes do not belong together, or if it cannot be told which unit they are in.
     """
-    capture = read_as_it_is(path, bones)
+    capture = read_as_it_is(path, bones, keep_shapes)
     unit, notes = _unit_of(capture, path, millimetres_per_unit)
     return _scaled(replace(capture, notes=(*notes, *capture.notes)), unit.millimetres)
 
 
-def read_as_it_is(path: Path, bones: Path | None = None) -> Capture:
+def read_as_it_is(path: Path, bones: Path | None = None, keep_shapes: Collection[str] = ()) -> Capture:
     """As read_capture, in the unit of the files."""
-    capture = _useful(_read_archive(path) if path.suffix.lower() == ".npz" else _read_folder(path))
+    capture = _useful(_read_archive(path) if path.suffix.lower() == ".npz" else _read_folder(path), keep_shapes)
     return capture if bones is None else replace(capture, bones=read_bones(bones))
 
 
-def _useful(capture: Capture) -> Capture:
+def _useful(capture: Capture, keep_shapes: Collection[str]) -> Capture:
     """A capture without the shapes that show no expression of their own, and notes on them."""
-    kept, notes = useful_shapes(capture.names, capture.vertices)
-    if len(kept) == len(capture.names):
+    kept, notes = useful_shapes(capture.names, capture.vertices, keep_shapes)
+    if not notes:
         return capture
     return replace(
         capture,

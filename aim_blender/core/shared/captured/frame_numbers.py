@@ -37,10 +37,15 @@ class Sampling:
     share: np.ndarray
     notes: tuple[str, ...] = ()
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether every sample is a frame, and every frame a sample."""
-        return bool((self.share == 0).all() and np.array_equal(self.before, np.arange(len(self.before))))
+    def is_plain(self, samples: int) -> bool:
+        """Whether every one of the samples is a frame, and every frame a sample."""
+        return bool((self.share == 0).all() and np.array_equal(self.before, np.arange(samples)))
+
+    def taken(self, samples: np.ndarray) -> np.ndarray:
+        """The frames (F, ...) of samples (S, ...) of real numbers, not a number where a frame is missing."""
+        out = np.empty((len(self.frames), *samples.shape[1:]), samples.dtype)
+        self.take(samples, out)
+        return out
 
     def take(self, samples: np.ndarray, out: np.ndarray) -> None:
         """Write samples (S, V, 3) as frames into out (F, V, 3), not a number where a frame is missing."""

@@ -141,7 +141,11 @@ def _stored(path: Path, start: int, kind: str, samples: int, points: int) -> np.
 
 
 def _frames(stored: np.ndarray, sampling: Sampling) -> np.ndarray:
-    if sampling.is_plain and stored.dtype == np.dtype("<f4") and stored.nbytes > large_arrays.IN_MEMORY_BYTES:
+    if (
+        sampling.is_plain(len(stored))
+        and stored.dtype == np.dtype("<f4")
+        and stored.nbytes > large_arrays.IN_MEMORY_BYTES
+    ):
         return stored
     vertices = room_for((len(sampling.frames), *stored.shape[1:]))
     sampling.take(stored, vertices)

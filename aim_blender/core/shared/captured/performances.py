@@ -16,7 +16,7 @@ from ..foundation.errors import UNREADABLE, InputError, reason
 from ..foundation.large_arrays import room_for
 from ..foundation.topology import Topology, same_surface
 from .capture_checks import check_finite, check_follow, check_near, edge_lengths
-from .frame_numbers import checked_frames
+from .frame_numbers import Sampling, checked_frames, sampling_of
 from .mesh_caches import CACHE_SUFFIXES, read_cache
 from .sequences import read_sequence
 
@@ -36,7 +36,8 @@ class Performance:
 
     frames: (F,) int32 frame numbers. fps: frames a second. topology: the faces, None where the file has none. source:
     the file or folder, for messages. confidence: (F, V) bool or in [0, 1], how much each point counts; None for all
-    alike. notes: what to say of how it was read.
+    alike. notes: what to say of how it was read. unit_factor: by what lengths were multiplied, where somebody named
+    their unit; None while nobody did.
     """
 
     vertices: np.ndarray
@@ -46,6 +47,7 @@ class Performance:
     source: str
     confidence: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    unit_factor: float | None = None
 
     def trust(self, part: slice | np.ndarray) -> np.ndarray | None:
         """(f, V) float32 how much points of some frames count, 0 where they are missing; None if all count fully."""
@@ -200,6 +202,8 @@ def to_millimetres(performance: Performance, neutral: np.ndarray, topology: Topo
     neutral: (V, 3) mm. Only whole factors between units count; any other size is for check_performance to refuse.
     """
     edges = topology.edges()
+    if performance.unit_factor is not None:
+        return performance, performance.unit_factor
     if performance.vertices.shape[1] != len(neutral):
         return performance, 1.0
     wanted = np.median(edge_lengths(neutral, edges))
@@ -208,11 +212,23 @@ def to_millimetres(performance: Performance, neutral: np.ndarray, topology: Topo
     )
     for factor in UNIT_FACTORS:
         if abs(found * factor / wanted - 1.0) < 0.1:
-            scaled = room_for(performance.vertices.shape)
-            for index, points in enumerate(performance.vertices):
-                np.multiply(points, np.float32(factor), out=scaled[index])
-            return replace(performance, vertices=scaled), factor
+            return replace(performance, vertices=_times(performance.vertices, factor)), factor
     return performance, 1.0
+
+
+def in_named_unit(performance: Performance, millimetres: float | None) -> Performance:
+    """The performance in mm, of a file whose unit somebody says is so many of them; None leaves it to be told."""
+    if millimetres is None:
+        return performance
+    vertices = performance.vertices if millimetres == 1.0 else _times(performance.vertices, millimetres)
+    return replace(performance, vertices=vertices, unit_factor=millimetres)
+
+
+def _times(vertices: np.ndarray, factor: float) -> np.ndarray:
+    scaled = room_for(vertices.shape)
+    for index, points in enumerate(vertices):
+        np.multiply(points, np.float32(factor), out=scaled[index])
+    return scaled
 
 
 def _known_lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -241,10 +257,27 @@ def _read_archive(path: Path) -> Performance:
                 raise ValueError(f"it numbers {frames.size} frames but has {len(vertices)}")
             if fps.ndim or fps.dtype.kind not in "iuf":
                 raise ValueError("its fps must be one number, the frames a second")
-            numbers, rate = checked_frames(frames), checked_fps(float(fps))
+            rate = checked_fps(float(fps))
+            # Blender chose the frames that it wrote; anybody else's may lack some, or lie between frames.
+            sampling = None if "source" in stored else _sampling_of_numbers(frames)
+            numbers = checked_frames(frames) if sampling is None else sampling.frames
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as a performance: {reason(error)}") from error
-    return Performance(vertices, numbers, rate, topology, source, confidence)
+    notes = () if sampling is None else sampling.notes
+    if sampling is None or sampling.is_plain(len(vertices)):
+        return Performance(vertices, numbers, rate, topology, source, confidence, notes)
+    sampled = room_for((len(sampling.frames), *vertices.shape[1:]))
+    sampling.take(vertices, sampled)
+    if confidence is not None:
+        confidence = np.nan_to_num(sampling.taken(confidence.astype(np.float32)))
+    return Performance(sampled, numbers, rate, topology, source, confidence, notes)
+
+
+def _sampling_of_numbers(frames: np.ndarray) -> Sampling:
+    """Raises ValueError unless the frames (S,) are numbers that grow."""
+    if frames.dtype.kind not in "iuf":
+        raise ValueError("its frame numbers must be numbers that grow from frame to frame")
+    return sampling_of(frames.astype(np.float64))
 
 
 def _stored_vertices(archive: Archive) -> np.ndarray:

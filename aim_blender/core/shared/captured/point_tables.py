@@ -49,13 +49,15 @@ LARGEST = 1e9  # of any coordinate, as in our own files
 ALWAYS_CELLS = 2**20  # points times frames that are few enough whatever the file holds
 FULLEST = 50  # points times frames for each row, beyond which hardly any has a place
 TIMED_FPS = (1.0, 1000.0)
+JITTER = 0.2  # of a frame: times that lie nearer to frames are meant to be these
 
 
 @dataclass(frozen=True)
 class PointRows:
-    """R places of points. frame: (R,) int. point, camera: (R,) int, which of `names` and `cameras` each is of. places:
-    (R, A) float, not a number where a point is missing; in mm or pixels. confidence: (R,). vertices: (P,) int, -1
-    where the table does not say. fps: where it tells. notes: what to say of how it was read.
+    """R places of points. frame: (R,) float, which may lie between frames. point, camera: (R,) int, which of `names`
+    and `cameras` each is of. places: (R, A) float, not a number where a point is missing; in mm or pixels. confidence:
+    (R,). vertices: (P,) int, -1 where the table does not say. fps: where it tells. notes: what to say of how it was
+    read.
     """
 
     names: tuple[str, ...]
@@ -125,7 +127,7 @@ class _Rows:
         twice = (np.diff(key[order], axis=0) == 0).all(1)
         if twice.any():
             at = order[int(np.flatnonzero(twice)[0])]
-            raise ValueError(f"frame {frame[at]} has {list(self.names)[point[at]]!r} twice")
+            raise ValueError(f"frame {frame[at]:g} has {list(self.names)[point[at]]!r} twice")
         vertices = np.full(len(self.names), -1, dtype=np.int64)
         for index, vertex in self.vertices.items():
             vertices[index] = vertex
@@ -313,14 +315,14 @@ def _read_line(rows: _Rows, header: _Header, cells: list[str]) -> None:
 def _frames_of(
     frame: np.ndarray, time: np.ndarray, header: _Header, given_fps: float | None
 ) -> tuple[np.ndarray, float | None, tuple[str, ...]]:
-    """(R,) int frames of rows, frames a second where they tell, and what to say."""
+    """(R,) frames of rows, frames a second where they tell, and what to say."""
     if "frame" in header.columns:
         known = np.isfinite(time)
         if known.sum() > 1 and np.ptp(time[known]) > 0:
             first, last = np.flatnonzero(known)[[time[known].argmin(), time[known].argmax()]]
             fps = float((frame[last] - frame[first]) / (time[last] - time[first]))
-            return frame.astype(np.int64), fps if TIMED_FPS[0] <= fps <= TIMED_FPS[1] else None, ()
-        return frame.astype(np.int64), None, ()
+            return frame, fps if TIMED_FPS[0] <= fps <= TIMED_FPS[1] else None, ()
+        return frame, None, ()
     if not np.isfinite(time).all():
         raise ValueError("a row has neither a frame nor a time")
     times = np.unique(time)
@@ -331,30 +333,32 @@ def _frames_of(
     places = times * rate + (1.0 if times[0] == 0 else 0.0)
     if np.abs(places).max() > LARGEST:
         raise ValueError(f"its times reach {times.max():g} seconds")
-    numbers = np.rint(places).astype(np.int64)
-    notes = (f"it has times and no frames: they were numbered {numbers[0]} to {numbers[-1]} at {rate:g} a second",)
-    if len(np.unique(numbers)) < len(numbers):
-        raise ValueError(f"its times are closer than frames at {rate:g} a second; leave out the frame rate")
-    return numbers[np.searchsorted(times, time)], found, notes
+    near = np.rint(places)
+    if (np.abs(places - near) <= JITTER).all() and len(np.unique(near)) == len(near):
+        places = near  # clocks are not quite even
+    told = f"they were numbered {near[0]:.0f} to {near[-1]:.0f} at {rate:g} a second"
+    return places[np.searchsorted(times, time)], found, (f"it has times and no frames: {told}",)
 
 
 def _frame(cell: str) -> float:
     frame = _number(cell)
-    if math.isnan(frame) or frame != math.floor(frame):
-        raise ValueError(f"the frame is {cell!r}; it must be a whole number")
+    if math.isnan(frame):
+        raise ValueError(f"the frame is {cell!r}; it must be a number")
     if abs(frame) > LARGEST:
         raise ValueError(f"the frame is {cell}, beyond {LARGEST:.0f}")
     return frame
 
 
 def _number(cell: str) -> float:
-    """A cell's number; not a number if it says that there is none, or is infinite."""
+    """A cell's number; not a number if it says that there is none. Raises ValueError if it has too many digits."""
     if cell.casefold() in MISSING:
         return math.nan
     try:
         number = float(cell.replace(",", ".") if "." not in cell else cell)
     except ValueError:
         raise ValueError(f"{cell[:40]!r} is not a number") from None
+    if math.isinf(number) and any(character.isdigit() for character in cell):
+        raise ValueError(f"{cell[:20]} .. is beyond all numbers that can be used")
     return number if math.isfinite(number) else math.nan
 
 

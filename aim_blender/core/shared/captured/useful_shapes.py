@@ -4,10 +4,11 @@ that hide the head. Needs numpy only: Blender and the worker ask the same."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from ..foundation.errors import InputError
 from .capture_checks import FLAT, SQUASHED, depth, same_as_neutral
 
 HIDING_MOVE = 0.3  # of the mesh's size: further than this no skin goes
@@ -17,6 +18,7 @@ VANISHED = 1e-4  # likewise, of a head as a whole
 AS_ONE = 0.02  # of how far a head was moved away, by which its points may differ
 SAME_DIRECTION = 0.01  # of a shape's movement: what differs by less from a multiple of another's shows the same
 NAMED = 6  # of many shapes
+ALL = "all"  # of the shapes that would be left out are to be kept
 
 
 def hiding_shapes(names: Sequence[str], vertices: Sequence[np.ndarray] | np.ndarray) -> dict[str, str]:
@@ -75,19 +77,32 @@ def repeated_shapes(names: Sequence[str], vertices: np.ndarray) -> dict[str, tup
     return found
 
 
-def useful_shapes(names: Sequence[str], vertices: np.ndarray) -> tuple[list[int], list[str]]:
+def useful_shapes(
+    names: Sequence[str], vertices: np.ndarray, keep: Collection[str] = ()
+) -> tuple[list[int], list[str]]:
     """Which of the shapes (N+1, V, 3), the neutral first, are to be learned, by number, and what to say of the others.
 
-    Where no shape shows anything, all stay: who checks them says so.
+    keep: shapes that stay though they show nothing of their own, or ALL; but none that hides the head. Where no shape
+    shows anything, all stay: who checks them says so. Raises InputError for a shape to keep that is not there, or hides
+    the head.
     """
     hidden = hiding_shapes(names, vertices)
-    empty = set(same_as_neutral(names, vertices))
+    _check_kept(names, hidden, keep)
+    empty = [name for name in same_as_neutral(names, vertices) if name not in hidden]
     rest = [index for index, name in enumerate(names) if name not in hidden and name not in empty]
     repeated = repeated_shapes([names[index] for index in rest], vertices[rest]) if len(rest) > 1 else {}
-    kept = [index for index in rest if names[index] not in repeated]
+    asked = [name for name in (*repeated, *empty) if name in keep or ALL in keep]
+    repeated = {name: found for name, found in repeated.items() if name not in asked}
+    empty = [name for name in empty if name not in asked]
+    kept = [i for i, name in enumerate(names) if not (name in hidden or name in empty or name in repeated)]
     if len(kept) < 2:
         return list(range(len(names))), []
     notes = []
+    if asked:
+        notes.append(
+            f"{_shapes(len(asked))} kept, as was asked, though others show the same, or nothing is shown: weights are "
+            f"shared between them, and no figure gets better ({_listed(asked)})"
+        )
     if hidden:
         told = _listed([f"{name} {what}" for name, what in hidden.items()])
         notes.append(f"{_shapes(len(hidden))} no expression and left out: {told}")
@@ -98,14 +113,23 @@ def useful_shapes(names: Sequence[str], vertices: np.ndarray) -> tuple[list[int]
         if abs(share - 1.0) >= SAME_DIRECTION
     ]
     if copies:
-        notes.append(f"{_shapes(len(copies))} copies of others and left out: {_listed(copies)}")
+        what = "a copy of another" if len(copies) == 1 else "copies of others"
+        notes.append(f"{_shapes(len(copies))} {what} and left out: {_listed(copies)}")
     if weaker:
-        notes.append(f"{_shapes(len(weaker))} others at less strength and left out: {_listed(weaker)}")
+        what = "another" if len(weaker) == 1 else "others"
+        notes.append(f"{_shapes(len(weaker))} {what} at less strength and left out: {_listed(weaker)}")
     if empty:
-        notes.append(
-            f"{_shapes(len(empty))} the same as the neutral, showing nothing, and left out: {_listed([*empty])}"
-        )
+        notes.append(f"{_shapes(len(empty))} the same as the neutral, showing nothing, and left out: {_listed(empty)}")
     return kept, notes
+
+
+def _check_kept(names: Sequence[str], hidden: dict[str, str], keep: Collection[str]) -> None:
+    """Raise InputError unless the shapes to keep are there and show a head."""
+    for name in keep:
+        if name in hidden:
+            raise InputError(f"{name!r} cannot be kept as an expression: it {hidden[name]}")
+        if name != ALL and name not in names:
+            raise InputError(f"there is no shape {name!r} to keep; there are {_listed([*names[1:]])}")
 
 
 def _shapes(count: int) -> str:

@@ -102,7 +102,7 @@ def millimetres_of(places: np.ndarray, positions: np.ndarray, source: str) -> fl
     meant = [f"in {names[factor]} {factor / size:.2g} times as large" for factor in sorted(factors[:2])]
     raise InputError(
         f"the unit of {source} cannot be told from the size of its face, which would be {' and '.join(meant)} as the "
-        "actor's; give the points in millimetres, and see that they name the right vertices"
+        "actor's; say which it is with --unit, in Blender with mm per Unit, and see that they name the right vertices"
     )
 
 
