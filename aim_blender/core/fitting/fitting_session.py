@@ -17,6 +17,7 @@ from ..model.devices import choose_device
 from ..model.head import estimate_head, stillness
 from ..model.model import linear_blend_skinning
 from ..model.working_actor import modes_of
+from ..shared.foundation.robust_weights import geman_mcclure
 from ..shared.settings.fitting_settings import FittingSettings
 from .fitting_cache import load_factor, save_factor
 from .jaw_of_frame import JawOfFrame
@@ -121,9 +122,9 @@ class FittingSession:
         before = given if wild is None else given.masked_fill(torch.as_tensor(wild[rows], device=self.device), 0.0)
         some_residual, some = sane[doubtful], found[doubtful]
         for round_ in range(ROBUST_ROUNDS):
-            # Geman-McClure: a point at a third of the reach keeps 0.8 of its say, at the reach 0.25, far off nothing.
+            # A point at a third of the reach keeps 0.8 of its say, at the reach 0.25, far off nothing.
             off = (self.solver.offsets(some) - some_residual).norm(dim=-1)
-            kept = before / (1.0 + (off / reach[doubtful, None]) ** 2) ** 2
+            kept = before * geman_mcclure((off / reach[doubtful, None]) ** 2)
             # What is near is believed fully, so that nothing but the outliers changes.
             kept = torch.where(off > 0.5 * reach[doubtful, None], kept, before)
             if round_ == 0 and not hold_jaw:
