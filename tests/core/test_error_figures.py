@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aim_blender.core.fitting.error_figures import DistanceSummary, FitErrors
+from aim_blender.core.fitting.driving.error_figures import DistanceSummary, FitErrors
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 0.999, 1.0])
