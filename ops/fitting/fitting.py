@@ -118,11 +118,12 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         bounded = self.properties.is_property_set("largest_weight")
         largest = self.largest_weight if bounded else context.scene.aim.sources.largest_weight
         choices = {"solver": solver, "largest_weight": round(largest, 6)}
-        if source.of_points:  # which the scene's settings are not for
+        if not source.kind.whole:  # which the scene's settings are not for
             choices = {name: value for name, value in choices.items() if self.properties.is_property_set(name)}
+        if source.kind.takes("rest_frame"):
             choices["rest_frame"] = self._rest_frame(context.scene.aim.sources)
         elif self.rest_frame:
-            raise InputError("a rest frame is of points; whole meshes have none, leave it out")
+            raise InputError(f"a rest frame is of points; {source.kind.label} have none, leave it out")
         choices["device"] = worker_device(context)
         asked = {name: getattr(self, name) for name in ("modes", "ridge", "smoothness")}
         choices |= {name: round(value, 6) for name, value in asked.items() if value}

@@ -20,14 +20,14 @@ import numpy as np
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.foundation.topology import Topology
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
-from ...core.shared.settings.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
+from ...core.shared.sources.sources import NAMED, Source
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ...jobs.tasks.arguments import TAKE_SUFFIX
 from ..actors import actors, tracing
 from ..basics import folders, meshes
 from ..fitting.image_points import ImageReader
 from ..fitting.markers import PointReader
-from ..fitting.performances import FrameReader, PerformanceReader, frame_list
+from ..fitting.performances import FrameReader, PerformanceReader, frame_list, picked_source
 
 DELIVERY = "delivery.json"
 KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors")
@@ -56,9 +56,11 @@ class PerformanceSource:
     images: bool = False
 
     @property
-    def of_points(self) -> bool:
-        """Whether it is sparse points, and not whole meshes."""
-        return self.images or self.points is not None or self.folder.lower().endswith(POINT_SUFFIXES)
+    def kind(self) -> Source:
+        """Which source it is."""
+        if self.images or self.points is not None:
+            return NAMED["images" if self.images else "points"]
+        return picked_source(self.folder) if self.item is None else NAMED["meshes"]
 
 
 def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
@@ -103,7 +105,7 @@ def prepare_fitting(
     performance and not on it. Raises InputError before anything is written, OSError.
     """
     # Which refuses what cannot be, before anything is read.
-    FittingSettings(**{name: value for name, value in choices.items() if name not in POINT_CHOICES})
+    source.kind.settings_of(choices)
     actor_file = learned_file(actor)
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     neutral = actors.neutral_of(actor)

@@ -12,7 +12,6 @@ SOLVERS = ("closed-form", "neural")
 HEADS = ("auto", "free", "still")
 REST_CHOICES = ("auto", "off")
 POINT_CHOICES = ("rest_frame",)  # of fits to points, which whole meshes have not
-POINT_SUFFIXES = (".json", ".csv")  # of performances that are sparse points
 NEURAL_CHOICES = {"iterations": "iterations", "warm_start": "start from rest", "seed": "seed"}  # which only it knows
 LARGEST_SEED = 2**63 - 1
 

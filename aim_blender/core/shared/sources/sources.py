@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of sources: what a performance can come as, and what knows how to fit it.
+
+A new source is a module with fit_file and describe_file, a row here, and a page of the guide. The row names the module,
+which only the worker imports, so that Blender's process needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..settings.fitting_settings import FittingSettings
+from ..settings.point_settings import ImageFittingSettings, PointFittingSettings
+from .recognising import holds_meshes, point_axes
+
+CORE = __package__.rpartition(".shared")[0]
+REMEMBERED = 64  # files, of which the panel asks again and again
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of source.
+
+    label: what it is called, in the plural. holds: whether a file or folder is of this kind, by its content. module: in
+    core, where fit_file(actor, FitRequest) -> Fitted and describe_file(path) -> JSON values are. settings: the dataclass
+    of what can be chosen. suffixes: of files taken for this kind where the content tells nothing, being damaged or
+    gone. files: what else it needs, each by its name in the arguments of `fit`, with what that is. instead_of: the
+    source whose files are taken for this one when one of `files` is given. whole: whether every vertex of the actor's
+    mesh is there in every frame. ranged: whether frames can be left out by start and end.
+    """
+
+    name: str
+    label: str
+    holds: Callable[[Path], bool]
+    module: str
+    settings: type[Any]
+    suffixes: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    instead_of: str = ""
+    whole: bool = False
+    ranged: bool = False
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names of all that can be chosen."""
+        return (*(item.name for item in dataclasses.fields(self.settings)), *(("start", "end") if self.ranged else ()))
+
+    def takes(self, choice: str) -> bool:
+        """Whether this can be chosen."""
+        return choice in self.choices
+
+    def settings_of(self, chosen: Mapping[str, Any]) -> Any:
+        """The settings with those of the choices that they have. Raises InputError if one cannot be used."""
+        known = [item.name for item in dataclasses.fields(self.settings)]
+        return self.settings(**{name: value for name, value in chosen.items() if name in known})
+
+    def loaded(self) -> Any:
+        """The module that knows how to fit it; for the worker."""
+        return import_module(f"{CORE}.{self.module}")
+
+
+# The first that a file is of counts, so that what is most particular stands first.
+SOURCES = (
+    Source(
+        name="meshes",
+        label="whole meshes",
+        holds=holds_meshes,
+        module="fitting.fitting",
+        settings=FittingSettings,
+        suffixes=(".npz", ".pc2", ".mdd"),
+        whole=True,
+        ranged=True,
+    ),
+    Source(
+        name="images",
+        label="points of images",
+        holds=lambda path: point_axes(path) == 2,
+        module="fitting.fitting_image_points",
+        settings=ImageFittingSettings,
+        files={
+            "camera": "a JSON file of the cameras",
+            "landmarks": "a JSON file of where on the mesh each belongs",
+        },
+        instead_of="points",
+    ),
+    Source(
+        name="points",
+        label="points",
+        holds=lambda path: point_axes(path) == 3,
+        module="fitting.fitting_points",
+        settings=PointFittingSettings,
+        suffixes=(".csv", ".json"),
+    ),
+)
+NAMED = {source.name: source for source in SOURCES}
+OTHER_FILES = tuple(name for source in SOURCES for name in source.files)
+CHOICES = tuple(dict.fromkeys(name for source in SOURCES for name in source.choices))
+
+
+def source_of(path: Path | str, given: Iterable[str] = ()) -> Source:
+    """The source that a file or folder is: by its content; else, if that tells nothing, by its name; else whole meshes,
+    whose reader says what would be right. given: names of the other files that came with it."""
+    path = Path(path)
+    found = recognised(path)
+    if found is None:
+        suffix = path.suffix.lower()
+        found = next((source for source in SOURCES if suffix in source.suffixes), NAMED["meshes"])
+    with_files = (source for source in SOURCES if source.instead_of == found.name)
+    return next((source for source in with_files if source.files.keys() & set(given)), found)
+
+
+def recognised(path: Path) -> Source | None:
+    """The source that a file or folder is by its content, None if it is none of them or not there."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return _recognised(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _recognised(path: Path, _changed: int, _size: int) -> Source | None:
+    return next((source for source in SOURCES if source.holds(path)), None)
+
+
+def labels_that_take(choice: str) -> str:
+    """The labels of the sources for which this can be chosen, for a sentence."""
+    return " or ".join(source.label for source in SOURCES if source.takes(choice))
