@@ -30,7 +30,7 @@ from ..shared.settings.fitting_settings import FittingSettings
 from ..timing.timeline import Timeline
 from .driving.error_figures import FitErrors
 from .driving.one_fit import fit_target
-from .driving.request import Fitted, FitRequest
+from .driving.request import FitRequest, Fitted
 from .driving.target import SolvedFrames, Target
 from .fitting_neural import fit_neural
 from .fitting_session import FittingSession

@@ -25,7 +25,7 @@ from ..shared.settings.point_settings import ImageFittingSettings
 from ..timing.timeline import Timeline
 from .driving.error_figures import FitErrors
 from .driving.one_fit import fit_target
-from .driving.request import Fitted, FitRequest
+from .driving.request import FitRequest, Fitted
 from .driving.target import SolvedFrames, Target
 from .image_solver import ImageSolver
 from .rest_in_images import rest_in_images
@@ -39,8 +39,8 @@ NO_FIT_MM = 8.0  # where half of the points are further off, the fit tells nothi
 
 
 def fit_file(actor: Actor, request: FitRequest) -> Fitted:
-    """Fit a file of points in images, with the files `camera` and `landmarks`. Raises InputError as fit_image_points and
-    their readers do."""
+    """Fit a file of points in images, with the files `camera` and `landmarks`. Raises InputError as fit_image_points
+    and their readers do."""
     points = read_image_points(request.path, request.fps)
     cameras, landmarks = read_cameras(request.files["camera"]), read_landmark_map(request.files["landmarks"])
     return Fitted(fit_image_points(actor, points, cameras, landmarks, request.settings, request.report))
@@ -83,6 +83,8 @@ def fit_image_points(
 
 class ImageTarget(Target):
     """What images show of landmarks; head and jaw are solved with the weights, a frame at a time."""
+
+    settings: ImageFittingSettings
 
     def __init__(
         self,

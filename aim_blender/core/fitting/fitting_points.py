@@ -25,7 +25,7 @@ from ..timing.timeline import Timeline
 from .bounded_weights import BoundedWeights
 from .driving.error_figures import FitErrors
 from .driving.one_fit import fit_target
-from .driving.request import Fitted, FitRequest
+from .driving.request import FitRequest, Fitted
 from .driving.target import SolvedFrames, Target
 from .jaw_of_frame import JawOfPoints
 from .placed_points import PlacedPoints

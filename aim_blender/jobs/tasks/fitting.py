@@ -19,7 +19,7 @@ PASSED_OVER = ("solver", "device")  # what means nothing to most sources, but is
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, performance, out, and optionally what the performance's source lets choose, of CHOICES; the files that it
-    needs beside, of OTHER_FILES; and performance_fps: frames a second of the performance, instead of what its file says.
+    needs beside, of OTHER_FILES; and performance_fps: frames a second of the performance, not what its file says.
 
     Which source it is, is told by its content (sources.py); points are points of images where a camera is given, a JSON
     file, and landmarks, which says where they belong on the mesh. Only whole meshes can be fitted from start to end.
@@ -32,7 +32,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ...core.checks.self_checks import check_fitted
     from ...core.files.files import load_actor, save_take
-    from ...core.fitting.driving.request import Fitted, FitRequest
+    from ...core.fitting.driving.request import FitRequest, Fitted
     from ...core.fitting.fitting_cache import cache_beside
     from ...core.pictures.curves import save_error_curve, save_jaw_path
     from ...core.pictures.take_sheet import save_fit_sheet

@@ -27,8 +27,8 @@ class DistanceSummary:
         self.total, self.count = 0.0, 0
 
     def add(self, distance: Tensor | np.ndarray) -> np.ndarray:
-        """Count distances (f, ..., V) in mm, not a number where there was nothing. Returns mean and worst (f, 2) float32
-        of each row."""
+        """Count distances (f, ..., V) in mm, not a number where there was nothing. Returns mean and worst (f, 2)
+        float32 of each row."""
         distance = torch.as_tensor(distance).float().flatten(1)
         given = ~distance.isnan()
         known = torch.where(given, distance, 0.0)

@@ -28,11 +28,12 @@ class Source:
     """One kind of source.
 
     label: what it is called, in the plural. holds: whether a file or folder is of this kind, by its content. module: in
-    core, where fit_file(actor, FitRequest) -> Fitted and describe_file(path) -> JSON values are. settings: the dataclass
-    of what can be chosen. suffixes: of files taken for this kind where the content tells nothing, being damaged or
-    gone. files: what else it needs, each by its name in the arguments of `fit`, with what that is. instead_of: the
-    source whose files are taken for this one when one of `files` is given. whole: whether every vertex of the actor's
-    mesh is there in every frame. ranged: whether frames can be left out by start and end.
+    core, with fit_file(actor, FitRequest) -> Fitted and, unless it is of whole meshes, describe_file(path) -> what
+    `info` tells. settings: the dataclass of what can be chosen. suffixes: of files taken for this kind where the content
+    tells nothing, being damaged or gone. files: what else it needs, each by its name in the arguments of `fit`, with
+    what that is. instead_of: the source whose files are taken for this one when one of `files` is given. whole: whether
+    all vertices of the actor's mesh are given in each frame, so that the take can be compared with them. ranged:
+    whether frames can be left out by start and end, beside what the settings say.
     """
 
     name: str
