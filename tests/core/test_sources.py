@@ -114,7 +114,7 @@ def test_every_row_leads_to_what_fits_it(source):
         ("images", {}, "performance holds points of images; camera, a JSON file of the cameras, is needed too"),
         ("points", {"camera": "c.json"}, "landmarks, a JSON file of where on the mesh each belongs, is needed too"),
         ("archive", {"landmarks": "c.json"}, "landmarks given is for points of images; "),
-        ("points", {"solver": "neural"}, "holds points, which only the closed form fits; leave out the solver"),
+        ("points", {"solver": "neural"}, "holds points, which the networks do not fit; leave out the solver"),
         ("points", {"iterations": 3}, "iterations means nothing for the points in"),
         ("points", {"start": 3}, "leave it out, or give whole meshes instead"),
         ("archive", {"rest_frame": 1}, "rest_frame means nothing for the whole meshes in"),

@@ -32,6 +32,7 @@ from .driving.error_figures import FitErrors
 from .driving.one_fit import fit_target
 from .driving.request import FitRequest, Fitted
 from .driving.target import SolvedFrames, Target
+from .fitting_cache import cache_beside
 from .fitting_neural import fit_neural
 from .fitting_session import FittingSession
 from .performance_space import in_actor_axes
@@ -48,9 +49,8 @@ def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     """Fit a folder of meshes, an .npz with `vertices`, or a point cache. Raises InputError as fit_performance does."""
     performance = read_performance(request.path, actor.topology, request.fps)
     performance = within(performance, request.start, request.end)
-    settings, report = request.settings, request.report
-    take = fit_performance(actor, performance, settings, report, request.cache, request.checkpoint_folder)
-    return Fitted(take, performance)
+    settings, report, cache = request.settings, request.report, cache_beside(request.actor_path)
+    return Fitted(fit_performance(actor, performance, settings, report, cache, request.checkpoint_folder), performance)
 
 
 def fit_performance(

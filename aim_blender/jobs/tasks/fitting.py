@@ -33,7 +33,6 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     from ...core.checks.self_checks import check_fitted
     from ...core.files.files import load_actor, save_take
     from ...core.fitting.driving.request import FitRequest, Fitted
-    from ...core.fitting.fitting_cache import cache_beside
     from ...core.pictures.curves import save_error_curve, save_jaw_path
     from ...core.pictures.take_sheet import save_fit_sheet
 
@@ -47,13 +46,13 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     report({"message": "Reading the performance"})
     request = FitRequest(
         path,
+        Path(arguments["actor"]),
         settings,
         report,
         fps=arguments.get("performance_fps"),
         start=arguments.get("start"),
         end=arguments.get("end"),
         files=files,
-        cache=cache_beside(Path(arguments["actor"])),
         checkpoint_folder=checkpoint,
     )
     fitted: Fitted = source.loaded().fit_file(actor, request)
@@ -62,16 +61,19 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     add_notes(take.figures, check_fitted(actor, take, not source.whole))
     report({"message": "Writing the take"})
     save_take(take, out)
-    save_error_curve(take, picture_beside(out, "error"))
+    figures = {name: value for name, value in take.figures.items() if name not in fitted.only_in_take}
+    if source.measured:
+        save_error_curve(take, picture_beside(out, "error"))
+        figures = {"curve": str(picture_beside(out, "error")), **figures}
     save_jaw_path(actor, take, picture_beside(out, "jaw"))
     save_fit_sheet(actor, take, fitted.performance, picture_beside(out, "sheet"))
-    return {"out": str(out), "curve": str(picture_beside(out, "error")), **take.figures}
+    return {"out": str(out), **figures}
 
 
 def _settings(source: Source, path: Path, chosen: dict[str, Any]) -> Any:
     """The source's settings. Raises InputError for a choice that only others have, but for what has no effect."""
     if not source.takes("solver") and chosen.get("solver") == "neural":
-        raise InputError(f"{path} holds {source.label}, which only the closed form fits; leave out the solver")
+        raise InputError(f"{path} holds {source.label}, which the networks do not fit; leave out the solver")
     for name in chosen:
         if not source.takes(name) and name not in PASSED_OVER:
             others = labels_that_take(name)

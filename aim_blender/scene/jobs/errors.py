@@ -68,9 +68,7 @@ def prepare(actor: Any, take: Any, view: str) -> JobFolder:
     performance = folders.found_again(arguments["performance"])
     source = source_of(performance, [name for name in OTHER_FILES if arguments.get(name)])
     if not source.whole:
-        raise InputError(
-            f"{take.name!r} was fitted to {source.label}; what lies between them has nothing to be compared with"
-        )
+        raise InputError(f"{take.name!r} was fitted to {source.label}; {source.apart}")
     if not performance.exists():
         raise InputError(f"the performance {performance} is gone; put it back or fit {take.name!r} again")
     path = folders.new_job_folder(actor.name, "errors")

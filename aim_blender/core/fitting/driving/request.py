@@ -16,26 +16,28 @@ Report = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class FitRequest:
-    """path: the file or folder. settings: of the class that the source's row names, in shared/captured/sources.py. fps:
-    frames a second of the file, instead of what it says. start, end: the frames that are wanted, both included, of
-    sources that can leave some out. files: others that the source needs, by the names in its row. cache: what the next
-    fit of this actor can use again. checkpoint_folder: where long work is saved and goes on from.
+    """path: the file or folder. actor_path: the actor's file, beside which lies what its next fit can use. settings: of
+    the class that the source's row names, in shared/sources/sources.py. fps: frames a second of the file, instead of
+    what it says. start, end: the frames that are wanted, both included, of sources that can leave some out. files:
+    others that the source needs, by the names in its row. checkpoint_folder: where long work is saved, and goes on.
     """
 
     path: Path
+    actor_path: Path
     settings: Any
     report: Report
     fps: float | None = None
     start: int | None = None
     end: int | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
-    cache: Path | None = None
     checkpoint_folder: Path | None = None
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What comes of it. performance: the meshes that were fitted, where the take can be shown beside them."""
+    """What comes of it. performance: the meshes that were fitted, where the take can be shown beside them.
+    only_in_take: names of figures that are too long to be told, and stand in the take's file alone."""
 
     take: Take
     performance: Performance | None = None
+    only_in_take: tuple[str, ...] = ()

@@ -2,7 +2,8 @@
 """The table of sources: what a performance can come as, and what knows how to fit it.
 
 A new source is a module with fit_file and describe_file, a row here, and a page of the guide. The row names the module,
-which only the worker imports, so that Blender's process needs numpy alone.
+which only the worker imports, so that Blender's process needs numpy alone; holds and settings are what it does import.
+Where the source has points that a fit comes near to, fit_file makes a Target of them (core/fitting/driving).
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ class Source:
 
     label: what it is called, in the plural. holds: whether a file or folder is of this kind, by its content. module: in
     core, with fit_file(actor, FitRequest) -> Fitted and, unless it is of whole meshes, describe_file(path) -> what
-    `info` tells. settings: the dataclass of what can be chosen. suffixes: of files taken for this kind where the content
-    tells nothing, being damaged or gone. files: what else it needs, each by its name in the arguments of `fit`, with
-    what that is. instead_of: the source whose files are taken for this one when one of `files` is given. whole: whether
-    all vertices of the actor's mesh are given in each frame, so that the take can be compared with them. ranged:
-    whether frames can be left out by start and end, beside what the settings say.
+    `info` tells. settings: the dataclass of what can be chosen. suffixes: of files that are taken for this kind where
+    the content tells nothing, being damaged or gone. files: what else it needs, each by its name in the arguments of
+    `fit`, with what that is. instead_of: the source whose files are taken for this one when one of `files` is given.
+    ranged: whether frames can be left out by start and end, which the settings need not have.
+
+    measured: whether a take's distance from it is known, and has a curve. whole: whether that is known of every vertex
+    of the actor's mesh; apart: why not, for a sentence.
     """
 
     name: str
@@ -44,8 +47,10 @@ class Source:
     suffixes: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     instead_of: str = ""
-    whole: bool = False
     ranged: bool = False
+    measured: bool = True
+    whole: bool = False
+    apart: str = "what lies between them has nothing to be compared with"
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -75,8 +80,8 @@ SOURCES = (
         module="fitting.fitting",
         settings=FittingSettings,
         suffixes=(".npz", ".pc2", ".mdd"),
-        whole=True,
         ranged=True,
+        whole=True,
     ),
     Source(
         name="images",
