@@ -47,6 +47,16 @@ def holds_json(path: Path) -> bool:
     return path.suffix.lower() == ".json" and not axes_of_table(data)
 
 
+def holds_points(path: Path) -> bool:
+    """Whether it holds points in space."""
+    return point_axes(path) == 3
+
+
+def holds_image_points(path: Path) -> bool:
+    """Whether it holds points of images."""
+    return point_axes(path) == 2
+
+
 def point_axes(path: Path) -> int:
     """How many coordinates the points in a file have: 3 in space, 2 in images, 0 if it holds no points."""
     data = opening(path)

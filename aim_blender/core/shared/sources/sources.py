@@ -2,14 +2,15 @@
 """The table of sources: what a performance can come as, and what knows how to fit it.
 
 A new source is a module with fit_file and describe_file, a row here, and a page of the guide. The row names the module,
-which only the worker imports, so that Blender's process needs numpy alone; holds and settings are what it does import.
-Where the source has points that a fit comes near to, fit_file makes a Target of them (core/fitting/driving).
+which only the worker imports, and the function that looks into a file, which Blender's process may call; the settings
+need the standard library alone, as the command line's help does. Where a source has points that a fit comes near to,
+fit_file makes a Target of them (core/fitting/driving).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -18,7 +19,6 @@ from typing import Any
 
 from ..settings.fitting_settings import FittingSettings
 from ..settings.point_settings import ImageFittingSettings, PointFittingSettings
-from .recognising import holds_meshes, point_axes
 
 CORE = __package__.rpartition(".shared")[0]
 REMEMBERED = 64  # files, of which the panel asks again and again
@@ -28,12 +28,13 @@ REMEMBERED = 64  # files, of which the panel asks again and again
 class Source:
     """One kind of source.
 
-    label: what it is called, in the plural. holds: whether a file or folder is of this kind, by its content. module: in
-    core, with fit_file(actor, FitRequest) -> Fitted and, unless it is of whole meshes, describe_file(path) -> what
-    `info` tells. settings: the dataclass of what can be chosen. suffixes: of files that are taken for this kind where
-    the content tells nothing, being damaged or gone. files: what else it needs, each by its name in the arguments of
-    `fit`, with what that is. instead_of: the source whose files are taken for this one when one of `files` is given.
-    ranged: whether frames can be left out by start and end, which the settings need not have.
+    label: what it is called, in the plural. told_by: the function in `shared`, as module:function, that tells of a file
+    or folder whether its content is of this kind. module: in core, with fit_file(actor, FitRequest) -> Fitted and,
+    unless it is of whole meshes, describe_file(path) -> what `info` tells. settings: the dataclass of what can be
+    chosen. suffixes: of files that are taken for this kind where the content tells nothing, being damaged or gone.
+    files: what else it needs, each by its name in the arguments of `fit`, with what that is. instead_of: the source
+    whose files are taken for this one when one of `files` is given. ranged: whether frames can be left out by start and
+    end, which the settings need not have.
 
     measured: whether a take's distance from it is known, and has a curve. whole: whether that is known of every vertex
     of the actor's mesh; apart: why not, for a sentence.
@@ -41,7 +42,7 @@ class Source:
 
     name: str
     label: str
-    holds: Callable[[Path], bool]
+    told_by: str
     module: str
     settings: type[Any]
     suffixes: tuple[str, ...] = ()
@@ -66,6 +67,11 @@ class Source:
         known = [item.name for item in dataclasses.fields(self.settings)]
         return self.settings(**{name: value for name, value in chosen.items() if name in known})
 
+    def holds(self, path: Path) -> bool:
+        """Whether a file or folder is of this kind, by its content."""
+        module, function = self.told_by.split(":")
+        return bool(getattr(import_module(f"{CORE}.shared.{module}"), function)(path))
+
     def loaded(self) -> Any:
         """The module that knows how to fit it; for the worker."""
         return import_module(f"{CORE}.{self.module}")
@@ -76,7 +82,7 @@ SOURCES = (
     Source(
         name="meshes",
         label="whole meshes",
-        holds=holds_meshes,
+        told_by="sources.recognising:holds_meshes",
         module="fitting.fitting",
         settings=FittingSettings,
         suffixes=(".npz", ".pc2", ".mdd"),
@@ -86,7 +92,7 @@ SOURCES = (
     Source(
         name="images",
         label="points of images",
-        holds=lambda path: point_axes(path) == 2,
+        told_by="sources.recognising:holds_image_points",
         module="fitting.fitting_image_points",
         settings=ImageFittingSettings,
         files={
@@ -98,7 +104,7 @@ SOURCES = (
     Source(
         name="points",
         label="points",
-        holds=lambda path: point_axes(path) == 3,
+        told_by="sources.recognising:holds_points",
         module="fitting.fitting_points",
         settings=PointFittingSettings,
         suffixes=(".csv", ".json"),
