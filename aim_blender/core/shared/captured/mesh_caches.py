@@ -38,6 +38,8 @@ def cache_format(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in CACHE_SUFFIXES:
         return suffix
+    if not path.is_file():
+        return ""
     try:
         with open(path, "rb") as file:
             data = file.read(len(PC2_BEGINS))

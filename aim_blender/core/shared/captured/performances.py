@@ -85,7 +85,7 @@ def read_performance(path: Path, topology: Topology | None = None, fps: float | 
         rate = fps or cached.fps or DEFAULT_FPS
         frames, notes = cached.sampling.frames, cached.sampling.notes
         performance = Performance(cached.vertices, frames, rate, None, str(path), notes=notes)
-    elif path.suffix.lower() == ".npz" or zipfile.is_zipfile(path):
+    elif path.suffix.lower() == ".npz" or (path.is_file() and zipfile.is_zipfile(path)):
         performance = _read_archive(path)
         performance = performance if fps is None else replace(performance, fps=fps)
     else:

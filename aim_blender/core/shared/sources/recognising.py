@@ -18,7 +18,9 @@ FIRST_POINT = re.compile(rb'"points"\s*:\s*\[\s*([{"])')
 
 
 def opening(path: Path) -> bytes:
-    """The first bytes of a file; none of what is no file or cannot be read."""
+    """The first bytes of a file; none of what cannot be read, or only once, as a pipe can."""
+    if not path.is_file():
+        return b""
     try:
         with open(path, "rb") as file:
             return file.read(PEEKED)
