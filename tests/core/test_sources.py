@@ -117,7 +117,7 @@ def test_every_row_leads_to_what_fits_it(source):
         ("points", {"solver": "neural"}, "holds points, which the networks do not fit; leave out the solver"),
         ("points", {"iterations": 3}, "iterations means nothing for the points in"),
         ("points", {"start": 3}, "leave it out, or give whole meshes instead"),
-        ("archive", {"rest_frame": 1}, "rest_frame means nothing for the whole meshes in"),
+        ("archive", {"rest_frame": 1}, "leave it out, or give points of images or points instead"),
         ("points", {"modes": 0}, "modes is 0; it must be between 1 and 2000"),
         ("points", {"gain": 0}, "fit does not know gain"),
     ],

@@ -143,4 +143,5 @@ def _recognised(path: Path, _changed: int, _size: int) -> Source | None:
 
 def labels_that_take(choice: str) -> str:
     """The labels of the sources for which this can be chosen, for a sentence."""
-    return " or ".join(source.label for source in SOURCES if source.takes(choice))
+    *others, last = (source.label for source in SOURCES if source.takes(choice))
+    return f"{', '.join(others)} or {last}" if others else last
