@@ -20,7 +20,7 @@ if sys.version_info[:2] not in ((3, 11), (3, 13)):
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -I and -P leave it out
 
 from building.basics import DISTRIBUTION, ROOT, BuildError, say
-from building.checks import run_checks
+from building.checks import CHECKS, run_checks
 from building.choosing import chosen_blenders
 from building.demo import run_demo
 from building.environments import BLENDER, BLENDERS, CHECK, WORKER, make_environments
@@ -60,7 +60,8 @@ def command_line() -> argparse.ArgumentParser:
         )
 
     add("zip", "write dist/aim_blender-VERSION.zip, built and validated by Blender's own extension command line")
-    add("check", "check the code without running it: ruff and mypy")
+    check = add("check", "check the code without running it: ruff and mypy")
+    check.add_argument("part", nargs="?", choices=CHECKS, help="only this part of it")
     test = add("test", "check the code and run the tests", TEST_WORDS)
     test.usage = "build.py test [--blenders VERSION ... | --window TOOL] [pytest arguments]"
     where = test.add_mutually_exclusive_group()
@@ -80,6 +81,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def program(path: str) -> Path:
+    """The program at a path, for argparse. Raises ArgumentTypeError if there is none."""
     if not Path(path).is_file():
         raise argparse.ArgumentTypeError(f"{path} is no program that opens Blender's window.")
     return Path(path).absolute()
@@ -98,7 +100,7 @@ def run(arguments: list[str]) -> int:
         return run_tests([*rest, *paths], blenders)
     if chosen.command == "check":
         make_environments(WORKER, CHECK)
-        return summarise(run_checks(Output()))
+        return summarise(run_checks(Output(), chosen.part))
     if chosen.command == "demo":
         return run_demo(arguments[1:])
     if chosen.command == "repository":

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..aim_blender.scene.actors import actors, landmarks, tracing
 from ..aim_blender.scene.basics import meshes, versions
+from .basics.drawn_over import DrawnOver
 
 COLOURS = np.array([[0.20, 0.55, 1.00, 1.0], [1.00, 0.50, 0.08, 1.0]], dtype=np.float32)  # skull, mandible
 SUGGESTED, PICKED = (1.0, 0.85, 0.1, 1.0), (1.0, 1.0, 1.0, 1.0)
@@ -47,7 +48,6 @@ def _faded(colours: np.ndarray, share: float) -> np.ndarray:
 
 
 _drawing: Drawing | None = None
-_handler: Any = None
 
 
 def draw() -> None:
@@ -110,28 +110,12 @@ def _reset() -> None:
     gpu.state.blend_set("NONE")
 
 
-@bpy.app.handlers.persistent
-def _forget(*_: Any) -> None:
+def _forget() -> None:
     """Another file is going to be opened: nothing that was traced belongs to it."""
     global _drawing
     _drawing = None
     tracing.TRACED.clear()
 
 
-def register() -> None:
-    """Draw from now on; the background draws nothing."""
-    global _handler
-    bpy.app.handlers.load_pre.append(_forget)
-    if not bpy.app.background:
-        _handler = bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_VIEW")
-
-
-def unregister() -> None:
-    """Draw no more and leave nothing behind."""
-    global _handler
-    if _handler is not None:
-        bpy.types.SpaceView3D.draw_handler_remove(_handler, "WINDOW")
-        _handler = None
-    if _forget in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.remove(_forget)
-    _forget()
+OVER = DrawnOver(draw, _forget)
+register, unregister = OVER.register, OVER.unregister

@@ -29,7 +29,7 @@ def _is_mesh(_: object, item: bpy.types.Object) -> bool:
 class AimShape(bpy.types.PropertyGroup):
     """One expression of an actor."""
 
-    name: StringProperty(name="Name", description="The name that the shape key will have")
+    name: StringProperty(name="Name", description="The name of the shape key in the result")
     object: PointerProperty(
         type=bpy.types.Object, poll=_is_mesh, name="Mesh", description="The object whose mesh is the expression"
     )
@@ -43,7 +43,9 @@ class AimLandmark(bpy.types.PropertyGroup):
 
     name: StringProperty(name="Name", description="Which point of the face this is")
     vertex: IntProperty(name="Vertex", description="The vertex of the neutral that lies there", min=0)
-    picked: BoolProperty(name="Picked", description="Whether somebody picked it; else it was suggested by the geometry")
+    picked: BoolProperty(
+        name="Picked", description="Whether it was picked by hand; otherwise it was suggested from the geometry"
+    )
 
 
 class AimDepth(bpy.types.PropertyGroup):
@@ -74,25 +76,30 @@ class AimActor(bpy.types.PropertyGroup):
         type=bpy.types.Object, poll=_is_mesh, name="Neutral", description="The mesh of the face at rest"
     )
     shapes: CollectionProperty(type=AimShape)
-    active_shape: IntProperty(name="Chosen", description="The shape that is chosen in the list")
+    active_shape: IntProperty(name="Chosen", description="The selected shape")
     skull: PointerProperty(
         type=bpy.types.Object,
         poll=_is_mesh,
         name="Skull",
-        description="A mesh of the actor's skull, placed inside the neutral. Bones are optional; give both or none",
+        description=(
+            "A mesh of the actor's skull, placed inside the neutral. Bones are optional, but it takes both or neither"
+        ),
     )
     mandible: PointerProperty(
         type=bpy.types.Object,
         poll=_is_mesh,
         name="Mandible",
-        description="A mesh of the actor's lower jaw bone, placed inside the neutral. Give both bones or none",
+        description="A mesh of the actor's lower jaw bone, placed inside the neutral. It takes both bones or neither",
     )
     jaw: PointerProperty(
         type=bpy.types.Object,
         poll=_is_mesh,
         name="Jaw",
-        description="Optional: a mesh that is fixed to the lower jaw, such as the lower teeth, with a shape key for "
-        "every shape and of the same name. From it the jaw's motion is known exactly, not estimated",
+        description=(
+            "Optional: a mesh that is fixed to the lower jaw, such as the lower teeth, with a shape "
+            "key for every shape, named like it. The jaw's motion is then known exactly instead of "
+            "estimated"
+        ),
     )
     upper_teeth: PointerProperty(
         type=bpy.types.Object,
@@ -107,9 +114,9 @@ class AimActor(bpy.types.PropertyGroup):
         description="Optional: a mesh of the lower teeth at rest; the mandible is fitted to them",
     )
     landmarks: CollectionProperty(type=AimLandmark)
-    active_landmark: IntProperty(name="Chosen", description="The point that is chosen in the list")
+    active_landmark: IntProperty(name="Chosen", description="The selected point")
     depths: CollectionProperty(type=AimDepth)
-    active_depth: IntProperty(name="Chosen", description="The depth that is chosen in the list")
+    active_depth: IntProperty(name="Chosen", description="The selected depth")
     anatomy_figures: StringProperty(options={"HIDDEN"})
     millimetres_per_unit: FloatProperty(
         name="Millimetres per Unit",
@@ -151,9 +158,9 @@ class AimScene(bpy.types.PropertyGroup):
     """Everything that AIM remembers in a scene."""
 
     actors: CollectionProperty(type=AimActor)
-    active_actor: IntProperty(name="Chosen", description="The actor that is chosen in the list")
+    active_actor: IntProperty(name="Chosen", description="The selected actor")
     takes: CollectionProperty(type=AimTake)
-    active_take: IntProperty(name="Chosen", description="The take that is chosen in the list")
+    active_take: IntProperty(name="Chosen", description="The selected take")
     retarget: PointerProperty(type=AimRetarget)
     baking: PointerProperty(type=AimBaking)
     rig: PointerProperty(type=AimRig)
@@ -168,19 +175,21 @@ class AimScene(bpy.types.PropertyGroup):
 
     show_landmarks: BoolProperty(
         name="Show Landmarks",
-        description="Draw the landmarks over the 3D view: white where somebody picked them, yellow where suggested",
+        description=(
+            "Draw the landmarks over the 3D view: white where they were picked, yellow where they were suggested"
+        ),
         default=True,
     )
 
     show_shape: BoolProperty(
         name="Preview Shape",
-        description="Draw the shape that is chosen in the list in a corner of the 3D view; the scene stays as it is",
+        description="Draw the selected shape in a corner of the 3D view; the scene stays as it is",
         default=False,
     )
 
     iterations: IntProperty(
         name="Iterations",
-        description="How many steps learning takes; 0 leaves it to the method. More steps take longer and come closer",
+        description="How many steps learning takes; 0 leaves it to the method. More steps take longer and get closer",
         default=0,
         min=0,
         soft_max=10000,
@@ -197,8 +206,8 @@ class AimScene(bpy.types.PropertyGroup):
         name="Source",
         description="Where the performance comes from",
         items=(
-            ("OBJECT", "Object", "An object of the scene whose mesh changes over the frames, whatever makes it change"),
-            ("FOLDER", "File", "A folder with one mesh a frame, or a file of meshes or of points"),
+            ("OBJECT", "Object", "An object of the scene whose mesh changes over the frames, by whatever means"),
+            ("FOLDER", "File", "A folder with one mesh per frame, or a file of meshes or of points"),
             ("POINTS", "Points", "Empties, or other objects, that are at points of the face: markers, or handles"),
             ("IMAGES", "Images", "Points that are tracked in the images of one or more cameras"),
         ),
@@ -211,7 +220,7 @@ class AimScene(bpy.types.PropertyGroup):
     )
     performance_folder: StringProperty(
         name="Folder or File",
-        description="A folder with one mesh a frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), or of "
+        description="A folder with one mesh per frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), or of "
         "points (.csv, .json)",
         subtype="FILE_PATH",
         options=versions.RELATIVE_PATH,
@@ -225,8 +234,10 @@ class AimScene(bpy.types.PropertyGroup):
     solver: EnumProperty(name="Solver", description="How the performance is fitted", items=SOLVERS)
     tolerance_mm: FloatProperty(
         name="Tolerance",
-        description="The largest error, in millimetres, of any point in any frame that the result may have against the "
-        "fitted performance. A smaller one needs more corrective shape keys",
+        description=(
+            "How far, in millimetres, any point of the result may be from the fitted performance in "
+            "any frame. A smaller tolerance needs more corrective shape keys"
+        ),
         default=0.1,
         min=0.001,
         soft_max=2.0,
@@ -237,7 +248,9 @@ class AimScene(bpy.types.PropertyGroup):
     )
     retarget_strength: FloatProperty(
         name="Strength",
-        description="How strongly the target performs: 1 as it was performed, 0 not at all. The head is not concerned",
+        description=(
+            "How strongly the target performs: 1 as it was performed, 0 not at all. It does not affect the head"
+        ),
         default=1.0,
         min=0.0,
         soft_max=1.5,
@@ -245,8 +258,11 @@ class AimScene(bpy.types.PropertyGroup):
     )
     retarget_jaw_strength: FloatProperty(
         name="Jaw",
-        description="How far the target's jaw opens, beside the strength of all: 1 as far as it was performed, in the "
-        "target's own range",
+        description=(
+            "How far the target's jaw opens, on top of the overall strength: 1 as far as it was "
+            "performed, in the "
+            "target's own range"
+        ),
         default=1.0,
         min=0.0,
         soft_max=1.5,
@@ -265,7 +281,10 @@ class AimScene(bpy.types.PropertyGroup):
     )
     beside: BoolProperty(
         name="Beside the Performance",
-        description="Place the result beside what it was made from, where nothing of AIM's stands; else exactly on it",
+        description=(
+            "Place the result beside what it was made from, where nothing of AIM's is in the way; "
+            "otherwise exactly on it"
+        ),
         default=True,
     )
 

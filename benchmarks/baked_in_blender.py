@@ -50,4 +50,5 @@ def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0) -> No
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:4]), *map(float, sys.argv[4:]))
+    bake_file, frames_file, out_file = map(Path, sys.argv[1:4])
+    main(bake_file, frames_file, out_file, *map(float, sys.argv[4:]))

@@ -15,10 +15,10 @@ from pathlib import Path
 from common import ROOT, learned, make, parser, print_table
 
 from aim_blender.core.baking.baking import bake_take
-from aim_blender.core.files.files import save_arrays
 from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.shared.foundation.archives import save_arrays
 
 SHOTS = {"100 scattered frames": ("--frames", "100"), "400-frame shot": ("--frames", "400", "--step", "1")}
 

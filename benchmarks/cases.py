@@ -35,7 +35,7 @@ class Case:
     options: tuple[str, ...] = ()
     capture: str = "capture"
     skin: int | None = None
-    beside: Callable[[np.ndarray, Arrays], str] = lambda frames, truth: ""
+    beside: Callable[[np.ndarray, Arrays], str] = lambda _frames, _truth: ""
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as aim_blender.__main__ does for the worker
@@ -18,10 +19,20 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
+from figures import TABLES, keep_table  # noqa: E402
 
 from aim_blender.core.files.files import load_actor, save_actor  # noqa: E402
 from aim_blender.core.model.actor import Actor  # noqa: E402
 from aim_blender.core.shared.captured.captures import Capture, read_capture  # noqa: E402
+
+
+class KeepTables(argparse.Action):
+    """Lets print_table keep what it prints."""
+
+    wanted = False
+
+    def __call__(self, *_: object) -> None:
+        KeepTables.wanted = True
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -30,6 +41,12 @@ def parser(description: str) -> argparse.ArgumentParser:
     found.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the folder with data/ and tools/")
     found.add_argument(
         "--work", type=Path, default=ROOT / ".env" / "benchmarks", help="captures and actors are kept here"
+    )
+    found.add_argument(
+        "--figures",
+        nargs=0,
+        action=KeepTables,
+        help="keep the tables in docs/figures, from which benchmarks/figures.py makes docs/figures.md",
     )
     return found
 
@@ -68,8 +85,21 @@ def jaw_figures(found: np.ndarray, true: np.ndarray) -> tuple[float, float, floa
     return float(slope), float(correlation), float(np.abs(found - true).mean())
 
 
-def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+def print_table(title: str, columns: list[str], rows: Sequence[Sequence[object]]) -> None:
     """One table as Markdown, with what it was measured on."""
+    text = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [columns, *text]) for i in range(len(columns))]
+    lines = [f"## {title}", "", measured_on(), ""]
+    for row in [columns, ["-" * width for width in widths], *text]:
+        lines.append("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+    table = "\n".join(lines) + "\n"
+    print(table)
+    if KeepTables.wanted:
+        keep_table(TABLES / f"{Path(sys.argv[0]).stem}.md", table)
+
+
+def measured_on() -> str:
+    """Commit, device and date, as a line."""
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
@@ -78,10 +108,4 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
         asked = ["git", "describe", "--always", "--dirty"]
         commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     day = datetime.datetime.now(tz=datetime.UTC).date()
-    print(f"## {title}\n")
-    print(f"commit {commit or 'unknown'}, {device} ({platform.machine()}), torch {torch.__version__}, {day}\n")
-    text = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in [columns, *text]) for i in range(len(columns))]
-    for row in [columns, ["-" * width for width in widths], *text]:
-        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
-    print()
+    return f"commit {commit or 'unknown'}, {device} ({platform.machine()}), torch {torch.__version__}, {day}"

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from common import capture_of, make
@@ -51,7 +52,7 @@ class Landmarks:
     def on(self, vertices: np.ndarray) -> Landmarks:
         """The same on a mesh whose vertices are these vertices (V,) of the first."""
 
-        def other(value: int | tuple[int, int]) -> int | tuple[int, int]:
+        def other(value: int | tuple[int, int]) -> Any:
             return (
                 int(vertices[value]) if isinstance(value, int) else (int(vertices[value[0]]), int(vertices[value[1]]))
             )
@@ -100,7 +101,7 @@ def _case(arguments: argparse.Namespace, name: str) -> Face:
     return Face(name, capture, frames, ICT.on(same))
 
 
-def _demo(arguments: argparse.Namespace, name: str) -> Face:
+def _demo(_: argparse.Namespace, name: str) -> Face:
     demo = make_demo_actor()
     bones = {
         "skull": Bone(demo.skull_vertices, demo.skull_triangles),

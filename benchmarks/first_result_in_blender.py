@@ -18,7 +18,7 @@ from driving import Play, evaluated, job, key, scene, skin
 PLAYED_S = 4.0
 
 
-def look_for_tab(zip_file: str, folder: str, worker: str) -> Play:
+def look_for_tab(zip_file: str, folder: str, worker: str) -> Play:  # noqa: ARG001 - as launching.py gives them
     """Where the tab AIM is, which somebody sees and a script does not."""
     driving.install(zip_file, worker)
     yield 1.0
@@ -26,7 +26,7 @@ def look_for_tab(zip_file: str, folder: str, worker: str) -> Play:
     return {"tab": (yield from driving.open_side_bar())}
 
 
-def first_result(zip_file: str, folder: str, worker: str, tab: list[float]) -> Play:
+def first_result(zip_file: str, folder: str, worker: str, tab: list[float]) -> Play:  # noqa: ARG001
     driving.install(zip_file, worker)
     yield 3.0
     start = time.monotonic()

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -138,7 +139,7 @@ class RegressedJaw:
 def jaw_of_frames(arguments: argparse.Namespace, _: Actor, __: Path) -> None:
     """The jaw against the truth, and what becomes of fit and retarget, both ways between two actors."""
     rows: list[list[object]] = []
-    ways = {"Gauss-Newton": JawOfFrame, "ridge regression": RegressedJaw}
+    ways: dict[str, Any] = {"Gauss-Newton": JawOfFrame, "ridge regression": RegressedJaw}
     for seed, other in ((arguments.seed, arguments.other), (arguments.other, arguments.seed)):
         source, target = learned(arguments, seed)[1], learned(arguments, other)[1]
         plain = make(arguments, "performance", f"performance_{seed}_plain", "--seed", str(seed))
@@ -225,11 +226,11 @@ def ready(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "A.fitting.safetensors"
         seconds = []
-        for _ in range(2):
+        for _turn in range(2):
             start = time.perf_counter()
             FittingSession(actor, settings, cache)
             seconds.append(time.perf_counter() - start)
-        live, size = LiveFit(actor, settings, cache), cache.stat().st_size / 1e6
+        live, megabytes = LiveFit(actor, settings, cache), cache.stat().st_size / 1e6
     handles = spread_points(actor.neutral, np.ones(len(actor.neutral)), 30)
     milliseconds = {}
     for label, one in {
@@ -245,7 +246,7 @@ def ready(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
     print_table(
         f"Set-up and single frames, actor {arguments.seed}, {arguments.modes} modes",
         ["first set-up s", "second set-up s", "kept MB", *(f"{label}, ms a frame" for label in milliseconds)],
-        [[*seconds, size, *milliseconds.values()]],
+        [[*seconds, megabytes, *milliseconds.values()]],
     )
 
 
@@ -259,7 +260,7 @@ def long_shot(arguments: argparse.Namespace, actor: Actor, path: Path) -> None:
         with open(shot, "wb") as file:
             file.write(b"POINTCACHE2\0" + struct.pack("<iiffi", 1, some.shape[1], 1.0, 1.0, 4000))
             for _ in range(10):
-                file.write(np.ascontiguousarray(some, "<f4"))
+                file.write(np.ascontiguousarray(some, "<f4").data)
         del some
         start = time.perf_counter()
         command = [sys.executable, "-m", "aim_blender", "fit", str(path), str(shot), "--out", str(out), "--json"]

@@ -161,12 +161,14 @@ def images(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
         pixels += random.normal(scale=0.3, size=pixels.shape)
         names = tuple(map(str, chosen))
         frames = np.arange(len(truth), dtype=np.int32)
+        frame_of, camera_of = (place.ravel() for place in np.indices(pixels.shape[:2]))
         seen = ImagePoints(
             names,
             tuple(camera.name for camera in used),
             pixels.reshape(-1, *pixels.shape[2:]),
             np.ones((pixels.shape[0] * pixels.shape[1], pixels.shape[2])),
-            *(place.ravel() for place in np.indices(pixels.shape[:2])),
+            frame_of,
+            camera_of,
             frames,
             24.0,
             "points",

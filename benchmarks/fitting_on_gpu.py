@@ -65,7 +65,7 @@ def main() -> None:
     ]
     rows: list[list[object]] = []
     for case, who, vertices, chosen in cases:
-        off = ""
+        off: object = ""
         if chosen.solver == "closed-form":  # which is also the first use of what the case calls
             some = performance_of(who, vertices[:COMPARED])
             fits = [

@@ -4,6 +4,7 @@
 import argparse
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from common import make, parser, print_table
@@ -85,7 +86,7 @@ def in_space(arguments: argparse.Namespace, actor: Actor) -> None:
         for seed in (arguments.seed, *arguments.others):
             positions = performed(arguments, seed)["vertices"][:, vertices].astype(np.float64)
             noisy = positions + random.normal(scale=0.5, size=positions.shape)
-            cases = [("", positions, {})]
+            cases: list[tuple[str, np.ndarray, dict[str, Any]]] = [("", positions, {})]
             cases += [("rest off", positions, {"rest_frame": "off"})] if arguments.off else []
             cases += [(f"0.5 mm noise, weights to {w:g}", noisy, {"largest_weight": w}) for w in arguments.largest]
             for what, places, choices in cases:

@@ -12,11 +12,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from common import print_table
 
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.shared.captured.performances import Performance, read_performance
-from benchmarks.common import print_table
 from tests.core.fuzzed_readers import all_readers
 from tests.core.fuzzing import attempt
 from tests.core.tiny_capture import write_capture, write_performance

@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import sys
 import time
+from typing import Any
 
 import torch
 from anatomy_learned import demo_capture
@@ -23,12 +24,12 @@ from remeshing import remeshed, subdivided
 from aim_blender.core.learning.learning import Learner
 from aim_blender.core.learning.preparation import Preparation, prepare
 from aim_blender.core.learning.schedule import PHASES
-from aim_blender.core.model.model import MILLIMETRES
+from aim_blender.core.model.model import UNIT_MM
 from aim_blender.core.shared.captured.captures import Capture
 from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
 FEW_STEPS = 60  # of which the last phase, a tenth, has more than a graph takes to be captured
-VARIANTS: dict[str, dict[str, bool]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "graph, TF32 for e_i": {},
     "graph": {"mixed_precision": False},
     "plain, TF32 for e_i": {"graphed": False},
@@ -56,12 +57,12 @@ def main() -> None:
     for name, changes in VARIANTS.items():
         wanted = dataclasses.replace(settings, **changes)
         few = learned_with(capture, few_steps(settings, changes), preparation)[0]
-        off = float((shapes_of(few) - twin).norm(dim=-1).max()) * MILLIMETRES
+        off = float((shapes_of(few) - twin).norm(dim=-1).max()) * UNIT_MM
         each = wanted if not rows else dataclasses.replace(wanted, iterations=fewer)
         learner, spent, steps = learned_with(capture, each, preparation)
         a_step = {phase: spent[phase] / max(steps[phase], 1) for phase in PHASES}
         whole = sum(a_step[phase] * share * arguments.iterations for phase, share in PHASES.items())
-        error = float((shapes_of(learner) - learner.shapes).norm(dim=-1).mean()) * MILLIMETRES
+        error = float((shapes_of(learner) - learner.shapes).norm(dim=-1).mean()) * UNIT_MM
         measured = [name, sum(steps.values()), sum(spent.values()), *(1000 * a_step[phase] for phase in PHASES), whole]
         graph = "captured" if each.graphed and learner.device.type == "cuda" else "none"
         rows.append([*measured, error, off, learner.ungraphed or few.ungraphed or graph])
@@ -87,7 +88,7 @@ def parse() -> argparse.Namespace:
     return found.parse_args()
 
 
-def few_steps(settings: LearningSettings, changes: dict[str, bool]) -> LearningSettings:
+def few_steps(settings: LearningSettings, changes: dict[str, Any]) -> LearningSettings:
     return dataclasses.replace(settings, iterations=FEW_STEPS, **changes)
 
 
@@ -112,7 +113,7 @@ def learned_with(
 
 @torch.no_grad()
 def shapes_of(learner: Learner) -> torch.Tensor:
-    """What the networks say all shapes are (N+1, V, 3), in units of MILLIMETRES."""
+    """What the networks say all shapes are (N+1, V, 3), in units of UNIT_MM."""
     return learner.model.shapes(learner.template)
 
 

@@ -6,7 +6,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp()
 
@@ -68,7 +70,7 @@ def main(out: Path, frames: int, parts: list[str]) -> None:
         rows.append(measured(f"preview, {faces}, another frame", count, frames, scene.frame_set, "retarget_preview"))
         rows.append(measured(f"preview, {faces}, strength", count, frames, strengthen, "retarget_preview"))
 
-    def pull(step: int) -> None:
+    def pull(_: int) -> None:
         handle = live_module().CURRENT.handles()[0]
         handle.location.z -= 0.0002
         bpy.context.view_layer.update()
@@ -82,7 +84,7 @@ def main(out: Path, frames: int, parts: list[str]) -> None:
     out.write_text(json.dumps({"rows": rows, "version": bpy.app.version_string}))
 
 
-def coarser(neutral) -> bpy.types.Object:
+def coarser(neutral: Any) -> bpy.types.Object:
     """A copy of the neutral with fewer, other faces; selected."""
     item = neutral.copy()
     item.data = neutral.data.copy()
@@ -97,11 +99,18 @@ def coarser(neutral) -> bpy.types.Object:
     return item
 
 
-def live_module():
+def live_module() -> Any:
     return headless.extension_module("aim_blender.scene.live.live")
 
 
-def measured(name: str, points: int, frames: int, change, operator: str = "live_fit", prepare=None) -> list[object]:
+def measured(
+    name: str,
+    points: int,
+    frames: int,
+    change: Callable[[int], object],
+    operator: str = "live_fit",
+    prepare: Callable[[], object] | None = None,
+) -> list[object]:
     """A row of the table; change(step): change the scene. operator: switches it on and off."""
     live, switch = live_module(), getattr(bpy.ops.aim, operator)
     bpy.context.scene.frame_set(1)
@@ -139,7 +148,7 @@ def measured(name: str, points: int, frames: int, change, operator: str = "live_
     ]
 
 
-def wait_for(live, fits: int) -> None:
+def wait_for(live: Any, fits: int) -> None:
     while live.CURRENT is not None and live.CURRENT.fits <= fits:
         live.advance()
         time.sleep(SLEEP_S)

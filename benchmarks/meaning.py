@@ -190,7 +190,7 @@ def correlations(
             pair = performed[side] - can[0][side][0], carried[side] - can[1][side][0]
             plain.append(float(np.corrcoef(*pair)[0, 1]))
             if all(min(each.max(), -each.min()) > BOTH_WAYS * np.ptp(each) for each in ranges):
-                pair = tuple(over_range(off, each) for off, each in zip(pair, ranges, strict=True))
+                pair = over_range(pair[0], ranges[0]), over_range(pair[1], ranges[1])
             ranged.append(float(np.corrcoef(*pair)[0, 1]))
         found[name] = (min(plain), min(ranged)) if plain else None
     return found

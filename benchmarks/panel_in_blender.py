@@ -119,7 +119,7 @@ def show_side_bar() -> None:
 
 def open_tab() -> None:
     area, region = side_bar()
-    region.active_panel_category = "AIM"
+    region.active_panel_category = "AIM"  # type: ignore[assignment]
     area.tag_redraw()
 
 

@@ -10,18 +10,21 @@ between two. The actors are hardly learned and would say so: that is left out. -
 import dataclasses
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from common import parser, print_table
 from faces import FACES, actor_of, take_of
-from meaning import correspondence_of, player_of
+from meaning import Player, correspondence_of, player_of
 
 from aim_blender.core.checks.face_spots import keep_spots
 from aim_blender.core.checks.self_checks import check_fitted, check_learned, check_retargeted
 from aim_blender.core.files.files import load_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.results.takes import Take
 
 
 def main() -> None:
@@ -32,17 +35,17 @@ def main() -> None:
     arguments = found.parse_args()
     rows: list[list[object]] = []
     for path in arguments.actors:
-        rows.append(row(path.name, 0.0, lambda path=path: check_learned(load_actor(path))))
+        rows.append(row(path.name, 0.0, partial(check_file, path)))
     players = {}
     for name in arguments.faces:
         face = FACES[name](arguments, name)
         actor = actor_of(arguments, face)
         start = time.process_time()
         keep_spots(actor)
-        rows.append(row(name, 0.0, lambda actor=actor: check_learned(well_learned(actor))))
-        rows[-1][2] = f"{float(rows[-1][2]) + time.process_time() - start:.2f}"
+        rows.append(row(name, 0.0, partial(check_well_learned, actor)))
+        rows[-1][2] = f"{float(str(rows[-1][2])) + time.process_time() - start:.2f}"
         take = take_of(arguments, face, actor)
-        rows.append(row(f"{name}, fit", 0.0, lambda actor=actor, take=take: check_fitted(actor, take, True)))
+        rows.append(row(f"{name}, fit", 0.0, partial(check_fitted, actor, take, True)))
         if arguments.pairs:
             players[name] = dataclasses.replace(player_of(arguments, name), actor=actor)
     for source, one in players.items():
@@ -54,7 +57,7 @@ def main() -> None:
             carried = retarget_take(one.take, one.actor, other.actor, correspondence=correspondence)
             seconds = time.process_time() - start
 
-            def check(one=one, other=other, carried=carried) -> list[str]:
+            def check(one: Player = one, other: Player = other, carried: Take = carried) -> list[str]:
                 return check_retargeted(one.actor, one.take, other.actor, carried)
 
             rows.append(row(f"{source} -> {target}", seconds, check))
@@ -62,10 +65,18 @@ def main() -> None:
     print_table("What the self-checks say", ["of", "step s", "check s", "said"], rows)
 
 
-def row(name: str, seconds: float, check) -> list[object]:
+def row(name: str, seconds: float, check: Callable[[], list[str]]) -> list[object]:
     start = time.process_time()
     said = check()
     return [name, f"{seconds:.1f}" if seconds else "", f"{time.process_time() - start:.2f}", "; ".join(said) or "-"]
+
+
+def check_file(path: Path) -> list[str]:
+    return check_learned(load_actor(path))
+
+
+def check_well_learned(actor: Actor) -> list[str]:
+    return check_learned(well_learned(actor))
 
 
 def well_learned(actor: Actor) -> Actor:

@@ -27,7 +27,7 @@ from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting.jaw_of_frame import spread_points
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.model.model import MILLIMETRES
+from aim_blender.core.model.model import UNIT_MM
 from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.performances import Performance, read_performance
 from aim_blender.core.shared.foundation import drawing
@@ -166,7 +166,7 @@ def patches(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
 
     The patches are compact in the template, where lips and lids lie apart, and as many where the face moves more.
     """
-    place = actor.template.astype(np.float64) * MILLIMETRES
+    place = actor.template.astype(np.float64) * UNIT_MM
     moved = np.linalg.norm(offsets(actor), axis=-1).max(0)
     middle = place[spread_points(place, np.sqrt(moved / moved.mean()), PATCHES)]
     for _ in range(10):  # Lloyd

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -33,7 +34,7 @@ def main() -> None:
         worker_s = time.perf_counter() - start
         with tempfile.TemporaryDirectory() as folder:
             given, out = Path(folder, "given.npz"), Path(folder, "out.npz")
-            arrays = {f"{name}_vertices": bone.vertices for name, bone in capture.bones.items()}
+            arrays: dict[str, Any] = {f"{name}_vertices": bone.vertices for name, bone in capture.bones.items()}
             arrays |= {f"{name}_triangles": bone.triangles for name, bone in capture.bones.items()}
             np.savez(given, neutral=neutral, triangles=triangles, **arrays)
             in_blender(given, out)

@@ -70,7 +70,7 @@ def clock_function(owner: Any, name: str, what: str) -> Callable[..., Any]:
 
 def clock_everything() -> None:
     """The extension's timers, handlers and operators, and all that it draws."""
-    for name, timer in (("jobs", "_tick"), ("live", "_tick"), ("thumbnails", "work")):
+    for name, timer in (("jobs.jobs", "_tick"), ("live.live", "_tick"), ("actors.thumbnails", "work")):
         clock_function(module(f"aim_blender.scene.{name}"), timer, f"timer of {name}")
     operator = module("ops.basics.base").AimOperator
     attempt = operator.attempt
@@ -82,13 +82,13 @@ def clock_everything() -> None:
             for name in ("draw", "draw_header"):
                 if name in vars(each):
                     _clock_drawing(each, name)
-    for name in ("overlays", "shape_preview"):
-        drawing = module(f"addon_manifest.{name}")
-        drawing.unregister()
-        clock_function(drawing, "draw", f"drawing of {name}")
-        drawing.register()
-    for each in ("errors._before_frame", "live._note", "live._after_undo", "jobs._after_load"):
-        _clock_handler(*each.split("."))
+    for name in ("overlays", "actors.shape_preview"):
+        over = module(f"addon_manifest.{name}").OVER
+        over.unregister()
+        clock_function(over, "draw", f"drawing of {name}")
+        over.register()
+    for each in ("jobs.errors._before_frame", "live.live._note", "live.live._after_undo", "jobs.jobs._after_load"):
+        _clock_handler(*each.rsplit(".", 1))
 
 
 def _clock_drawing(panel: type, name: str) -> None:

@@ -12,10 +12,10 @@ from baking import in_blender
 from common import learned, make, parser, print_table
 
 from aim_blender.core.baking.baking import bake_take
-from aim_blender.core.files.files import save_arrays
 from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.shared.captured.performances import read_performance
+from aim_blender.core.shared.foundation.archives import save_arrays
 from aim_blender.core.shared.settings.timing_settings import Timing
 from aim_blender.core.timing.retiming import retimed
 

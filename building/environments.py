@@ -29,14 +29,17 @@ class Environment:
 
     @property
     def folder(self) -> Path:
+        """Where the environment is."""
         return ENVIRONMENTS / f"{self.name}-py{self.version}"
 
     @property
     def python(self) -> Path:
+        """Its interpreter."""
         return self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
     @property
     def stamp(self) -> Path:
+        """The file with the hash of what it was made from."""
         return self.folder / "build-stamp"
 
     def wanted_stamp(self) -> str:
@@ -47,6 +50,7 @@ class Environment:
         return digest.hexdigest()
 
     def is_current(self) -> bool:
+        """Whether it is there, and made from what is asked for now."""
         try:
             return self.python.exists() and self.stamp.read_text().strip() == self.wanted_stamp()
         except OSError:
@@ -139,6 +143,7 @@ def make_environment(environment: Environment) -> None:
 
 
 def make_empty_environment(environment: Environment) -> None:
+    """Make an environment without packages. Raises BuildError if there is no Python for it."""
     folder = environment.folder.relative_to(ROOT)
     say(f"Making {folder}")
     if environment.folder.exists():

@@ -93,6 +93,7 @@ def build_zip() -> Path:
 
 
 def extension_tool(command: str, *arguments: str) -> None:
+    """Run a command of Blender's extension command line. Raises BuildError with what it says if it fails."""
     done = subprocess.run(
         [str(BLENDER.python), str(extension_command_line()), command, *arguments],
         env=clean_environment(),

@@ -72,11 +72,13 @@ class PytestProgress(Progress):
         return failed
 
     def tell(self) -> None:
+        """Say which tests have failed since the last time, and now and then how far all are."""
         for test in self.read():
             say(f"{self.name}: FAILED {test}")
         super().tell()
 
     def state(self, now: float) -> str:
+        """How many tests have run and failed, and which one runs."""
         if self.collected is None:
             return f"looks for tests, for {now - self.started:.0f} s"
         failed = list(self.outcomes.values()).count("failed")

@@ -29,26 +29,32 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write how many tests were chosen."""
     _file.write(f"collected {len(session.items)}\n")
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Write which file of tests could not be read."""
     if not report.passed:
         _file.write(f"{report.outcome} {report.nodeid}\n")
 
 
 def pytest_runtest_logstart(nodeid: str) -> None:
+    """Write which test starts."""
     _file.write(f"starts {nodeid}\n")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Write what came of a test."""
     if report.when == "call" or not report.passed:
         _file.write(f"{report.outcome} {report.nodeid}\n")
 
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Write which test has ended."""
     _file.write(f"ends {nodeid}\n")
 
 
 def pytest_unconfigure() -> None:
+    """Close the file."""
     _file.close()

@@ -87,6 +87,7 @@ def pytest_job(storey: str, environment: Environment, arguments: list[str], blen
 
 
 def named(storey: str, blender: str) -> str:
+    """What the summary calls a storey, in a Blender if one was chosen."""
     return f"tests/{storey}" + (f" in {blender}" if blender else "")
 
 

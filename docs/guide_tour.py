@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -52,7 +53,7 @@ def show_only(names: tuple[str, ...]) -> None:
             bpy.utils.register_class(each)
 
 
-def photograph(name: str, then: object) -> None:
+def photograph(name: str, then: Callable[[], None]) -> None:
     """The whole window in name.png and the side bar's place in name.json; then go on."""
     bpy.context.preferences.view.ui_scale = 1.0 if name in LONG else common.SCALE
     show_only(SECTIONS[name])
@@ -60,7 +61,7 @@ def photograph(name: str, then: object) -> None:
     common.soon(2 * common.DRAWN_S, lambda: _take(name, then))
 
 
-def _take(name: str, then: object) -> None:
+def _take(name: str, then: Callable[[], None]) -> None:
     window = bpy.context.window_manager.windows[0]
     area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
     bar = next(region for region in area.regions if region.type == "UI")

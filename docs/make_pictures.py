@@ -239,7 +239,7 @@ def open_tab() -> None:
     for area in bpy.context.window_manager.windows[0].screen.areas:
         for region in area.regions:
             if area.type == "VIEW_3D" and region.type == "UI":
-                region.active_panel_category = "AIM"
+                region.active_panel_category = "AIM"  # type: ignore[assignment]
         area.tag_redraw()
 
 

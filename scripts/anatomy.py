@@ -23,6 +23,7 @@ import headless
 
 
 def main(arguments: list[str]) -> None:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="anatomy.py", description=__doc__.splitlines()[0])
     parser.add_argument("--capture", type=Path, help="folder of registered meshes to make an actor of")
     parser.add_argument("--actor", default="", help="the actor of the .blend (default: the active one)")

@@ -23,6 +23,7 @@ import headless
 
 
 def main(arguments: list[str]) -> None:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="bake.py", description=__doc__.splitlines()[0])
     parser.add_argument("--take", default="", help="the take's name (default: the one chosen in the .blend)")
     what = parser.add_mutually_exclusive_group(required=True)

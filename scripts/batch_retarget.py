@@ -22,6 +22,7 @@ import headless
 
 
 def main(arguments: list[str]) -> None:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="batch_retarget.py", description=__doc__.splitlines()[0])
     parser.add_argument("table", type=Path, help=".csv, .json or .toml")
     parser.add_argument("--out", type=Path, required=True, help="each shot's files go to a folder in it")

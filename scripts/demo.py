@@ -149,6 +149,7 @@ class Comparison:
         return rest @ np.array(self.armature.pose.bones[bone].matrix_basis) @ np.linalg.inv(rest)
 
     def figures(self) -> dict[str, Any]:
+        """What was measured of the demo: errors, the jaw, and times."""
         error = np.linalg.norm(self.result_frames - self.truth, axis=2)
         baking = np.linalg.norm(self.result_frames - self.fitted_frames(), axis=2)
         angle_error = np.abs(self.angle_found - self.angle_true)
@@ -211,11 +212,13 @@ class Comparison:
 
     def surface(self, item: bpy.types.Object, matrix: np.ndarray) -> demo_picture.Surface:
         """An object's own mesh, moved by `matrix` (4, 4), in mm."""
-        points = transformed(matrix, key_positions(item.data, 1.0)) * self.scale
-        return demo_picture.Surface(points, *faces(item.data), demo_picture.BONE, point_colours(item.data))
+        mesh: Any = item.data
+        points = transformed(matrix, key_positions(mesh, 1.0)) * self.scale
+        return demo_picture.Surface(points, *faces(mesh), demo_picture.BONE, point_colours(mesh))
 
 
 def transformed(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points (V, 3) moved by a matrix (4, 4)."""
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 

@@ -101,6 +101,7 @@ def draw_table(
 
 
 def add_surface(scene: bpy.types.Scene, surface: Surface, vertices: np.ndarray) -> None:
+    """Add an object with the surface's faces at vertices (V, 3)."""
     mesh = bpy.data.meshes.new("AIM demo picture")
     starts = np.concatenate([[0], np.cumsum(surface.sizes)[:-1]]).astype(np.int32)
     mesh.vertices.add(len(vertices))
@@ -148,6 +149,7 @@ def material(
 
 
 def add_text(scene: bpy.types.Scene, text: str, place: Sequence[float], letter: float, centred: bool = False) -> None:
+    """Add text at a place; letter is its size."""
     curve = bpy.data.curves.new("AIM demo picture", "FONT")
     curve.body = text
     curve.size = letter
@@ -186,6 +188,7 @@ def add_scale(
 
 
 def light(scene: bpy.types.Scene) -> None:
+    """Light the heads by a pale sky, before a dark background."""
     world = bpy.data.worlds.new("AIM demo picture")
     world.use_nodes = True
     nodes, links = world.node_tree.nodes, world.node_tree.links
@@ -207,11 +210,12 @@ def light(scene: bpy.types.Scene) -> None:
         lamp = bpy.data.lights.new("AIM demo picture", "SUN")
         lamp.energy, lamp.color, lamp.angle = strength, colour, 0.15
         holder = bpy.data.objects.new("AIM demo picture", lamp)
-        holder.rotation_euler = np.radians(direction)
+        holder.rotation_euler = np.radians(direction).tolist()
         scene.collection.objects.link(holder)
 
 
 def add_camera(scene: bpy.types.Scene, total: np.ndarray, size: np.ndarray) -> None:
+    """Add a camera that sees all of the picture. total: (2,) its width and height. size: (3,) of a cell."""
     camera = bpy.data.cameras.new("AIM demo picture")
     camera.type = "ORTHO"
     camera.ortho_scale = float(max(total))
@@ -225,12 +229,13 @@ def add_camera(scene: bpy.types.Scene, total: np.ndarray, size: np.ndarray) -> N
 
 
 def render(scene: bpy.types.Scene, path: Path, samples: int) -> None:
-    scene.render.engine = "CYCLES"
+    """Render the scene with Cycles into a PNG."""
+    scene.render.engine = "CYCLES"  # type: ignore[assignment] # the description knows those that Blender begins with
     scene.cycles.device = "CPU"
     scene.cycles.samples = samples
     scene.cycles.use_denoising = True
     scene.cycles.max_bounces = 2
-    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.view_transform = "Standard"  # type: ignore[assignment]
     scene.render.image_settings.file_format = "PNG"
     scene.render.image_settings.color_mode = "RGB"
     scene.render.image_settings.compression = 100

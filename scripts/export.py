@@ -21,6 +21,7 @@ import headless
 
 
 def main(arguments: list[str]) -> None:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="export.py", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help=".glb, .gltf, .fbx, .abc, .usdc, .usda or .usd")
     parser.add_argument("--take", default="", help="the take's name (default: the one chosen in the .blend)")
@@ -34,7 +35,8 @@ def main(arguments: list[str]) -> None:
 
     headless.begin(chosen)
     exporting = headless.extension_module("aim_blender.scene.baking.exporting")
-    actors, rig_baking = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("actors", "rig_baking"))
+    actors = headless.extension_module("aim_blender.scene.actors.actors")
+    rig_baking = headless.extension_module("aim_blender.scene.baking.rig_baking")
     take, actor = actors.take_and_actor(bpy.context.scene, chosen.take)
     collection = take.collection
     if collection is None:

@@ -21,6 +21,7 @@ import headless
 
 
 def main(arguments: list[str]) -> None:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="fit.py", description=__doc__.splitlines()[0])
     parser.add_argument("--actor", help="the actor's name (default: the one chosen in the .blend)")
     source = parser.add_mutually_exclusive_group()

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import addon_utils
 import bpy
@@ -149,7 +150,7 @@ def import_mesh(file: Path) -> bpy.types.Object:
     Raises ValueError if it does not hold one mesh.
     """
     before = set(bpy.data.objects)
-    axes = {"forward_axis": "Y", "up_axis": "Z"}
+    axes: Any = {"forward_axis": "Y", "up_axis": "Z"}
     if file.suffix.lower() == ".obj":
         bpy.ops.wm.obj_import(filepath=str(file), use_split_objects=False, use_split_groups=False, **axes)
     else:

@@ -21,6 +21,7 @@ import headless
 
 
 def main(arguments: list[str]) -> None:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="learn.py", description=__doc__.splitlines()[0])
     parser.add_argument("capture", type=Path, help="folder of registered meshes")
     parser.add_argument("--name", default="", help="the actor's name (default: the folder's)")

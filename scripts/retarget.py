@@ -21,6 +21,7 @@ import headless
 
 
 def main(arguments: list[str]) -> None:
+    """Do what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="retarget.py", description=__doc__.splitlines()[0])
     parser.add_argument("--target", required=True, help="name of the actor that the performance goes to")
     parser.add_argument("--actor", help="name of the actor that performed (default: the one chosen in the .blend)")

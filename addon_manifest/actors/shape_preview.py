@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shape that is chosen in the list, drawn small in a corner of the 3D view; the scene stays as it is."""
+"""The selected shape, drawn small in a corner of the 3D view; the scene stays as it is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.foundation.normals import vertex_normals
 from ...aim_blender.scene.actors import actors, thumbnails
 from ...aim_blender.scene.basics import meshes, versions
+from ..basics.drawn_over import DrawnOver
 
 SKIN = np.array([0.55, 0.62, 0.75])
 LIGHT = np.array([-0.35, -0.8, 0.5])  # where the light comes from, in the scene's axes
@@ -20,7 +21,6 @@ HIGH = 0.34  # of the view's height
 LEFT_PIXELS = 70  # where Blender's tools stand
 NEARER = 4.0  # how many times as far as what Blender cuts off: in front of everything
 
-_handler: Any = None
 _known: tuple[Any, Any] = (None, None)  # what the latest batch was made of, and the batch
 
 
@@ -106,26 +106,10 @@ def _made_of(actor: Any) -> Any:
     return actor.identifier, actor.active_shape, shape.name, shape.shape_key, place
 
 
-@bpy.app.handlers.persistent
-def _forget(*_: Any) -> None:
+def _forget() -> None:
     global _known
     _known = (None, None)
 
 
-def register() -> None:
-    """Draw from now on; the background draws nothing."""
-    global _handler
-    bpy.app.handlers.load_pre.append(_forget)
-    if not bpy.app.background:
-        _handler = bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_VIEW")
-
-
-def unregister() -> None:
-    """Draw no more and leave nothing behind."""
-    global _handler
-    if _handler is not None:
-        bpy.types.SpaceView3D.draw_handler_remove(_handler, "WINDOW")
-        _handler = None
-    if _forget in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.remove(_forget)
-    _forget()
+OVER = DrawnOver(draw, _forget)
+register, unregister = OVER.register, OVER.unregister

@@ -30,7 +30,7 @@ class AimBaking(bpy.types.PropertyGroup):
 
     kind: EnumProperty(
         name="As",
-        description="What the take becomes",
+        description="What to turn the take into",
         items=(
             ("KEYS", "Keys and Bones", "A mesh with named shape keys, correctives, a head and a jaw bone"),
             ("PC2", "PC2 Cache", "A mesh that a .pc2 file moves: every vertex exactly, but nothing to edit"),
@@ -38,19 +38,19 @@ class AimBaking(bpy.types.PropertyGroup):
         ),
     )
     use_range: BoolProperty(name="Frame Range", description="Bake only some frames of the take", default=False)
-    start: IntProperty(name="Start", description="The first frame of the take that is baked", default=1)
-    end: IntProperty(name="End", description="The last frame of the take that is baked", default=250)
+    start: IntProperty(name="Start", description="The first frame of the take to bake", default=1)
+    end: IntProperty(name="End", description="The last frame of the take to bake", default=250)
     step: IntProperty(name="Step", description="Key every frame, every second and so on", default=1, min=1)
-    use_first: BoolProperty(name="Start At", description="Let the result begin at another frame", default=False)
-    first: IntProperty(name="First Frame", description="The frame at which the result begins", default=1)
+    use_first: BoolProperty(name="Start At", description="Let the result start at another frame", default=False)
+    first: IntProperty(name="First Frame", description="The frame at which the result starts", default=1)
     convert_rate: BoolProperty(
         name="Scene Frame Rate",
-        description="Convert the take to the frame rate of the scene; else each of its frames stays a frame",
+        description="Convert the take to the frame rate of the scene; otherwise each of its frames stays one frame",
         default=False,
     )
     reduce_keys_mm: FloatProperty(
         name="Reduce Keys",
-        description="Leave out keyframes as long as no point of any frame moves by more than so many millimetres; 0 "
+        description="Leave out keyframes as long as no point of any frame moves by more than this many millimetres; 0 "
         "keeps one at every frame",
         default=0.0,
         min=0.0,
@@ -73,29 +73,35 @@ class AimRig(bpy.types.PropertyGroup):
     )
     jaw_bone: StringProperty(name="Jaw Bone", description="The bone that opens the mouth; empty keys none")
     head_bone: StringProperty(name="Head Bone", description="The bone that turns the head; empty keys none")
-    jaw_location: BoolProperty(name="Jaw Location", description="Key where the jaw slides, too", default=True)
+    jaw_location: BoolProperty(name="Jaw Location", description="Also key how the jaw slides", default=True)
     head_location: BoolProperty(
         name="Head Location",
-        description="Key where the head moves, too. Leave it off for a head that sits on a neck",
+        description="Also key where the head moves. Leave it off for a head that sits on a neck",
         default=False,
     )
     new_action: BoolProperty(
         name="New Action",
-        description="Key a copy of the character's action and keep the present one; else only the chosen curves of the "
-        "present action are changed, in the take's frames",
+        description=(
+            "Key a copy of the character's action and keep the current one; otherwise only the chosen "
+            "curves of the current action change, in the take's frames"
+        ),
         default=True,
     )
     drivers: EnumProperty(
         name="Drivers",
-        description="What becomes of paired shape keys that drivers move, on which keys do nothing",
+        description="What to do with paired shape keys that drivers move, on which keyframes have no effect",
         items=(
             ("KEEP", "Keep", "Leave these shape keys to their drivers"),
-            ("MUTE", "Mute", "Mute their drivers and key them; unmuted in the Drivers editor they take over again"),
-            ("BESIDE", "Add Keys Beside", "Key copies of them, whose shapes add to what the drivers do"),
+            (
+                "MUTE",
+                "Mute",
+                "Mute their drivers and key them; unmute the drivers in the Drivers editor to let them take over again",
+            ),
+            ("BESIDE", "Add Keys Beside", "Key copies of them, whose shapes add to those of the drivers"),
         ),
     )
     pairs: CollectionProperty(type=AimPair)
-    active_pair: IntProperty(name="Chosen", description="The expression that is chosen in the list")
+    active_pair: IntProperty(name="Chosen", description="The selected expression")
 
 
 CLASSES = (AimBaking, AimRig)

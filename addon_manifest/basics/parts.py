@@ -85,15 +85,7 @@ def draw_job(layout: bpy.types.UILayout, actor: Any, *kinds: str) -> None:
             row.operator("aim.job_cancel", icon="CANCEL")
         return
     if run.active:
-        column = layout.column(align=True)
-        versions.draw_progress(column, status.fraction, f"{status.fraction:.0%}")
-        details = [status.message]
-        if status.remaining_s is not None:
-            details.append(f"{duration(status.remaining_s)} left")
-        error = status.figures.get("error_mm")
-        if isinstance(error, float):
-            details.append(f"error {error:.3f} mm")
-        draw_text(layout, ", ".join(part for part in details if part))
+        _draw_progress(layout, status)
         if is_chosen:
             layout.operator("aim.job_cancel", icon="CANCEL")
         return
@@ -108,6 +100,18 @@ def draw_job(layout: bpy.types.UILayout, actor: Any, *kinds: str) -> None:
     elif jobs.offers_result(run, actor):
         draw_text(layout, "a finished result has not come into this file yet", "INFO")
         layout.operator("aim.job_resume", text="Bring In Result", icon="IMPORT")
+
+
+def _draw_progress(layout: bpy.types.UILayout, status: Any) -> None:
+    column = layout.column(align=True)
+    versions.draw_progress(column, status.fraction, f"{status.fraction:.0%}")
+    details = [status.message]
+    if status.remaining_s is not None:
+        details.append(f"{duration(status.remaining_s)} left")
+    error = status.figures.get("error_mm")
+    if isinstance(error, float):
+        details.append(f"error {error:.3f} mm")
+    draw_text(layout, ", ".join(part for part in details if part))
 
 
 def draw_rows(layout: bpy.types.UILayout, rows: list[tuple[str, str]]) -> None:
@@ -129,6 +133,7 @@ def draw_notes(layout: bpy.types.UILayout, notes: list[str]) -> None:
 
 
 def is_learned(actor: Any) -> bool:
+    """Whether there is an actor, and it was learned."""
     return actor is not None and bool(actor.file_path)
 
 

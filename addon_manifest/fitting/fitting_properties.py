@@ -20,7 +20,9 @@ class AimView(bpy.types.PropertyGroup):
         type=bpy.types.Object,
         poll=_is_camera,
         name="Camera",
-        description="The camera object that the images were taken with: its place, lens, sensor and shift. It may move",
+        description=(
+            "The camera object that the images were taken with: its position, lens, sensor and shift count. It may move"
+        ),
     )
     clip: PointerProperty(
         type=bpy.types.MovieClip, name="Clip", description="The movie clip whose tracks are points of the face"
@@ -51,11 +53,13 @@ class AimSources(bpy.types.PropertyGroup):
     points: PointerProperty(
         type=bpy.types.Collection,
         name="Points",
-        description="The collection of empties, or other objects, whose places are points of the face",
+        description="The collection of empties, or other objects, whose positions are points of the face",
     )
     blend: IntProperty(
         name="Fade",
-        description="Over how many frames a corrected frame's change comes and goes; 0 changes this frame alone",
+        description=(
+            "The number of frames over which the change of a corrected frame comes and goes; 0 changes this frame alone"
+        ),
         default=3,
         min=0,
         soft_max=24,
@@ -63,7 +67,7 @@ class AimSources(bpy.types.PropertyGroup):
     )
     performance_fps: FloatProperty(
         name="Frame Rate",
-        description="Frames a second of the file; 0 takes what the file says, or 24 where it says nothing. Frame "
+        description="Frames per second of the file; 0 takes what the file says, or 24 where it says nothing. Frame "
         "numbers stay those of the file",
         default=0.0,
         min=0.0,
@@ -71,9 +75,9 @@ class AimSources(bpy.types.PropertyGroup):
         max=1000.0,
     )
     views: CollectionProperty(type=AimView)
-    active_view: IntProperty(name="Chosen", description="The camera that is chosen in the list")
+    active_view: IntProperty(name="Chosen", description="The selected camera")
     landmarks: CollectionProperty(type=AimImageLandmark)
-    active_landmark: IntProperty(name="Chosen", description="The point that is chosen in the list")
+    active_landmark: IntProperty(name="Chosen", description="The selected point")
     rest: EnumProperty(
         name="Face at Rest",
         description="Of points: what their face differs by from the actor's at rest is no expression, and is taken off",

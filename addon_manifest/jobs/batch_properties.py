@@ -21,18 +21,19 @@ class AimBatchShot(bpy.types.PropertyGroup):
     )
     performance: StringProperty(
         name="Performance",
-        description="What is to be fitted: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv. Leave it "
+        description="What to fit: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv. Leave it "
         "empty where a take is given",
         subtype="FILE_PATH",
         options=versions.RELATIVE_PATH,
     )
     take: StringProperty(
-        name="Take", description="A take that is fitted already", subtype="FILE_PATH", options=versions.RELATIVE_PATH
+        name="Take", description="A take that was fitted already", subtype="FILE_PATH", options=versions.RELATIVE_PATH
     )
     targets: StringProperty(
         name="Targets",
-        description="The files of the learned actors that shall perform the shot, parted by |; empty means the actor "
-        "itself",
+        description=(
+            "The files of the learned actors that perform the shot, separated by |; empty means the actor itself"
+        ),
     )
     more: StringProperty(options={"HIDDEN"})
 
@@ -41,7 +42,7 @@ class AimBatch(bpy.types.PropertyGroup):
     """The batch of a scene."""
 
     shots: CollectionProperty(type=AimBatchShot)
-    active_shot: IntProperty(name="Chosen", description="The shot that is chosen in the list")
+    active_shot: IntProperty(name="Chosen", description="The selected shot")
     folder: StringProperty(
         name="Folder",
         description="Where the results go, each shot into a folder of its own",
@@ -50,7 +51,7 @@ class AimBatch(bpy.types.PropertyGroup):
     )
     write: EnumProperty(
         name="Write",
-        description="What is written for each target, where the table does not say it",
+        description="What to write for each target, where the table does not say",
         items=(
             ("bake", "Bake", "Shape keys, bones and their values as .npz"),
             ("pc2", "PC2", "Every vertex of every frame as a .pc2 cache"),
@@ -64,11 +65,11 @@ class AimBatch(bpy.types.PropertyGroup):
         name="Tolerance", description="The largest error of the baked keys", default=0.1, min=0.001, precision=3
     )
     fps: FloatProperty(
-        name="Frame Rate", description="Convert to so many frames a second; 0 keeps the performance's", min=0.0
+        name="Frame Rate", description="Convert to this many frames per second; 0 keeps the performance's", min=0.0
     )
     reduce_keys_mm: FloatProperty(
         name="Reduce Keys",
-        description="Leave out keyframes of the .blend as long as no point moves by more than so many millimetres; 0 "
+        description="Leave out keyframes of the .blend as long as no point moves by more than this many millimetres; 0 "
         "keeps them all",
         min=0.0,
         precision=3,

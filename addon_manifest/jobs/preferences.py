@@ -34,8 +34,8 @@ class AimPreferences(bpy.types.AddonPreferences):
         name="Device",
         description="The device on which learning and fitting run",
         items=(
-            ("auto", "Automatic", "Use the graphics card if torch can, else the processor"),
-            ("cpu", "Processor", "Use the processor, which needs no graphics memory"),
+            ("auto", "Automatic", "Use the graphics card if torch can, otherwise the CPU"),
+            ("cpu", "Processor", "Use the CPU, which needs no graphics memory"),
             ("cuda", "Graphics Card", "Use the graphics card, and fail if torch cannot"),
         ),
         default="auto",

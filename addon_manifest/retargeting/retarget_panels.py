@@ -99,7 +99,7 @@ class AIM_PT_retarget_regions(_BelowRetarget, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         state = context.scene.aim.retarget
         if not len(state.regions):
-            text = "all of the face performs alike; add a vertex group of the target's neutral that shall not"
+            text = "all of the face performs alike; add a vertex group of the target's neutral that should not"
             draw_text(self.layout, text, "INFO")
         row = self.layout.row()
         row.template_list("AIM_UL_regions", "", state, "regions", state, "active_region", rows=2)

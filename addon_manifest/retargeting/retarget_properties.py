@@ -10,14 +10,14 @@ from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProper
 class AimPair(bpy.types.PropertyGroup):
     """An expression of who performed, and what does the same on the target."""
 
-    name: StringProperty(name="Expression", description="The expression of who performed")
+    name: StringProperty(name="Expression", description="The performer's expression")
     target: StringProperty(
         name="On the Target",
         description="What does the same on the target; while it is empty, the others show what they can of it",
     )
     left_out: BoolProperty(
         name="Leave Out",
-        description="Nothing of this expression shows on the target, not even its jaw",
+        description="Show nothing of this expression on the target, not even its jaw",
     )
 
 
@@ -27,7 +27,7 @@ class AimRegion(bpy.types.PropertyGroup):
     name: StringProperty(name="Vertex Group", description="A vertex group of the target's neutral")
     strength: FloatProperty(
         name="Strength",
-        description="How strongly the expressions show there, beside the strength of all: 1 as everywhere else",
+        description="How strongly the expressions show there, on top of the overall strength: 1 as everywhere else",
         default=1.0,
         min=0.0,
         soft_max=1.5,
@@ -39,7 +39,7 @@ class AimRetarget(bpy.types.PropertyGroup):
     """The lists of retargeting. Empty ones count as not there: expressions pair by name, regions are alike."""
 
     pairs: CollectionProperty(type=AimPair)
-    active_pair: IntProperty(name="Chosen", description="The expression that is chosen in the list")
+    active_pair: IntProperty(name="Chosen", description="The selected expression")
     regions: CollectionProperty(type=AimRegion)
     active_region: IntProperty(name="Chosen", description="The region that is chosen in the list")
 

@@ -14,6 +14,7 @@ from ...aim_blender.scene.actors import actor_meshes, actors, demo
 from ...aim_blender.scene.jobs import jobs
 from ..basics.base import AimOperator, in_object_mode, is_idle, refused, require_actor
 from ..basics.computing import ComputingOperator
+from ..basics.lists import remove_active
 
 # To see three faces and what the side bar covers, seen from where one fills the view.
 ROW_DISTANCE = 1.75
@@ -25,7 +26,7 @@ class AIM_OT_actor_add(ComputingOperator, bpy.types.Operator):
     bl_label = "New Actor"
     bl_description = (
         "Make an actor from the selected meshes, of which the active one is the neutral, or from one mesh with shape "
-        "keys. Meshes called skull or mandible become its bones. Nothing is changed on the meshes"
+        "keys. Meshes called skull or mandible become its bones. The meshes are not changed"
     )
     bl_options = {"REGISTER", "UNDO"}
 
@@ -85,16 +86,14 @@ class AIM_OT_actor_remove(AimOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)
         jobs.RUNS.pop(actor.identifier, None)
-        state = context.scene.aim
-        state.actors.remove(state.active_actor)
-        state.active_actor = max(0, min(state.active_actor, len(state.actors) - 1))
+        remove_active(context.scene.aim, "actors", "active_actor")
         return {"FINISHED"}
 
 
 class AIM_OT_shape_remove(AimOperator, bpy.types.Operator):
     bl_idname = "aim.shape_remove"
     bl_label = "Remove Shape"
-    bl_description = "Leave a shape out of the actor. Its mesh stays; what is learned keeps it until the next Learn"
+    bl_description = "Leave a shape out of the actor. Its mesh stays; the learned actor keeps it until the next Learn"
     bl_options = {"REGISTER", "UNDO"}
 
     index: IntProperty(default=-1, options={"HIDDEN"})
@@ -108,9 +107,9 @@ class AIM_OT_shape_remove(AimOperator, bpy.types.Operator):
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor = require_actor(context)
-        index = self.index if self.index >= 0 else actor.active_shape
-        actor.shapes.remove(index)
-        actor.active_shape = max(0, min(index, len(actor.shapes) - 1))
+        if self.index >= 0:
+            actor.active_shape = self.index
+        remove_active(actor, "shapes", "active_shape")
         return {"FINISHED"}
 
 
@@ -125,9 +124,7 @@ class AIM_OT_take_remove(AimOperator, bpy.types.Operator):
         return actors.active_take(context.scene) is not None or refused(cls, "There is no take to remove")
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        state = context.scene.aim
-        state.takes.remove(state.active_take)
-        state.active_take = max(0, min(state.active_take, len(state.takes) - 1))
+        remove_active(context.scene.aim, "takes", "active_take")
         return {"FINISHED"}
 
 

@@ -87,7 +87,7 @@ class AIM_OT_anatomy_show(AimOperator, bpy.types.Operator):
                 "Skinning Weight",
                 "How much of the jaw's motion the skin takes, as a vertex group",
             ),
-            ("error", "Network Error", "How far the networks alone are off, as colours with a legend"),
+            ("error", "Network Error", "How far off the networks alone are, as colours with a legend"),
             ("symmetry", "Asymmetry", "How far the bone is from the mirror image of the other side's"),
             (anatomy_jobs.SHEET, "Picture Sheet", "All of it in one picture, in an image editor"),
         ),

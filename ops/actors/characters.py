@@ -21,7 +21,7 @@ class AIM_OT_character_add(AimOperator, bpy.types.Operator):
     bl_label = "New Character"
     bl_description = (
         "Make an actor from the active mesh alone, with the expressions and the jaw of a learned actor. They are "
-        "transferred, not captured. Nothing is changed on the mesh. For a character's mesh they are transferred anew, "
+        "transferred, not captured. The mesh is not changed. For a character's mesh they are transferred anew, "
         "along the landmarks that were picked on both"
     )
     bl_options = {"REGISTER", "UNDO"}

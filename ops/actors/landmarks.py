@@ -16,13 +16,14 @@ from ...aim_blender.scene.basics.vertex_groups import check_own_mesh
 from ...aim_blender.scene.jobs import jobs
 from ..basics.base import AimOperator, refused, require_actor
 from ..basics.computing import ComputingOperator, actor_of, of_actor
+from ..basics.lists import remove_active
 from ..basics.picking import VertexPicker, has_neutral
 
 
 class AIM_OT_landmarks_suggest(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.landmarks_suggest"
     bl_label = "Suggest Landmarks"
-    bl_description = "Find the landmarks of the face by its form. Those that you picked stay where they are"
+    bl_description = "Find the landmarks of the face from its shape. Those that you picked stay where they are"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -44,9 +45,7 @@ class AIM_OT_landmarks_suggest(ComputingOperator, bpy.types.Operator):
 class AIM_OT_landmark_pick(VertexPicker, bpy.types.Operator):
     bl_idname = "aim.landmark_pick"
     bl_label = "Pick Landmark"
-    bl_description = (
-        "Click on the neutral where the landmark lies. In Edit Mode, the vertex that is selected is taken at once"
-    )
+    bl_description = "Click on the neutral where the landmark is. In Edit Mode, the selected vertex is taken at once"
     bl_options = {"REGISTER", "UNDO"}
 
     name: StringProperty(name="Landmark", description="Its name; left empty, the one chosen in the list is picked")
@@ -90,9 +89,7 @@ class AIM_OT_landmark_remove(AimOperator, bpy.types.Operator):
         return True
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        actor = require_actor(context)
-        actor.landmarks.remove(actor.active_landmark)
-        actor.active_landmark = max(0, min(actor.active_landmark, len(actor.landmarks) - 1))
+        remove_active(require_actor(context), "landmarks", "active_landmark")
         jobs.redraw("WINDOW")
         jobs.redraw()
         return {"FINISHED"}

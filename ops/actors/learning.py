@@ -21,8 +21,8 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
     bl_idname = "aim.actor_learn"
     bl_label = "Learn"
     bl_description = (
-        "Learn the actor's face from its shapes. It runs beside Blender, can be cancelled and resumed, and changes "
-        "nothing in the scene"
+        "Learn the actor's face from its shapes. It runs beside Blender, can be cancelled and "
+        "resumed, and does not change the scene"
     )
     bl_options = {"REGISTER"}
 
@@ -48,7 +48,7 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
         items=(
             ("anatomy", "Anatomy", "Do not use the bones"),
             ("thickness", "Thickness", "Do not keep the soft tissue thin where nothing is known about it"),
-            ("skinning", "Skinning", "Do not hold the parts still that the jaw never moves"),
+            ("skinning", "Skinning", "Do not hold the parts in place that the jaw never moves"),
             ("symmetry", "Symmetry", "Do not ask for symmetric bones"),
         ),
         options={"ENUM_FLAG"},
@@ -85,7 +85,7 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
 class AIM_OT_learning_curve_show(AimOperator, bpy.types.Operator):
     bl_idname = "aim.learning_curve_show"
     bl_label = "Learning Curve"
-    bl_description = "Show how the error and the jaw went while the actor was learned, in an image editor"
+    bl_description = "Show how the error and the jaw developed while the actor was learned, in an image editor"
     bl_options = {"REGISTER"}
 
     @classmethod

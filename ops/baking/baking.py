@@ -30,18 +30,18 @@ class AIM_OT_take_bake(AimOperator, bpy.types.Operator):
     bl_idname = "aim.take_bake"
     bl_label = "Bake Again"
     bl_description = (
-        "Bake the chosen take once more: some of its frames, at another frame rate, with fewer keys or as a cache. "
-        "The result is new; what was baked before stays"
+        "Bake the selected take again: some of its frames, at another frame rate, with fewer keys or "
+        "as a cache. The result is new; earlier results stay"
     )
     bl_options = {"REGISTER"}
 
     take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
-    kind: EnumProperty(name="As", description="What the take becomes", items=KINDS)
+    kind: EnumProperty(name="As", description="What to turn the take into", items=KINDS)
     start: IntProperty(name="Start", description="The first frame; left out, the scene's setting counts")
     end: IntProperty(name="End", description="The last frame; left out, the scene's setting counts")
-    step: IntProperty(name="Step", description="Every how many frames; 0 takes the scene's setting", min=0)
+    step: IntProperty(name="Step", description="The step between frames; 0 takes the scene's setting", min=0)
     first: IntProperty(name="First Frame", description="Where the result begins; left out, the scene's setting counts")
-    fps: FloatProperty(name="Frame Rate", description="Frames a second; 0 takes the scene's setting", min=0.0)
+    fps: FloatProperty(name="Frame Rate", description="Frames per second; 0 takes the scene's setting", min=0.0)
     tolerance_mm: FloatProperty(
         name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
     )
@@ -131,8 +131,8 @@ class AIM_OT_bake_to_rig(OfBake, bpy.types.Operator):
     bl_idname = "aim.bake_to_rig"
     bl_label = "Bake to Rig"
     bl_description = (
-        "Key the chosen shape keys and bones of a character of your own as the take has them. Nothing else is touched, "
-        "and keys outside of the take's frames stay"
+        "Key the chosen shape keys and bones of a character of your own with the values of the take. "
+        "Nothing else is touched, and keys outside the take's frames stay"
     )
     bl_options = {"REGISTER", "UNDO"}
 

@@ -18,14 +18,14 @@ from ..basics.results import start_job
 class AIM_OT_take_picture_show(AimOperator, bpy.types.Operator):
     bl_idname = "aim.take_picture_show"
     bl_label = "Show Picture of Take"
-    bl_description = "Show a picture that was made with the take, and lies beside its file, in an image editor"
+    bl_description = "Show a picture that was made with the take, and is stored beside its file, in an image editor"
     bl_options = {"REGISTER"}
 
     picture: EnumProperty(
         name="Picture",
         description="Which picture to show",
         items=(
-            ("ERROR", "Error Curve", "How far the fit of each frame is off, the mean and the worst point"),
+            ("ERROR", "Error Curve", "How far off the fit of each frame is, on average and at the worst point"),
             ("JAW", "Jaw Path", "Where the lower front teeth go, from the front and the side, and how the jaw turns"),
             ("SHEET", "Frames", "Some frames as they were performed, and as the take has them, with their error"),
         ),
@@ -55,7 +55,7 @@ class AIM_OT_error_show(AimOperator, bpy.types.Operator):
         name="Show",
         description="Which error the colours mean",
         items=(
-            ("FRAME", "This Frame", "The error at the present frame; the colours follow as frames change"),
+            ("FRAME", "This Frame", "The error in the current frame; the colours follow when the frame changes"),
             ("WORST", "Worst of All", "The worst error of each point over all frames"),
             ("NONE", "Nothing", "Take the colours and the legend away"),
         ),

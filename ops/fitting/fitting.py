@@ -25,7 +25,7 @@ from ..basics.results import start_job
 
 SOLVERS = (
     ("closed-form", "Closed Form", "The closest fit, at many frames a second"),
-    ("neural", "Neural", "The paper's networks, begun at the closed form: some tenths of a second a frame"),
+    ("neural", "Neural", "The paper's networks, started from the closed form: some tenths of a second per frame"),
 )
 
 
@@ -43,12 +43,12 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
     )
     folder: StringProperty(
         name="Folder or File",
-        description="A folder with one mesh a frame, or a file of meshes or points; empty takes the scene's choice",
+        description="A folder with one mesh per frame, or a file of meshes or points; empty takes the scene's choice",
         subtype="FILE_PATH",
     )
     fps: FloatProperty(
         name="Frame Rate",
-        description="Frames a second of the file; 0 takes the scene's setting, which may leave it to the file",
+        description="Frames per second of the file; 0 takes the scene's setting, which may leave it to the file",
         min=0.0,
         max=1000.0,
     )
@@ -57,7 +57,7 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
     )
     frame_start: IntProperty(name="Start", description="The first frame; left out, the scene's setting counts")
     frame_end: IntProperty(name="End", description="The last frame; left out, the scene's setting counts")
-    frame_step: IntProperty(name="Step", description="Every how many frames; 0 takes the scene's setting", min=0)
+    frame_step: IntProperty(name="Step", description="The step between frames; 0 takes the scene's setting", min=0)
     tolerance_mm: FloatProperty(
         name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
     )
@@ -96,8 +96,11 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
     )
     beside: BoolProperty(
         name="Beside the Performance",
-        description="Place the result beside the performance, where nothing of AIM's stands; else exactly on it. Left "
-        "out, the scene's setting counts",
+        description=(
+            "Place the result beside the performance, where nothing of AIM's is in the way; otherwise "
+            "exactly on it. Left "
+            "out, the scene's setting counts"
+        ),
         default=True,
     )
 

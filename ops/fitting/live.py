@@ -42,8 +42,8 @@ class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
     bl_idname = "aim.live_fit"
     bl_label = "Live Fit"
     bl_description = (
-        "Fit the actor again whenever the performance's object changes, or a handle is dragged. The result is an "
-        "object of its own and stays when this is switched off"
+        "Fit the actor again whenever the performance's object changes, or a handle is dragged. The "
+        "result is an object of its own, and stays when this is switched off"
     )
     bl_options = {"REGISTER", "UNDO"}
 
@@ -72,8 +72,8 @@ class AIM_OT_retarget_preview(AimOperator, bpy.types.Operator):
     bl_idname = "aim.retarget_preview"
     bl_label = "Preview"
     bl_description = (
-        "Show the target performing the present frame, and what every change of the settings does. The face that "
-        "shows it goes when this is switched off, and is never saved"
+        "Show the target performing the current frame, and what every change of the settings does. "
+        "The face that shows it disappears when this is switched off, and is never saved"
     )
     bl_options = {"REGISTER"}  # nothing to undo: it leaves nothing
 
@@ -100,7 +100,7 @@ class AIM_OT_frame_correct(AimOperator, bpy.types.Operator):
     bl_idname = "aim.frame_correct"
     bl_label = "Correct Frames"
     bl_description = (
-        "Pull the take's face in the present frame by handles. Add Handle puts one where you click on it; another "
+        "Pull the take's face in the current frame by handles. Add Handle puts one where you click on it; another "
         "frame takes the handles along. Nothing changes until a frame is kept"
     )
     bl_options = {"REGISTER"}  # nothing to undo: it leaves nothing
@@ -125,14 +125,14 @@ class AIM_OT_frame_keep(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.frame_keep"
     bl_label = "Keep Frame"
     bl_description = (
-        "Make what is shown the present frame of the take: as a keyed shape key of its result, and in a new take file "
-        "for retargeting and baking. The earlier file stays"
+        "Store what is shown as the current frame of the take: as a keyed shape key of its result, "
+        "and in a new take file for retargeting and baking. The earlier file stays"
     )
     bl_options = {"REGISTER", "UNDO"}
 
     blend: IntProperty(
         name="Fade",
-        description="Over how many frames the change comes and goes; left out, the scene's setting counts",
+        description="The number of frames over which the change comes and goes; left out, the scene's setting counts",
         min=0,
     )
 

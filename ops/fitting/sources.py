@@ -13,6 +13,7 @@ from ...aim_blender.scene.jobs import jobs
 from ...aim_blender.scene.live import live
 from ...aim_blender.scene.live.live_correcting import LiveCorrection
 from ..basics.base import AimOperator, refused, require_actor
+from ..basics.lists import remove_active
 from ..basics.picking import VertexPicker, has_neutral
 
 VERTEX = "The vertex of the neutral; left out, it is clicked, or the one selected in Edit Mode is taken"
@@ -155,9 +156,7 @@ class AIM_OT_view_remove(AimOperator, bpy.types.Operator):
         return 0 <= sources.active_view < len(sources.views) or refused(cls, "There is no view to remove")
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        sources = context.scene.aim.sources
-        sources.views.remove(sources.active_view)
-        sources.active_view = max(0, min(sources.active_view, len(sources.views) - 1))
+        remove_active(context.scene.aim.sources, "views", "active_view")
         return {"FINISHED"}
 
 
@@ -235,9 +234,7 @@ class AIM_OT_image_landmark_remove(AimOperator, bpy.types.Operator):
         return 0 <= sources.active_landmark < len(sources.landmarks) or refused(cls, "There is no point to remove")
 
     def run(self, context: bpy.types.Context) -> set[str]:
-        sources = context.scene.aim.sources
-        sources.landmarks.remove(sources.active_landmark)
-        sources.active_landmark = max(0, min(sources.active_landmark, len(sources.landmarks) - 1))
+        remove_active(context.scene.aim.sources, "landmarks", "active_landmark")
         return {"FINISHED"}
 
 

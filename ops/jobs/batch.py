@@ -11,14 +11,16 @@ from bpy.props import StringProperty
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.jobs import batch, jobs
 from ..basics.base import AimOperator, in_object_mode, refused, worker_interpreter
+from ..basics.lists import remove_active
 
 
 class AIM_OT_batch_retarget(AimOperator, bpy.types.Operator):
     bl_idname = "aim.batch_retarget"
     bl_label = "Do the Batch"
     bl_description = (
-        "Fit, retarget and bake every shot of the list, or of a table, for all its targets. What is done already is "
-        "skipped, so this also goes on with what was cancelled; a shot that fails does not stop the others"
+        "Fit, retarget and bake every shot of the list, or of a table, for all its targets. Finished "
+        "shots are skipped, so this also continues a cancelled batch; a shot that fails does not stop "
+        "the others"
     )
     bl_options = {"REGISTER"}
 
@@ -68,7 +70,7 @@ def _told(run: jobs.Run) -> None:
 class AIM_OT_batch_cancel(AimOperator, bpy.types.Operator):
     bl_idname = "aim.batch_cancel"
     bl_label = "Cancel"
-    bl_description = "Stop the batch. What is done stays done"
+    bl_description = "Stop the batch. Finished shots stay finished"
     bl_options = {"REGISTER"}
 
     @classmethod
@@ -102,15 +104,14 @@ class AIM_OT_batch_shot_add(AimOperator, bpy.types.Operator):
 class AIM_OT_batch_shot_remove(AimOperator, bpy.types.Operator):
     bl_idname = "aim.batch_shot_remove"
     bl_label = "Remove Shot"
-    bl_description = "Take the chosen shot off the list; its files stay"
+    bl_description = "Remove the selected shot from the list; its files stay"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: bpy.types.Context) -> set[str]:
         state = context.scene.aim.batch
         if not 0 <= state.active_shot < len(state.shots):
             raise InputError("no shot is chosen; choose one in the list")
-        state.shots.remove(state.active_shot)
-        state.active_shot = max(0, min(state.active_shot, len(state.shots) - 1))
+        remove_active(state, "shots", "active_shot")
         return {"FINISHED"}
 
 

@@ -35,8 +35,8 @@ class AIM_OT_environment_check(AimOperator, bpy.types.Operator):
     bl_idname = "aim.environment_check"
     bl_label = "Check Environment"
     bl_description = (
-        "Try the Python that learns and fits: whether it has all that is needed, which devices it sees, and how fast "
-        "it learns"
+        "Test the Python that learns and fits: whether it has everything it needs, which devices it "
+        "sees, and how fast it learns"
     )
     bl_options = {"REGISTER"}
 
@@ -60,8 +60,8 @@ class AIM_OT_environment_install(AimOperator, bpy.types.Operator):
     bl_idname = "aim.environment_install"
     bl_label = "Set Up Environment"
     bl_description = (
-        "Make an environment with PyTorch for learning and fitting, in a folder of the extension's own. It first shows "
-        "what will be run, where, and how much it downloads"
+        "Make an environment with PyTorch for learning and fitting, in a folder of the extension's "
+        "own. First it shows what will be run, where, and how much will be downloaded"
     )
     bl_options = {"REGISTER"}
 
@@ -126,7 +126,7 @@ class AIM_OT_environment_install(AimOperator, bpy.types.Operator):
             commands = plan.commands()
             lines = [("This will be run:", "CONSOLE", False)]
             lines += [(shlex.join(command), "BLANK1", False) for command in commands]
-            lines.append((f"The environment comes into {plan.folder}", "FILE_FOLDER", False))
+            lines.append((f"The environment goes into {plan.folder}", "FILE_FOLDER", False))
             lines.append((f"It is {plan.size}", "IMPORT", False))
             if plan.takes_cuda_instead:
                 text = (
@@ -180,7 +180,7 @@ class AIM_OT_environment_cancel(AimOperator, bpy.types.Operator):
 class AIM_OT_environment_remove(AimOperator, bpy.types.Operator):
     bl_idname = "aim.environment_remove"
     bl_label = "Remove Environment"
-    bl_description = "Remove the environment that Set Up Environment made, with all that it downloaded"
+    bl_description = "Remove the environment that Set Up Environment made, and everything that it downloaded"
     bl_options = {"REGISTER"}
 
     @classmethod

@@ -40,7 +40,7 @@ class AIM_OT_job_cancel(AimOperator, bpy.types.Operator):
 class AIM_OT_job_start_now(AimOperator, bpy.types.Operator):
     bl_idname = "aim.job_start_now"
     bl_label = "Start Now"
-    bl_description = "Do not wait for the jobs of other actors: start this one beside them. All of them become slower"
+    bl_description = "Do not wait for the jobs of other actors: start this one beside them. All of them get slower"
     bl_options = {"REGISTER"}
 
     @classmethod
@@ -63,7 +63,7 @@ class AIM_OT_job_start_now(AimOperator, bpy.types.Operator):
 class AIM_OT_job_resume(AimOperator, bpy.types.Operator):
     bl_idname = "aim.job_resume"
     bl_label = "Resume"
-    bl_description = "Go on with the actor's job where it was cancelled or interrupted, or bring its finished result in"
+    bl_description = "Continue the actor's job where it was cancelled or interrupted, or bring in its finished result"
     bl_options = {"REGISTER"}
 
     @classmethod

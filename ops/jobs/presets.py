@@ -40,7 +40,7 @@ class AIM_OT_preset_load(_OfPresets, bpy.types.Operator):
     name: StringProperty(
         name="Name",
         description="The preset's name",
-        search=lambda self, context, text: [*presets.SHIPPED[self.kind], *presets.saved(self.kind)],
+        search=lambda self, _context, _text: [*presets.SHIPPED[self.kind], *presets.saved(self.kind)],
         options={"SKIP_SAVE"},
     )
 
@@ -61,7 +61,7 @@ class AIM_OT_preset_load(_OfPresets, bpy.types.Operator):
 class AIM_OT_preset_save(_OfPresets, bpy.types.Operator):
     bl_idname = "aim.preset_save"
     bl_label = "Save Preset"
-    bl_description = "Keep the present settings as a preset; one of yours of the same name is replaced"
+    bl_description = "Save the current settings as a preset; one of yours of the same name is replaced"
     bl_options = {"REGISTER"}
 
     name: StringProperty(name="Name", description="The preset's name", options={"SKIP_SAVE"})
@@ -74,13 +74,13 @@ class AIM_OT_preset_save(_OfPresets, bpy.types.Operator):
 class AIM_OT_preset_remove(_OfPresets, bpy.types.Operator):
     bl_idname = "aim.preset_remove"
     bl_label = "Remove Preset"
-    bl_description = "Remove a preset that you saved; the present settings stay"
+    bl_description = "Remove a preset that you saved; the current settings stay"
     bl_options = {"REGISTER"}
 
     name: StringProperty(
         name="Name",
         description="The preset's name",
-        search=lambda self, context, text: presets.saved(self.kind),
+        search=lambda self, _context, _text: presets.saved(self.kind),
         options={"SKIP_SAVE"},
     )
 

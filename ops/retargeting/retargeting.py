@@ -57,8 +57,11 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
     )
     beside: BoolProperty(
         name="Beside the Target",
-        description="Place the result beside the target's neutral, where nothing of AIM's stands; else exactly on it. "
-        "Left out, the scene's setting counts",
+        description=(
+            "Place the result beside the target's neutral, where nothing of AIM's is in the way; "
+            "otherwise exactly on it. "
+            "Left out, the scene's setting counts"
+        ),
         default=True,
     )
 

@@ -53,7 +53,7 @@ def extension() -> Iterator[str]:
 
 
 @pytest.fixture
-def scene(extension: str) -> bpy.types.Scene:
+def scene(extension: str) -> Any:
     """The scene of a new, empty file."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     headless.extension_module("aim_blender.scene.jobs.jobs").stop_all()
@@ -61,7 +61,7 @@ def scene(extension: str) -> bpy.types.Scene:
 
 
 @pytest.fixture
-def saved(scene: bpy.types.Scene, tmp_path: Path) -> Path:
+def saved(scene: Any, tmp_path: Path) -> Path:
     """The folder of the present file, which is saved there."""
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     return tmp_path
@@ -107,7 +107,7 @@ def learned_once(extension: str, worker: str, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def learned(scene: bpy.types.Scene, learned_once: Path, tmp_path: Path) -> Path:
+def learned(scene: Any, learned_once: Path, tmp_path: Path) -> Path:
     """The folder of the present file, which is a copy of learned_once."""
     folder = tmp_path / "project"
     shutil.copytree(learned_once, folder)
@@ -146,7 +146,7 @@ def fitted_once(learned_once: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def take(scene: bpy.types.Scene, fitted_once: Path) -> Any:
+def take(scene: Any, fitted_once: Path) -> Any:
     """The take, in a file that is just opened."""
     bpy.ops.wm.open_mainfile(filepath=str(fitted_once / "take.blend"))
     return bpy.context.scene.aim.takes[0]

@@ -2,6 +2,7 @@
 """Through Blender's exporters and back: every frame's mesh and the jaw's motion, within 0.1 mm and in fact far less."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import bpy
 import headless
@@ -18,7 +19,7 @@ EXPORTERS = {
     "abc": (bpy.ops.wm.alembic_export, bpy.ops.wm.alembic_import),
     "usdc": (bpy.ops.wm.usd_export, bpy.ops.wm.usd_import),
 }
-IMPORT = {"abc": {"as_background_job": False}, "fbx": {"anim_offset": 0.0}}
+IMPORT: dict[str, Any] = {"abc": {"as_background_job": False}, "fbx": {"anim_offset": 0.0}}
 FIRST = 5
 AT = np.array([0.3, -0.2, 0.1])  # where the take stands, in metres
 
@@ -42,7 +43,7 @@ def write(arrays, tmp_path, split=False):
     if split:
         take = headless.extension_module("aim_blender.scene.baking.exporting").within_sliders(take)
     actor = SimpleNamespace(name="actor", neutral=None)
-    return baked.write_take(bpy.context, actor, take, np.array(Matrix.Translation(AT)), "take")
+    return baked.write_take(bpy.context, actor, take, np.array(Matrix.Translation(AT.tolist())), "take")
 
 
 def export_and_import(suffix, collection, frames, tmp_path):

@@ -125,7 +125,8 @@ def test_painting_starts_with_the_proposal_and_keeps_what_was_painted(demo):
 
 
 def test_learning_is_given_what_was_painted(saved, demo):
-    job_making, tracing = (headless.extension_module(f"aim_blender.scene.{name}") for name in ("job_making", "tracing"))
+    job_making = headless.extension_module("aim_blender.scene.jobs.job_making")
+    tracing = headless.extension_module("aim_blender.scene.actors.tracing")
 
     def given() -> np.ndarray | None:
         folder = prepared(job_making.prepare_learning(demo, {}))

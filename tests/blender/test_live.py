@@ -198,7 +198,7 @@ def test_a_preview_shows_what_retargeting_makes(preview, take, tmp_path):
     process = preview.CURRENT.worker.process_id
     wait_for_fit(preview)
     assert not neutral.visible_get()
-    frames = {4: offsets_shown(preview)}
+    frames: dict[float, np.ndarray] = {4: offsets_shown(preview)}
     for number, change in (
         (2, lambda: scene.frame_set(2)),
         (4.5, lambda: (scene.frame_set(4), setattr(state, "retarget_strength", 0.5))),
@@ -336,7 +336,7 @@ def test_a_corrected_frame_is_kept(preview, take, worker, tmp_path):
     pull = 0.3 * opening[chin]
     bpy.ops.aim.handle_add(vertex=chin)
     handle = bpy.context.object
-    assert np.allclose(handle.location, shown(bpy.data.objects[now.shown])[chin], atol=1e-6)
+    assert np.allclose(handle.location[:], shown(bpy.data.objects[now.shown])[chin], atol=1e-6)
     handle.location = np.array(handle.location) + pull
     bpy.context.view_layer.update()
     wait_for_fit(preview, now.fits)
@@ -349,7 +349,7 @@ def test_a_corrected_frame_is_kept(preview, take, worker, tmp_path):
     assert now.fits > fits
     now_shown = shown(bpy.data.objects[now.shown])
     assert np.abs(now_shown - before[5]).max() < 1.2e-4
-    assert np.allclose(handle.location, now_shown[chin], atol=1e-5)
+    assert np.allclose(handle.location[:], now_shown[chin], atol=1e-5)
     scene.frame_set(3)
     now.settle()
     handle.location = np.array(handle.location) + pull
@@ -395,11 +395,11 @@ def test_a_live_fit_is_kept_in_a_take(preview, take, tmp_path):
     # As a window has it: a thread waits, and Blender goes on and hears the answer.
     correcting = headless.extension_module("aim_blender.scene.live.live_correcting")
     with ThreadPoolExecutor(1) as thread:
-        kept = thread.submit(correcting.ask_to_keep(bpy.context, preview.CURRENT, 0))
-        while not kept.done():
+        keeping = thread.submit(correcting.ask_to_keep(bpy.context, preview.CURRENT, 0))
+        while not keeping.done():
             preview.advance()
             time.sleep(0.002)
-    correcting.keep_frame(bpy.context, kept.result())
+    correcting.keep_frame(bpy.context, keeping.result())
     # It is what the live fit shows, with the head as it was performed.
     kept, fitted = shown(skin), shown(bpy.data.objects[preview.CURRENT.shown])
     left, _, right = np.linalg.svd((kept - kept.mean(0)).T @ (fitted - fitted.mean(0)))

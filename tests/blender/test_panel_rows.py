@@ -70,7 +70,7 @@ def test_the_first_line_says_what_to_do(scene):
 
 def test_every_kind_of_job_has_its_bar_in_a_section(extension):
     drawn = set()
-    for file in (headless.ROOT / "addon_manifest").glob("*.py"):
+    for file in (headless.ROOT / "addon_manifest").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "draw_job":
                 drawn |= {each.value for each in node.args if isinstance(each, ast.Constant)}

@@ -97,7 +97,7 @@ def test_what_is_parented_to_the_neutral_follows_the_head(scene, tmp_path, mirro
     copies = [item for name, item in result().items() if name not in ("skin", "rig")]
     assert [item.name.split()[-1] for item in copies] == ["eye"]
     assert (copies[0].data.polygons[0].normal.y < 0) == (eye.data.polygons[0].normal.y < 0)
-    rest = vertices * 0.2 * eye.scale + np.array([30, -50, 40])
+    rest = vertices * 0.2 * eye.scale[:] + np.array([30, -50, 40])
     for index in (0, 23):
         scene.frame_set(int(arrays["frames"][index]))
         motion = arrays["head"][index]

@@ -17,9 +17,9 @@ def markers():
 
 def opened(actor) -> tuple[np.ndarray, np.ndarray]:
     """(V, 3) the neutral and the actor's first shape, in Blender units."""
-    return tuple(
-        np.array([vertex.co for vertex in item.data.vertices]) for item in (actor.neutral, actor.shapes[0].object)
-    )
+    items = actor.neutral, actor.shapes[0].object
+    neutral, shape = (np.array([vertex.co for vertex in item.data.vertices]) for item in items)
+    return neutral, shape
 
 
 def add_markers(actor, vertices, bound=True) -> bpy.types.Collection:

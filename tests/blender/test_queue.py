@@ -8,7 +8,7 @@ import headless
 import pytest
 from scenes import add_capture, prepared
 
-MODULES = ("scene.jobs", "scene.job_making")
+MODULES = ("scene.jobs.jobs", "scene.jobs.job_making")
 FEW = {"iterations": 5, "hidden": 16, "device": "cpu"}
 PATIENCE_S = 120
 

@@ -5,6 +5,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import bpy
 import bpy.utils.previews as previews
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = ("torch", "scipy", "trimesh", "roma", "safetensors")
 
 
-def traces() -> dict[str, object]:
+def traces() -> dict[str, Any]:
     """Everything in Blender that registering could add to and leave behind."""
     handlers = {
         name: len(listed)
@@ -130,7 +131,7 @@ def test_every_button_and_setting_has_a_whole_sentence(scene):
     assert not poor
 
 
-def operators() -> dict[str, object]:
+def operators() -> dict[str, Any]:
     registry = headless.extension_module("addon_manifest.registry")
     names = [each.bl_idname for each in registry.CLASSES if issubclass(each, bpy.types.Operator)]
     return {name: getattr(bpy.ops.aim, name.split(".")[1]) for name in names}

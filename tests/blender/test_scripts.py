@@ -32,10 +32,10 @@ def write_meshes(folder: Path, count: int) -> Path:
 
 def test_imported_meshes_keep_their_vertex_order(scene, tmp_path):
     folder = write_meshes(tmp_path / "capture", 2)
-    originals = {item.name: [tuple(vertex.co) for vertex in item.data.vertices] for item in bpy.data.objects}
+    originals = {item.name: [vertex.co[:] for vertex in item.data.vertices] for item in bpy.data.objects}
     for name, wanted in originals.items():
         found = headless.import_mesh(folder / f"{name}.obj")
-        assert np.abs(np.array([tuple(vertex.co) for vertex in found.data.vertices]) - wanted).max() < 1e-4
+        assert np.abs(np.array([vertex.co[:] for vertex in found.data.vertices]) - wanted).max() < 1e-4
         assert found.matrix_world.is_identity
 
 
@@ -55,7 +55,7 @@ def test_learn_then_fit(scene, tmp_path, worker):
 def test_pipeline(scene, tmp_path, worker):
     capture = write_meshes(tmp_path / "capture", 3)
     saved = tmp_path / "shot.blend"
-    source = ["--capture", capture, "--performance", capture]
+    source: list[str | Path] = ["--capture", capture, "--performance", capture]
     done = run_script("pipeline.py", *source, "--iterations", "20", "--save", saved)
     assert done.returncode == 0, done.stderr
     assert '"correctives"' in done.stdout

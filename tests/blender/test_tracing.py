@@ -20,7 +20,7 @@ def demo(scene):
 
 
 def test_blender_s_rays_meet_what_every_triangle_tried_does(scene):
-    tracing = module("scene.tracing")
+    tracing = module("scene.actors.tracing")
     random = np.random.default_rng(4)
     corners = random.normal(size=(300, 3, 3)) * 3 + random.normal(size=(300, 1, 3)) * 30 + 500
     vertices, triangles = corners.reshape(-1, 3), np.arange(900).reshape(-1, 3)
@@ -34,8 +34,8 @@ def test_blender_s_rays_meet_what_every_triangle_tried_does(scene):
 
 
 def test_demo_actor_is_traced_as_by_brute_force(demo):
-    tracing, constraints = module("scene.tracing"), module("core.constraints")
-    actors, captures = module("scene.actors"), module("core.captures")
+    tracing, constraints = module("scene.actors.tracing"), module("core.shared.bones.constraints")
+    actors, captures = module("scene.actors.actors"), module("core.shared.captured.captures")
     traced = tracing.trace_actor(demo)
     found = actors.read_neutral(demo, with_bones=True)
     bones = {name: captures.Bone(points * 1000.0, faces) for name, (points, faces) in found.bones.items()}
@@ -53,7 +53,7 @@ def test_demo_actor_is_traced_as_by_brute_force(demo):
 
 
 def test_operator_says_what_it_found(demo):
-    tracing = module("scene.tracing")
+    tracing = module("scene.actors.tracing")
     assert bpy.ops.aim.constraints_trace() == {"FINISHED"}
     traced = tracing.TRACED[demo.identifier]
     assert traced.figures["skull"] > traced.figures["mandible"] > 100
@@ -67,7 +67,7 @@ def test_operator_says_what_it_found(demo):
 
 
 def test_a_painted_region_is_where_rays_start(demo):
-    tracing = module("scene.tracing")
+    tracing = module("scene.actors.tracing")
     everywhere = tracing.trace_actor(demo)
     assert everywhere.figures["started"] == everywhere.figures["points"]
     group = demo.neutral.vertex_groups.new(name=tracing.TRUSTED_GROUP)
@@ -81,7 +81,7 @@ def test_a_painted_region_is_where_rays_start(demo):
 
 
 def test_where_the_actor_stands_changes_nothing(demo):
-    tracing = module("scene.tracing")
+    tracing = module("scene.actors.tracing")
     here = tracing.trace_actor(demo)
     for item in (demo.neutral, demo.skull, demo.mandible):
         item.location, item.rotation_euler = (3.0, -20.0, 1.5), (0.3, 0.2, 1.1)
@@ -97,12 +97,12 @@ def test_what_is_missing_is_said(demo):
     assert not bpy.ops.aim.constraints_trace.poll()
     demo.mandible = demo.skull
     demo.skull = None
-    with pytest.raises(module("core.errors").InputError, match="has a mandible but no skull"):
-        module("scene.tracing").trace_actor(demo)
+    with pytest.raises(module("core.shared.foundation.errors").InputError, match="has a mandible but no skull"):
+        module("scene.actors.tracing").trace_actor(demo)
 
 
 def test_overlay_survives_undo_deletion_and_another_file(demo, tmp_path):
-    overlays, tracing = headless.extension_module("addon_manifest.overlays"), module("scene.tracing")
+    overlays, tracing = headless.extension_module("addon_manifest.overlays"), module("scene.actors.tracing")
     bpy.ops.aim.constraints_trace()
     identifier = demo.identifier
     bpy.data.objects.remove(demo.neutral)

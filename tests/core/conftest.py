@@ -11,11 +11,11 @@ import pytest
 from aim_blender.core.shared.demo.demo_actor import DemoActor, DemoPerformance, make_demo_actor
 
 if TYPE_CHECKING:
-    from aim_blender.core.baking.baking import Bake
     from aim_blender.core.learning.learning import Preparation
     from aim_blender.core.model.actor import Actor
     from aim_blender.core.shared.captured.captures import Capture
     from aim_blender.core.shared.captured.performances import Performance
+    from aim_blender.core.shared.results.bake_arrays import Bake
     from aim_blender.core.shared.results.takes import Take
 
 EVERY = 12  # of the demo performance's 144 frames, the ones that are fitted here

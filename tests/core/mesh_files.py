@@ -2,12 +2,15 @@
 """Small writers of the formats that core only reads."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 
-def write_ply(path: Path, vertices: np.ndarray, faces: np.ndarray, binary: bool = True) -> Path:
+def write_ply(
+    path: Path, vertices: np.ndarray, faces: Sequence[Sequence[int]] | np.ndarray, binary: bool = True
+) -> Path:
     """A PLY file of vertices (V, 3) and faces (P, K) with K corners each."""
     kind = "binary_little_endian" if binary else "ascii"
     lines = ["ply", f"format {kind} 1.0", f"element vertex {len(vertices)}"]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from geometry import mirrored_name, moved, rigid
 from scipy.spatial import cKDTree
 
 from aim_blender.core.anatomy.anatomy import find_hinge, trace_constraints
@@ -24,6 +23,7 @@ from aim_blender.core.shared.captured.meshes import write_mesh
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.jobs.command_line.command_line import main
+from tests.core.geometry import mirrored_name, moved, rigid
 
 needs_template = pytest.mark.skipif(
     not (template_bones.FOLDER / "skull.ply").is_file(),

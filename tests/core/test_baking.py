@@ -18,7 +18,7 @@ from aim_blender.core.baking.baking import (
     rest_space,
     unique_names,
 )
-from aim_blender.core.model.actor import skin
+from aim_blender.core.geometry.skinning import linear_blend_skinning
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.conftest import TOLERANCE_MM
@@ -36,11 +36,11 @@ def random() -> np.random.Generator:
 def test_rest_space_is_the_inverse_of_skinning(random):
     points, weight = random.normal(size=(50, 3)) * 80, random.random((50, 1))
     motion = np.stack([rigid(tuple(random.normal(size=3) * 25), tuple(random.normal(size=3) * 5)) for _ in range(6)])
-    posed = skin(points, motion, weight)
+    posed = linear_blend_skinning(points, motion, weight)
     assert np.abs(rest_space(posed, motion, weight) - points).max() < 1e-10
     shapes = random.normal(size=(6, 50, 3)) * 80
     back = rest_space(shapes, motion, weight)
-    again = np.concatenate([skin(back[i], motion[i : i + 1], weight) for i in range(6)])
+    again = np.concatenate([linear_blend_skinning(back[i], motion[i : i + 1], weight) for i in range(6)])
     assert np.abs(again - shapes).max() < 1e-9
 
 
@@ -195,7 +195,7 @@ def test_bake_keeps_bounds_and_motions(demo_learned, demo_take, demo_bake):
 def test_a_named_key_and_the_jaw_of_its_shape_are_the_shape(demo, demo_learned, demo_bake):
     for index in range(demo_bake.named_count):
         shaped = demo_bake.neutral + demo_bake.keys[index].astype(np.float64)
-        posed = skin(shaped, demo_learned.jaw[index : index + 1], demo_learned.skin_weight)[0]
+        posed = linear_blend_skinning(shaped, demo_learned.jaw[index : index + 1], demo_learned.skin_weight)[0]
         assert np.abs(posed - demo.shapes[index + 1]).max() < 1e-4
 
 

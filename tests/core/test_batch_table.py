@@ -2,6 +2,7 @@
 """Tables of shots: what each format may say, and the sentence for what cannot be understood."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_what_a_spreadsheet_adds(tmp_path):
 
 
 def test_the_same_in_json_and_toml(tmp_path):
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "shot": "sh010",
             "performance": "sh010.npz",

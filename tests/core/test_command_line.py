@@ -13,6 +13,7 @@ import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def refusal(*words: object) -> str:
         try:
             status = main([str(word) for word in words])
         except SystemExit as ended:
-            status = ended.code
+            status = int(ended.code or 0)
     line = complained.getvalue()
     assert (status, printed.getvalue()) == (2, ""), line
     assert line.endswith("\n")
@@ -143,7 +144,7 @@ def test_neural_fit(folder, tmp_path):
     }
 
     other, checkpoint = tmp_path / "U.take.safetensors", tmp_path / "U.take.safetensors.checkpoint"
-    arguments = dict(zip(("actor", "performance"), map(str, given[:2]), strict=True))
+    arguments: dict[str, Any] = dict(zip(("actor", "performance"), map(str, given[:2]), strict=True))
     arguments |= {"solver": "neural", "warm_start": False, "seed": 2, "modes": 8, "iterations": 30}
     reports = []
 

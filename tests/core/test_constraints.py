@@ -35,8 +35,8 @@ def lumpy() -> tuple[np.ndarray, np.ndarray, dict[str, Bone]]:
 
 
 def test_trimesh_s_rays_find_what_trying_every_triangle_does(lumpy):
-    found, counted = trace(*lumpy, ray_caster)
-    tried, counted_too = trace(*lumpy, brute_force_caster)
+    found, counted = trace(*lumpy, make_caster=ray_caster)
+    tried, counted_too = trace(*lumpy, make_caster=brute_force_caster)
     assert len(found) > 200
     assert np.array_equal(found.points, tried.points)
     assert np.array_equal(found.on_mandible, tried.on_mandible)
@@ -48,7 +48,7 @@ def test_trimesh_s_rays_find_what_trying_every_triangle_does(lumpy):
 def test_the_second_ray_leaves_along_the_bone_s_normal(lumpy):
     """The constraint belongs to the skin point that the second ray meets, not to the one that the first came from."""
     neutral, triangles, bones = lumpy
-    found, _ = trace(*lumpy, ray_caster)
+    found, _ = trace(*lumpy, make_caster=ray_caster)
     bone = trimesh.Trimesh(
         np.concatenate([bones["skull"].vertices, bones["mandible"].vertices]),
         np.concatenate([bones["skull"].triangles, bones["mandible"].triangles + len(bones["skull"].vertices)]),
@@ -62,7 +62,7 @@ def test_the_second_ray_leaves_along_the_bone_s_normal(lumpy):
 
 def test_counts_go_down_from_step_to_step(lumpy):
     trusted = np.arange(len(lumpy[0])) % 2 == 0
-    found, figures = trace(*lumpy, ray_caster, trusted)
+    found, figures = trace(*lumpy, make_caster=ray_caster, trusted=trusted)
     steps = [figures[name] for name in ("points", "started", "met_bone", "faced", "met_skin", "kept")]
     assert steps == sorted(steps, reverse=True)
     assert figures["started"] == trusted.sum()

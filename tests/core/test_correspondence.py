@@ -75,7 +75,7 @@ def fine(sheet):
 
 @pytest.fixture(scope="module")
 def found(sheet, fine):
-    return make_correspondence(*sheet, *fine, NO_LANDMARKS)
+    return make_correspondence(*sheet, *fine, landmarks=NO_LANDMARKS)
 
 
 # -- what must be exact -----------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_where_the_faces_stand_does_not_matter(sheet, fine, found):
     warped[:, 1] += 4 * np.sin(fine[0][:, 2] / 30)
     corners = {"a": 0, "b": SIDE - 1, "c": SIDE * (SIDE - 1), "d": SIDE * SIDE - 1}
     landmarks = (corners, corners)
-    still = make_correspondence(*sheet, warped, fine[1], landmarks).carry(sheet[0])
+    still = make_correspondence(sheet[0], sheet[1], warped, fine[1], landmarks).carry(sheet[0])
     for source, target in (
         (sheet[0] @ turn.T + [900, 0, -40], warped),
         (sheet[0] * 0.001, warped),

@@ -14,7 +14,7 @@ from aim_blender.core.files.files import save_actor, save_take
 from aim_blender.jobs.command_line.verbs import build_parser
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FORMATS = ROOT / "docs" / "guide" / "file_formats.md"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from geometry import mirrored_name, moved, rigid
 
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.faces.face_landmarks import (
@@ -16,6 +15,7 @@ from aim_blender.core.shared.faces.face_landmarks import (
 )
 from aim_blender.core.shared.faces.face_profile import HeadFrame, find_head_frame
 from aim_blender.core.shared.foundation.errors import InputError
+from tests.core.geometry import mirrored_name, moved, rigid
 
 MOTION = rigid((40.0, 110.0, -70.0), (300.0, -80.0, 40.0))
 

@@ -7,6 +7,7 @@ import pickle
 import resource
 import signal
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,23 +15,16 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from aim_blender.core.files.describing import describe_file
-from aim_blender.core.files.files import (
-    ACTOR_ARRAYS,
-    TAKE_ARRAYS,
-    load_actor,
-    load_take,
-    save_actor,
-    save_arrays,
-    save_take,
-)
+from aim_blender.core.files.files import ACTOR_ARRAYS, TAKE_ARRAYS, load_actor, load_take, save_actor, save_take
 from aim_blender.core.shared.captured.mesh_caches import write_cache
 from aim_blender.core.shared.captured.meshes import write_mesh
+from aim_blender.core.shared.foundation.archives import save_arrays
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.tiny_capture import NAMES, grid, shapes, write_capture, write_performance
 
-READ = {"actor": load_actor, "take": load_take}
-WRITE = {"actor": save_actor, "take": save_take}
+READ: dict[str, Any] = {"actor": load_actor, "take": load_take}
+WRITE: dict[str, Any] = {"actor": save_actor, "take": save_take}
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,8 @@ def problem() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     modes, values = laplacian_modes(vertices, Topology.from_padded(quads, POINTS).triangles(), MODES)
     expressions = (shapes()[1:] - shapes()[0]).transpose(1, 0, 2)
     costs = prior_of_modes(values, SETTINGS)
-    return tuple(torch.as_tensor(np.ascontiguousarray(value)) for value in (expressions, modes, costs))
+    e, phi, cost = (torch.as_tensor(np.ascontiguousarray(value)) for value in (expressions, modes, costs))
+    return e, phi, cost
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -101,7 +102,7 @@ def test_missing_points_do_not_pull(problem, monkeypatch):
 def test_matrix_of_partial_meshes_solves_them_at_once(problem):
     """The same points missing in all frames need no iteration: the factor is already theirs."""
     residual, trust = random(FRAMES, POINTS, 3), (random(POINTS) > 0).double()
-    direct = ClosedForm(*problem, trust).solve(residual * trust[:, None])
+    direct = ClosedForm(*problem, trust=trust).solve(residual * trust[:, None])
     assert torch.allclose(direct, ClosedForm(*problem).solve(residual, trust.expand(FRAMES, -1)), atol=1e-3)
 
 
@@ -149,7 +150,8 @@ def test_bounded_weights_are_those_of_bounded_least_squares(monkeypatch, believe
     expressions, residual = random_.normal(size=(count, NAMES, 3)), 2.0 * random_.normal(size=(FRAMES, count, 3))
     residual[0] *= 0.01  # a frame that keeps within the bounds by itself
     costs, trust = np.full(count, 0.01), random_.choice([0.2, 1.0], (FRAMES, count))
-    form = ClosedForm(*map(torch.as_tensor, (expressions, modes, costs)), bounds=(-0.5, 1.5))
+    fields = [torch.as_tensor(each) for each in (expressions, modes, costs)]
+    form = ClosedForm(fields[0], fields[1], fields[2], bounds=(-0.5, 1.5))
     say = None if believed == "all" else torch.as_tensor(trust)
     found = form.solve(torch.as_tensor(residual), say)
     assert torch.allclose(
@@ -296,4 +298,4 @@ def test_performance_of_another_mesh_is_refused_before_any_work(demo_learned, ti
 
 def test_unknown_device_is_named(tiny):
     with pytest.raises(InputError, match="no device called 'tpu'"):
-        fit_performance(*tiny, FittingSettings(device="tpu"))
+        fit_performance(*tiny, settings=FittingSettings(device="tpu"))

@@ -22,7 +22,7 @@ ARRAYS = ("modes", "coefficients", "jaw", "head", "error_mm")
 
 @pytest.fixture(scope="module")
 def short(tiny):
-    return fit_performance(*tiny, SETTINGS)
+    return fit_performance(*tiny, settings=SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def fitter_in_float64(actor, frames, settings) -> NeuralFitter:
 
 
 def test_it_comes_close_from_rest(tiny):
-    take = fit_performance(*tiny, dataclasses.replace(SETTINGS, iterations=150))
+    take = fit_performance(*tiny, settings=dataclasses.replace(SETTINGS, iterations=150))
     still = np.linalg.norm(tiny[1].vertices - tiny[0].neutral, axis=-1).mean()
     assert still > 1.5
     assert take.figures["mean_mm"] < 0.05
@@ -145,7 +145,7 @@ def test_regularisers_keep_weights_small_and_slow(tiny, monkeypatch):
     def weights(**costs) -> np.ndarray:
         changed = dataclasses.replace(fitting_neural.NeuralLossWeights(), **costs)
         monkeypatch.setattr(fitting_neural, "NeuralLossWeights", lambda: changed)
-        take = fit_performance(*tiny, dataclasses.replace(SETTINGS, iterations=60))
+        take = fit_performance(*tiny, settings=dataclasses.replace(SETTINGS, iterations=60))
         return np.einsum("vm,fmn->fvn", take.modes, take.coefficients)
 
     free = weights(weights=0.0, temporal=0.0)
@@ -158,15 +158,15 @@ def test_regularisers_keep_weights_small_and_slow(tiny, monkeypatch):
 
 
 def test_one_seed_gives_one_result(tiny, short):
-    assert same(fit_performance(*tiny, SETTINGS), short)
-    assert not same(fit_performance(*tiny, dataclasses.replace(SETTINGS, seed=1)), short)
+    assert same(fit_performance(*tiny, settings=SETTINGS), short)
+    assert not same(fit_performance(*tiny, settings=dataclasses.replace(SETTINGS, seed=1)), short)
 
 
 @pytest.mark.parametrize("frame_batch", [128, 4])
 def test_cancelled_and_resumed(tiny, tmp_path, monkeypatch, frame_batch):
     monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
     monkeypatch.setattr(fitting_neural, "FRAME_BATCH", frame_batch)
-    straight = fit_performance(*tiny, SETTINGS)
+    straight = fit_performance(*tiny, settings=SETTINGS)
     lines: list[dict] = []
 
     def stop_halfway(line: dict) -> None:
@@ -175,11 +175,11 @@ def test_cancelled_and_resumed(tiny, tmp_path, monkeypatch, frame_batch):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        fit_performance(*tiny, SETTINGS, stop_halfway, checkpoint_folder=tmp_path)
+        fit_performance(*tiny, settings=SETTINGS, report=stop_halfway, checkpoint_folder=tmp_path)
     assert lines[-1]["remaining_s"] > 0
     assert lines[-1]["error_mm"] > 0
     lines.clear()
-    resumed = fit_performance(*tiny, SETTINGS, lines.append, checkpoint_folder=tmp_path)
+    resumed = fit_performance(*tiny, settings=SETTINGS, report=lines.append, checkpoint_folder=tmp_path)
     done = [line["done"] for line in lines if line["message"] == "Fitting the networks"]
     assert done[0] == lines[-1]["total"] // 2 + 1
     assert same(resumed, straight)

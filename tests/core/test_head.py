@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from aim_blender.core.model.head import estimate_head, rigid_registration, stillness
+from aim_blender.core.model.head import estimate_head, quietness, rigid_registration
 from tests.core.geometry import degrees_between, moved, random_motions, rigid
 
 
@@ -55,7 +55,7 @@ def test_registration_of_a_flat_sheet_is_rigid(random):
 
 
 def test_still_skin_is_where_no_shape_moves_it(demo, demo_learned):
-    quiet = stillness(demo_learned)
+    quiet = quietness(demo_learned)
     moving = np.linalg.norm(demo.shapes - demo.neutral, axis=2).max(0)
     assert quiet[moving < 1e-3].min() > quiet[moving > 1.0].max()
 

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from tests.core.tiny_capture import shapes, write_capture, write_performance
 
 @pytest.fixture(scope="module")
 def take(tiny):
-    return fit_performance(*tiny, FittingSettings(modes=6, device="cpu"))
+    return fit_performance(*tiny, settings=FittingSettings(modes=6, device="cpu"))
 
 
 def member(header: str, values: bytes = b"") -> bytes:
@@ -79,7 +80,7 @@ def test_a_damaged_compression_is_refused(tmp_path):
 
 
 def test_arrays_of_all_orders_and_kinds_are_read(tmp_path):
-    arrays = {
+    arrays: dict[str, Any] = {
         "by_column": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
         "number": np.array(24.0),
         "text": np.array("name"),

@@ -220,7 +220,10 @@ def test_a_camera_for_each_frame_fits_as_one_does(demo_learned, points, cameras,
     names = tuple(camera.name for camera in moving)
     apart = dataclasses.replace(left, cameras=names, camera_of=np.arange(len(names)))
     settings = ImageFittingSettings(modes=4)
-    takes = [fit_image_points(demo_learned, *each, landmarks, settings) for each in ((left, cameras), (apart, moving))]
+    takes = [
+        fit_image_points(demo_learned, *each, landmarks=landmarks, settings=settings)
+        for each in ((left, cameras), (apart, moving))
+    ]
     for name in ("coefficients", "jaw", "head"):
         np.testing.assert_array_equal(getattr(takes[0], name), getattr(takes[1], name))
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def environment(folder: Path, with_torch: bool = True) -> Path:
     return python
 
 
-def refused(path: object, **options: float) -> str:
+def refused(path: object, **options: Any) -> str:
     with pytest.raises(InterpreterError) as caught:
         check_interpreter(str(path), **options)
     sentence = str(caught.value)
@@ -139,10 +140,10 @@ def test_one_without_the_packages(bare_python):
 
 
 def test_one_with_a_damaged_torch(bare_python):
-    packages = subprocess.check_output(
+    printed = subprocess.check_output(
         [bare_python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
     )
-    packages = Path(packages.strip())
+    packages = Path(printed.strip())
     for name in interpreter.PACKAGES:
         (packages / f"{name}.py").write_text("raise OSError('a library\\nis missing')" if name == "torch" else "")
     try:

@@ -11,6 +11,7 @@ import time
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def started(tmp_path) -> Iterator[Callable[..., Supervisor]]:
     """Makes and starts jobs in tmp_path / "job", and leaves no worker behind."""
     supervisors = []
 
-    def start(steps: list[dict], **options: float) -> Supervisor:
+    def start(steps: list[dict], **options: Any) -> Supervisor:
         supervisor = Supervisor(JobFolder.create(tmp_path / "job", "Ada", steps), sys.executable, **options)
         supervisors.append(supervisor)
         supervisor.start()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EVERY
 
 from aim_blender.core.files.files import save_actor
 from aim_blender.core.fitting.fitting_cache import cache_beside, load_factor
@@ -26,6 +25,7 @@ from aim_blender.core.shared.results.takes import fading
 from aim_blender.core.shared.settings.fitting_settings import FittingSettings
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from aim_blender.jobs.live.live_messages import MessageError, read_message, write_message
+from tests.core.conftest import EVERY
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = FittingSettings(modes=20, device="cpu")
@@ -133,7 +133,7 @@ def test_a_kept_factor_gives_the_same_fit(demo_learned, demo_frames, tmp_path):
     assert path.exists()
     second = FittingSession(demo_learned, SETTINGS, path)
     results = [session.solve(still, session.jaw(still)).coefficients for session in (first, second)]
-    assert np.array_equal(*results)
+    assert np.array_equal(results[0], results[1])
     assert load_factor(path, demo_learned, SETTINGS) is not None
     assert load_factor(path, demo_learned, FittingSettings(modes=21)) is None
     assert load_factor(path, demo_learned, FittingSettings(modes=20, ridge=0.1)) is None

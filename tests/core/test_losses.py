@@ -66,7 +66,7 @@ def test_shapes_loss():
     found += [lengths(skinned[i] + expressions[:, i] - shapes[i + 1]) for i in range(COUNT)]
     assert shapes_loss(neutral, skinned, expressions, shapes).item() == pytest.approx(np.mean(found))
     inputs = tuple(value.clone().requires_grad_() for value in (neutral, skinned, expressions))
-    assert gradcheck(lambda *values: shapes_loss(*values, shapes), inputs)
+    assert gradcheck(lambda *values: shapes_loss(*values, shapes=shapes), inputs)
 
 
 def test_anatomy_loss_looks_at_known_points_only():
@@ -143,7 +143,7 @@ def test_jaw_share_loss_trusts_as_told():
 
 @pytest.mark.parametrize("logit", [-40.0, 0.0, 40.0])
 def test_jaw_share_loss_pulls_however_flat_the_sigmoid(logit):
-    anatomy = Anatomy(*fields()[:3], torch.full((POINTS, 1), logit, requires_grad=True))
+    anatomy = Anatomy(*fields()[:3], skin_logit=torch.full((POINTS, 1), logit, requires_grad=True))
     jaw_share_loss(anatomy, torch.full((POINTS,), 0.3), torch.ones(POINTS)).backward()
     wanted = (torch.sigmoid(torch.tensor(logit)) - 0.3) / POINTS
     assert torch.allclose(anatomy.skin_logit.grad, wanted.expand(POINTS, 1))

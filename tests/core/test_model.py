@@ -7,8 +7,8 @@ import torch
 from torch.autograd import gradcheck
 
 from aim_blender.core.geometry.rigid import apply_motion
-from aim_blender.core.model.actor import skin
-from aim_blender.core.model.model import MILLIMETRES, FaceModel, linear_blend_skinning, rigid_motion
+from aim_blender.core.geometry.skinning import linear_blend_skinning
+from aim_blender.core.model.model import UNIT_MM, FaceModel, rigid_motion
 from tests.core.geometry import random_motions
 
 COUNT, POINTS = 4, 30
@@ -43,7 +43,7 @@ def test_skinning_is_the_formula_point_by_point(random):
 def test_skinning_equals_its_numpy_twin(random):
     points, weight, motion = random.normal(size=(POINTS, 3)), random.random((POINTS, 1)), random_motions(3, random)
     found = linear_blend_skinning(*map(torch.as_tensor, (points, motion, weight)))
-    assert np.allclose(found, skin(points, motion, weight), atol=1e-12)
+    assert np.allclose(found, linear_blend_skinning(points, motion, weight), atol=1e-12)
     everywhere = linear_blend_skinning(*map(torch.as_tensor, (points, motion, np.ones((POINTS, 1)))))
     assert np.allclose(everywhere, apply_motion(np.stack([points] * 3), motion), atol=1e-12)
     nowhere = linear_blend_skinning(*map(torch.as_tensor, (points, motion, np.zeros((POINTS, 1)))))
@@ -75,8 +75,8 @@ def test_jaw_stays_rigid_whatever_is_learned(random):
     face = model()
     face.set_jaw(random_motions(COUNT, random, slide=0.1), np.array([0.1, -0.4, 0.2]))
     with torch.no_grad():
-        face.jaw_rotation += torch.randn(COUNT, 3, 2, generator=torch.Generator().manual_seed(2)) * 0.3
-        face.jaw_slide += 0.2
+        face.jaw_rotation.add_(torch.randn(COUNT, 3, 2, generator=torch.Generator().manual_seed(2)) * 0.3)
+        face.jaw_slide.add_(0.2)
     motion = face.jaw().detach().numpy()
     turn = motion[:, :3, :3]
     assert np.allclose(turn @ turn.transpose(0, 2, 1), np.eye(3), atol=1e-12)
@@ -88,7 +88,7 @@ def test_jaw_turns_about_its_hinge(random):
     face, centre = model(), np.array([0.1, -0.4, 0.2])
     face.set_jaw(np.tile(np.eye(4), (COUNT, 1, 1)), centre)
     with torch.no_grad():
-        face.jaw_rotation += torch.randn(COUNT, 3, 2, generator=torch.Generator().manual_seed(2)) * 0.3
+        face.jaw_rotation.add_(torch.randn(COUNT, 3, 2, generator=torch.Generator().manual_seed(2)) * 0.3)
     motion = face.jaw().detach().numpy()
     assert not np.allclose(motion, np.eye(4), atol=0.01)
     assert np.allclose(motion[:, :3, :3] @ centre + motion[:, :3, 3], centre, atol=1e-12)
@@ -134,8 +134,8 @@ def test_anatomy_starts_as_bone_under_skin():
     with torch.no_grad():
         anatomy = model().anatomy(template())
     position = template()[:, :3]
-    assert (anatomy.bone - position).norm(dim=1).max() * MILLIMETRES < 30
-    assert anatomy.thickness.mean() * MILLIMETRES == pytest.approx(5.0, abs=1.0)
+    assert (anatomy.bone - position).norm(dim=1).max() * UNIT_MM < 30
+    assert anatomy.thickness.mean() * UNIT_MM == pytest.approx(5.0, abs=1.0)
     assert ((anatomy.normal * position).sum(1) > 0).all()
 
 
@@ -154,7 +154,7 @@ def test_shapes_are_skinned_neutral_plus_expressions(random):
     assert shapes.shape == (COUNT + 1, POINTS, 3)
     assert expressions.shape == (POINTS, COUNT, 3)
     assert torch.equal(shapes[0], anatomy.neutral)
-    wanted = skin(anatomy.neutral.numpy(), motion, anatomy.skin_weight.numpy())
+    wanted = linear_blend_skinning(anatomy.neutral.numpy(), motion, anatomy.skin_weight.numpy())
     assert np.allclose(shapes[1:], wanted + expressions.numpy().transpose(1, 0, 2), atol=1e-12)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,7 +190,7 @@ def test_temporal_smoothing_takes_noise_away(demo, demo_learned):
     numbers = np.arange(1, 31, dtype=np.int32)
     performance = Performance(noisy.astype(np.float32), numbers, 24.0, demo.topology, "noisy")
 
-    def error_and_jitter(**changed: float) -> tuple[float, float]:
+    def error_and_jitter(**changed: Any) -> tuple[float, float]:
         take = fit_performance(demo_learned, performance, dataclasses.replace(SETTINGS, **changed))
         assert (take.head[:, 3] == (0, 0, 0, 1)).all()  # exactly, as its file is read
         off = evaluate_take(demo_learned, take)["vertices"] - clean

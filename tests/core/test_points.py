@@ -104,7 +104,7 @@ def test_a_point_is_believed_if_leaving_it_out_says_the_same(demo_learned, point
     smooth = solver.rows @ random.normal(scale=0.1, size=solver.rows.shape[1])
     residual, trust = smooth.reshape(-1, 3), np.ones(COUNT)
     residual[[5, 40, 41, 90]] += 12.0
-    good = solver.believable(residual, trust)
+    good = solver.inliers(residual, trust)
     off = np.empty(COUNT)
     for point in range(COUNT):
         others = np.where(good, trust, 0.0)

@@ -11,7 +11,8 @@ from aim_blender.core.anatomy.anatomy import Hinge
 from aim_blender.core.anatomy.jaw import compose_jaw, decompose_jaw
 from aim_blender.core.files.files import load_take, save_actor, save_take
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
-from aim_blender.core.model.actor import Actor, skin
+from aim_blender.core.geometry.skinning import linear_blend_skinning
+from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.bones.constraints import Constraints
@@ -63,7 +64,7 @@ def source(demo) -> Actor:
         hinge = Hinge(hinge.centre, -axis, up)
     neutral = demo.neutral.astype(np.float64)
     share = demo.skin_weight[:, None]
-    offsets = demo.shapes[1:] - skin(neutral, jaw, share)
+    offsets = demo.shapes[1:] - linear_blend_skinning(neutral, jaw, share)
     return actor_of(neutral, offsets, jaw, hinge, demo)
 
 
@@ -124,8 +125,8 @@ def test_the_target_moves_in_its_own_way(source, target, take, retargeted):
     # Truth: the same weights on the target's fields, with the jaw turned by its share.
     pose = decompose_jaw(take.jaw, source.hinge) * OPENING
     true_jaw = compose_jaw(pose, target.hinge)
-    moved = stabilized(source, take) - skin(source.neutral, take.jaw, source.skin_weight)
-    truth = skin(target.neutral, true_jaw, target.skin_weight) + STRENGTH * moved
+    moved = stabilized(source, take) - linear_blend_skinning(source.neutral, take.jaw, source.skin_weight)
+    truth = linear_blend_skinning(target.neutral, true_jaw, target.skin_weight) + STRENGTH * moved
     error = np.linalg.norm(stabilized(target, carried) - truth, axis=-1).mean()
     unmoved = np.linalg.norm(truth - target.neutral, axis=-1).mean()
     copied = np.linalg.norm(stabilized(source, take) - source.neutral - (truth - target.neutral), axis=-1).mean()

@@ -13,7 +13,8 @@ from aim_blender.core.anatomy.jaw import compose_jaw, decompose_jaw
 from aim_blender.core.checks.face_spots import KEPT, FaceSpots, keep_spots, kept_spots, spots_of
 from aim_blender.core.checks.jaw_checks import MouthMotion, check_frames
 from aim_blender.core.checks.self_checks import check_fitted, check_learned, check_retargeted, check_transferred
-from aim_blender.core.model.actor import Actor, skin
+from aim_blender.core.geometry.skinning import linear_blend_skinning
+from aim_blender.core.model.actor import Actor
 from aim_blender.core.shared.results.takes import Take
 
 FRAMES = 20
@@ -49,7 +50,7 @@ def near(actor: Actor, vertex: int, radius: float) -> np.ndarray:
 
 def with_jaw(actor: Actor, jaw: np.ndarray) -> Actor:
     """The same shapes, of which another jaw does another part."""
-    rest = actor.shapes()[1:] - skin(actor.neutral, jaw, actor.skin_weight)
+    rest = actor.shapes()[1:] - linear_blend_skinning(actor.neutral, jaw, actor.skin_weight)
     expressions = rest.transpose(1, 0, 2) - actor.expression_residual
     return dataclasses.replace(actor, jaw=jaw, implicit_expressions=expressions.astype(np.float32))
 

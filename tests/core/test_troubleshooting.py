@@ -30,7 +30,7 @@ def texts() -> str:
                     found.append(node.value)
                 if isinstance(node, ast.JoinedStr):
                     found.append(
-                        "".join(part.value if isinstance(part, ast.Constant) else "..." for part in node.values)
+                        "".join(str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values)
                     )
     return " ".join(" ".join(found).split()).lower()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bodies import with_body
 
 from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
 from aim_blender.core.shared.captured.captures import read_capture
@@ -20,6 +19,7 @@ from aim_blender.core.shared.faces.units import MILLIMETRES_PER, UNITS, Measured
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.jobs.command_line.command_line import main
+from tests.core.bodies import with_body
 
 
 def write(folder: Path, shapes: np.ndarray, topology: Topology, count: int = 3) -> Path:

@@ -7,7 +7,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bodies import with_body
 
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting.fitting_points import fit_points
@@ -22,6 +21,7 @@ from aim_blender.core.shared.demo.demo_actor import DemoPerformance
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.learning_settings import LearningSettings
+from tests.core.bodies import with_body
 
 LITTLE = LearningSettings(iterations=20, hidden=8, depth=1, batch_points=256, device="cpu", threads=1)
 FITTING = FittingSettings(modes=20, device="cpu")

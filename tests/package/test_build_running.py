@@ -17,7 +17,8 @@ from building.basics import ROOT, BuildError
 from building.side_by_side import Job, run_beside_each_other
 from building.steps import GRACE, Output, Step, run_step
 
-# build.py test, with tests of its own instead of the three storeys.
+# build.py test, with tests of its own instead of the three storeys. The root is named: else pytest takes
+# the folder that these tests and the checkout share, and names tests otherwise in a checkout among temporary files.
 RUN = """\
 import runpy, sys
 from types import SimpleNamespace
@@ -25,7 +26,8 @@ sys.path.insert(0, {root!r})
 from building import progress, testing
 progress.EVERY = 0.3
 this = SimpleNamespace(python=sys.executable)
-jobs = [testing.pytest_job(name, this, [f"{folder}/test_{{name}}.py"]) for name in ("first", "second")]
+given = ["--rootdir={folder}", "{folder}/test_{{}}.py"]
+jobs = [testing.pytest_job(name, this, [given[0], given[1].format(name)]) for name in ("first", "second")]
 testing.run_tests = lambda *_: testing.summarise(testing.run_beside_each_other(jobs))
 sys.argv = ["build.py", "test"]
 runpy.run_path({root!r} + "/build.py", run_name="__main__")

@@ -164,7 +164,7 @@ def button() -> str:
     window = bpy.context.window_manager.windows[0]
     with bpy.context.temp_override(window=window, area=area(), region=region()):
         # Blender tells nothing about its buttons but this: the menu of each offers to copy what it does.
-        if not bpy.ops.ui.copy_python_command_button.poll():
+        if not bpy.ops.ui.copy_python_command_button.poll():  # type: ignore[call-arg] # of its description
             return ""
         bpy.ops.ui.copy_python_command_button()
     return bpy.context.window_manager.clipboard
@@ -206,6 +206,6 @@ def open_side_bar(tab: list[float] | None = None) -> Play:
     for tried in [tab] if tab else [[left, place.y + place.height - down] for down in range(STEP, place.height, STEP)]:
         yield from move(*tried)
         yield from click("the tab AIM")
-        if region().active_panel_category == "AIM":
+        if str(region().active_panel_category) == "AIM":
             return tried
     raise LookupError("the side bar has no tab AIM")

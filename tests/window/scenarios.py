@@ -96,7 +96,7 @@ def scrub() -> Play:
     seen = []
     yield from move(xs[0], height)
     xdotool("mousedown", 1)
-    for x in np.linspace(*xs, 5):
+    for x in np.linspace(xs[0], xs[1], 5):
         yield from move(x, height)
         yield 0.3
         seen.append(scene().frame_current)

@@ -71,6 +71,7 @@ class AnatomyFit:
 
     @property
     def figures(self) -> dict[str, Any]:
+        """What a job reports of the fit."""
         return {"mean_depth_error_mm": self.mean_depth_error, "bone_points_outside": self.outside, "notes": self.notes}
 
 
@@ -83,6 +84,7 @@ class Controls:
     gives: list[np.ndarray] = field(default_factory=list)
 
     def add(self, sources: np.ndarray, targets: np.ndarray, gives: float | np.ndarray) -> None:
+        """Carry sources (P, 3) onto targets (P, 3), each of which may be missed by what it gives (P,)."""
         self.sources.append(sources)
         self.targets.append(targets)
         self.gives.append(np.broadcast_to(gives, len(sources)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The jaw's rigid motion T_i in each shape, and what share of it the skin takes, estimated before any network learns.
 
-Learned together with the expressions from the start, the jaw is swallowed by them (MODEL.md section 2). So it is
+Learned together with the expressions from the start, the jaw is swallowed by them (docs/model.md section 2). So it is
 estimated here first, robustly, from the skin over the mandible, and within what a jaw can do.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Baking a take into shape keys and bones (MODEL.md section 5).
+"""Baking a take into shape keys and bones (docs/model.md section 5).
 
-A rig deforms shape keys before bones, x = H [(1-k) + k J] (s0 + sum_i g_i δ_i), with one weight g_i per key and frame.
+A rig deforms shape keys before bones, x = H [(1-k) + k T] (s0 + sum_i g_i δ_i), with one weight g_i per key and frame.
 AIM adds e_i after skinning with a weight per point, so a bake is a change of variables: frames and shapes go back to
 rest space, named keys take what they can, and correctives take the rest.
 """
@@ -9,19 +9,15 @@ rest space, named keys take what they can, and correctives take the rest.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..files.files import save_arrays
 from ..geometry.rigid import apply_motion
-from ..model.actor import Actor, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
 from ..shared.foundation.errors import InputError
-from ..shared.foundation.topology import Topology
-from ..shared.results.bake_arrays import check_bake
+from ..shared.results.bake_arrays import Bake
 from ..shared.results.takes import Take
 
 Report = Callable[[dict], None]
@@ -30,60 +26,6 @@ LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.0, 1.5  # of a named key: a performance may be
 TEMPORAL_SMOOTHNESS = 0.02  # of the named keys' mean squared offset, for a change of 1 between frames
 CHUNK_FRAMES = 32
 LEAST_DETERMINANT = 0.05  # of the blended rotation: a jaw turned by more than 150 degrees has no rest space
-
-
-@dataclass(frozen=True)
-class Bake:
-    """Shape keys, bones and their values, ready for Blender. Lengths in mm.
-
-    neutral: (V, 3) float64. key_names: K names, the first named_count of which are the actor's expressions, the rest
-    correctives. keys: δ (K, V, 3) float32 offsets in rest space. key_weights: g (F, K) float32. skin_weight: k (V,).
-    jaw, head: (F, 4, 4). hinge_centre, hinge_axis: (3,). frames: (F,) int32.
-    """
-
-    topology: Topology
-    neutral: np.ndarray
-    key_names: tuple[str, ...]
-    named_count: int
-    keys: np.ndarray
-    key_weights: np.ndarray
-    skin_weight: np.ndarray
-    jaw: np.ndarray
-    head: np.ndarray
-    hinge_centre: np.ndarray
-    hinge_axis: np.ndarray
-    frames: np.ndarray
-    fps: float
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def save(self, path: Path) -> None:
-        """Write bake.npz, whole or not at all. Raises InputError if it could not be read again, OSError if it cannot be
-        written."""
-        arrays: dict[str, Any] = {
-            "corners": self.topology.corners,
-            "sizes": self.topology.sizes,
-            "neutral": self.neutral,
-            "key_names": np.array(self.key_names),
-            "named_count": np.asarray(self.named_count),
-            "keys": self.keys,
-            "key_weights": self.key_weights,
-            "skin_weight": self.skin_weight,
-            "jaw": self.jaw,
-            "head": self.head,
-            "hinge_centre": self.hinge_centre,
-            "hinge_axis": self.hinge_axis,
-            "frames": self.frames,
-            "fps": np.asarray(self.fps, dtype=np.float64),
-            **{name: np.float64(self.figures[name]) for name in ("tolerance_mm", "worst_mm", "mean_mm")},
-        }
-        try:
-            check_bake(arrays)
-        except ValueError as error:
-            raise InputError(
-                f"{path} was not written, since it could not be read again: {error}; look for what no face has in "
-                "the take"
-            ) from error
-        save_arrays(path, arrays)
 
 
 def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Report | None = None) -> Bake:
@@ -96,7 +38,7 @@ def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Repor
     total, neutral, skin_weight = len(take.frames), actor.neutral, actor.skin_weight
     points = len(neutral)
 
-    named = rest_space(actor.shapes()[1:], actor.jaw, skin_weight) - neutral  # δ_i = M_i^-1 s_i - s0 (N, V, 3)
+    named = rest_space(actor.shapes()[1:], actor.jaw, skin_weight) - neutral  # δ_i (N, V, 3), docs/model.md (37)
     named = named.astype(np.float32)
     rest = np.empty((total, points, 3), dtype=np.float32)  # x_j - s0
     for first in range(0, total, CHUNK_FRAMES):
@@ -157,14 +99,15 @@ def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Repor
 
 
 def posed_frames(bake: Bake, part: slice) -> np.ndarray:
-    """(f, V, 3) float64 what Blender shows: x = H [(1-k) + k J] (s0 + sum_i g_i δ_i)."""
+    """(f, V, 3) float64 what Blender shows: x = H [(1-k) + k T] (s0 + sum_i g_i δ_i), docs/model.md (35)."""
     offsets = bake.key_weights[part].astype(np.float64) @ bake.keys.reshape(len(bake.keys), -1).astype(np.float64)
     shaped = bake.neutral + offsets.reshape(-1, *bake.neutral.shape)
-    return apply_motion(skin(shaped, bake.jaw[part], bake.skin_weight[:, None]), bake.head[part])
+    return apply_motion(linear_blend_skinning(shaped, bake.jaw[part], bake.skin_weight[:, None]), bake.head[part])
 
 
 def rest_space(shapes: np.ndarray, jaw: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
-    """M^-1 s with M = (1-k) I + k T per point: shapes (F, V, 3), jaw (F, 4, 4), skin_weight (V, 1) -> (F, V, 3).
+    """M^-1 s with M = (1-k) I + k T per point: shapes (F, V, 3), jaw (F, 4, 4), skin_weight (V, 1) -> (F, V, 3):
+    docs/model.md (36).
 
     Raises InputError if a jaw turns so far that blending it with rest collapses the skin.
     """
@@ -182,7 +125,8 @@ def bounded_weights(
     """Weights g (F, N) in [LOWEST_WEIGHT, HIGHEST_WEIGHT], smooth in time, that bring keys (N, X) closest to frames
     (F, X).
 
-    Minimises sum_j |g_j keys - frame_j|² + smoothness sum_j |g_j - g_{j-1}|² by accelerated projected gradient.
+    Minimises, docs/model.md (38), sum_j |g_j keys - frame_j|² + smoothness sum_j |g_j - g_{j-1}|² by accelerated
+    projected gradient.
     """
     gram = (keys @ keys.T).astype(np.float64)  # (N, N)
     right = (frames @ keys.T).astype(np.float64)  # (F, N)
@@ -203,7 +147,8 @@ def bounded_weights(
 
 
 def fewest_correctives(residual: np.ndarray, tolerance_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """The first singular vectors of residual (F, 3V) that bring every point of every frame within tolerance_mm.
+    """Correctives: the first singular vectors of residual (F, 3V), as few as bring every point of every frame within
+    tolerance_mm.
 
     Returns keys (C, 3V) float32 and their weights (F, C) float64, scaled so that the largest weight of a key is 1.
     """

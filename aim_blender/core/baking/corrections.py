@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw
-from ..files.files import save_arrays
 from ..geometry.rigid import angle_degrees
 from ..model.actor import Actor
 from ..model.evaluation import check_belongs, stabilized_frames
+from ..shared.foundation.archives import save_arrays
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
 from ..shared.results.bake_arrays import read_bake
 from ..shared.results.takes import Take, fading, index_of

@@ -5,12 +5,12 @@ inside its mouth, between lips that are joined, at teeth, at eyes and below its 
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from ..correspondence.registration import HEAD, mean_radius
 from ..correspondence.rest_mesh import RestMesh
 from ..geometry.openings import openness
-from ..model.actor import skin
+from ..geometry.skinning import linear_blend_skinning
+from ..geometry.surfaces import edge_graph, neighbour_average
 from ..shared.faces.similarity import similarity
 from .deformation_transfer import DeformationTransfer
 
@@ -63,7 +63,9 @@ class CharacterSurface:
         for part, share in self._inner_parts(self._with_jaw(jaw)).items():
             rows = mesh.part == part
             weight[rows] = share
-            moved[:, rows] = share * (skin(mesh.vertices[rows], jaw, np.ones((1, 1))) - mesh.vertices[rows])
+            moved[:, rows] = share * (
+                linear_blend_skinning(mesh.vertices[rows], jaw, np.ones((1, 1))) - mesh.vertices[rows]
+            )
         return moved[:, mesh.follows], weight[mesh.follows]
 
     def _with_jaw(self, jaw: np.ndarray) -> np.ndarray:
@@ -71,7 +73,7 @@ class CharacterSurface:
 
         Lips follow their teeth in the end; the skin_weight of lips that is learned may say less."""
         points = self.mesh.vertices
-        opened = skin(points, jaw, np.ones((1, 1))) - points  # (N, W, 3)
+        opened = linear_blend_skinning(points, jaw, np.ones((1, 1))) - points  # (N, W, 3)
         most = int(np.linalg.norm(opened, axis=-1).max(1).argmax())
         moved = self.scale * (self.source[most + 1] - self.source[0])
         along, square = (moved * opened[most]).sum(1), (opened[most] ** 2).sum(1)
@@ -110,20 +112,13 @@ class CharacterSurface:
             if most - least < BOTH_JAWS or abs(share.mean() - 0.5) > BOTH_JAWS / 2:
                 found[int(part)] = np.full_like(share, np.round(share.mean()))
             else:
-                around = self._averaging()[rows][:, rows]
+                edges = edge_graph(self.mesh.vertices, self.mesh.triangles).tocoo()
+                averaging = neighbour_average(np.stack([edges.row, edges.col], axis=1), len(self.mesh.vertices))
+                around = averaging[rows][:, rows]
                 for _ in range(EVENING):
                     share = around @ share
                 found[int(part)] = share
         return found
-
-    def _averaging(self) -> sparse.csr_matrix:
-        """(W, W) the mean of each vertex and its neighbours."""
-        ends = self.mesh.triangles, np.roll(self.mesh.triangles, 1, axis=1)
-        flat = [each.ravel() for each in ends]
-        count = len(self.mesh.vertices)
-        between = sparse.csr_matrix((np.ones(len(flat[0])), (flat[0], flat[1])), shape=(count, count))
-        between = ((between + between.T) > 0).astype(float) + sparse.identity(count)
-        return sparse.csr_matrix(sparse.diags(1.0 / np.asarray(between.sum(1)).ravel()) @ between)
 
     def _near(self) -> np.ndarray:
         """(W,) in [0, 1] how much a vertex is of the head: 0 where no place of the source's is near."""

@@ -4,7 +4,7 @@
 It needs no shapes of the target, only its neutral. All in float64: the system is as badly conditioned as the mesh is
 uneven.
 
-With u the target's displacement, it minimises
+With u the target's displacement, it minimises, docs/model.md (34),
     sum_t c_t sum_jk K_t,jk (u_j - d_t,j) (u_k - d_t,k) + sum_v h_v |u_v - g_v|²
 with K_t the stiffness of the target's triangle t, d_t what the source's deformation would do to its corners, and g_v
 the source's displacement, size apart. Written so, nothing is divided by the size of a triangle but in d_t, which is
@@ -19,16 +19,16 @@ from scipy.sparse.linalg import splu
 
 from ..shared.foundation.robust_weights import geman_mcclure
 
-# Gradients say nothing of where a face is, and small misfits add up along the way: with only the stillest tenth of the
-# points held, faces drift by 0.1 to 0.5 mm. So every point holds on by how still it is.
-STILL_MM = 1.0  # a point that moves so far holds a quarter as much as one that does not move
+# Gradients tell nothing of where a face is, and small misfits add up along the way: with only the tenth of the points
+# held that moves least, faces drift by 0.1 to 0.5 mm. So every point holds on by how little it moves.
+UNMOVED_MM = 1.0  # a point that moves so far holds a quarter as much as one that does not move
 FLAT = 1e-3  # sine between two sides below which a triangle of the source tells nothing
 BLUNT = 1e-2  # sine between two sides from which on a triangle of the target gets no stiffer
-LOOSE = 1e-6  # how much every point holds on: enough for parts that no still point belongs to
+LOOSE = 1e-6  # how much every point holds on: enough for parts that no unmoved point belongs to
 # A triangle of the target may be larger than the one of the source that it deforms as, and its corners part by as much
 # more; beyond this it is no triangle of the same place, and parts no further.
 LARGEST_GROWTH = 3.0
-LEAST_SAY = 1e-3  # of a triangle that nothing is known of
+LEAST_WEIGHT = 1e-3  # of a triangle that nothing is known of
 # How much further than the source around its place, size apart, a point may go; and what is too little to look at.
 FURTHER, FURTHER_MM = 1.5, 0.5
 AROUND_MM = 8.0  # on the source: what is around a place
@@ -37,13 +37,13 @@ HELD_MORE, HOLDING_ROUNDS, LEAST_HOLD = 30.0, 6, 1e-3  # where a point goes furt
 
 
 class DeformationTransfer:
-    """The linear system of one pair of neutrals, factored once.
+    """The linear system of one pair of neutrals, docs/model.md (34), factored once.
 
     source, target: (V, 3) neutrals of one topology in mm. triangles: (T, 3); those without size in the source, where
     several of the target's vertices share a place, follow the others. movement: (V,) how far each point moves in the
-    source: still ones hold the target in place. confidence: (V,) in [0, 1] how sure it is that a place of the target is
-    this place of the source; what is not sure follows its surroundings. free: (T,) bool, triangles that follow whatever
-    their corners do, and stiff: (T,) bool, triangles that keep their shape, instead of the source's.
+    source: those that do not move hold the target in place. confidence: (V,) in [0, 1] how sure it is that a place of
+    the target is this place of the source; what is not sure follows its surroundings. free: (T,) bool, triangles that
+    follow whatever their corners do, and stiff: (T,) bool, triangles that keep their shape, instead of the source's.
     """
 
     def __init__(
@@ -60,23 +60,24 @@ class DeformationTransfer:
         self.source, self.target = np.asarray(source, np.float64), np.asarray(target, np.float64)
         sure = np.ones(len(self.target)) if confidence is None else np.asarray(confidence, np.float64)
         self.scale = float(np.sqrt(_spread(self.target, sure) / _spread(self.source, sure)))
-        say = sure[self.triangles].mean(1) ** 2
-        self.source_frame = _frames(self.source, self.triangles)
-        self.carried, growth = _carried_edges(self.source_frame, _frames(self.target, self.triangles), self.scale, say)
-        say = say / growth.clip(min=1.0) ** 2
-        for some, value in ((free, LEAST_SAY), (stiff, 1.0)):
+        weight = sure[self.triangles].mean(1) ** 2
+        self.source_matrices = _triangle_matrices(self.source, self.triangles)
+        target_matrices = _triangle_matrices(self.target, self.triangles)
+        self.carried, growth = _carried_edges(self.source_matrices, target_matrices, self.scale, weight)
+        weight = weight / growth.clip(min=1.0) ** 2
+        for some, value in ((free, LEAST_WEIGHT), (stiff, 1.0)):
             if some is not None:
-                say[some] = value
+                weight[some] = value
                 self.carried[some] = 0.0
         count, points = len(self.triangles), len(self.target)
-        stiffness = say.clip(min=LEAST_SAY)[:, None, None] * _stiffness(self.target, self.triangles)  # (T, 3, 3)
+        stiffness = weight.clip(min=LEAST_WEIGHT)[:, None, None] * _stiffness(self.target, self.triangles)  # (T, 3, 3)
         rows = np.repeat(self.triangles[:, :, None], 3, axis=2)
         columns = np.arange(3 * count).reshape(count, 1, 3).repeat(3, axis=1)
         self.pull = sparse.csr_matrix((stiffness.ravel(), (rows.ravel(), columns.ravel())), shape=(points, 3 * count))
         corner = (np.ones(3 * count), (np.arange(3 * count), self.triangles.ravel()))
         self.system = (self.pull @ sparse.csr_matrix(corner, shape=(3 * count, points))).tocsr()
         self.typical = float(abs(self.system).diagonal().mean())
-        hold = sure**2 * geman_mcclure((movement / STILL_MM) ** 2) + LOOSE
+        hold = sure**2 * geman_mcclure((movement / UNMOVED_MM) ** 2) + LOOSE
         self._hold(hold * self.typical)
 
     def transfer(self, frames: np.ndarray) -> np.ndarray:
@@ -96,7 +97,7 @@ class DeformationTransfer:
 
     def _parted(self, frame: np.ndarray) -> np.ndarray:
         """d_t (3T, 3) of a frame of the source (V, 3)."""
-        change = _frames(frame, self.triangles) - self.source_frame  # (T, 3, 3)
+        change = _triangle_matrices(frame, self.triangles) - self.source_matrices  # (T, 3, 3)
         corners = np.zeros((len(change), 3, 3))
         corners[:, 1:] = (change @ self.carried).transpose(0, 2, 1)
         return corners.reshape(-1, 3)
@@ -135,25 +136,26 @@ def _spread(points: np.ndarray, sure: np.ndarray) -> float:
 
 
 def _carried_edges(
-    source: np.ndarray, target: np.ndarray, scale: float, say: np.ndarray
+    source: np.ndarray, target: np.ndarray, scale: float, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """What brings the change of a source's frame to the two edges of the target's triangle, (T, 3, 2), bounded; and by
     how much too large (T,) the target's triangle was for it.
 
-    source, target: (T, 3, 3) of _frames. say: (T,) in [0, 1]: of a triangle that has none, edges part as the source's.
+    source, target: (T, 3, 3) of _triangle_matrices. weight: (T,) in [0, 1]: of a triangle that has none, edges part as
+    the source's.
     """
     edges = np.linalg.norm(source, axis=1)  # (T, 3) of two edges, and the root of the area
     flat = edges[:, 2] ** 2 < FLAT * edges[:, :2].prod(1).clip(min=1e-9)
     usable = np.where(flat[:, None, None], np.eye(3), source)
     between = np.where(flat[:, None, None], np.eye(3), np.linalg.solve(usable, target) / scale)
     left, sizes, right = np.linalg.svd(between)
-    largest = 1.0 + (LARGEST_GROWTH - 1.0) * say[:, None]
+    largest = 1.0 + (LARGEST_GROWTH - 1.0) * weight[:, None]
     bounded = (left * np.minimum(sizes, largest)[:, None]) @ right
     growth = np.where(flat, np.inf, sizes[:, 0] / largest[:, 0])
     return scale * bounded[:, :, :2], growth
 
 
-def _frames(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def _triangle_matrices(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(T, 3, 3) each triangle's two edges and its normal, as long as the root of the triangle's size, as columns."""
     first, second = (points[triangles[:, i]] - points[triangles[:, 0]] for i in (1, 2))
     normal = np.cross(first, second)

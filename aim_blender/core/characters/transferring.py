@@ -16,8 +16,9 @@ from ..anatomy.jaw import compose_jaw, decompose_jaw, hinge_axes
 from ..correspondence.correspondence import Correspondence
 from ..correspondence.registration import mean_radius
 from ..correspondence.rest_mesh import rest_mesh
-from ..model.actor import Actor, jaw_movements, skin
-from ..model.model import MILLIMETRES
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor, jaw_movements
+from ..model.model import UNIT_MM
 from ..retargeting.carrying import carried_actor, facing
 from ..shared.bones.constraints import Constraints
 from ..shared.captured.performances import UNIT_FACTORS
@@ -90,7 +91,7 @@ def transfer_actor(
         movement = np.linalg.norm(turned[1:] - turned[0], axis=-1).max(0)
         shapes = DeformationTransfer(turned[0], neutral, topology.triangles(), movement).transfer(turned[1:])
     # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
-    expressions = shapes - skin(neutral, jaw, skin_weight)
+    expressions = shapes - linear_blend_skinning(neutral, jaw, skin_weight)
     thickness = np.float32(scale) * there.thickness
     normal = vertex_normals(neutral, topology.triangles()).astype(np.float32)
     bone = (neutral - thickness * normal).astype(np.float32)
@@ -98,7 +99,7 @@ def transfer_actor(
     actor = Actor(
         names=source.names,
         topology=topology,
-        template=((neutral - neutral.mean(0)) / MILLIMETRES).astype(np.float32),
+        template=((neutral - neutral.mean(0)) / UNIT_MM).astype(np.float32),
         bone=bone,
         normal=normal,
         thickness=thickness.astype(np.float32),

@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import sparse
 
-from ..model.actor import Actor, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..geometry.surfaces import neighbour_average
+from ..model.actor import Actor
 from ..model.evaluation import CHUNK_FRAMES, stabilized_frames
 from ..shared.faces.expression_names import JOINED
 from ..shared.results.takes import Take, index_of
@@ -226,7 +227,7 @@ def _shown_at_most(
 def _jaw_moves(actor: Actor, jaw: np.ndarray) -> np.ndarray:
     """(F,) mm by which jaws (F, 4, 4) move the skin that follows them most."""
     chin = np.array([actor.skin_weight[:, 0].argmax()])
-    moved = skin(actor.neutral[chin], jaw, actor.skin_weight[chin]) - actor.neutral[chin]
+    moved = linear_blend_skinning(actor.neutral[chin], jaw, actor.skin_weight[chin]) - actor.neutral[chin]
     return np.linalg.norm(moved[:, 0], axis=-1)
 
 
@@ -238,12 +239,7 @@ def _check_residual(actor: Actor, spots: FaceSpots | None) -> list[str]:
     missed = np.concatenate([actor.neutral_residual[:, None], actor.expression_residual], axis=1)  # (V, N+1, 3)
     distance = np.linalg.norm(missed, axis=-1).astype(np.float64)
     mean, usual = float(distance.mean()), float(np.median(distance))
-    edges = actor.topology.edges()
-    count = len(distance)
-    ones = np.ones(2 * len(edges))
-    around = sparse.csr_matrix((ones, (edges.ravel(), edges[:, ::-1].ravel())), shape=(count, count))
-    around = around + sparse.identity(count)
-    around = sparse.diags(1.0 / np.asarray(around.sum(1)).ravel()) @ around
+    around = neighbour_average(actor.topology.edges(), len(distance))
     patches = distance
     for _ in range(PATCH_ROUNDS):
         patches = around @ patches

@@ -18,7 +18,7 @@ from .registration import REACH_MM, Laid, lay
 
 Report = Callable[[dict], None]
 
-SURE_MM = 3.0  # on a head: a place this far off is half believed
+SURE_MM = 3.0  # on a head: a place this far off has half the confidence
 DOUBTFUL = 0.5  # confidence below which a vertex counts as doubtful
 MOST_DOUBTFUL = 0.3  # of a mouth, or of eyes, from where the artist is told
 LANDMARKS_OF = {
@@ -49,7 +49,8 @@ class Correspondence:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def carry(self, values: np.ndarray) -> np.ndarray:
-        """Values (V, ...) of the source's vertices as values (W, ...) at the target's, in the values' own type."""
+        """Values x (V, ...) of the source's vertices as values (W, ...) at the target's, in the values' own type:
+        docs/model.md (33)."""
         weights = self.weights.astype(values.dtype).reshape(*self.weights.shape, *(1,) * (values.ndim - 1))
         return sum(weights[:, k] * values[self.corners[:, k]] for k in range(3))
 

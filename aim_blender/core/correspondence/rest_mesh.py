@@ -7,11 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ..geometry.surfaces import edge_graph, rim_vertices
+from ..geometry.surfaces import edge_graph, first_of_groups, rim_vertices
 from ..shared.faces.face_profile import outward_sign
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.normals import vertex_normals
@@ -69,11 +68,5 @@ def welded(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     reach = SAME_PLACE * float(np.ptp(points[triangles].reshape(-1, 3), axis=0).max())
     pairs = cKDTree(places).query_pairs(reach, output_type="ndarray")
     pairs = pairs[(normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(1) > OPPOSED]
-    if not len(pairs):
-        return first
-    graph = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(rim),) * 2)
-    group = connected_components(graph, directed=False)[1]
-    least = np.full(len(rim), len(points))
-    np.minimum.at(least, group, rim)
-    first[rim] = least[group]
+    first[rim] = rim[first_of_groups(pairs, len(rim))]
     return first

@@ -220,19 +220,6 @@ def _correspondence_of(path: Path, arrays: Arrays, header: Header) -> Correspond
     )
 
 
-def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write arrays as an .npz file, whole or not at all. Raises InputError if one holds infinite numbers, OSError if it
-    cannot be written."""
-    for name, array in arrays.items():
-        if np.asarray(array).dtype.kind == "f" and np.isinf(array).any():  # not a number is where there is no point
-            raise InputError(
-                f"{path} was not written: its {name} holds infinite numbers; look for the reason in the input"
-            )
-    with written_whole(path) as temporary:
-        with open(temporary, "wb") as file:  # closed before it takes its place
-            np.savez(file, **arrays)
-
-
 def _save(path: Path, arrays: Arrays, header: Header, read: Callable[[Path, Arrays, Header], Any]) -> None:
     """Write what `read`, which is what reads it later, has nothing against."""
     arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}

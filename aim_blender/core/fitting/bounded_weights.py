@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Weights within bounds for frames of sparse data, whose normal matrices differ from frame to frame.
 
-The method is that of closed_form.WeightBounds, which whole meshes have: there all frames share one matrix, and doubt in
-a point is made up by iteration, for which sparse data are too few.
+The method is that of closed_form.WeightBounds, which whole meshes have: there all frames share one matrix, and what
+a point counts less is made up by iteration, for which sparse data are too few.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fitting a performance of whole meshes to an actor in closed form (MODEL.md section 3).
+"""Fitting a performance of whole meshes to an actor in closed form (docs/model.md section 3).
 
 s_j = H_j [ LBS(s0, T_j, k) + sum_i w_ji(c) e_i(c) ] with weights w_i(c) = sum_m Φ_m(c) a_mi in smooth functions Φ of
 the mesh. With head and jaw known this is linear in a, with one normal matrix for all frames.

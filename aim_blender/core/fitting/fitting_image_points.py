@@ -34,7 +34,7 @@ from .rest_offset import RestOffset
 Report = Callable[[dict], None]
 
 LEAST_POINTS = 6  # seen in a frame; with fewer it is missing
-BELIEVED = 0.25  # points that keep less of their say are left out
+INLIER_SHARE = 0.25  # of its trust: a point that keeps less is an outlier, and left out
 NO_FIT_MM = 8.0  # where half of the points are further off, the fit tells nothing
 
 
@@ -133,7 +133,7 @@ class ImageTarget(Target):
         view = self.views[frame]
         found = self.solver.solve(view)
         coefficients = found.detail + np.outer(self.everywhere, found.face)
-        lost = ~(found.say > BELIEVED * view.trust)
+        lost = ~(found.robust_weight > INLIER_SHARE * view.trust)
         distance = self._distance(frame, found.off, found.scale)
         return SolvedFrames(coefficients[None], found.head[None], found.jaw[None], distance[None], lost[None])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fitting a performance with small networks, as the paper does (MODEL.md section 3).
+"""Fitting a performance with small networks, as the paper does (docs/model.md section 3).
 
 A code z_j a frame; F_T(z_j) gives jaw and head, F_W(c, z_j) the weights of all expressions at a template point c.
 
@@ -24,12 +24,13 @@ import torch
 from torch import Tensor, nn
 
 from ..geometry.rigid import recentred
+from ..geometry.skinning import linear_blend_skinning
 from ..learning.checkpoints import restore_training, save_training
 from ..learning.optimising import optimise
 from ..model.actor import Actor
 from ..model.closed_form import ClosedForm, expression_offsets, weights_at
 from ..model.devices import choose_device
-from ..model.model import linear_blend_skinning, rigid_motion
+from ..model.model import rigid_motion
 from ..model.networks import NetworkStack
 from ..shared.captured.performances import Performance
 from ..shared.results.takes import Take
@@ -110,7 +111,8 @@ class NeuralFit(nn.Module):
         return self.point_network(template)["features"]
 
     def of_code(self, frames: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """a (F, M, N), and the jaw T_j and the head H_j (F, 2, 4, 4), of some frames."""
+        """a (F, M, N) of F_W, docs/model.md (27), and of F_T the jaw T_j and the head H_j (F, 2, 4, 4), of some
+        frames."""
         import roma
 
         found = self.code_networks(self.codes[frames])
@@ -236,7 +238,7 @@ class NeuralFitter:
         return [{"message": "Fitting the networks", "done": done, "total": total, "error_mm": error_mm}]
 
     def losses(self, frames: Tensor, points: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The weighted losses over frames (f,) and points (P,), and the mean distance in mm."""
+        """The weighted losses of docs/model.md (28) over frames (f,) and points (P,), and the mean distance in mm."""
         cost, at = self.loss_weights, points.to(self.device)
         chosen = np.ix_(frames.numpy(), points.numpy())
         wanted = self.tensor(self.performance.vertices[chosen] - self.centre)  # (f, P, 3)

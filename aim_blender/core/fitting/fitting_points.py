@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fitting to sparse 3D points in closed form (MODEL.md section 3): few rows, so the same prior matters more.
+"""Fitting to sparse 3D points in closed form (docs/model.md section 3): few rows, so the same prior matters more.
 
-With A the rows of the points, Λ the prior's diagonal and D the trust in the points of a frame, the coefficients are
-a = Λ⁻¹ Aᵀ (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ r: a system of 3 P equations, however many modes there are.
+With A the rows of the points, Λ the prior's diagonal and D the robust weights of a frame's points, the coefficients
+are a = Λ⁻¹ Aᵀ (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ r: a system of 3 P equations, however many modes there are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..model.actor import Actor, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor
 from ..model.closed_form import prior_of_modes
 from ..model.working_actor import modes_of
 from ..points.points import Binding, PointPerformance, bind_points, in_millimetres, read_points
@@ -34,7 +35,7 @@ Report = Callable[[dict], None]
 
 MOST_POINTS = 1500
 LEAST_POINTS = 3  # known in a frame; with fewer it is missing
-LEAST_SAY = 1e-6
+LEAST_WEIGHT = 1e-6
 FRAMES_AT_ONCE = 32
 
 
@@ -70,56 +71,56 @@ class PointSolver:
         free = free.copy()
         flat = free.reshape(len(free), -1).T  # (M N, F)
         beyond = np.flatnonzero(self.bounds.beyond(flat, self.names))
-        for say in np.unique(trust[beyond], axis=0):  # frames with one matrix
-            rows = beyond[(trust[beyond] == say).all(1)]
-            weighted = self.rows * np.repeat(say, 3)[:, None]
+        for shared in np.unique(trust[beyond], axis=0):  # frames with one matrix
+            rows = beyond[(trust[beyond] == shared).all(1)]
+            weighted = self.rows * np.repeat(shared, 3)[:, None]
             normal = self.rows.T @ weighted + np.diag(self.prior)
-            wanted = np.where(say[:, None] > 0, residual[rows], 0.0).reshape(len(rows), -1)
+            wanted = np.where(shared[:, None] > 0, residual[rows], 0.0).reshape(len(rows), -1)
             right = weighted.T @ wanted.T
-            kept = self.bounds.kept(flat[:, rows], normal, right, float(say.sum()), self.names)
-            free[rows] = kept.T.reshape(len(rows), *free.shape[1:])
+            bounded = self.bounds.kept(flat[:, rows], normal, right, float(shared.sum()), self.names)
+            free[rows] = bounded.T.reshape(len(rows), *free.shape[1:])
         return free
 
     def solve(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
-        """a (M, N) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a point out. Without
-        bounds."""
+        """a (M, N) of docs/model.md (22) for residual (P, 3) of one frame, with trust (P,) in its points; 0 leaves a
+        point out. Without bounds."""
         solution = self.inverse_for(trust) @ np.where(trust[:, None] > 0, residual, 0.0).reshape(-1)
         return (self.rows.T @ solution / self.prior).reshape(self.modes.shape[1], -1)
 
-    def believable(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
-        """(P,) bool: not where a point lies elsewhere than the others, without it, say.
+    def inliers(self, residual: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """(P,) bool: not where a point lies elsewhere than the others have it.
 
         What a point misses tells nothing, because it pulls the fit to itself; what it would miss if it were left out
-        follows from the same inverse: C_pp⁻¹ (C r)_p with C the inverse of the system. The worst are left out first,
-        because they draw doubt on their neighbours, who may come back.
+        follows from the same inverse: C_pp⁻¹ (C r)_p with C the inverse of the system, docs/model.md (23). The worst
+        are left out first, because they make their neighbours look wrong, who may come back.
         """
         present = trust > 0
         if self.outlier_mm == 0:
             return present
         wanted = np.where(present[:, None], residual, 0.0).reshape(-1)
-        say, good = trust, present
+        robust_weight, inlier = trust, present
         for strictness in (4.0, 2.0, 1.0, 1.0):
-            inverse = self.inverse_for(say)
+            inverse = self.inverse_for(robust_weight)
             blocks = inverse.reshape(len(trust), 3, -1, 3)
             own = blocks[np.arange(len(blocks)), :, np.arange(len(blocks))]  # C_pp (P, 3, 3)
             left_out = np.linalg.solve(own, (inverse @ wanted).reshape(-1, 3, 1))[..., 0]
             off = np.linalg.norm(left_out, axis=1)
-            good = present & (off < strictness * self.outlier_mm)
-            if say is trust and (off[present] < self.outlier_mm).all():
+            inlier = present & (off < strictness * self.outlier_mm)
+            if robust_weight is trust and (off[present] < self.outlier_mm).all():
                 return present  # nor will the stricter rounds leave a point out
-            say = np.where(good, trust, 0.0)
-        return good
+            robust_weight = np.where(inlier, trust, 0.0)
+        return inlier
 
-    def inverse_for(self, say: np.ndarray) -> np.ndarray:
-        """(A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ (3P, 3P) for say (P,): the inverse for full say, put right where the say is less."""
-        doubt = np.repeat(1.0 / say.clip(min=LEAST_SAY) - 1.0, 3)  # what D⁻¹ has more
-        rows = np.flatnonzero(doubt)
+    def inverse_for(self, trust: np.ndarray) -> np.ndarray:
+        """C = (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ (3P, 3P) for trust (P,): the inverse for full trust, put right where it is less."""
+        slack = np.repeat(1.0 / trust.clip(min=LEAST_WEIGHT) - 1.0, 3)  # what D⁻¹ has more
+        rows = np.flatnonzero(slack)
         if len(rows) == 0:
             return self.inverse
-        if 2 * len(rows) > len(doubt):
-            return np.linalg.inv(self.gram + np.diag(1.0 + doubt))
+        if 2 * len(rows) > len(slack):
+            return np.linalg.inv(self.gram + np.diag(1.0 + slack))
         some = self.inverse[rows]
-        return self.inverse - some.T @ np.linalg.solve(some[:, rows] + np.diag(1.0 / doubt[rows]), some)
+        return self.inverse - some.T @ np.linalg.solve(some[:, rows] + np.diag(1.0 / slack[rows]), some)
 
 
 def fit_file(actor: Actor, request: FitRequest) -> Fitted:
@@ -180,31 +181,33 @@ class PointTarget(Target):
         self.solver = PointSolver(actor, binding, settings)
         self.modes = self.solver.modes
         self.placed = PlacedPoints(actor, binding, points, self.given, self.missing, settings)
-        self.used = self.placed.trust.copy()  # (F, P) what is believed in the end
+        self.robust_weight = self.placed.trust.copy()  # (F, P) 0 for outliers, once motions() has found them
         self.jaw_of_points = JawOfPoints(actor, binding)
         self.skin_weight = binding.of(actor.skin_weight)
 
     def motions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Head and jaw, and on the way which points are not to be believed."""
-        placed, used, there = self.placed, self.used, self.there
+        """Head and jaw, and on the way which points are outliers."""
+        placed, robust_weight, there = self.placed, self.robust_weight, self.there
         head, jaw = placed.head.copy(), super().motions()[1]
-        still = placed.still(head)
-        jaw[there] = self.jaw_of_points.predict(np.where(used[there, :, None] > 0, still[there], np.nan))
+        stabilized = placed.stabilized(head)
+        known = np.where(robust_weight[there, :, None] > 0, stabilized[there], np.nan)
+        jaw[there] = self.jaw_of_points.predict(known)
         for frame in there.tolist():
-            say = used[frame]
-            good = self.solver.believable(still[frame] - self._skinned(jaw[frame : frame + 1])[0], say)
-            if not good[say > 0].all():
-                jaw[frame] = self.jaw_of_points.predict(np.where(good[:, None], still[frame], np.nan)[None])[0]
-            used[frame] = np.where(good, say, 0.0)
-        placed.refuse_if_most_are_lost(self.given, used)
+            given = robust_weight[frame]
+            inlier = self.solver.inliers(stabilized[frame] - self._skinned(jaw[frame : frame + 1])[0], given)
+            if not inlier[given > 0].all():
+                known = np.where(inlier[:, None], stabilized[frame], np.nan)
+                jaw[frame] = self.jaw_of_points.predict(known[None])[0]
+            robust_weight[frame] = np.where(inlier, given, 0.0)
+        placed.refuse_if_most_are_lost(self.given, robust_weight)
         return head, jaw
 
     def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
-        residual, used = self._residual(rows, head, jaw), self.used[rows]
-        free = np.stack([self.solver.solve(*each) for each in zip(residual, used, strict=True)])
+        residual, weight = self._residual(rows, head, jaw), self.robust_weight[rows]
+        free = np.stack([self.solver.solve(*each) for each in zip(residual, weight, strict=True)])
         # As the take keeps them, so that the errors are the take's.
-        coefficients = self.solver.bounded(free, residual, used).astype(np.float32)
-        return SolvedFrames(coefficients, head, jaw, self._distance(rows, residual, coefficients), used == 0)
+        coefficients = self.solver.bounded(free, residual, weight).astype(np.float32)
+        return SolvedFrames(coefficients, head, jaw, self._distance(rows, residual, coefficients), weight == 0)
 
     def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         return self._distance(rows, self._residual(rows, head, jaw), coefficients)
@@ -221,10 +224,10 @@ class PointTarget(Target):
 
     def _residual(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> np.ndarray:
         """What is left (f, P, 3) of the points after head and jaw (f, 4, 4)."""
-        return self.placed.still(head, rows) - self._skinned(jaw)
+        return self.placed.stabilized(head, rows) - self._skinned(jaw)
 
     def _skinned(self, jaw: np.ndarray) -> np.ndarray:
-        return skin(self.placed.neutral, jaw, self.skin_weight)
+        return linear_blend_skinning(self.placed.neutral, jaw, self.skin_weight)
 
     def _distance(self, rows: np.ndarray, residual: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         explained = (coefficients.reshape(len(rows), -1) @ self.solver.rows.T).reshape(residual.shape)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ..geometry.rigid import recentred
+from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..model.closed_form import ClosedForm, prior_of_modes
 from ..model.devices import choose_device
-from ..model.head import estimate_head, stillness
-from ..model.model import linear_blend_skinning
+from ..model.head import estimate_head, quietness
 from ..model.working_actor import modes_of
 from ..shared.foundation.robust_weights import geman_mcclure
 from ..shared.settings.fitting_settings import FittingSettings
@@ -24,14 +24,14 @@ from .jaw_of_frame import JawOfFrame
 
 ROBUST_ROUNDS = 2
 OUTLIER_SPREADS = 20.0  # times the median distance of a frame: nearer, a point is no outlier
-BELIEVED = 0.25  # points that keep less of their say are left out
+INLIER_SHARE = 0.25  # of its weight: a point that keeps less is an outlier, and left out
 WILD_REACHES = 2.0  # times what the actor's shapes move any point: further off, no face was ever recorded
 
 
 @dataclass(frozen=True)
 class FittedFrames:
     """coefficients: a (f, M, N). jaw: T_j (f, 4, 4). distance: (f, V) mm of all points that were given, not a number
-    where there is none. lost: (f, V) bool which of them lost their say, None if none did."""
+    where there is none. lost: (f, V) bool which of them are outliers, None if none did."""
 
     coefficients: Tensor
     jaw: np.ndarray
@@ -73,7 +73,7 @@ class FittingSession:
             save_factor(cache, actor, settings, modes, eigenvalues, self.solver.factor.cpu().numpy())
         self.usual_trust = partial  # what the factor is for
         self.jaw_of_frame = JawOfFrame(actor)
-        self.stillness = stillness(actor)
+        self.quietness = quietness(actor)
         self.shapes_reach = float(np.linalg.norm(actor.shapes()[1:] - actor.neutral, axis=-1).max())
         self.base = self.tensor(actor.neutral - self.centre)
         self.skin_weight = self.tensor(actor.skin_weight)
@@ -84,32 +84,32 @@ class FittingSession:
 
     def head(self, frames: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """H_j (f, 4, 4) of frames (f, V, 3) in mm; trust (f, V) as in solve."""
-        return estimate_head(self.actor, self._whole(frames, trust), trust, self.stillness)
+        return estimate_head(self.actor, self._whole(frames, trust), trust, self.quietness)
 
-    def jaw(self, still: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
+    def jaw(self, stabilized: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """T_j (f, 4, 4) of frames (f, V, 3) in mm without head motion."""
-        wild = self._wild(still, trust)
+        wild = self._wild(stabilized, trust)
         if trust is None and wild is None:
-            return self.jaw_of_frame.predict(still)
-        unknown = np.zeros(still.shape[:2], dtype=bool) if trust is None else trust <= BELIEVED
+            return self.jaw_of_frame.predict(stabilized)
+        unknown = np.zeros(stabilized.shape[:2], dtype=bool) if trust is None else trust <= INLIER_SHARE
         if wild is not None:
             unknown = unknown | wild
-        return self.jaw_of_frame.predict(np.where(unknown[..., None], np.nan, still))
+        return self.jaw_of_frame.predict(np.where(unknown[..., None], np.nan, stabilized))
 
     def solve(
-        self, still: np.ndarray, jaw: np.ndarray, trust: np.ndarray | None = None, hold_jaw: bool = False
+        self, stabilized: np.ndarray, jaw: np.ndarray, trust: np.ndarray | None = None, hold_jaw: bool = False
     ) -> FittedFrames:
         """The weights of frames (f, V, 3) in mm without head motion, with jaw (f, 4, 4).
 
         trust: (f, V) how much each point counts; None for all fully. hold_jaw: leave the jaw as it is even where
         outliers are found, which the jaw was read from too.
         """
-        say = None if trust is None else self.tensor(trust)
-        wild = self._wild(still, trust)
-        residual = self.residual(self._whole(still, trust), jaw)
+        weight = None if trust is None else self.tensor(trust)
+        wild = self._wild(stabilized, trust)
+        residual = self.residual(self._whole(stabilized, trust), jaw)
         sane = residual if wild is None else self._sane(residual, wild)
-        found = self._solve(sane, say)
-        distance = self._distance(sane, found, say)
+        found = self._solve(sane, weight)
+        distance = self._distance(sane, found, weight)
         reach = self._outlier_reach(distance)  # (f,)
         doubtful = (distance.nan_to_num() > reach[:, None]).any(1)
         if wild is not None:
@@ -118,65 +118,67 @@ class FittingSession:
             return FittedFrames(found, jaw, distance)
         rows = doubtful.cpu().numpy()
         jaw = jaw.copy()
-        given = (torch.ones(len(still), len(self.base), device=self.device) if say is None else say)[doubtful]
+        whole = torch.ones(len(stabilized), len(self.base), device=self.device) if weight is None else weight
+        given = whole[doubtful]
         before = given if wild is None else given.masked_fill(torch.as_tensor(wild[rows], device=self.device), 0.0)
         some_residual, some = sane[doubtful], found[doubtful]
         for round_ in range(ROBUST_ROUNDS):
-            # A point at a third of the reach keeps 0.8 of its say, at the reach 0.25, far off nothing.
+            # Geman and McClure, docs/model.md (19): a point at a third of the reach keeps 0.8 of its weight, at the
+            # reach 0.25, far off 0.
             off = (self.solver.offsets(some) - some_residual).norm(dim=-1)
-            kept = before * geman_mcclure((off / reach[doubtful, None]) ** 2)
-            # What is near is believed fully, so that nothing but the outliers changes.
-            kept = torch.where(off > 0.5 * reach[doubtful, None], kept, before)
+            robust = before * geman_mcclure((off / reach[doubtful, None]) ** 2)
+            # What is near counts fully, so that nothing but the outliers changes.
+            robust = torch.where(off > 0.5 * reach[doubtful, None], robust, before)
             if round_ == 0 and not hold_jaw:
-                believed = kept.cpu().numpy()
-                jaw[rows] = self.jaw(still[rows], believed)
+                robust_weight = robust.cpu().numpy()
+                jaw[rows] = self.jaw(stabilized[rows], robust_weight)
                 residual[doubtful] = self.residual(
-                    self._whole(still[rows], None if trust is None else trust[rows]), jaw[rows]
+                    self._whole(stabilized[rows], None if trust is None else trust[rows]), jaw[rows]
                 )
                 some_residual = residual[doubtful] if wild is None else self._sane(residual[doubtful], wild[rows])
-            some = self.solver.solve(some_residual, kept, some)
+            some = self.solver.solve(some_residual, robust, some)
         found[doubtful] = some
         lost = torch.zeros_like(residual[..., 0], dtype=torch.bool)
-        lost[doubtful] = (given > 0) & (kept <= BELIEVED * given)
-        return FittedFrames(found, jaw, self._distance(residual, found, say), lost)
+        lost[doubtful] = (given > 0) & (robust <= INLIER_SHARE * given)
+        return FittedFrames(found, jaw, self._distance(residual, found, weight), lost)
 
-    def residual(self, still: np.ndarray, jaw: np.ndarray) -> Tensor:
-        """What is left (f, V, 3) of frames without head motion after the jaw (f, 4, 4)."""
+    def residual(self, stabilized: np.ndarray, jaw: np.ndarray) -> Tensor:
+        """What is left of frames without head motion after the jaw (f, 4, 4): r of docs/model.md (16), (f, V, 3)."""
         skinned = linear_blend_skinning(self.base, self.tensor(recentred(jaw, self.centre)), self.skin_weight)
-        return self.tensor(still - self.centre) - skinned
+        return self.tensor(stabilized - self.centre) - skinned
 
     def distance(
-        self, still: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray, trust: np.ndarray | None = None
+        self, stabilized: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray, trust: np.ndarray | None = None
     ) -> Tensor:
         """How far (f, V) in mm frames are from given coefficients (f, M, N), as solve has it."""
-        residual = self.residual(self._whole(still, trust), jaw)
-        say = None if trust is None else self.tensor(trust)
-        return self._distance(residual, self.tensor(coefficients), say)
+        residual = self.residual(self._whole(stabilized, trust), jaw)
+        weight = None if trust is None else self.tensor(trust)
+        return self._distance(residual, self.tensor(coefficients), weight)
 
-    def _solve(self, residual: Tensor, say: Tensor | None) -> Tensor:
-        if say is None and self.usual_trust is None:
+    def _solve(self, residual: Tensor, weight: Tensor | None) -> Tensor:
+        if weight is None and self.usual_trust is None:
             return self.solver.solve(residual)
-        if say is None:
-            say = torch.ones(residual.shape[:2], device=self.device)
-        if self.usual_trust is not None and bool((say == self.usual_trust).all()):
-            return self.solver.solve(residual * say[..., None])
-        start = self.solver.solve(residual * say[..., None])
-        return self.solver.solve(residual, say, start)
+        if weight is None:
+            weight = torch.ones(residual.shape[:2], device=self.device)
+        if self.usual_trust is not None and bool((weight == self.usual_trust).all()):
+            return self.solver.solve(residual * weight[..., None])
+        start = self.solver.solve(residual * weight[..., None])
+        return self.solver.solve(residual, weight, start)
 
-    def _distance(self, residual: Tensor, coefficients: Tensor, say: Tensor | None) -> Tensor:
+    def _distance(self, residual: Tensor, coefficients: Tensor, weight: Tensor | None) -> Tensor:
         distance = (self.solver.offsets(coefficients) - residual).norm(dim=-1)
-        return distance if say is None else torch.where(say > 0, distance, torch.nan)
+        return distance if weight is None else torch.where(weight > 0, distance, torch.nan)
 
     def _outlier_reach(self, distance: Tensor) -> Tensor:
         """(f,) mm from where a point of each frame is an outlier."""
         return (OUTLIER_SPREADS * distance.nanmedian(dim=1).values).clamp(min=self.settings.outlier_mm)
 
-    def _wild(self, still: np.ndarray, trust: np.ndarray | None) -> np.ndarray | None:
+    def _wild(self, stabilized: np.ndarray, trust: np.ndarray | None) -> np.ndarray | None:
         """(f, V) bool where frames without head motion are further from the neutral than any face goes, even for the
         frame's own median, None if nowhere: they would drown all others in the first solve, and in float32."""
         if self.settings.outlier_mm == 0:
             return None
-        moved = still - self.actor.neutral
+        moved = stabilized - self.actor.neutral
         squared = np.einsum("fvc,fvc->fv", moved, moved)
         if trust is not None:
             squared = np.where(trust > 0, squared, 0.0)

@@ -2,7 +2,7 @@
 """The jaw T_j of a frame, read from some points of the skin by Gauss-Newton, with what the actor's own jaw does as
 prior.
 
-Left to compete with weights at every point, the jaw comes out half (MODEL.md section 3). Here it competes with one
+Left to compete with weights at every point, the jaw comes out half (docs/model.md section 3). Here it competes with one
 weight per shape for the whole face: s = LBS(s0, T, k) + sum_i g_i e_i, where T has the pose sum_i g_i t_i of the
 actor's jaws t_i and, within Posselt's envelope, a little more. What the face does here and there departs from that by
 millimetres, so the points are believed robustly.

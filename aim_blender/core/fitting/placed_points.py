@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry.rigid import apply_motion
 from ..model.actor import Actor
-from ..model.head import moves, robust_registration, stillness, without_head
+from ..model.head import moves, quietness, robust_registration, without_head
 from ..points.points import Binding, PointPerformance
 from ..shared.foundation.errors import InputError
 from .rest_offset import rest_offset
@@ -23,7 +23,7 @@ WILD_SPREADS, WILD_REACHES = 20.0, 2.0  # times a frame's median distance, and w
 
 class PlacedPoints:
     """neutral: (P, 3) where the points are on the actor at rest. head: H (F, 4, 4) of their frames. trust: (F, P) how
-    much each point counts, 0 where it is not there, or is not to be believed whatever the face does."""
+    much each point counts, 0 where it is not there, or is an outlier whatever the face does."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class PlacedPoints:
         self.neutral = binding.of(actor.neutral)
         self.trust, self.given = trust.copy(), trust > 0
         self.positions = np.where(trust[..., None] > 0, points.positions, self.neutral)
-        self.quiet = binding.of(stillness(actor)[:, None])[:, 0]
+        self.quiet = binding.of(quietness(actor)[:, None])[:, 0]
         self.head_choice = settings.head
         there = np.flatnonzero(~missing)
         shapes = actor.shapes()[1:] - actor.neutral
@@ -55,9 +55,9 @@ class PlacedPoints:
             middle = np.median(self.positions[there], axis=0)
             placement = robust_registration(self.neutral, middle[None], (often * self.quiet)[None])[0]
             head = np.tile(placement, (len(head), 1, 1))
-        still = without_head(self.positions, head)
+        stabilized = without_head(self.positions, head)
         self.rest = rest_offset(
-            still[there],
+            stabilized[there],
             self.trust[there],
             self.neutral,
             moved,
@@ -70,14 +70,14 @@ class PlacedPoints:
             self.placement = placement @ self.rest.placement
             self.trust[:, self.rest.strange > 0] = 0.0
 
-    def still(self, head: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def stabilized(self, head: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """(f, P, 3) mm where the actor's face has the points of some frames, without the head's motion (f, 4, 4)."""
         if self.rest is None:
             return without_head(self.positions[rows], head)
         if self.head_choice == "still":
             head = np.tile(self.placement, (len(head), 1, 1))
-        still = self.rest.taken_off(without_head(self.positions[rows], head))
-        return np.where(self.given[rows][..., None], still, self.neutral)
+        stabilized = self.rest.taken_off(without_head(self.positions[rows], head))
+        return np.where(self.given[rows][..., None], stabilized, self.neutral)
 
     def notes(self) -> list[str]:
         """What an artist should know of them."""
@@ -87,14 +87,14 @@ class PlacedPoints:
         """What is told of the rest frame; nothing where the points are the actor's own."""
         return {} if self.rest is None else self.rest.figures()
 
-    def refuse_if_most_are_lost(self, given: np.ndarray, believed: np.ndarray) -> None:
-        """Raise InputError, with the likely reason, if most of what was given (F, P) is not believed (F, P)."""
+    def refuse_if_most_are_lost(self, given: np.ndarray, robust_weight: np.ndarray) -> None:
+        """Raise InputError, with the likely reason, if most of what was given (F, P) has no robust_weight (F, P)."""
         there = np.flatnonzero(~self.missing)
-        lost = float(1.0 - (believed[there] > 0).sum() / (given[there] > 0).sum())
+        lost = float(1.0 - (robust_weight[there] > 0).sum() / (given[there] > 0).sum())
         if lost <= MOST_LOST:
             return
         known = self.trust[there] > 0
-        off = np.linalg.norm(self.still(self.head)[there] - self.neutral, axis=-1)[known]
+        off = np.linalg.norm(self.stabilized(self.head)[there] - self.neutral, axis=-1)[known]
         median = float(np.median(off)) if len(off) else np.inf
         told = f"{self.points.source} does not fit: {lost:.0%} of its points lie far from what the face can do"
         if self.head_choice == "still":

@@ -88,10 +88,10 @@ def _offset(solver: ImageSolver, views: list[View], weights: np.ndarray) -> np.n
         for view, held, head in zip(views, weights, heads, strict=True):
             posed = neutral + offset + np.einsum("pnx,n->px", solver.moved, held)
             off, change, _ = view.equations(posed @ head[:3, :3].T + head[:3, 3])
-            say = np.where(view.trust > 0, view.trust, 0.0)
+            trust = np.where(view.trust > 0, view.trust, 0.0)
             columns = change @ head[:3, :3]  # (C, P, 2, 3)
-            normal += np.einsum("cp,cpyi,cpyj->pij", say, columns, columns)
-            right += np.einsum("cp,cpyi,cpy->pi", say, columns, off)
+            normal += np.einsum("cp,cpyi,cpyj->pij", trust, columns, columns)
+            right += np.einsum("cp,cpyi,cpy->pi", trust, columns, off)
         some = np.trace(normal, axis1=1, axis2=2) > 0
         step = np.zeros_like(offset)
         damped = normal[some] + UNSEEN * np.trace(normal[some], axis1=1, axis2=2)[:, None, None] * np.eye(3)

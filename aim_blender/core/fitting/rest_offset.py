@@ -21,13 +21,13 @@ from ..shared.foundation.robust_weights import cauchy
 
 LOWEST = 0.1  # of the frames: where a shape rests
 RIDGE_MM = 0.3  # what a weight of 1 of a shape costs at every point
-ROBUST_MM = 3.0  # a point this far from what one weight a shape can do keeps half of its say
+ROBUST_MM = 3.0  # a point this far from what one weight a shape can do keeps half of its weight
 ROBUST_ROUNDS = 3
 CALM_FRAMES, CALM_MM = 9, 0.3  # as many frames, this near to the rest frame, make up the face at rest
 OTHER_FACE_MM = 1.0  # that the actor's shapes leave of the face at rest, on the median: up to it, it is the actor's own
 WEIGHTS_AT_REST = (-0.3, 1.0)
 NEIGHBOURS = 6
-STRANGE = 0.3  # of the points' spread: where a point lies so far from where its neighbours say, it belongs elsewhere
+STRANGE = 0.3  # of the points' spread: a point so far from where its neighbours have it belongs elsewhere
 NO_FACE = 0.25  # likewise, on the median of all points: they belong to other places, or are no face
 
 
@@ -38,7 +38,7 @@ class RestOffset:
     frame: the rest frame's number. places: (P, 3) mm where the points are on that face at rest, in its own size, turned
     and put as the actor's is. placement: (4, 4) rigid, what carries them to where they are in that frame. scale: of the
     actor's face against it. offset: (P, 3) mm in the actor's size. strange: (P,) mm how far a point is from where its
-    neighbours say, if that is so far that it belongs elsewhere, else 0. middle: (3,) about which it is larger.
+    neighbours have it, if that is so far that it belongs elsewhere, else 0. middle: (3,) about which it is larger.
     """
 
     frame: int
@@ -54,9 +54,10 @@ class RestOffset:
         """How far the points lie from the actor's face at rest, on the mean."""
         return float(np.linalg.norm(self.offset[self.strange == 0], axis=1).mean())
 
-    def taken_off(self, still: np.ndarray) -> np.ndarray:
-        """Points (..., P, 3) of that face, where its places are without head motion, as the actor's would be."""
-        return self.middle + self.scale * (still - self.middle) - self.offset
+    def taken_off(self, stabilized: np.ndarray) -> np.ndarray:
+        """Points (..., P, 3) of that face, where its places are without head motion, as the actor's would be:
+        docs/model.md (24)."""
+        return self.middle + self.scale * (stabilized - self.middle) - self.offset
 
     def figures(self) -> dict[str, Any]:
         """What is told of it beside a take's other figures."""
@@ -74,7 +75,9 @@ class RestOffset:
             listed = ", ".join(
                 f"{names[point]} ({self.strange[point]:.0f} mm)" for point in np.flatnonzero(self.strange)
             )
-            notes.append(f"points far from where their neighbours say were left out; see where they belong: {listed}")
+            notes.append(
+                f"points far from where their neighbours have them were left out; see where they belong: {listed}"
+            )
         return notes
 
 
@@ -86,26 +89,29 @@ class Calm:
     places: np.ndarray
 
 
-def weights_of_frames(still: np.ndarray, trust: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def weights_of_frames(stabilized: np.ndarray, trust: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """g (F, N) one weight a shape for frames (F, P, 3) without head motion, against their own median frame.
 
     trust: (F, P), 0 where a point is not known. moved: (P, N, 3) what the actor's shapes do.
     """
-    known = np.where((trust > 0)[..., None], still, np.nan)
+    known = np.where((trust > 0)[..., None], stabilized, np.nan)
     seen = (trust > 0).any(0)
-    middle = np.zeros(still.shape[1:])
+    middle = np.zeros(stabilized.shape[1:])
     middle[seen] = np.nanmedian(known[:, seen], axis=0)
     off = np.where(np.isfinite(known), known - middle, 0.0)
     columns = moved.transpose(0, 2, 1)  # (P, 3, N)
     ridge = RIDGE_MM**2 * np.eye(columns.shape[2])
     squares = np.einsum("pxi,pxj->pij", columns, columns)  # (P, N, N)
-    say = trust.astype(np.float64)
+    robust_weight = trust.astype(np.float64)
     for _ in range(ROBUST_ROUNDS):
-        normal = np.einsum("fp,pij->fij", say, squares, optimize=True) + ridge * say.sum(1).clip(1e-9)[:, None, None]
-        right = np.einsum("fp,pxi,fpx->fi", say, columns, off, optimize=True)
+        normal = (
+            np.einsum("fp,pij->fij", robust_weight, squares, optimize=True)
+            + ridge * robust_weight.sum(1).clip(1e-9)[:, None, None]
+        )
+        right = np.einsum("fp,pxi,fpx->fi", robust_weight, columns, off, optimize=True)
         weights = np.linalg.solve(normal, right[..., None])[..., 0]
         left = off - np.einsum("pxi,fi->fpx", columns, weights, optimize=True)
-        say = trust * cauchy((left**2).sum(-1) / ROBUST_MM**2)
+        robust_weight = trust * cauchy((left**2).sum(-1) / ROBUST_MM**2)
     return weights
 
 
@@ -118,16 +124,16 @@ def calmest(weights: np.ndarray, moved: np.ndarray, usable: np.ndarray) -> tuple
 
 
 def find_calm(
-    still: np.ndarray, trust: np.ndarray, moved: np.ndarray, frames: np.ndarray, chosen: int | str, source: str
+    stabilized: np.ndarray, trust: np.ndarray, moved: np.ndarray, frames: np.ndarray, chosen: int | str, source: str
 ) -> Calm:
     """The rest frame, chosen by its number or found, and the face in it, from the frames that are next to the same.
 
-    still: (F, P, 3) mm without head motion. trust, moved: as for weights_of_frames. frames: (F,) numbers. source: for
-    messages. Raises InputError if the chosen frame is not there, or shows no points.
+    stabilized: (F, P, 3) mm without head motion. trust, moved: as for weights_of_frames. frames: (F,) numbers. source:
+    for messages. Raises InputError if the chosen frame is not there, or shows no points.
     """
     count = (trust > 0).sum(1)
     usable = count >= max(1.0, 0.5 * np.median(count[count > 0])) if count.any() else count > 0
-    weights = weights_of_frames(still, trust, moved)
+    weights = weights_of_frames(stabilized, trust, moved)
     if isinstance(chosen, int):
         frame = rest_index(frames, chosen, usable, source)
         apart = distance_of(weights - weights[frame], moved)
@@ -136,10 +142,10 @@ def find_calm(
     order = np.argsort(apart, kind="stable")
     order = order[(trust[order] > 0).any(1)]
     # As the points would be in the rest frame.
-    face = still - np.einsum("pnx,fn->fpx", moved, weights - weights[frame], optimize=True)
+    face = stabilized - np.einsum("pnx,fn->fpx", moved, weights - weights[frame], optimize=True)
     known = np.where((trust > 0)[..., None], face, np.nan)
     near = order[:CALM_FRAMES][apart[order[:CALM_FRAMES]] <= CALM_MM]
-    places = np.full(still.shape[1:], np.nan)
+    places = np.full(stabilized.shape[1:], np.nan)
     for point in range(len(places)):
         seen = near[np.isfinite(known[near, point, 0])]
         if len(seen) == 0:
@@ -171,19 +177,19 @@ def unexplained(off: np.ndarray, neutral: np.ndarray, moved: np.ndarray) -> floa
     costs = np.concatenate([np.full(names, RIDGE_MM), np.full(6, 1e-6)])
     least, most = np.full(names + 6, -np.inf), np.full(names + 6, np.inf)
     least[:names], most[:names] = WEIGHTS_AT_REST
-    say = np.ones(len(off))
+    robust_weight = np.ones(len(off))
     for _ in range(ROBUST_ROUNDS):
-        rows = (columns * say[:, None, None] ** 0.5).reshape(-1, names + 6)
+        rows = (columns * robust_weight[:, None, None] ** 0.5).reshape(-1, names + 6)
         rows = np.concatenate([rows, np.diag(costs) * len(off) ** 0.5])
-        wanted = np.concatenate([(off * say[:, None] ** 0.5).reshape(-1), np.zeros(names + 6)])
+        wanted = np.concatenate([(off * robust_weight[:, None] ** 0.5).reshape(-1), np.zeros(names + 6)])
         found = lsq_linear(rows, wanted, bounds=(least, most)).x
         left = np.linalg.norm(off - columns @ found, axis=1)
-        say = cauchy((left / ROBUST_MM) ** 2)
+        robust_weight = cauchy((left / ROBUST_MM) ** 2)
     return float(np.median(left))
 
 
 def rest_offset(
-    still: np.ndarray,
+    stabilized: np.ndarray,
     trust: np.ndarray,
     neutral: np.ndarray,
     moved: np.ndarray,
@@ -193,12 +199,12 @@ def rest_offset(
 ) -> RestOffset | None:
     """What the face of some points has more than the actor's, None if it is the actor's own, or chosen is "off".
 
-    still: (F, P, 3) mm, the head's motion taken off as far as it is known. neutral: (P, 3) where the points belong.
-    moved: (P, N, 3) what the actor's shapes do there. Raises InputError as find_calm, and if they are no face.
+    stabilized: (F, P, 3) mm, the head's motion taken off as far as it is known. neutral: (P, 3) where the points
+    belong. moved: (P, N, 3) what the actor's shapes do there. Raises InputError as find_calm, and if they are no face.
     """
     if chosen == "off":
         return None
-    calm = find_calm(still, trust, moved, frames, chosen, source)
+    calm = find_calm(stabilized, trust, moved, frames, chosen, source)
     known = np.isfinite(calm.places).all(1)
     if known.sum() < 2 * NEIGHBOURS:
         return None
@@ -234,7 +240,7 @@ def check_face(offset: np.ndarray, neutral: np.ndarray, frame: int, source: str)
 
 
 def strange_points(neutral: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(P,) mm how far points are from where those around them say, 0 where that may be, and the offset (P, 3) with
+    """(P,) mm how far points are from where those around them have it, 0 where that may be, and the offset (P, 3) with
     theirs instead, by which nothing is hidden. neutral, offset: (P, 3)."""
     apart = np.linalg.norm(neutral[:, None] - neutral, axis=-1)
     around = apart.argsort(1)[:, 1 : NEIGHBOURS + 1]

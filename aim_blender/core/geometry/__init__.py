@@ -2,6 +2,7 @@
 """Geometry of meshes that needs scipy or trimesh. In: vertices (V, 3) in mm, triangles. Out: transforms,
 functions, rims.
 
-rigid  the rigid motion that carries points to others; surfaces, openings  samples, rims, margins of lips and lids
+skinning, rigid  linear blend skinning, and the rigid motion that carries points to others
+surfaces, openings  samples, rims, margins of lips and lids
 modes  smooth functions on a surface; working_mesh  the part of a mesh that is learned, welded
 """

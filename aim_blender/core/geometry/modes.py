@@ -17,8 +17,8 @@ def laplacian_modes(
     """The `count` smoothest functions on a mesh.
 
     vertices: (V, 3). triangles: (T, 3). equal_vertices: let every vertex count alike instead of by its area; the
-    functions then follow finer detail where the mesh does. Returns modes (V, M) with unit mean square, the first one
-    constant, and their eigenvalues (M,) in 1 / unit². A vertex without faces takes part in none. Deterministic: signs
+    functions then follow finer detail where the mesh does. Returns modes Φ (V, M) with unit mean square, the first one
+    constant, and their eigenvalues μ (M,) in 1 / unit². A vertex without faces takes part in none. Deterministic: signs
     are fixed.
 
     Raises InputError if the mesh has fewer vertices than modes asked for.

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from ..shared.foundation.normals import vertex_normals
-from .surfaces import boundary_loops, edge_graph, samples
+from .surfaces import boundary_loops, edge_graph, neighbour_average, samples
 
 DIRECTIONS = 48
 PIXEL_MM = 2.5
@@ -24,10 +23,7 @@ def margins(vertices: np.ndarray, triangles: np.ndarray, unit: float) -> list[np
     """
     open_ = openness(vertices, triangles, unit)
     edges = edge_graph(vertices, triangles).tocoo()
-    ones = np.ones(len(edges.row) * 2)
-    between = np.concatenate([edges.row, edges.col]), np.concatenate([edges.col, edges.row])
-    around = sparse.csr_matrix((ones, between), shape=(len(vertices),) * 2) + sparse.identity(len(vertices))
-    around = sparse.diags(1 / np.asarray(around.sum(1)).ravel()) @ around
+    around = neighbour_average(np.stack([edges.row, edges.col], axis=1), len(vertices))
     for _ in range(SMOOTHING):
         open_ = around @ open_
     of_triangle = open_[triangles].mean(1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 from ..shared.foundation.normals import vertex_normals
@@ -123,6 +123,23 @@ def edge_graph(vertices: np.ndarray, triangles: np.ndarray) -> sparse.csr_matrix
     edges = np.unique(np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
     lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1).clip(min=1e-9)
     return sparse.csr_matrix((lengths, (edges[:, 0], edges[:, 1])), shape=(len(vertices),) * 2)
+
+
+def neighbour_average(edges: np.ndarray, count: int) -> sparse.csr_matrix:
+    """(V, V) the mean of each of count vertices and its neighbours, from edges (E, 2), each stored once."""
+    ones = np.ones(2 * len(edges))
+    around = sparse.csr_matrix((ones, (edges.ravel(), edges[:, ::-1].ravel())), shape=(count, count))
+    around = around + sparse.identity(count)
+    return sparse.csr_matrix(sparse.diags(1.0 / np.asarray(around.sum(1)).ravel()) @ around)
+
+
+def first_of_groups(pairs: np.ndarray, count: int) -> np.ndarray:
+    """(V,) the first of all vertices that pairs (P, 2) join with each of count, directly or through others."""
+    graph = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    group = connected_components(graph, directed=False)[1]
+    first = np.full(count, count)
+    np.minimum.at(first, group, np.arange(count))
+    return first[group]
 
 
 def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:

@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 from ..shared.faces.head_region import NOISE, around, moved_most, moving_vertices
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
+from .surfaces import first_of_groups
 
 MOST_NEIGHBOURS = 8  # that nearly equal copies of a vertex are looked for among
 
@@ -40,21 +41,21 @@ class WorkingMesh:
         return len(self.chosen) == len(self.follows)
 
     @cached_property
-    def still(self) -> np.ndarray:
+    def unmoved(self) -> np.ndarray:
         """(V,) bool: the vertices of a body or of parts that no shape moves."""
         return self.follows < 0
 
     @cached_property
     def copies(self) -> int:
         """How many vertices are others' copies."""
-        return int((~self.still & ~self.loose).sum()) - len(self.chosen)
+        return int((~self.unmoved & ~self.loose).sum()) - len(self.chosen)
 
     def spread(self, rows: np.ndarray) -> np.ndarray:
         """What belongs to the chosen vertices, (W, ...), for all vertices (V, ...): 0 where they stand still."""
         if self.is_whole:
             return rows
         spread = rows[self.follows]
-        spread[self.still] = 0
+        spread[self.unmoved] = 0
         return spread
 
     def notes(self) -> list[str]:
@@ -70,10 +71,10 @@ class WorkingMesh:
                 f"{self.copies} vertices are copies of others, as UV seams and flat shading leave them: they were "
                 "welded for the work, and move together"
             )
-        if self.still.any():
+        if self.unmoved.any():
             found.append(
-                f"{int(self.still.sum())} vertices are of a body or of parts that no shape moves: they were left out, "
-                "and stand still"
+                f"{int(self.unmoved.sum())} vertices are of a body or of parts that no shape moves: they were left "
+                "out, and stand still"
             )
         return found
 
@@ -136,12 +137,7 @@ def _welded(shapes: np.ndarray, topology: Topology) -> np.ndarray:
     together = np.ones(len(one), dtype=bool)
     for shape in shapes:
         together &= (np.abs(shape[rim[one]] - shape[rim[other]]) <= 2 * reach).all(1)
-    one, other = one[together], other[together]
-    graph = sparse.coo_matrix((np.ones(len(one)), (one, other)), shape=(len(rim), len(rim)))
-    group = connected_components(graph, directed=False)[1]
-    least = np.full(len(rim), count)
-    np.minimum.at(least, group, rim)
-    first[rim] = least[group]
+    first[rim] = rim[first_of_groups(np.stack([one[together], other[together]], axis=1), len(rim))]
     return first
 
 

@@ -28,6 +28,7 @@ class GraphedStep:
         self.failure = ""
 
     def __call__(self) -> None:
+        """Do one step: as it is at first, and from then on by replaying its graph."""
         self.calls += 1
         if self.calls <= STEPS_BEFORE:
             self._run_aside()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Learning an actor from a capture (MODEL.md section 2): prepare, optimise, and store what the networks miss."""
+"""Learning an actor from a capture (docs/model.md section 2): prepare, optimise, and store what the networks miss."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import roma
 import torch
 from torch import Tensor
 
+from ..geometry.skinning import linear_blend_skinning
 from ..geometry.working_mesh import working_mesh
 from ..model.actor import Actor
 from ..model.devices import choose_device, choose_threads, tensor_float_32
-from ..model.model import MILLIMETRES, Anatomy, FaceModel, linear_blend_skinning
+from ..model.model import UNIT_MM, Anatomy, FaceModel
 from ..model.working_actor import whole_actor, working_capture
 from ..shared.captured.captures import Capture
 from ..shared.settings.learning_settings import LearningSettings
@@ -48,7 +49,7 @@ PHASE_MESSAGES = {
 }
 JOINT_RATE = 0.03  # of the learning rate, when everything learns together at the end
 JAW_RATE = 0.05  # of that, for the jaw, which has been held until then
-JAW_HOLD = 1e2  # pull towards the jaw as estimated
+JAW_HOLD = 1e2  # weight of L_T, the pull towards the jaw as estimated
 
 
 class Learner:
@@ -73,7 +74,7 @@ class Learner:
             self.generator,
             positioned=settings.space != "intrinsic",
         )
-        hinge_centre = np.zeros(3) if preparation.hinge is None else (preparation.hinge.centre - centre) / MILLIMETRES
+        hinge_centre = np.zeros(3) if preparation.hinge is None else (preparation.hinge.centre - centre) / UNIT_MM
         self.model.set_jaw(in_units(preparation.jaw.jaw, centre), hinge_centre)
         self.model.to(self.device)
         self.first_jaw = self.model.jaw().detach().clone()
@@ -82,22 +83,22 @@ class Learner:
             return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
 
         self.template = on_device(preparation.template)  # (V, I)
-        self.shapes = on_device((capture.vertices - centre) / MILLIMETRES)  # (N+1, V, 3)
+        self.shapes = on_device((capture.vertices - centre) / UNIT_MM)  # (N+1, V, 3)
         self.share, self.trust = on_device(preparation.jaw.skin_weight), on_device(preparation.jaw.trust)  # (V,)
-        self.still = on_device(preparation.still)  # (V,)
+        self.jaw_free = on_device(preparation.jaw_free)  # (V,)
         self.mirror = torch.as_tensor(preparation.mirror, device=self.device)  # (V,)
         origin, normal = preparation.mirror_plane
-        self.mirror_origin = on_device((origin - centre) / MILLIMETRES)
+        self.mirror_origin = on_device((origin - centre) / UNIT_MM)
         self.mirror_normal = on_device(normal)
         found = preparation.constraints
         known, bone, normal = np.zeros(vertex_count), np.zeros((vertex_count, 3)), np.zeros((vertex_count, 3))
         thickness = np.zeros((vertex_count, 1))
-        known[found.points], bone[found.points] = 1.0, (found.bone - centre) / MILLIMETRES
-        normal[found.points], thickness[found.points, 0] = found.normal, found.thickness / MILLIMETRES
+        known[found.points], bone[found.points] = 1.0, (found.bone - centre) / UNIT_MM
+        normal[found.points], thickness[found.points, 0] = found.normal, found.thickness / UNIT_MM
         self.known, self.bone, self.normal = on_device(known), on_device(bone), on_device(normal)
         self.thickness = on_device(thickness)
         if preparation.hinge is None:
-            self.still = torch.ones_like(self.still)  # no mandible, so no jaw: k is 0 everywhere
+            self.jaw_free = torch.ones_like(self.jaw_free)  # no mandible, so no jaw: k is 0 everywhere
 
         model = self.model
         self.parameters = {
@@ -221,6 +222,7 @@ class Learner:
         jaw = self.model.jaw()
         skinned = linear_blend_skinning(anatomy.neutral, jaw, anatomy.skin_weight)
         distance = shapes_loss(anatomy.neutral, skinned, self.model.expressions(template), shapes)
+        # L_T, docs/model.md (12)
         hold = JAW_HOLD * (jaw - self.first_jaw).square().sum()
         return {"shapes": weight * distance, **self._anatomical_losses(anatomy, points), "jaw_hold": hold}, distance
 
@@ -233,7 +235,7 @@ class Learner:
         if weights.thickness:
             losses["thickness"] = weights.thickness * thickness_loss(anatomy, known)
         if weights.skinning:
-            losses["skinning"] = weights.skinning * skinning_loss(anatomy, self.still[points])
+            losses["skinning"] = weights.skinning * skinning_loss(anatomy, self.jaw_free[points])
         if weights.symmetry:
             losses["symmetry"] = weights.symmetry * symmetry_loss(
                 anatomy.bone[:half], anatomy.bone[half:], self.mirror_origin, self.mirror_normal

@@ -18,19 +18,25 @@ class Optimisation(Protocol):
     """What is done in steps."""
 
     @property
-    def finished(self) -> bool: ...
+    def finished(self) -> bool:
+        """Whether no step is left."""
+        ...
 
     @property
     def phase(self) -> str:
         """What is done now; the end of a phase is always reported."""
+        ...
 
-    def step(self) -> object: ...
+    def step(self) -> object:
+        """Do the next step."""
 
     def cost_left(self) -> float:
         """What the steps to come cost at most, in whatever unit."""
+        ...
 
     def progress(self, phase: str) -> list[dict[str, Any]]:
         """What to report of the steps of this phase since it was last asked."""
+        ...
 
     def save(self, path: Path) -> None:
         """Write everything that step() depends on, whole or not at all."""

@@ -14,7 +14,7 @@ from ..anatomy.jaw import JawEstimate, rest_jaw
 from ..anatomy.jaw_estimate import estimate_jaw, measured_jaw
 from ..anatomy.jaw_witnesses import hinge_of_motion, jaw_of_points, lower_teeth
 from ..geometry.modes import laplacian_modes
-from ..model.model import MILLIMETRES
+from ..model.model import UNIT_MM
 from ..shared.bones.bone_checks import set_bones_right
 from ..shared.bones.constraints import Constraints
 from ..shared.captured.capture_checks import same_as_neutral
@@ -35,7 +35,7 @@ AT_REST = (
 class Preparation:
     """What is known before the networks learn. Lengths in mm; arrays over the V skin points.
 
-    template: (V, I) network input in units of MILLIMETRES about centre (3,). still: (V,) bool, where the jaw never
+    template: (V, I) network input in units of UNIT_MM about centre (3,). jaw_free: (V,) bool, where the jaw never
     moves the skin. mirror: (V,) index of each point's mirror partner, about mirror_plane (2, 3): a point and a normal.
     incisors: (3,) the lower incisors, None without a mandible or teeth.
     notes: sentences that the user is told, such as what was wrong with the bones and set right.
@@ -46,7 +46,7 @@ class Preparation:
     constraints: Constraints
     hinge: Hinge | None
     jaw: JawEstimate
-    still: np.ndarray
+    jaw_free: np.ndarray
     mirror: np.ndarray
     mirror_plane: np.ndarray
     incisors: np.ndarray | None = None
@@ -54,7 +54,8 @@ class Preparation:
 
 
 def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Space) -> tuple[np.ndarray, np.ndarray]:
-    """The networks' input (V, I) in units of MILLIMETRES about a centre (3,): the first three columns are a position.
+    """The networks' input, c in docs/model.md: (V, I) in units of UNIT_MM about a centre (3,): the first three columns
+    are a position.
 
     vertices: (N+1, V, 3) mm, the neutral first. Where lips or lids touch in space, only the mesh can tell them apart:
     `separated` adds its first Laplacian modes to the mean shape, as heights. Every vertex counts alike in them, so they
@@ -62,7 +63,7 @@ def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Space) -> 
     """
     shape = vertices[0] if kind == "neutral" else vertices.mean(0)
     centre = shape.mean(0)
-    position = (shape - centre) / MILLIMETRES
+    position = (shape - centre) / UNIT_MM
     count = {"separated": SEPARATING_MODES, "intrinsic": INTRINSIC_MODES}.get(kind, 0)
     if count == 0:
         return position, centre
@@ -114,6 +115,6 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
         hinge = hinge or hinge_of_motion(motion, jaw_points[0], capture.neutral)
         incisors = lower_incisors(jaw_points[0], hinge) if incisors is None else incisors
         jaw = measured_jaw(capture.neutral, vertices[1:], edges, motion)
-    still = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
+    jaw_free = (jaw.skin_weight < 0.02) & (jaw.trust > 0.0)
     partner = mirror_partners(capture.neutral, plane)
-    return Preparation(centre, inputs, constraints, hinge, jaw, still, partner, plane, incisors, tuple(notes))
+    return Preparation(centre, inputs, constraints, hinge, jaw, jaw_free, partner, plane, incisors, tuple(notes))

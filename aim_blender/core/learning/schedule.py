@@ -40,6 +40,7 @@ class Schedule:
 
     @property
     def finished(self) -> bool:
+        """Whether the last phase is over."""
         return self.phase_index == len(PHASES)
 
     @property

@@ -29,8 +29,8 @@ def stabilized(capture: Capture) -> Capture:
     trust = 1.0 / (np.median(distance, axis=0) ** 2 + QUIET_MM**2)
     for _ in range(ROUNDS):
         motion = robust_registration(neutral, shapes, trust)  # (N, 4, 4)
-        still = without_head(shapes, motion)
-        left = np.linalg.norm(still - neutral, axis=-1)
+        settled = without_head(shapes, motion)
+        left = np.linalg.norm(settled - neutral, axis=-1)
         trust = 1.0 / ((left**2).mean(0) + QUIET_MM**2)
     after = np.quantile(left, QUIET_SHARE, axis=1)
     middle = neutral.mean(0)
@@ -39,7 +39,7 @@ def stabilized(capture: Capture) -> Capture:
     taken = (before > STILL_MM) & (after < BETTER * before) & ((degrees > LEAST_DEGREES) | (moved > LEAST_MM))
     if not taken.any():
         return capture
-    vertices = np.concatenate([neutral[None], np.where(taken[:, None, None], still, shapes)])
+    vertices = np.concatenate([neutral[None], np.where(taken[:, None, None], settled, shapes)])
     jaw_points = capture.jaw_points
     if jaw_points is not None:
         turned = without_head(jaw_points[1:], motion)

@@ -13,7 +13,8 @@ from ..fitting.fitting_points import PointSolver
 from ..fitting.fitting_session import FittingSession
 from ..fitting.jaw_of_frame import JawOfPoints
 from ..geometry.rigid import apply_motion
-from ..model.actor import Actor, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor
 from ..model.head import robust_registration, without_head
 from ..points.points import Binding
 from ..shared.foundation.errors import InputError
@@ -72,8 +73,8 @@ class LiveFit:
             raise InputError("the mesh has fewer than 3 points that are numbers")
         trust = None if known.all() else np.asarray(known, dtype=np.float32)
         motion = self.session.head(frame, trust) if head == "free" else np.eye(4)[None]
-        still = without_head(frame, motion)
-        found = self.session.solve(still, self.session.jaw(still, trust), trust)
+        stabilized = without_head(frame, motion)
+        found = self.session.solve(stabilized, self.session.jaw(stabilized, trust), trust)
         distance = found.distance[~found.distance.isnan()]
         coefficients = found.coefficients[0].cpu().numpy()
         return self._frame(coefficients, found.jaw, motion, float(distance.mean()), float(distance.max()))
@@ -107,8 +108,10 @@ class LiveFit:
         self, coefficients: np.ndarray, jaw: np.ndarray, head: np.ndarray, mean_mm: float, worst_mm: float
     ) -> LiveFrame:
         """Of coefficients (M', N), jaw and head (1, 4, 4)."""
-        still = skin(self.actor.neutral, jaw, self.actor.skin_weight)[0] + self.offsets(coefficients)
-        placed = apply_motion(still, head)[0].astype(np.float32)
+        stabilized = linear_blend_skinning(self.actor.neutral, jaw, self.actor.skin_weight)[0] + self.offsets(
+            coefficients
+        )
+        placed = apply_motion(stabilized, head)[0].astype(np.float32)
         overall = (coefficients * self._share[: len(coefficients)]).sum(0)
         return LiveFrame(placed, jaw[0], head[0], overall, coefficients, mean_mm, worst_mm)
 
@@ -124,7 +127,7 @@ class Handles:
         self.solver = PointSolver(actor, self.binding, settings, (session.modes, session.eigenvalues))
         self.neutral = self.binding.of(actor.neutral)
         self.skin_weight = self.binding.of(actor.skin_weight)
-        self.stillness = session.stillness[vertices]
+        self.quietness = session.quietness[vertices]
         self.jaw = JawOfPoints(actor, self.binding)
 
     def solve(self, positions: np.ndarray, head: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
@@ -136,10 +139,10 @@ class Handles:
         filled = np.where(known[:, None], positions, self.neutral)
         motion = np.eye(4)[None]
         if head == "free" and known.sum() >= 3:
-            motion = robust_registration(self.neutral, filled[None], (trust * self.stillness)[None])
-        still = without_head(filled[None], motion)[0]
-        jaw = self.jaw.predict(np.where(known[:, None], still, np.nan)[None])
-        residual = still - skin(self.neutral, jaw, self.skin_weight)[0]
+            motion = robust_registration(self.neutral, filled[None], (trust * self.quietness)[None])
+        stabilized = without_head(filled[None], motion)[0]
+        jaw = self.jaw.predict(np.where(known[:, None], stabilized, np.nan)[None])
+        residual = stabilized - linear_blend_skinning(self.neutral, jaw, self.skin_weight)[0]
         coefficients, off = self.solve_residual(residual, trust)
         return coefficients, jaw, motion, float(off.mean()), float(off.max())
 

@@ -13,9 +13,12 @@ from ..anatomy.anatomy import Hinge, mirror_plane
 from ..anatomy.jaw import decompose_jaw
 from ..anatomy.mandible_frame import find_mandible_frame
 from ..geometry.rigid import apply_motion
+from ..geometry.skinning import linear_blend_skinning
 from ..geometry.working_mesh import WorkingMesh, working_mesh
 from ..shared.bones.constraints import Constraints
 from ..shared.foundation.topology import Topology
+
+skin = linear_blend_skinning  # as jaw_range.py still calls it
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Actor:
 
     @property
     def implicit_neutral(self) -> np.ndarray:
-        """(V, 3) s0 = b + d n, as the networks alone have it."""
+        """(V, 3) s0 = b + d n, docs/model.md (1), as the networks alone have it."""
         return self.bone + self.thickness * self.normal
 
     @cached_property
@@ -84,21 +87,14 @@ class Actor:
         return None if self.hinge is None or len(bone) == 0 else find_mandible_frame(self.hinge, bone).incisors
 
     def shapes(self) -> np.ndarray:
-        """(N+1, V, 3) float64: the neutral and s_i = LBS(s0, T_i, k) + e_i, exact on the registered meshes."""
-        skinned = skin(self.neutral, self.jaw, self.skin_weight)
+        """(N+1, V, 3) float64: the neutral and s_i = LBS(s0, T_i, k) + e_i, docs/model.md (3): the registered meshes,
+        exactly."""
+        skinned = linear_blend_skinning(self.neutral, self.jaw, self.skin_weight)
         return np.concatenate([self.neutral[None], skinned + self.expressions.transpose(1, 0, 2)])
 
     def offsets(self) -> np.ndarray:
-        """(V, N, 3) float64 the shapes s_i - s0, the jaw's motion included."""
+        """(V, N, 3) float64 the whole shapes δ_i = s_i - s0 of docs/model.md (29), the jaw's motion included."""
         return (self.shapes()[1:] - self.neutral).transpose(1, 0, 2)
-
-
-def skin(points: np.ndarray, motion: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
-    """LBS(x, T, k) = (1-k) x + k T x (N, V, 3) in numpy, the twin of model.linear_blend_skinning.
-
-    points: (N, V, 3), or (V, 3) the same for all motions (N, 4, 4). skin_weight: (V, 1).
-    """
-    return points + skin_weight * (apply_motion(points, motion) - points)
 
 
 def jaw_movements(actor: Actor) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The linear part of the closed-form fit: weights w_i(c) = sum_m Φ_m(c) a_mi of any number of frames (MODEL.md
-section 3), from what is left of the frames after jaw and head."""
+"""The linear part of the closed-form fit: weights w_i(c) = sum_m Φ_m(c) a_mi of any number of frames
+(docs/model.md section 3), from what is left of the frames after jaw and head."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ POINTS_AT_ONCE, MODES_AT_ONCE = 4096, 4  # that a processor keeps at hand
 
 
 class Prior(Protocol):
-    """ridge: what a weight of 1 everywhere costs, as a distance in mm. smoothness: what one costs that changes."""
+    """What weights cost, as distances in mm."""
 
     @property
-    def ridge(self) -> float: ...
+    def ridge(self) -> float:
+        """What a weight of 1 everywhere costs."""
+
     @property
-    def smoothness(self) -> float: ...
+    def smoothness(self) -> float:
+        """What a weight costs that changes across the face."""
 
 
 def prior_of_modes(eigenvalues: np.ndarray, settings: Prior) -> np.ndarray:
-    """(M,) mm² what a coefficient of 1 costs a point. eigenvalues: (M,) of the modes in 1 / mm².
+    """(M,) mm² λ of docs/model.md (18): what a coefficient of 1 costs a point. eigenvalues: (M,) of the modes in 1 /
+    mm².
 
     A mode that goes up and down within DETAIL_MM costs `smoothness`; a constant weight costs `ridge`.
     """
@@ -65,7 +69,8 @@ class ClosedForm:
         self.bounds = None if bounds is None else WeightBounds(self, *bounds)
 
     def normal_matrix(self) -> Tensor:
-        """(M N, M N) float64: sum over points of trust Φ_m Φ_p (e_i . e_j), and the prior."""
+        """(M N, M N) float64: the matrix of docs/model.md (17): sum over points of trust Φ_m Φ_p (e_i . e_j), and
+        the prior."""
         trusted = self.modes if self.trust is None else self.modes * self.trust.sqrt()[:, None]
         matrix = agreement_matrix(trusted, self.expressions).view(len(self.prior), len(self.prior))
         matrix.diagonal().add_(self.prior)
@@ -76,7 +81,7 @@ class ClosedForm:
         self.inverse = torch.cholesky_inverse(self.factor)
 
     def solve(self, residual: Tensor, trust: Tensor | None = None, start: Tensor | None = None) -> Tensor:
-        """Coefficients a (F, M, N) that explain residual (F, V, 3) best.
+        """Coefficients a (F, M, N) that explain residual (F, V, 3) best, docs/model.md (17).
 
         trust: (F, V) how much each point counts in each frame, None where it is what the matrix was factored for;
         the difference is made up by conjugate gradients, which begin at start (F, M, N).
@@ -140,7 +145,7 @@ class WeightBounds:
     smaller as a whole leaves nothing, but raises the mean error from 0.034 to 0.041 mm (benchmarks/bounds.py).
 
     The least squares over a have one matrix again, factored once. Where a point counts less than fully, the fit's own
-    offset stands in for what is not believed, which changes nothing once it has settled.
+    offset stands in for what does not count, which changes nothing once it has settled.
     """
 
     def __init__(self, form: ClosedForm, least: float, most: float) -> None:
@@ -157,7 +162,7 @@ class WeightBounds:
         self.inverse = torch.cholesky_inverse(positive_factor(matrix)).to(form.modes.dtype)
 
     def kept(self, found: Tensor, right: Tensor, trust: Tensor | None) -> Tensor:
-        """Coefficients (F, M, N) within the bounds, from what is found without them.
+        """Coefficients (F, M, N) whose weights w_i are within the bounds, from what is found without them.
 
         right: (M N, F) what the modes see of the frames. trust: (V,) or (F, V) how much each point counted in it.
         """
@@ -166,13 +171,13 @@ class WeightBounds:
         if not bool(rows.any()):
             return found
         some, right, weights = found[rows], right[:, rows].to(self.inverse.dtype), weights[:, rows]
-        doubt = None if trust is None else 1.0 - (trust if trust.dim() == 1 else trust[rows])
+        filled_in = None if trust is None else 1.0 - (trust if trust.dim() == 1 else trust[rows])
         wanted, push = weights.clamp(self.least, self.most), torch.zeros_like(weights)
         for _ in range(BOUND_ROUNDS):
             back = self.cost * (self.modes.T @ (wanted - push).flatten(1)).view(some.shape[1], len(some), -1)
             whole = right + back.transpose(1, 2).reshape(right.shape)
-            if doubt is not None:
-                whole = whole + self.form.seen(self.form.offsets(some) * doubt[..., None]).to(whole.dtype)
+            if filled_in is not None:
+                whole = whole + self.form.seen(self.form.offsets(some) * filled_in[..., None]).to(whole.dtype)
             some = self.form.shaped(self.inverse @ whole, found)
             weights = weights_at(self.modes, some)
             relaxed = RELAXATION * weights + (1.0 - RELAXATION) * wanted + push
@@ -237,7 +242,7 @@ def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor
 
 
 def weights_at(modes: Tensor, coefficients: Tensor) -> Tensor:
-    """w_i(c) = sum_m Φ_m(c) a_mi (V, F, N) of modes (V, M) and coefficients (F, M, N)."""
+    """w_i(c) = sum_m Φ_m(c) a_mi (V, F, N), docs/model.md (15), of modes (V, M) and coefficients (F, M, N)."""
     frames, count, names = coefficients.shape
     return (modes @ coefficients.transpose(0, 1).reshape(count, frames * names)).view(-1, frames, names)
 

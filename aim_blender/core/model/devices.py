@@ -27,7 +27,7 @@ def choose_device(name: str) -> torch.device:
 def choose_threads(work: Callable[[], object], repeats: int = 3) -> int:
     """Set torch to the thread count that does `work` fastest on this machine as busy as it is now, and return it.
 
-    Beside a busy Blender one thread can be faster than two (MODEL.md section 2).
+    Beside a busy Blender one thread can be faster than two.
     """
     most = torch.get_num_threads()
     best, best_seconds = most, float("inf")

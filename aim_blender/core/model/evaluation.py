@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The frames of a take: s_j = H_j [ LBS(s0, T_j, k) + sum_i w_ji(c) e_i(c) ] (MODEL.md section 1)."""
+"""The frames of a take: s_j = H_j [ LBS(s0, T_j, k) + sum_i w_ji(c) e_i(c) ] (docs/model.md section 1)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from ..geometry.rigid import apply_motion
+from ..geometry.skinning import linear_blend_skinning
 from ..shared.foundation.errors import InputError
 from ..shared.results.takes import Take
-from .actor import Actor, skin
+from .actor import Actor
 from .closed_form import expression_offsets
 
 CHUNK_FRAMES = 64
@@ -35,7 +36,7 @@ def evaluate_take(actor: Actor, take: Take) -> dict[str, np.ndarray]:
 
 
 def placed_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:
-    """The frames s_j (f, V, 3) float64 of a part of a take, with the head's motion."""
+    """The frames s_j of docs/model.md (4), (f, V, 3) float64 of a part of a take, with the head's motion."""
     return apply_motion(stabilized_frames(actor, take, part), take.head[part])
 
 
@@ -46,7 +47,10 @@ def stabilized_frames(actor: Actor, take: Take, part: slice, vertices: np.ndarra
         torch.as_tensor(take.coefficients[part]),
         torch.as_tensor(actor.expressions[vertices]).float(),
     )
-    return skin(actor.neutral[vertices], take.jaw[part], actor.skin_weight[vertices]) + offsets.double().numpy()
+    return (
+        linear_blend_skinning(actor.neutral[vertices], take.jaw[part], actor.skin_weight[vertices])
+        + offsets.double().numpy()
+    )
 
 
 def check_belongs(actor: Actor, take: Take) -> None:

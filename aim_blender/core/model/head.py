@@ -10,11 +10,11 @@ from ..shared.foundation.robust_weights import geman_mcclure
 from .actor import Actor
 
 QUIET_MM = 0.15  # a point that no expression moves by more than this says all it can about the head
-LEAST_POINTS = 20  # of the still skin, to find the head by
+LEAST_POINTS = 20  # of the quiet skin, to find the head by
 MOST_POINTS = 2000  # likewise: more say nothing new, and cost
 
 
-def stillness(actor: Actor) -> np.ndarray:
+def quietness(actor: Actor) -> np.ndarray:
     """(V,) how much each point tells of the head: the inverse of the variance that the actor's shapes give it."""
     moved = actor.shapes()[1:] - actor.neutral
     return 1.0 / ((moved**2).sum(-1).mean(0) + QUIET_MM**2)
@@ -23,18 +23,18 @@ def stillness(actor: Actor) -> np.ndarray:
 def estimate_head(
     actor: Actor, vertices: np.ndarray, trust: np.ndarray | None = None, quiet: np.ndarray | None = None
 ) -> np.ndarray:
-    """H_j (F, 4, 4), rigid, that carries the still skin of the neutral to each of the frames (F, V, 3), robustly.
+    """H_j (F, 4, 4), rigid, that carries the quiet skin of the neutral to each of the frames (F, V, 3), robustly.
 
     trust: (F, V) how much each point counts; where it is 0 the point is not looked at, but must be a number. quiet:
-    (V,) the actor's stillness, if it is known.
+    (V,) the actor's quietness, if it is known.
     """
-    quiet = stillness(actor) if quiet is None else quiet
-    still = np.flatnonzero(quiet > np.quantile(quiet, 0.5))
-    chosen = still[:: -(-len(still) // MOST_POINTS)]
+    quiet = quietness(actor) if quiet is None else quiet
+    quietest = np.flatnonzero(quiet > np.quantile(quiet, 0.5))
+    chosen = quietest[:: -(-len(quietest) // MOST_POINTS)]
     weight = quiet[chosen]
     if trust is not None:
         seen = weight * trust[:, chosen]
-        # Where next to nothing of the still skin is there, whatever is there has to do.
+        # Where next to nothing of the quiet skin is there, whatever is there has to do.
         poor = (seen > 0).sum(1) < LEAST_POINTS
         if poor.any():
             return robust_registration(actor.neutral, vertices, quiet * trust)
@@ -68,5 +68,5 @@ def moves(head: np.ndarray, middle: np.ndarray, degrees: float = 0.3, millimetre
 
 
 def without_head(frames: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """H^-1 s (f, V, 3) of frames (f, V, 3) and heads (f, 4, 4)."""
+    """H⁻¹ s of docs/model.md (16), (f, V, 3), of frames (f, V, 3) and heads (f, 4, 4)."""
     return (frames - head[:, None, :3, 3]) @ head[:, :3, :3]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The anatomically constrained implicit face model (MODEL.md sections 1 and 2).
+"""The anatomically constrained implicit face model (docs/model.md, sections 1 and 2).
 
 roma loads PyTorch's compiler, which takes a second: it is imported where it is needed, so that fits start without it.
 """
@@ -12,19 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..geometry.skinning import linear_blend_skinning
 from ..shared.settings.learning_settings import Activation
 from .networks import NetworkStack
 
-MILLIMETRES = 100.0  # one unit of the networks' space; a head is about two
-
-
-def linear_blend_skinning(points: Tensor, motion: Tensor, skin_weight: Tensor) -> Tensor:
-    """LBS(x, T, k) = (1-k) x + k T x (MODEL.md section 1).
-
-    points: (V, 3). motion: (..., 4, 4) rigid. skin_weight: (V, 1). Returns (..., V, 3) in the unit of points.
-    """
-    moved = points @ motion[..., :3, :3].transpose(-1, -2) + motion[..., None, :3, 3]  # (..., V, 3)
-    return points + skin_weight * (moved - points)
+UNIT_MM = 100.0  # one unit of the networks' space; a head is about two
 
 
 def rigid_motion(rotation: Tensor, translation: Tensor) -> Tensor:
@@ -53,7 +45,7 @@ class Anatomy:
 
     @property
     def neutral(self) -> Tensor:
-        """s0 = b + d n (P, 3)."""
+        """s0 = b + d n (P, 3), docs/model.md (1)."""
         return self.bone + self.thickness * self.normal
 
 
@@ -61,7 +53,7 @@ ANATOMY = {"bone": 3, "normal": 3, "thickness": 1, "skin_weight": 1}
 
 
 class FaceModel(nn.Module):
-    """Five networks of a template point, and the jaw of every shape. All lengths in units of MILLIMETRES.
+    """Five networks of a template point, and the jaw of every shape. All lengths in units of UNIT_MM.
 
     template_width: numbers per template point, of which the first three are its position. count: expressions N.
     positioned: whether the networks see the position, or only what follows it.
@@ -93,7 +85,7 @@ class FaceModel(nn.Module):
     hinge_centre: Tensor
 
     def set_jaw(self, motion: np.ndarray, hinge_centre: np.ndarray) -> None:
-        """Start from jaw motions T_i (N, 4, 4) with hinge_centre (3,), in units of MILLIMETRES."""
+        """Start from jaw motions T_i (N, 4, 4) with hinge_centre (3,), in units of UNIT_MM."""
         motion_tensor = torch.as_tensor(motion, dtype=self.jaw_slide.dtype)
         centre = torch.as_tensor(hinge_centre, dtype=self.jaw_slide.dtype)
         rotation = motion_tensor[:, :3, :3]
@@ -128,7 +120,7 @@ class FaceModel(nn.Module):
         return self.expression_network(template[:, self.first_input :])["expressions"].view(-1, self.count, 3)
 
     def shapes(self, template: Tensor) -> Tensor:
-        """s0 and s_i = LBS(s0, T_i, k) + e_i (N+1, P, 3) at template points (P, template_width)."""
+        """s0 and s_i = LBS(s0, T_i, k) + e_i (N+1, P, 3), docs/model.md (3), at template points (P, template_width)."""
         anatomy = self.anatomy(template)
         skinned = linear_blend_skinning(anatomy.neutral, self.jaw(), anatomy.skin_weight)
         return torch.cat([anatomy.neutral[None], skinned + self.expressions(template).transpose(0, 1)])

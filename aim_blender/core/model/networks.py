@@ -18,8 +18,8 @@ class NetworkStack(nn.Module):
     """K networks of one input (P, I) with equal hidden layers and an output each.
 
     outputs: name of each network and the width of its output. inputs: width I of the input. hidden: width of every
-    hidden layer. depth: number of hidden layers. activation: siren is a sine of `frequency` times the layer (Sitzmann
-    et al. 2020).
+    hidden layer. depth: number of hidden layers. activation: siren is a sine of `frequency` (ω in docs/model.md) times
+    the layer (Sitzmann et al. 2020).
 
     Raises InputError for an activation that does not exist.
     """

@@ -15,7 +15,7 @@ from ..shared.foundation.normals import vertex_normals
 from ..shared.foundation.topology import same_surface
 from ..shared.results.takes import Take
 from .actor import Actor
-from .model import MILLIMETRES
+from .model import UNIT_MM
 
 
 def working_capture(capture: Capture, work: WorkingMesh) -> Capture:
@@ -35,13 +35,13 @@ def whole_actor(actor: Actor, capture: Capture, work: WorkingMesh) -> Actor:
     """An actor learned from the working capture, for all vertices of the capture's mesh."""
     if work.is_whole:
         return actor
-    neutral, still = capture.neutral, work.still
+    neutral, unmoved = capture.neutral, work.unmoved
     thickness, normal = work.spread(actor.thickness), work.spread(actor.normal)
-    normal[still] = vertex_normals(neutral, capture.topology.triangles())[still]
+    normal[unmoved] = vertex_normals(neutral, capture.topology.triangles())[unmoved]
     bone = work.spread(actor.bone) + (neutral - actor.neutral[work.follows]).astype(np.float32)
-    bone[still] = neutral[still]
+    bone[unmoved] = neutral[unmoved]
     template = work.spread(actor.template)
-    template[still, :3] = (neutral[still] - np.asarray(actor.settings["centre_mm"])) / MILLIMETRES
+    template[unmoved, :3] = (neutral[unmoved] - np.asarray(actor.settings["centre_mm"])) / UNIT_MM
     implicit = (bone + thickness * normal).astype(np.float64)
     return dataclasses.replace(
         actor,

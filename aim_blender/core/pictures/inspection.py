@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..anatomy.anatomy import mirror_partners
-from ..model.actor import Actor, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor
 
 
 def inspect_actor(actor: Actor) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -20,7 +21,9 @@ def inspect_actor(actor: Actor) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     point's bone from the mirror image of its partner's. All lengths in mm.
     """
     implicit = actor.implicit_neutral.astype(np.float64)
-    skinned = skin(implicit, actor.jaw, actor.skin_weight) + actor.implicit_expressions.transpose(1, 0, 2)
+    skinned = linear_blend_skinning(implicit, actor.jaw, actor.skin_weight) + actor.implicit_expressions.transpose(
+        1, 0, 2
+    )
     error = np.linalg.norm(np.concatenate([implicit[None], skinned]) - actor.shapes(), axis=-1)  # (N+1, V)
     origin, side = actor.mirror
     partner = mirror_partners(actor.neutral, actor.mirror)

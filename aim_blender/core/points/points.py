@@ -141,7 +141,7 @@ def _off_skin(actor: Actor, positions: np.ndarray) -> float:
 
 
 def _known(points: PointPerformance) -> np.ndarray:
-    """(F, P, 3) the positions, not a number where they are not to be believed at all."""
+    """(F, P, 3) the positions, not a number where a point does not count at all."""
     return np.where((points.confidence > 0)[..., None], points.positions, np.nan)
 
 

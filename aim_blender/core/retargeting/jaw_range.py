@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A performer's jaw in a target's range (MODEL.md section 4): what the target's jaw bone would do for each of the
+"""A performer's jaw in a target's range (docs/model.md section 4): what the target's jaw bone would do for each of the
 performer's shapes. It does it where none of the target's shapes do.
 
 Poses (..., 6) are those of decompose_jaw: a rotation vector in radians about the hinge, then a slide in mm.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Retargeting (MODEL.md section 4): s = H [ LBS(s0', T', k') + sum_i w_i(c) e'_i(c) ] with the target's fields.
+"""Retargeting (docs/model.md section 4): s = H [ LBS(s0', T', k') + sum_i w_i(c) e'_i(c) ] with the target's fields.
 
 Weights per point move over between whole shapes, jaw included: s_j = s0 + sum_i w_i(c) (s_i - s0) on the source, and
 the same w on the target's s'_i. What the target then shows is fitted by the target's own model, so that its jaw T' and
@@ -154,7 +154,7 @@ class Retargeting:
         self.session.solver.prepare_for_single_frames()
 
     def shown(self, coefficients: Tensor) -> np.ndarray:
-        """(f, V, 3) mm the target with coefficients (f, M, N) of the weights of the source's shapes.
+        """(f, V, 3) mm s'_j, the target with coefficients (f, M, N) of the weights of the source's shapes.
 
         No point goes further in any direction than BEYOND says of what the target's own shapes do there, whatever the
         weights: a point of a limited frame keeps its direction, and its neighbours are limited alike.
@@ -171,7 +171,8 @@ class Retargeting:
         return self.target.neutral + moved.transpose(0, 1).numpy()
 
     def carried(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), in a part of the take."""
+        """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), as docs/model.md (32) has them,
+        in a part of the take."""
         weights = self._weights.of(part)
         frames = self.shown(weights)
         jaw = self.session.jaw(frames)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..model.actor import Actor, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor
 from ..model.closed_form import agreement_matrix, expression_offsets, positive_factor, seen_by_modes
 from ..shared.results.takes import Take
 
@@ -15,7 +16,8 @@ from ..shared.results.takes import Take
 class WholeWeights:
     """Coefficients a (f, M, N) of weights of the source's whole shapes, settled where these leave them undetermined.
 
-    energy: (V, N) |δ'|^2 of what the target shows of each. With δ_i = s_i - s0, they minimise over w
+    energy: (V, N) |δ'|^2 of what the target shows of each. With δ_i = s_i - s0, they minimise over w, docs/model.md
+    (30),
         sum_c |sum_i w_i(c) δ_i(c) - x(c)|^2 + sum_ci settling_i |δ'_i(c)|^2 |w_i(c) - u_i|^2
     with x the take's frame without its head, and u_i the weight of shape i over the whole face: what shows on
     the source stays, and what would show on the target alone comes to rest.
@@ -67,6 +69,6 @@ class WholeWeights:
     def _seen_offsets(self, part: slice) -> Tensor:
         """(f, V, 3) float32 the take's frames without head motion, as offsets from the source's neutral."""
         neutral = self.source.neutral
-        moved = skin(neutral, self.take.jaw[part], self.source.skin_weight) - neutral
+        moved = linear_blend_skinning(neutral, self.take.jaw[part], self.source.skin_weight) - neutral
         coefficients = torch.as_tensor(self.take.coefficients[part])
         return torch.as_tensor(moved).float() + expression_offsets(self.modes, coefficients, self.expressions)

@@ -13,8 +13,8 @@ from .retiming import between
 def smoothed(values: np.ndarray, frames: np.ndarray, length: float) -> np.ndarray:
     """Curves (F, ...) at frame numbers (F,), without what goes to and fro within `length` frames.
 
-    Minimises |x - values|² + strength |x''|², which treats past and future alike and so delays nothing; straight
-    lines stay as they are. What has a period of `length` frames is halved. 0 changes nothing.
+    Minimises |x - values|² + strength |x''|², docs/model.md (26), which treats past and future alike and so delays
+    nothing; straight lines stay as they are. What has a period of `length` frames is halved. 0 changes nothing.
     """
     if length <= 0 or len(frames) < 3:
         return values

@@ -132,6 +132,7 @@ class Shot:
     reduce_keys_mm: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
+        """The shot in JSON's own types."""
         return asdict(self)
 
     @classmethod

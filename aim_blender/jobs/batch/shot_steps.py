@@ -35,6 +35,7 @@ class Step:
 
     @property
     def out(self) -> Path:
+        """What the step writes."""
         return Path(self.arguments["out"])
 
 

@@ -19,6 +19,7 @@ class OneLineParser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, without the usage in front of it."""
 
     def error(self, message: str) -> NoReturn:
+        """Exit with STATUS_INPUT and one line that says what is wrong."""
         self.exit(STATUS_INPUT, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
 
 

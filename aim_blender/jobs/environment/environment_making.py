@@ -76,7 +76,7 @@ def make_environment(plan: Plan, report: Report, trial: bool = True) -> dict[str
         unfinished.parent.mkdir(parents=True, exist_ok=True)
         (unfinished / "download").mkdir(parents=True)
         make, install = plan.commands()
-        _run(make, plan, lambda line: None, lambda: report({"message": "Making the environment", **_of(0.0)}))
+        _run(make, plan, lambda _: None, lambda: report({"message": "Making the environment", **_of(0.0)}))
         _install(install, plan, report)
         shutil.rmtree(unfinished / "download")
         found: dict[str, Any] = {}

@@ -41,6 +41,7 @@ class Build:
     plain_on: tuple[str, ...]
 
     def is_plain(self, system: str = sys.platform) -> bool:
+        """Whether pip finds this build on a system by itself."""
         return system in self.plain_on
 
 
@@ -153,6 +154,7 @@ class Plan:
 
     @property
     def needs_network(self) -> bool:
+        """Whether pip will download anything."""
         return "--no-index" not in self.more_options()
 
     @property

@@ -109,25 +109,31 @@ class JobFolder:
 
     @property
     def result_file(self) -> Path:
+        """What the worker writes when the job has ended."""
         return self.path / "result.json"
 
     @property
     def cancel_file(self) -> Path:
+        """The file that asks the worker to stop, by being there."""
         return self.path / "cancel"
 
     @property
     def progress_file(self) -> Path:
+        """Lines of JSON, one for each report."""
         return self.path / "progress.jsonl"
 
     @property
     def log_file(self) -> Path:
+        """What the worker prints."""
         return self.path / "worker.log"
 
     @property
     def lock_file(self) -> Path:
+        """The file that a worker holds locked as long as it lives."""
         return self.path / "worker.lock"
 
     def checkpoint_folder(self, step: int) -> Path:
+        """Where a step of the job saves its checkpoints."""
         return self.path / "checkpoint" / str(step)
 
     # -- the job's description ----------------------------------------------------------------------------------------
@@ -155,6 +161,7 @@ class JobFolder:
         return self._read_json("result.json") or {}
 
     def write_result(self, result: dict[str, Any]) -> None:
+        """Write result.json, whole or not at all."""
         self._write_json("result.json", result)
 
     def read_figures(self, step: int) -> dict[str, Any] | None:
@@ -162,6 +169,7 @@ class JobFolder:
         return self._read_json(f"step_{step}.json")
 
     def write_figures(self, step: int, figures: dict[str, Any]) -> None:
+        """Record that a step is finished, with its figures."""
         self._write_json(f"step_{step}.json", figures)
 
     def finished_figures(self) -> list[dict[str, Any]]:
@@ -183,12 +191,15 @@ class JobFolder:
         return "interrupted" if self.lock_file.exists() or self.log_file.exists() else "new"
 
     def busy(self) -> FolderBusy:
+        """The error that says that another worker is at work here."""
         return FolderBusy(f"another worker is already at work in {self.path}; wait for it or cancel it first")
 
     def request_cancel(self) -> None:
+        """Ask the worker to save its work and stop."""
         self.cancel_file.touch()
 
     def cancel_requested(self) -> bool:
+        """Whether the worker is asked to stop."""
         return self.cancel_file.exists()
 
     # -- progress -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import numpy as np
 from ...core.shared.foundation.errors import InputError
 from ..folders.plain_values import plain
 from ..tasks.arguments import Report, picture_beside
-from ..tasks.retargeting import correspond, correspondence_of, retarget_settings
+from ..tasks.retargeting import correspond, correspondence_if_needed, retarget_settings
 
 if TYPE_CHECKING:
     from ...core.live.live import LiveFit, LiveFrame
@@ -126,12 +126,10 @@ class LiveAnswers:
         if self._retarget is None or self._retarget[0] != key:
             report({"message": "reading the take"})
             take, source = load_take(Path(header["take"])), load_actor(Path(header["source"]))
-            correspondence = None
-            if not same_surface(source.topology, self.actor.topology):
-                if header.get("correspond"):
-                    correspond(header["correspond"], report, None)
-                arguments = {"target": str(self.path), "correspondence": header.get("correspondence")}
-                correspondence, _ = correspondence_of(arguments, source, self.actor, report)
+            if header.get("correspond") and not same_surface(source.topology, self.actor.topology):
+                correspond(header["correspond"], report, None)
+            arguments = {"target": str(self.path), "correspondence": header.get("correspondence")}
+            correspondence, _ = correspondence_if_needed(arguments, source, self.actor, report)
             made = LiveRetarget(take, source, self.actor, correspondence, cache_beside(self.path))
             self._retarget = key, made
         return self._retarget[1]

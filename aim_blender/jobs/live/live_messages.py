@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 LENGTHS = struct.Struct("<II")
 MOST_JSON, MOST_BYTES = 2**20, 2**30
@@ -42,14 +42,14 @@ class MessageError(ValueError):
     """What was read is no message. Its text says why."""
 
 
-def write_message(stream: BinaryIO, header: dict[str, Any], payload: bytes = b"") -> None:
+def write_message(stream: IO[bytes], header: dict[str, Any], payload: bytes = b"") -> None:
     """Raises OSError if the other side is gone."""
     text = json.dumps(header, allow_nan=False).encode()
     stream.write(LENGTHS.pack(len(text), len(payload)) + text + payload)
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """The next message, waiting for it; None at the end. Raises MessageError if it is none or breaks off."""
     start = stream.read(LENGTHS.size)
     if not start:

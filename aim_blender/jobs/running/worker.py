@@ -33,6 +33,7 @@ class StopRequest:
         self._event = threading.Event()
 
     def __call__(self) -> bool:
+        """Whether a cancel was requested."""
         return self._event.is_set()
 
     def watch_signals(self) -> None:
@@ -73,6 +74,7 @@ class Reporter:
         self._message: Any = None
 
     def begin(self, step: int, task: str) -> None:
+        """The reports to come are about this step of the job."""
         self._step, self._task = step, task
         self._remaining = RemainingTime()
         self._message = None
@@ -90,6 +92,7 @@ class Reporter:
             raise Cancelled
 
     def close(self) -> None:
+        """Close the progress file."""
         self._file.close()
 
 

@@ -55,6 +55,7 @@ class Status:
 
     @property
     def ended(self) -> bool:
+        """Whether the job has finished, failed or was stopped."""
         return self.state not in ("new", "running")
 
 

@@ -31,6 +31,7 @@ def add_notes(figures: Figures, sentences: list[str]) -> None:
 def check_arguments(
     task: str, arguments: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> None:
+    """Raise InputError unless a task was given all that it needs, and nothing that it does not know."""
     for name in required:
         if not arguments.get(name):
             raise InputError(f"{task} needs {name}, which was not given")

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core.shared.foundation.errors import InputError
 from ..folders.outputs import output_path
 from .arguments import Figures, Report, check_arguments, choices_of
+
+if TYPE_CHECKING:
+    from ...core.model.actor import Actor
+    from ...core.shared.results.takes import Take
 
 TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/timing/retiming.py
 
@@ -22,16 +26,8 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     if not 0 < tolerance_mm < math.inf:
         raise InputError(f"the tolerance is {tolerance_mm:g} mm; it must be more than 0, for example 0.1")
     from ...core.baking.baking import bake_take
-    from ...core.files.files import load_actor, load_take
-    from ...core.model.evaluation import check_belongs
-    from ...core.shared.settings.timing_settings import Timing
-    from ...core.timing.retiming import retimed
 
-    timing = Timing(**choices_of(arguments, TIMING_CHOICES))
-    report({"message": "Reading the take"})
-    actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
-    check_belongs(actor, take)
-    take = retimed(take, actor, timing)
+    actor, take = _retimed_take(arguments, report)
     baked = bake_take(actor, take, tolerance_mm, report)
     report({"message": "Writing the bake"})
     baked.save(out)
@@ -54,16 +50,10 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         raise InputError(f"{out} is always in mm; leave out the unit, or write a .pc2 or .mdd")
     if not 0 < unit < math.inf:
         raise InputError(f"a unit of the cache is {unit:g} mm; it must be more than 0, for example 1000 for metres")
-    from ...core.files.files import load_actor, load_take, save_arrays
-    from ...core.model.evaluation import check_belongs, evaluate_take
-    from ...core.shared.settings.timing_settings import Timing
-    from ...core.timing.retiming import retimed
+    from ...core.model.evaluation import evaluate_take
+    from ...core.shared.foundation.archives import save_arrays
 
-    timing = Timing(**choices_of(arguments, TIMING_CHOICES))
-    report({"message": "Reading the take"})
-    actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
-    check_belongs(actor, take)
-    take = retimed(take, actor, timing)
+    actor, take = _retimed_take(arguments, report)
     report({"message": "Evaluating"})
     frames = evaluate_take(actor, take)
     if suffix in CACHE_SUFFIXES:
@@ -75,15 +65,30 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     return {"out": str(out), **size, "first": first, "last": last}
 
 
+def _retimed_take(arguments: dict[str, Any], report: Report) -> tuple[Actor, Take]:
+    """The actor, and those frames of its take that are asked for."""
+    from ...core.files.files import load_actor, load_take
+    from ...core.model.evaluation import check_belongs
+    from ...core.shared.settings.timing_settings import Timing
+    from ...core.timing.retiming import retimed
+
+    timing = Timing(**choices_of(arguments, TIMING_CHOICES))
+    report({"message": "Reading the take"})
+    actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))
+    check_belongs(actor, take)
+    return actor, retimed(take, actor, timing)
+
+
 def errors(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, take, performance (meshes, that the take was fitted to), out: how far each point of each frame is off."""
     check_arguments("errors", arguments, required=("actor", "take", "performance", "out"))
     out = output_path(arguments["out"], ".npz")
     import numpy as np
 
-    from ...core.files.files import load_actor, load_take, save_arrays
+    from ...core.files.files import load_actor, load_take
     from ...core.pictures.point_errors import point_errors
     from ...core.shared.captured.performances import read_performance
+    from ...core.shared.foundation.archives import save_arrays
 
     report({"message": "Reading the performance"})
     actor, take = load_actor(Path(arguments["actor"])), load_take(Path(arguments["take"]))

@@ -15,9 +15,10 @@ def inspect(arguments: dict[str, Any], report: Report, checkpoint: Path | None) 
     """actor, out. Beside out, X.npz, it writes X.png: a picture sheet of the anatomy that was learned."""
     check_arguments("inspect", arguments, required=("actor", "out"))
     out = output_path(arguments["out"], ".npz")
-    from ...core.files.files import load_actor, save_arrays
+    from ...core.files.files import load_actor
     from ...core.pictures.anatomy_sheet import save_anatomy_sheet
     from ...core.pictures.inspection import inspect_actor
+    from ...core.shared.foundation.archives import save_arrays
 
     source = Path(arguments["actor"])
     report({"message": "Reading the actor"})

@@ -37,16 +37,12 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     from ...core.pictures.curves import save_jaw_path
     from ...core.pictures.take_sheet import save_retarget_sheet
     from ...core.retargeting.retargeting import retarget_take
-    from ...core.shared.foundation.topology import same_surface
 
     settings = retarget_settings(arguments)
     report({"message": "Reading the actors"})
     take = load_take(Path(arguments["take"]))
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
-    correspondence: Correspondence | None = None
-    figures: Figures = {}
-    if not same_surface(source.topology, target.topology):
-        correspondence, figures = correspondence_of(arguments, source, target, report)
+    correspondence, figures = correspondence_if_needed(arguments, source, target, report)
     cache = cache_beside(Path(arguments["target"]))
     carried = retarget_take(take, source, target, settings, report, correspondence, cache)
     report({"message": "Checking the take"})
@@ -68,16 +64,11 @@ def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     out = output_path(arguments["out"], ".json")
     from ...core.files.files import load_actor
     from ...core.retargeting.pairing import pair_shapes
-    from ...core.shared.foundation.topology import same_surface
     from ...core.shared.foundation.whole_files import written_whole
 
     report({"message": "Reading the actors"})
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
-    correspondence: Correspondence | None = None
-    figures: Figures = {}
-    if not same_surface(source.topology, target.topology):
-        correspondence, figures = correspondence_of(arguments, source, target, report)
-        correspondence.check(source.topology, target.topology)
+    correspondence, figures = correspondence_if_needed(arguments, source, target, report)
     report({"message": "Comparing the shapes"})
     found = pair_shapes(source, target, retarget_settings(arguments).pairs, correspondence)
     with written_whole(out) as temporary:
@@ -124,17 +115,23 @@ def retarget_settings(arguments: dict[str, Any]) -> RetargetSettings:
     )
 
 
-def correspondence_of(
+def correspondence_if_needed(
     arguments: dict[str, Any], source: Actor, target: Actor, report: Report
-) -> tuple[Correspondence, Figures]:
-    """The one given, or kept beside the target's file, or made and kept there; and where it is from."""
+) -> tuple[Correspondence | None, Figures]:
+    """None for actors of one topology; else the one given, or kept beside the target's file, or made and kept there.
+    And where it is from. Raises InputError if it is of other meshes."""
     from ...core.correspondence.correspondence import make_correspondence
     from ...core.files.files import load_correspondence, save_correspondence
+    from ...core.shared.foundation.topology import same_surface
 
+    if same_surface(source.topology, target.topology):
+        return None, {}
     given = arguments.get("correspondence")
     path = Path(given) if given else kept_correspondence(Path(arguments["target"]), source.topology.digest)
     if given or path.is_file():
-        return load_correspondence(path), {"correspondence": str(path)}
+        found = load_correspondence(path)
+        found.check(source.topology, target.topology)
+        return found, {"correspondence": str(path)}
     found = make_correspondence(source.neutral, source.topology, target.neutral, target.topology, None, report)
     save_correspondence(found, path)
     return found, {

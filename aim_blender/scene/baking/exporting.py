@@ -92,7 +92,7 @@ def within_sliders(baked: BakedTake) -> BakedTake:
             weights.append(part / strength)
             named += index < baked.named_count
     return replace(
-        baked, key_names=names, keys=np.array(keys), key_weights=np.stack(weights, axis=1), named_count=named
+        baked, key_names=tuple(names), keys=np.array(keys), key_weights=np.stack(weights, axis=1), named_count=named
     )
 
 

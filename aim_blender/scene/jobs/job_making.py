@@ -30,8 +30,17 @@ from ..fitting.markers import PointReader
 from ..fitting.performances import FrameReader, PerformanceReader, frame_list, picked_source
 
 DELIVERY = "delivery.json"
-KINDS = ("learn", "fit", "retarget", "bake", "anatomy", "inspect", "transfer", "errors")
-PLACED = ("fit", "retarget", "bake", "anatomy")  # of the kinds, those whose results have a place
+# The kinds of results, and whether they have a place in the scene; results.py brings each in.
+PLACED = {
+    "learn": False,
+    "transfer": False,
+    "fit": True,
+    "retarget": True,
+    "bake": True,
+    "anatomy": True,
+    "inspect": False,
+    "errors": False,
+}
 READING_STRETCH_S = 0.02  # and one frame more: together below what is felt
 THREAD_STRETCH_S = 0.005
 
@@ -133,9 +142,9 @@ def prepare_fitting(
             reader.close()
         frame = reader.frame
     path = folders.new_job_folder(actor_name, "fit")
-    still = False
+    unmoved = False
     if reader is not None:
-        given, still = yield from meanwhile(
+        given, unmoved = yield from meanwhile(
             "writing the performance", lambda: (reader.save_for_fit(path), reader.is_still)
         )
     take_file, bake_file = path / (folders.safe_name(take_name) + TAKE_SUFFIX), path / "bake.npz"
@@ -148,7 +157,7 @@ def prepare_fitting(
         "frame": frame.tolist(),
         "millimetres_per_unit": scale,
         "beside": beside and not source.images,  # what cameras see has its place
-        "still": still,
+        "still": unmoved,
     }
     steps = [
         {
@@ -282,6 +291,7 @@ def fitted_file(take: Any) -> Path:
 
 
 def write_delivery(path: Path, delivery: dict[str, Any]) -> None:
+    """Write delivery.json into a job's folder: where its result is to go."""
     write_atomically(path / DELIVERY, json.dumps(delivery, indent=1) + "\n")
 
 
@@ -289,9 +299,9 @@ def read_delivery(path: Path) -> dict[str, Any]:
     """What delivery.json of a job's folder says. Raises InputError if it is missing or damaged."""
     try:
         delivery = json.loads((path / DELIVERY).read_text(encoding="utf-8"))
-        if delivery["kind"] not in KINDS:
+        if delivery["kind"] not in PLACED:
             raise ValueError(delivery["kind"])
-        if delivery["kind"] in PLACED and np.shape(delivery["frame"]) != (4, 4):
+        if PLACED[delivery["kind"]] and np.shape(delivery["frame"]) != (4, 4):
             raise ValueError("frame")
     except UNREADABLE as error:
         raise InputError(f"{path / DELIVERY} is missing or damaged; start the job again") from error

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,24 @@ LEAST_DEGREES = 1.0
 LEAST_MILLIMETRES = 1.0
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """A finished job's folder, and whose it is. delivery: what was noted of it when it started. steps: the figures of
+    each of its steps."""
+
+    context: bpy.types.Context
+    scene: bpy.types.Scene
+    actor: Any
+    path: Path
+    delivery: dict[str, Any]
+    steps: list[dict[str, Any]]
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The figures of the first step, if it has any."""
+        return self.steps[0] if self.steps else {}
+
+
 def bring_in(context: bpy.types.Context, path: Path) -> tuple[str, bool]:
     """Write what the job in the folder `path` made into the scene of its actor. Returns what to tell the user, and
     whether there is something in it that should be looked at.
@@ -39,53 +59,52 @@ def bring_in(context: bpy.types.Context, path: Path) -> tuple[str, bool]:
         raise InputError(f"the actor of the job in {path} is not in this file; open the file that it was started from")
     scene, actor = found
     steps = [{name: value for name, value in each.items() if name != "out"} for each in result.get("figures", [])]
-    if delivery["kind"] in ("learn", "transfer"):
-        text = _bring_in_actor(actor, path / delivery["actor_file"], steps[0] if steps else {})
-    elif delivery["kind"] == "bake":
-        text = baking_jobs.bring_in_bake(context, scene, actor, path, delivery, steps[0] if steps else {})
-    elif delivery["kind"] == "anatomy":
-        text = anatomy_jobs.bring_in_bones(scene, actor, path, delivery, steps[0] if steps else {})
-    elif delivery["kind"] == "inspect":
-        text = anatomy_jobs.show_inside(context, actor, delivery["show"])
-    elif delivery["kind"] == "errors":
-        take = next((each for each in scene.aim.takes if each.file_path == delivery["take_path"]), None)
-        if take is None:
-            raise InputError(f"the take of the job in {path} is not in this file; undo its removal, or fit it again")
-        text = errors.show(context, take, delivery["show"])
-    else:
-        # Both steps have figures of the same names: those of the first, fit or retarget, are told apart.
-        # A correspondence that had to be made first has figures of its own.
-        made = {f"{delivery['kind']}_{name}": value for name, value in steps[-2].items()} if len(steps) > 1 else {}
-        baked_figures = steps[-1] if len(steps) > 1 else {}
-        shown_by = actor
-        if delivery["kind"] == "retarget":
-            target = actors.find_actor(delivery.get("target", ""))
-            if target is None:
-                raise InputError(
-                    f"the target of the job in {path} is not in this file; undo its removal, or start anew"
-                )
-            shown_by = target[1]
-        text = _bring_in_take(context, scene, shown_by, path, delivery, {**made, **baked_figures})
+    text = BRINGING[delivery["kind"]](Arrived(context, scene, actor, path, delivery, steps))
     actor.job_folder = ""
     return text, any(figures.get("notes") for figures in steps)
 
 
-def _bring_in_actor(actor: Any, file: Path, figures: dict[str, Any]) -> str:
+def _bring_in_actor(arrived: Arrived) -> str:
+    actor, file = arrived.actor, arrived.path / arrived.delivery["actor_file"]
     if not file.is_file():
         raise InputError(f"the learned actor {file} is gone; learn {actor.name!r} again")
     actor.file_path = str(file)
-    actor.figures = json.dumps(figures)
-    return f"{describe_learned(actor.name, figures)}; its file is {file}"
+    actor.figures = json.dumps(arrived.first)
+    return f"{describe_learned(actor.name, arrived.first)}; its file is {file}"
 
 
-def _bring_in_take(
-    context: bpy.types.Context,
-    scene: bpy.types.Scene,
-    actor: Any,
-    path: Path,
-    delivery: dict[str, Any],
-    figures: dict[str, Any],
-) -> str:
+def _bring_in_errors(arrived: Arrived) -> str:
+    takes, file = arrived.scene.aim.takes, arrived.delivery["take_path"]
+    take = next((each for each in takes if each.file_path == file), None)
+    if take is None:
+        raise InputError(
+            f"the take of the job in {arrived.path} is not in this file; undo its removal, or fit it again"
+        )
+    return errors.show(arrived.context, take, arrived.delivery["show"])
+
+
+def _bring_in_fit(arrived: Arrived) -> str:
+    return _bring_in_take(arrived, arrived.actor)
+
+
+def _bring_in_retarget(arrived: Arrived) -> str:
+    target = actors.find_actor(arrived.delivery.get("target", ""))
+    if target is None:
+        raise InputError(
+            f"the target of the job in {arrived.path} is not in this file; undo its removal, or start anew"
+        )
+    return _bring_in_take(arrived, target[1])
+
+
+def _bring_in_take(arrived: Arrived, actor: Any) -> str:
+    """The take that was fitted or carried, performed by an actor."""
+    context, scene, path, delivery = arrived.context, arrived.scene, arrived.path, arrived.delivery
+    figures = {}
+    if len(arrived.steps) > 1:
+        # The last two steps have figures of the same names: those of the first, fit or retarget, are told apart. A
+        # correspondence that had to be made before has figures of its own.
+        made = {f"{delivery['kind']}_{name}": value for name, value in arrived.steps[-2].items()}
+        figures = {**made, **arrived.steps[-1]}
     take, _ = read_ahead.take_of(path, delivery)
     name = naming.unique_name(delivery["take"], [other.name for other in scene.aim.takes])
     frame = np.array(delivery["frame"])
@@ -101,6 +120,20 @@ def _bring_in_take(
     if delivery.get("still"):
         text += "; the performance never moves"
     return text
+
+
+BRINGING: dict[str, Callable[[Arrived], str]] = {
+    "learn": _bring_in_actor,
+    "transfer": _bring_in_actor,
+    "fit": _bring_in_fit,
+    "retarget": _bring_in_retarget,
+    "bake": lambda made: baking_jobs.bring_in_bake(
+        made.context, made.scene, made.actor, made.path, made.delivery, made.first
+    ),
+    "anatomy": lambda made: anatomy_jobs.bring_in_bones(made.scene, made.actor, made.path, made.delivery, made.first),
+    "inspect": lambda made: anatomy_jobs.show_inside(made.context, made.actor, made.delivery["show"]),
+    "errors": _bring_in_errors,
+}
 
 
 def describe_learned(name: str, figures: dict[str, Any]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a fit is from what it was given, whether that was believed or not, and what of it was left out."""
+"""How far a fit is from what it was given, outliers included, and what of it was left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS_OF_OCTAVE = 9  # bits: 512 bins from a distance to twice that, so a quanti
 SHIFT = 23 - STEPS_OF_OCTAVE  # a positive float32's bits grow with it; those beyond this are dropped
 BINS = 1 << (31 - SHIFT)
 NAMED = 6  # points in a note
-TOLD = 1.2  # by how much the mean of all must exceed that of the points believed to be told beside it
+TOLD = 1.2  # by how much the mean of all must exceed that of the inliers to be told beside it
 MOST = 0.5  # of the frames
 
 
@@ -43,6 +43,7 @@ class DistanceSummary:
 
     @property
     def mean(self) -> float:
+        """The mean of all distances in mm; 0 where there is none."""
         return self.total / max(self.count, 1)
 
     def quantile(self, share: float) -> float:
@@ -58,10 +59,10 @@ class DistanceSummary:
 
 
 class FitErrors:
-    """The errors of a fit to P points a frame, whoever is believed, and in how many frames each point was left out."""
+    """The errors of a fit to P points a frame, outliers included, and in how many frames each point was left out."""
 
     def __init__(self, count: int) -> None:
-        self.all, self.believed = DistanceSummary(), DistanceSummary()
+        self.all, self.inliers = DistanceSummary(), DistanceSummary()
         self.given, self.lost = np.zeros((2, count), dtype=np.int64)
         self._lost_in: dict[int, np.ndarray] = {}
 
@@ -75,12 +76,12 @@ class FitErrors:
         given = ~distance.isnan()
         self.given += given.flatten(0, -2).sum(0).cpu().numpy()
         if lost is None:
-            self.believed.add(distance)
+            self.inliers.add(distance)
         else:
             lost = torch.as_tensor(lost, device=distance.device) & given
             self.lost += lost.flatten(0, -2).sum(0).cpu().numpy()
             self._lost_in |= dict(zip(rows.tolist(), map(np.flatnonzero, lost.cpu().numpy()), strict=True))
-            self.believed.add(distance.masked_fill(lost, torch.nan))
+            self.inliers.add(distance.masked_fill(lost, torch.nan))
         return self.all.add(distance)
 
     def lost_in(self, rows: np.ndarray, cameras: tuple[int, ...] = ()) -> np.ndarray:
@@ -96,13 +97,13 @@ class FitErrors:
         return float(self.lost.sum() / max(self.given.sum(), 1))
 
     def figures(self) -> dict[str, Any]:
-        """Over all that was given, and over what was believed of it."""
+        """Over all that was given, and over the inliers."""
         return {
             "mean_mm": self.all.mean,
             "p99_mm": self.all.quantile(0.99),
             "outliers": int(self.lost.sum()),
             "outlier_share": self.lost_share,
-            "believed_mean_mm": self.believed.mean,
+            "believed_mean_mm": self.inliers.mean,
         }
 
     def notes(self, name: Callable[[int], str], what: str, each_named: bool = True) -> list[str]:
@@ -128,6 +129,6 @@ class FitErrors:
             others = f"other {what}" if len(mostly) else what
             named = f": {listed(sometimes)}" if each_named else ""
             notes.append(f"{amount} {others} a frame lie far from what the face can do and were left out{named}")
-        if notes and self.all.mean > TOLD * self.believed.mean:
-            notes[-1] += f"; without them the error is {self.believed.mean:.2f} mm on the mean, not {self.all.mean:.2f}"
+        if notes and self.all.mean > TOLD * self.inliers.mean:
+            notes[-1] += f"; without them the error is {self.inliers.mean:.2f} mm on the mean, not {self.all.mean:.2f}"
         return notes

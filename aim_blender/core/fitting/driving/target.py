@@ -21,7 +21,9 @@ class Chosen(Protocol):
     """The settings of any fit, a dataclass."""
 
     @property
-    def temporal(self) -> float: ...
+    def temporal(self) -> float:
+        """Movements that go to and fro within this many frames are halved."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Target(ABC):
 
     @property
     def temporal(self) -> float:
+        """As the settings have it."""
         return self.settings.temporal
 
     @property

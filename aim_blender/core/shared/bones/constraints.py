@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sparse constraints of MODEL.md section 2: which skin points lie over which bone, by two rays.
+"""The sparse constraints of docs/model.md section 2: which skin points lie over which bone, by two rays.
 
 Needs numpy only. What casts the rays is given: trimesh in the worker, Blender's own BVH tree in Blender.
 """

@@ -50,7 +50,8 @@ class Camera:
         return self.project_with_derivative(points)[0]
 
     def project_with_derivative(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels (..., 2) of points (..., 3) in mm, and how they change with the points (..., 2, 3) in pixels a mm."""
+        """π: pixels (..., 2) of points (..., 3) in mm, and how they change with the points (..., 2, 3) in pixels a
+        mm."""
         rotation = self.world_to_camera[:3, :3]
         local = points @ rotation.T + self.world_to_camera[:3, 3]
         z = np.where(local[..., 2] > NEAR_MM, local[..., 2], np.nan)
@@ -91,7 +92,7 @@ class Camera:
         return found
 
 
-def blender_camera(
+def blender_camera(  # noqa: PLR0913 - as many as Blender's camera has
     name: str,
     matrix_world: np.ndarray,
     size: tuple[int, int],

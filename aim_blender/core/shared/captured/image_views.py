@@ -11,7 +11,7 @@ from ..foundation.robust_weights import geman_mcclure
 from .cameras import Camera
 
 LEAST_PIXELS = 0.5  # nobody tracks better: nearer to each other points cannot be outliers
-OUTLIER_SPREADS = 4.0  # times the median distance, where a point keeps a quarter of its say
+OUTLIER_SPREADS = 4.0  # times the median distance, where a point keeps a quarter of its weight
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class View:
             scale.append(pixels_per_mm)
         return np.stack(off), np.stack(change), np.array(scale)
 
-    def say(self, off: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """(C, P) trust that is left to points that are off (C, P, 2) mm."""
+    def robust_weight(self, off: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """(C, P) robust weights of points that are off (C, P, 2) mm, by docs/model.md (19)."""
         if self.outlier_mm == 0:
             return self.trust
         pixels = np.linalg.norm(off, axis=-1) * scale[:, None]

@@ -76,12 +76,12 @@ def make_muscles(head: DemoHead) -> Muscles:
     # "Outwards" is away from the head's axis, not the normal: both lips must go the same way.
     outwards = skin * [1.0, 1.0, 0.0] / np.maximum(np.hypot(skin[:, 0], skin[:, 1]), 1e-9)[:, None]
     lip = lip_share(head)
-    still = _away_from_lids(skin)
+    clear_of_lids = _away_from_lids(skin)
     moves = []
     for name in PAIRED:
         for flip in (1.0, -1.0):
             mirrored = np.array([flip, 1.0, 1.0])
-            moves.append(_paired(name, skin * mirrored, outwards * mirrored, lip, still) * mirrored)
+            moves.append(_paired(name, skin * mirrored, outwards * mirrored, lip, clear_of_lids) * mirrored)
     for name in SINGLE:
         moves.append(_single(name, head, skin, lip))
     return Muscles(head, np.stack(moves)[:, layout.rim], (_lids(head, 1.0), _lids(head, -1.0)))
@@ -125,7 +125,9 @@ def _linear(skin: np.ndarray, fixed: tuple, drawn: tuple, amount: float, half_an
     return -amount * (sideways * along / np.maximum(distance, 1e-9))[:, None] * away
 
 
-def _paired(name: str, skin: np.ndarray, outwards: np.ndarray, lip: np.ndarray, still: np.ndarray) -> np.ndarray:
+def _paired(
+    name: str, skin: np.ndarray, outwards: np.ndarray, lip: np.ndarray, clear_of_lids: np.ndarray
+) -> np.ndarray:
     """(V, 3) what the left one of a pair of muscles does."""
     x, y, z = skin.T
     front = smooth_step(y, -20, -45)
@@ -136,13 +138,13 @@ def _paired(name: str, skin: np.ndarray, outwards: np.ndarray, lip: np.ndarray, 
             share = share * (1 - bell(x / 15) ** 0.5 * smooth_step(z, -47, -37) * smooth_step(z, 5, -20))
         if name == "levator_nasi":  # the nose's wings, not its tip
             share = share * smooth_step(np.abs(x), 2, 13)
-        move = (share * still)[:, None] * _linear(skin, fixed, drawn, amount, half_angle)
+        move = (share * clear_of_lids)[:, None] * _linear(skin, fixed, drawn, amount, half_angle)
         if name == "zygomatic_major":  # the cheek's flesh gathers in front of the cheek bone
-            move += (3.5 * still * front * bell((x - 39) / 12, (z + 29) / 11))[:, None] * outwards
-            move[:, 2] += 3.0 * still * front * bell((x - 36) / 14, (z + 28) / 14)
+            move += (3.5 * clear_of_lids * front * bell((x - 39) / 12, (z + 29) / 11))[:, None] * outwards
+            move[:, 2] += 3.0 * clear_of_lids * front * bell((x - 36) / 14, (z + 28) / 14)
         return move
     if name == "cheek_raiser":
-        bump = still * front * bell((x - 38) / 15, (z + 12) / 11)
+        bump = clear_of_lids * front * bell((x - 38) / 15, (z + 12) / 11)
         return bump[:, None] * (np.array([0.0, 0.0, 5.0]) + 2.0 * outwards)
     if name == "cheek_puff":
         bump = front * bell((x - 42) / 17, (z + 56) / 20) + 0.35 * front * bell((x - 14) / 12, (z + 57) / 18)

@@ -12,7 +12,7 @@ from ..foundation.robust_weights import cauchy, geman_mcclure
 from .units import UNITS
 
 ROUNDS = 6
-ROBUST = 4.0  # times the median square, where a point keeps a quarter of its say
+ROBUST = 4.0  # times the median square, where a point keeps a quarter of its weight
 LEAST_POINTS = 4  # of which a size is told
 ASKED_FRAMES = 15
 UNLIKE = 0.3  # of the points' spread: a similarity that leaves more tells nothing
@@ -114,6 +114,6 @@ def unit_note(factor: float) -> list[str]:
 
 
 def _near_the_middle(points: np.ndarray) -> np.ndarray:
-    """(P,) the say of points (P, 3) to begin with: none for one that is thrown far off."""
+    """(P,) robust weights of points (P, 3) to begin with: 0 for one that is thrown far off."""
     squared = ((points - np.median(points, axis=0)) ** 2).sum(1)
     return cauchy((squared / (30.0 * np.median(squared) + 1e-12)) ** 2)

@@ -13,9 +13,12 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+
+from .errors import InputError
+from .whole_files import written_whole
 
 LARGEST_RATIO = 100  # of what is unpacked to what is stored: meshes reach 3, zeros 1000
 ALWAYS_READ_BYTES = 2**28
@@ -125,3 +128,16 @@ def _exactly(member: IO[bytes], count: int) -> bytes:
     if len(found) != count:
         raise ValueError("it is cut off")
     return found
+
+
+def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write arrays as an .npz file, whole or not at all. Raises InputError if one holds infinite numbers, OSError if it
+    cannot be written."""
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.kind == "f" and np.isinf(array).any():  # not a number is where there is no point
+            raise InputError(
+                f"{path} was not written: its {name} holds infinite numbers; look for the reason in the input"
+            )
+    with written_whole(path) as temporary:
+        with open(temporary, "wb") as file:  # closed before it takes its place
+            np.savez(file, **arrays)

@@ -1,19 +1,105 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the arrays of a bake.npz must be, whoever reads them. Needs numpy only: Blender's process reads them too."""
+"""A bake, and bake.npz: written by the worker, read by Blender's process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from ..captured.frame_numbers import checked_frames
-from ..foundation.archives import open_archive
+from ..foundation.archives import open_archive, save_arrays
+from ..foundation.errors import InputError
 from ..foundation.topology import Topology
 
 LARGEST = 1e9  # of any number, as in our other files
 NUMBERS = ("neutral", "keys", "key_weights", "skin_weight", "jaw", "head", "hinge_centre", "hinge_axis")
+
+
+@dataclass(frozen=True)
+class Bake:
+    """Shape keys, bones and their values. Lengths in mm, unless they were read in other units.
+
+    neutral: (V, 3) float64. key_names: K names, the first named_count of which are the actor's expressions, the rest
+    correctives. keys: δ (K, V, 3) offsets in rest space. key_weights: g (F, K). skin_weight: k (V,), the jaw's share.
+    jaw, head: (F, 4, 4). hinge_centre, hinge_axis: (3,). frames: (F,) int. fps: frames a second.
+    A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
+    """
+
+    topology: Topology
+    neutral: np.ndarray
+    key_names: tuple[str, ...]
+    named_count: int
+    keys: np.ndarray
+    key_weights: np.ndarray
+    skin_weight: np.ndarray
+    jaw: np.ndarray
+    head: np.ndarray
+    hinge_centre: np.ndarray
+    hinge_axis: np.ndarray
+    frames: np.ndarray
+    fps: float
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write bake.npz, whole or not at all. Raises InputError if it could not be read again, OSError if it cannot be
+        written."""
+        arrays: dict[str, Any] = {
+            "corners": self.topology.corners,
+            "sizes": self.topology.sizes,
+            "neutral": self.neutral,
+            "key_names": np.array(self.key_names),
+            "named_count": np.asarray(self.named_count),
+            "keys": self.keys,
+            "key_weights": self.key_weights,
+            "skin_weight": self.skin_weight,
+            "jaw": self.jaw,
+            "head": self.head,
+            "hinge_centre": self.hinge_centre,
+            "hinge_axis": self.hinge_axis,
+            "frames": self.frames,
+            "fps": np.asarray(self.fps, dtype=np.float64),
+            **{name: np.float64(self.figures[name]) for name in ("tolerance_mm", "worst_mm", "mean_mm")},
+        }
+        try:
+            check_bake(arrays)
+        except ValueError as error:
+            raise InputError(
+                f"{path} was not written, since it could not be read again: {error}; look for what no face has in "
+                "the take"
+            ) from error
+        save_arrays(path, arrays)
+
+    @classmethod
+    def read(cls, path: Path, millimetres_per_unit: float = 1.0) -> Self:
+        """Read bake.npz, in float64 and in units of so many mm. Raises as read_bake does."""
+        data = read_bake(path)
+        neutral = data["neutral"].astype(np.float64) / millimetres_per_unit
+        return cls(
+            topology=Topology(data["corners"], data["sizes"], len(neutral)),
+            neutral=neutral,
+            key_names=tuple(str(name) for name in data["key_names"]),
+            named_count=int(data["named_count"]),
+            keys=data["keys"].astype(np.float64) / millimetres_per_unit,
+            key_weights=data["key_weights"].astype(np.float64),
+            skin_weight=data["skin_weight"].astype(np.float64).reshape(-1),
+            jaw=_in_units(data["jaw"], millimetres_per_unit),
+            head=_in_units(data["head"], millimetres_per_unit),
+            hinge_centre=data["hinge_centre"].astype(np.float64) / millimetres_per_unit,
+            hinge_axis=data["hinge_axis"].astype(np.float64),
+            frames=data["frames"].astype(np.int64),
+            fps=float(data["fps"]),
+        )
+
+
+def _in_units(motions: np.ndarray, millimetres_per_unit: float) -> np.ndarray:
+    """Rigid motions (F, 4, 4) of millimetres, of other units."""
+    motions = motions.astype(np.float64)
+    motions[:, :3, 3] /= millimetres_per_unit
+    return motions
 
 
 def read_bake(path: Path) -> dict[str, np.ndarray]:

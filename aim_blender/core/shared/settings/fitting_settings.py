@@ -26,14 +26,13 @@ class FittingSettings:
     smoothness: what a weight costs that changes across the face, in mm. 140 modes come 0.002 mm nearer, but need a
     third more of set-up; a retarget is the same within 0.002 mm. temporal: movements that go to and fro within this
     many frames are halved, slower ones kept, without delay; 0 fits every frame for itself. outlier_mm: a point that
-    stays further from the fit than this, and much further than the frame's others, loses its say; 0 believes every
-    point. largest_weight: no weight of any point is larger than this, or less than 1 minus this: 1.5 keeps all between
-    -0.5 and 1.5, but for 0.1 or 0.2 at one point of 100,000 (closed_form.WeightBounds says why). 0 sets no bounds,
-    which fits and retargets best, at 0.031 and 0.137 mm on actor 3 to 11, though weights reach 7 where a shape hardly
-    moves the skin. 1.5 gives 0.034 and 0.139, with 7.4 mm instead of 8.1 at the worst point; 1 gives 0.053 and 0.150
-    (benchmarks/fitting.py --only bounds).
-    head: free solves the head's rigid motion for every frame, still takes the performance as stabilized, auto looks
-    whether it moves.
+    stays further from the fit than this, and much further than the frame's others, is left out as an outlier; 0 keeps
+    every point. largest_weight: no weight of any point is larger than this, or less than 1 minus this: 1.5 keeps all
+    between -0.5 and 1.5, but for 0.1 or 0.2 at one point of 100,000 (closed_form.WeightBounds says why). 0 sets no
+    bounds, which fits and retargets best, at 0.031 and 0.137 mm on actor 3 to 11, though weights reach 7 where a shape
+    hardly moves the skin. 1.5 gives 0.034 and 0.139, with 7.4 mm instead of 8.1 at the worst point; 1 gives 0.053 and
+    0.150 (benchmarks/fitting.py --only bounds). head: free solves the head's rigid motion for every frame, still takes
+    the performance as stabilized, auto looks whether it moves.
 
     The neural solver begins with a fit in closed form, by all of these, and takes its head; with warm_start its jaw and
     weights too. iterations: its passes over all frames, 0 leaves it to the method. One seed gives one result.
@@ -104,9 +103,7 @@ def check_choices(chosen: Choices) -> None:
             f"largest_weight is {chosen.largest_weight:g}; it must be from 1 to 100, or 0 to leave weights unbounded"
         )
     if not chosen.outlier_mm >= 0:
-        raise InputError(
-            f"outlier_mm is {chosen.outlier_mm:g}; it must be a distance in mm, or 0 to believe all points"
-        )
+        raise InputError(f"outlier_mm is {chosen.outlier_mm:g}; it must be a distance in mm, or 0 to keep all points")
 
 
 def check_rest_frame(chosen: int | str) -> None:

@@ -14,13 +14,13 @@ class PointFittingSettings:
 
     modes: number M of smooth functions. ridge, smoothness: what a weight of 1 costs, everywhere and where it changes
     across the face, in mm: higher than for whole meshes, because between the points nothing else is known. outlier_mm:
-    a point that stays further from the fit than this loses its say; 0 believes every point. largest_weight: all weights
-    are kept between 1 minus this and this; 0 sets no bounds. On 90 points with 0.5 mm of noise, 1.25 leaves 1.33 mm of
-    the whole skin where no bounds leave 1.51, and 1 leaves 1.23; without noise 1.25 costs nothing, and 1 a third
-    (benchmarks/fitting_strangers.py). temporal: movements that go to and fro within this many frames are halved. head:
-    free solves the head's rigid motion, still takes the points as stabilized. rest_frame: what the points' face differs
-    by from the actor's at rest is taken off: auto finds a rest frame, and whether it is another face; a number is a
-    frame in which it rests; off takes the points as the actor's own.
+    a point that stays further from the fit than this is left out as an outlier; 0 keeps every point. largest_weight:
+    all weights are kept between 1 minus this and this; 0 sets no bounds. On 90 points with 0.5 mm of noise, 1.25 leaves
+    1.33 mm of the whole skin where no bounds leave 1.51, and 1 leaves 1.23; without noise 1.25 costs nothing, and 1 a
+    third (benchmarks/fitting_strangers.py). temporal: movements that go to and fro within this many frames are halved.
+    head: free solves the head's rigid motion, still takes the points as stabilized. rest_frame: what the points' face
+    differs by from the actor's at rest is taken off: auto finds a rest frame, and whether it is another face; a number
+    is a frame in which it rests; off takes the points as the actor's own.
     """
 
     modes: int = 60
@@ -44,9 +44,9 @@ class ImageFittingSettings:
     modes: number M of smooth functions. face_ridge: what a weight of 1 of a whole shape costs, in mm at every point.
     ridge, smoothness: what a weight of 1 costs that departs from it, everywhere and where it changes across the face,
     in mm: higher than for points in space, because along the view nothing is seen. outlier_mm: a point that is seen
-    further from where it should be than this, at its distance, and much further than the frame's others, loses its say;
-    0 believes every point. largest_weight, rest_frame: as for points in space. temporal: as for whole meshes. head:
-    still takes it as not moving; otherwise it is solved in every frame.
+    further from where it should be than this, at its distance, and much further than the frame's others, is left out as
+    an outlier; 0 keeps every point. largest_weight, rest_frame: as for points in space. temporal: as for whole meshes.
+    head: still takes it as not moving; otherwise it is solved in every frame.
     """
 
     modes: int = 30
