@@ -47,7 +47,7 @@ class AIM_MT_fit(_Operators, bpy.types.Menu):
 
 class AIM_MT_retarget(_Operators, bpy.types.Menu):
     bl_label = "Retarget"
-    modules = (ops.retargeting, ops.retarget_lists)
+    modules = (ops.retargeting, ops.retarget_pairs, ops.retarget_lists)
 
 
 class AIM_MT_bake(_Operators, bpy.types.Menu):

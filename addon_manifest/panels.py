@@ -7,6 +7,8 @@ from typing import Any
 
 import bpy
 
+from ..aim_blender.core.shared.settings.learning_settings import LearningSettings
+from ..aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ..aim_blender.scene.actors import actors, thumbnails
 from ..aim_blender.scene.basics import meshes
 from ..aim_blender.scene.jobs import jobs, results
@@ -21,6 +23,7 @@ from .basics.parts import (
     AimPanel,
     OfActor,
     doing,
+    draw_figure,
     draw_job,
     draw_main_button,
     draw_name,
@@ -30,12 +33,19 @@ from .basics.parts import (
     read_figures,
     settings_column,
 )
+from .basics.settings_panels import (
+    AIM_PT_fit_advanced,
+    AIM_PT_learn_advanced,
+    AIM_PT_retarget_advanced,
+    draw_settings,
+)
 from .basics.text import draw_problem, draw_text
 from .fitting import fitting_panels
 from .jobs.preferences import draw_environment
 from .jobs.preset_menus import WithPresets
 from .retargeting import retarget_panels
 
+COLUMN_WIDTH = 2.15  # of a table's numbers, in buttons' heights
 THUMBNAIL_SCALE = 5.0  # how many lines of text the chosen shape's picture is high
 WHILE_LIVE: dict[type, str] = {
     LiveCorrection: "add handles, drag them, and press Keep Frame",
@@ -182,7 +192,8 @@ class AIM_PT_learn(AimPanel, bpy.types.Panel):
             draw_text(layout, f"{actor.name} is {how}", "CHECKMARK")
             draw_rows(layout, results.learned_rows(figures))
             draw_notes(layout, figures.get("notes", []))
-            layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
+            if "transferred" not in figures:
+                layout.operator("aim.learning_curve_show", icon="IMAGE_DATA")
 
 
 class AIM_PT_jaw(AimPanel, bpy.types.Panel):
@@ -200,16 +211,15 @@ class AIM_PT_jaw(AimPanel, bpy.types.Panel):
         if not rows:
             draw_text(self.layout, "the jaw rests in all shapes", "INFO")
             return
+        teeth = any(results.jaw_cells(row)[-1] for row in rows)
+        travel = "its slide, and what the lower incisors travel" if teeth else "its slide"
+        draw_text(self.layout, f"opens in degrees; {travel}, in mm")
         column = self.layout.column(align=True)
         column.scale_y = 0.85
-        _draw_columns(column, "Degrees, mm", "Opens", "Ahead", "Aside")
+        shown = 4 if teeth else 3
+        _draw_columns(column, "", *("Opens", "Ahead", "Aside", "Incisor")[:shown])
         for row in rows:
-            # Adding 0 makes a zero of a rounded minus zero.
-            _draw_columns(
-                column,
-                row["name"],
-                *(f"{round(row[name], 1) + 0.0:.1f}" for name in ("open_degrees", "forward_mm", "aside_mm")),
-            )
+            _draw_columns(column, row["name"], *results.jaw_cells(row)[:shown])
 
 
 class AIM_PT_learn_settings(WithPresets, AimPanel, bpy.types.Panel):
@@ -220,8 +230,7 @@ class AIM_PT_learn_settings(WithPresets, AimPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         column = settings_column(self.layout)
-        column.prop(context.scene.aim, "iterations")
-        column.prop(context.scene.aim, "hidden")
+        draw_settings(column, context.scene.aim, LearningSettings)
         chosen = base.preferences(context)
         if chosen is not None:
             column.prop(chosen, "device")
@@ -282,9 +291,7 @@ class AIM_PT_retarget(WithPresets, AimPanel, bpy.types.Panel):
             draw_text(layout, "no other actor is learned yet that could perform it", "INFO")
         column = settings_column(layout)
         column.prop_search(state, "retarget_target", state, "actors", icon="USER")
-        column.prop(state, "retarget_strength", slider=True)
-        column.prop(state, "retarget_jaw_strength", slider=True)
-        column.prop(state, "retarget_head")
+        draw_settings(column, state, RetargetSettings)
         row = column.row(heading="Neutral Offset")
         row.prop(state, "retarget_from_rest", text="")
         chosen = row.row()
@@ -336,12 +343,10 @@ def _is_shown_by_job(context: bpy.types.Context, sentence: str) -> bool:
 
 def _draw_columns(layout: bpy.types.UILayout, name: str, *values: str) -> None:
     """A line of a table: a name, and values that are aligned to the right."""
-    split = layout.split(factor=0.43)
-    split.label(text=name)
+    row = layout.row(align=True)
+    row.label(text=name, translate=False)
     for value in values:
-        column = split.column()
-        column.alignment = "RIGHT"
-        column.label(text=value)
+        draw_figure(row, value, COLUMN_WIDTH)
 
 
 CLASSES = (
@@ -355,7 +360,10 @@ CLASSES = (
     AIM_PT_learn,
     AIM_PT_jaw,
     AIM_PT_learn_settings,
+    AIM_PT_learn_advanced,
     AIM_PT_performance,
+    AIM_PT_fit_advanced,
     *fitting_panels.CLASSES,
     AIM_PT_retarget,
+    AIM_PT_retarget_advanced,
 )

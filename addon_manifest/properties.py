@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -14,9 +16,15 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..aim_blender.core.shared.settings.baking_settings import BakingSettings
+from ..aim_blender.core.shared.settings.fitting_settings import FittingSettings
+from ..aim_blender.core.shared.settings.learning_settings import LearningSettings
+from ..aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ..aim_blender.scene.basics import versions
-from ..ops.fitting.fitting import SOLVERS
+from ..aim_blender.scene.basics.options import scene_property
+from ..aim_blender.scene.retargeting import retarget_lists
 from .baking.baking_properties import AimBaking, AimRig
+from .basics.settings_groups import AimFitting, AimImageFitting, AimLearning, AimPointFitting, AimRetargeting
 from .fitting.fitting_properties import AimSources
 from .jobs.batch_properties import AimBatch
 from .retargeting.retarget_properties import AimRetarget
@@ -24,6 +32,12 @@ from .retargeting.retarget_properties import AimRetarget
 
 def _is_mesh(_: object, item: bpy.types.Object) -> bool:
     return item.type == "MESH"
+
+
+# Blender reads annotations of a class where no module's names are known, so a lambda there would not find them.
+def _other_faces(state: Any, _: object) -> None:
+    """Another performer or target is chosen."""
+    retarget_lists.turn_to_chosen(state.id_data)
 
 
 class AimShape(bpy.types.PropertyGroup):
@@ -158,7 +172,11 @@ class AimScene(bpy.types.PropertyGroup):
     """Everything that AIM remembers in a scene."""
 
     actors: CollectionProperty(type=AimActor)
-    active_actor: IntProperty(name="Chosen", description="The selected actor")
+    active_actor: IntProperty(
+        name="Chosen",
+        description="The selected actor",
+        update=_other_faces,
+    )
     takes: CollectionProperty(type=AimTake)
     active_take: IntProperty(name="Chosen", description="The selected take")
     retarget: PointerProperty(type=AimRetarget)
@@ -187,20 +205,13 @@ class AimScene(bpy.types.PropertyGroup):
         default=False,
     )
 
-    iterations: IntProperty(
-        name="Iterations",
-        description="How many steps learning takes; 0 leaves it to the method. More steps take longer and get closer",
-        default=0,
-        min=0,
-        soft_max=10000,
-    )
-    hidden: IntProperty(
-        name="Network Width",
-        description="How wide the networks are; 0 leaves it to the method. Wider ones learn finer detail more slowly",
-        default=0,
-        min=0,
-        soft_max=512,
-    )
+    learning: PointerProperty(type=AimLearning)
+    fitting: PointerProperty(type=AimFitting)
+    point_fitting: PointerProperty(type=AimPointFitting)
+    image_fitting: PointerProperty(type=AimImageFitting)
+    retargeting: PointerProperty(type=AimRetargeting)
+    iterations: scene_property(LearningSettings, "iterations", left_out=True)
+    hidden: scene_property(LearningSettings, "hidden", left_out=True)
 
     performance_kind: EnumProperty(
         name="Source",
@@ -231,54 +242,22 @@ class AimScene(bpy.types.PropertyGroup):
     frame_start: IntProperty(name="Start", description="The first frame to fit", default=1)
     frame_end: IntProperty(name="End", description="The last frame to fit", default=250)
     frame_step: IntProperty(name="Step", description="Fit every frame, every second frame and so on", default=1, min=1)
-    solver: EnumProperty(name="Solver", description="How the performance is fitted", items=SOLVERS)
-    tolerance_mm: FloatProperty(
-        name="Tolerance",
-        description=(
-            "How far, in millimetres, any point of the result may be from the fitted performance in "
-            "any frame. A smaller tolerance needs more corrective shape keys"
-        ),
-        default=0.1,
-        min=0.001,
-        soft_max=2.0,
-        precision=3,
-    )
+    solver: scene_property(FittingSettings, "solver")
+    tolerance_mm: scene_property(BakingSettings, "tolerance_mm")
     retarget_target: StringProperty(
-        name="Target", description="The actor that the performance goes to; its mesh may have other faces"
+        name="Target",
+        description="The actor that the performance goes to; its mesh may have other faces",
+        update=_other_faces,
     )
-    retarget_strength: FloatProperty(
-        name="Strength",
-        description=(
-            "How strongly the target performs: 1 as it was performed, 0 not at all. It does not affect the head"
-        ),
-        default=1.0,
-        min=0.0,
-        soft_max=1.5,
-        max=10.0,
-    )
-    retarget_jaw_strength: FloatProperty(
-        name="Jaw",
-        description=(
-            "How far the target's jaw opens, on top of the overall strength: 1 as far as it was "
-            "performed, in the "
-            "target's own range"
-        ),
-        default=1.0,
-        min=0.0,
-        soft_max=1.5,
-        max=10.0,
-    )
-    retarget_head: BoolProperty(
-        name="Head Motion", description="Let the target's head move as the performer's did", default=True
-    )
+    retarget_strength: scene_property(RetargetSettings, "strength")
+    retarget_jaw_strength: scene_property(RetargetSettings, "jaw_strength")
+    retarget_head: scene_property(RetargetSettings, "head")
     retarget_from_rest: BoolProperty(
         name="Neutral Offset",
         description="Take what the performer shows in one frame at rest off every frame, so that the target rests in "
         "its own neutral there",
     )
-    retarget_neutral_frame: IntProperty(
-        name="Rest Frame", description="A frame of the take in which the performer's face rests", default=1
-    )
+    retarget_neutral_frame: scene_property(RetargetSettings, "neutral_frame", default=1)
     beside: BoolProperty(
         name="Beside the Performance",
         description=(

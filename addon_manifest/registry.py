@@ -16,21 +16,24 @@ from ..ops.basics.results import deliver
 from . import command_line, menus, overlays, panels, properties
 from .actors import shape_preview
 from .baking import baking_panel, baking_properties
+from .basics import settings_groups
 from .fitting import fitting_properties
 from .jobs import batch_panel, batch_properties, preferences, preset_menus, status_bar
-from .retargeting import retarget_panels, retarget_properties
+from .retargeting import pair_panels, retarget_panels, retarget_properties
 
 CLASSES: tuple[type[Any], ...] = (
     *retarget_properties.CLASSES,
     *baking_properties.CLASSES,
     *batch_properties.CLASSES,
     *fitting_properties.CLASSES,
+    *settings_groups.CLASSES,
     *properties.CLASSES,
     *preferences.CLASSES,
     *ops.CLASSES,
     *preset_menus.CLASSES,
     *menus.CLASSES,
     *panels.CLASSES,
+    *pair_panels.CLASSES,
     *retarget_panels.CLASSES,
     *baking_panel.CLASSES,
     *batch_panel.CLASSES,

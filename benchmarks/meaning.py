@@ -8,8 +8,11 @@ python benchmarks/meaning.py [--faces ict_118 makehuman ...] [--sources ...] [--
 One row for each ordered pair. r: the correlation over the frames of what the target shows with what the source shows,
 at places that the product finds, of two sides the worse one; in brackets, where it differs, of both as shares of their
 own ranges up and down, for what goes far both ways on both faces. `-` where one of the two does not move it in any of
-its shapes, or the source does not in the frames. A second table says where places picked by hand tell otherwise. With
---shapes one more for each pair says what every single shape of the source does there, in mm: source / target.
+its shapes, or the source does not in the frames. After `of`, where that is less than 1: the r at best, if in each frame
+the target showed the mixture of its own shapes, with weights as retargeting bounds them, that comes closest in all
+measures, their ranges scaled to each other; what lacks there, the target's shapes cannot do. A second table says where
+places picked by hand tell otherwise. With --shapes one more for each pair says what every single shape of the source
+does there, in mm: source / target.
 """
 
 import argparse
@@ -22,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from common import parser, print_table
 from faces import FACES, Face, Landmarks, actor_of, take_of
+from scipy.optimize import lsq_linear
 
 from aim_blender.core.checks.face_measures import FacePlaces, find_places, measure
 from aim_blender.core.correspondence.correspondence import Correspondence, make_correspondence
@@ -30,6 +34,7 @@ from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.pictures.take_sheet import save_retarget_sheet
+from aim_blender.core.retargeting.imitation import MOST
 from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.foundation.errors import InputError
@@ -49,6 +54,7 @@ TORN_EDGES, TORN_FACTOR, TORN_MM = 5, 2.0, 1.0
 DISAGREE = 0.1
 BOTH_WAYS = 0.25  # of a measure's whole range: what goes so far both up and down is compared over both ranges too
 SHEET_FRAMES = 8
+NEARLY_ONE = 0.985
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +147,9 @@ def measured(
     torn = f"{torn_frames(frames, other.actor)} of {len(frames)}"
     said = "; ".join(figures.get("notes", ()))
     motion = f"{moved[1]:.0f} / {moved[0]:.0f}"
-    return [pair, paired, torn, motion, *(shown(found[name]) for name in MEASURES), jaw, f"{seconds:.0f}", said]
+    best = reachable(one, other)
+    cells = [shown(found[name]) + of_best(best[name]) for name in MEASURES]
+    return [pair, paired, torn, motion, *cells, jaw, f"{seconds:.0f}", said]
 
 
 def print_shapes(arguments: argparse.Namespace, one: Player, other: Player) -> None:
@@ -194,6 +202,34 @@ def correlations(
             ranged.append(float(np.corrcoef(*pair)[0, 1]))
         found[name] = (min(plain), min(ranged)) if plain else None
     return found
+
+
+def reachable(one: Player, other: Player) -> dict[str, float | None]:
+    """The r of each measure, of two sides the lower, if the target showed the bounded mixtures of its own shapes that
+    come closest to the source's frames, all measures in shares of their ranges; None where nothing is to be compared.
+    """
+    performed = measure(one.places, one.face.frames).named()
+    can = [measure(each.places, each.actor.shapes()).named() for each in (one, other)]
+    sides = [
+        side
+        for side in performed
+        if min(np.ptp(each[side]) for each in can) >= MOVES_MM and np.ptp(performed[side]) >= PERFORMED_MM
+    ]
+    if not sides:
+        return dict.fromkeys(MEASURES)
+    wanted = np.stack([(performed[side] - can[0][side][0]) / np.ptp(can[0][side]) for side in sides])  # (m, F)
+    rows = np.stack([(can[1][side][1:] - can[1][side][0]) / np.ptp(can[1][side]) for side in sides])  # (m, K)
+    sparing = 1e-3 * np.eye(rows.shape[1])
+    full, none = np.concatenate([rows, sparing]), np.zeros(len(sparing))
+    weights = [lsq_linear(full, np.append(frame, none), (0.0, MOST)).x for frame in wanted.T]
+    shown = rows @ np.stack(weights, axis=1)
+    r = {side: float(np.corrcoef(*pair)[0, 1]) for side, *pair in zip(sides, wanted, shown, strict=True)}
+    return {name: min((r[side] for side in each if side in r), default=None) for name, each in MEASURES.items()}
+
+
+def of_best(r: float | None) -> str:
+    """What is told of the best r that the target's shapes allow."""
+    return "" if r is None or r > NEARLY_ONE else f" of {r:.2f}"
 
 
 def over_range(off: np.ndarray, shapes: np.ndarray) -> np.ndarray:

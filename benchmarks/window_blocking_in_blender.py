@@ -272,6 +272,7 @@ def going_on() -> Play:
     strengthen = lambda strength: setattr(state, "retarget_strength", strength)  # noqa: E731
     yield from during("preview: strength changed", changing(strengthen, strengths, live=True))
     yield from during("preview: ended", doing(ops.retarget_preview))
+    yield from finishing("pairs", ops.retarget_pairs_propose)
     yield from finishing("retarget", ops.performance_retarget)
     state.active_take = 0
     rig = state.rig

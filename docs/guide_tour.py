@@ -15,10 +15,12 @@ from pathlib import Path
 import bpy
 import headless
 import make_pictures as common
+import numpy as np
 
 FOLDER = Path(os.environ["AIM_FOLDER"])
 MAIN = "AIM_PT_main"
-LONG = ("baking",)  # pictures that only fit into the window without its larger scale
+LONG = ("baking", "pairs")  # pictures that only fit into the window without its larger scale
+SCROLLED = ("pairs",)  # those whose lower end matters
 THUMBNAILS_S = 10.0  # until the small pictures of all shapes that are listed have been made
 SECTIONS = {
     "first_steps": ("AIM_PT_actor", "AIM_PT_anatomy", "AIM_PT_learn", "AIM_PT_performance"),
@@ -29,7 +31,8 @@ SECTIONS = {
     "learned": ("AIM_PT_learn", "AIM_PT_jaw", "AIM_PT_learn_settings"),
     "fitting": ("AIM_PT_performance",),
     "fitted_take": ("AIM_PT_performance",),
-    "retargeting": ("AIM_PT_retarget", "AIM_PT_retarget_pairs", "AIM_PT_retarget_regions"),
+    "retargeting": ("AIM_PT_retarget", "AIM_PT_retarget_regions"),
+    "pairs": ("AIM_PT_retarget", "AIM_PT_retarget_pairs"),
     "baking": ("AIM_PT_bake", "AIM_PT_rig"),
     "batch": ("AIM_PT_batch",),
 }
@@ -58,7 +61,9 @@ def photograph(name: str, then: Callable[[], None]) -> None:
     bpy.context.preferences.view.ui_scale = 1.0 if name in LONG else common.SCALE
     show_only(SECTIONS[name])
     common.soon(common.DRAWN_S, common.open_tab)
-    common.soon(2 * common.DRAWN_S, lambda: _take(name, then))
+    if name in SCROLLED:
+        common.soon(2 * common.DRAWN_S, common.scroll_to_end)
+    common.soon(3 * common.DRAWN_S, lambda: _take(name, then))
 
 
 def _take(name: str, then: Callable[[], None]) -> None:
@@ -140,18 +145,58 @@ def fitted() -> None:
 
 
 def add_target() -> None:
-    """A second actor; that of the picture is learned from the same shapes, so it takes the first one's file."""
+    """A second actor, who has no shape for some of what the first one does, and its smile as two."""
     state = bpy.context.scene.aim
-    learned_file, figures = state.actors[0].file_path, state.actors[0].figures
     bpy.ops.aim.demo_actor_add()
     target = state.actors[-1]
-    target.name, target.file_path, target.figures = "Other Actor", learned_file, figures
+    target.name = "Other Actor"
+    part_in_two(target, "smile")
+    for name in ("frown", "jaw_left", "jaw_right"):
+        target.shapes.remove(target.shapes.find(name))
+    bpy.ops.aim.actor_learn()
+    common.when(lambda: not learning_of_target().active, choose_target)
+
+
+def learning_of_target() -> object:
+    return headless.extension_module("aim_blender.scene.jobs.jobs").of(bpy.context.scene.aim.actors[-1])
+
+
+def part_in_two(actor: bpy.types.PropertyGroup, name: str) -> None:
+    """Give an actor a shape's left half and its right half for the shape."""
+    keys = actor.neutral.data.shape_keys.key_blocks
+    rest = np.array([point.co for point in keys[0].data])
+    moved = np.array([point.co for point in keys[name].data]) - rest
+    left = 1 / (1 + np.exp(-rest[:, :1] / 0.004))
+    actor.shapes.remove(actor.shapes.find(name))
+    for side, share in (("left", left), ("right", 1 - left)):
+        key = actor.neutral.shape_key_add(name=f"{name}_{side}")
+        key.points.foreach_set("co", (rest + share * moved).astype(np.float32).ravel())
+        shape = actor.shapes.add()
+        shape.name, shape.object, shape.shape_key = key.name, actor.neutral, key.name
+
+
+def choose_target() -> None:
+    state = bpy.context.scene.aim
+    if learning_of_target().status.error:
+        raise RuntimeError(learning_of_target().status.error)
+    target = state.actors[-1]
     state.active_actor = 0
     state.retarget_target = target.name
-    bpy.ops.aim.retarget_pairs_find()
     target.neutral.vertex_groups.new(name="brows")
     bpy.ops.aim.retarget_region_add()
-    photograph("retargeting", bake)
+    photograph("retargeting", propose)
+
+
+def propose() -> None:
+    bpy.ops.aim.retarget_pairs_propose()
+    common.when(lambda: not common.run().active, proposed)
+
+
+def proposed() -> None:
+    pairs = bpy.context.scene.aim.retarget.pairs
+    pairs["frown"].target = "disgust"
+    bpy.context.scene.aim.retarget.active_pair = pairs.find("smile")
+    photograph("pairs", bake)
 
 
 def bake() -> None:

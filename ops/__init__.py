@@ -6,7 +6,7 @@ from .baking import baking
 from .basics import results
 from .fitting import errors, fitting, live, sources
 from .jobs import batch, environment, jobs, presets
-from .retargeting import retarget_lists, retargeting
+from .retargeting import retarget_lists, retarget_pairs, retargeting
 
 CLASSES = (
     *actors.CLASSES,
@@ -19,6 +19,7 @@ CLASSES = (
     *live.CLASSES,
     *errors.CLASSES,
     *retargeting.CLASSES,
+    *retarget_pairs.CLASSES,
     *retarget_lists.CLASSES,
     *baking.CLASSES,
     *batch.CLASSES,

@@ -8,12 +8,14 @@ from bpy.props import (
     BoolProperty,
     CollectionProperty,
     EnumProperty,
-    FloatProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
 )
 
+from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
+from ...aim_blender.core.shared.settings.timing_settings import Timing
+from ...aim_blender.scene.basics.options import scene_property
 from ..retargeting.retarget_properties import AimPair
 
 
@@ -38,25 +40,17 @@ class AimBaking(bpy.types.PropertyGroup):
         ),
     )
     use_range: BoolProperty(name="Frame Range", description="Bake only some frames of the take", default=False)
-    start: IntProperty(name="Start", description="The first frame of the take to bake", default=1)
-    end: IntProperty(name="End", description="The last frame of the take to bake", default=250)
-    step: IntProperty(name="Step", description="Key every frame, every second and so on", default=1, min=1)
-    use_first: BoolProperty(name="Start At", description="Let the result start at another frame", default=False)
-    first: IntProperty(name="First Frame", description="The frame at which the result starts", default=1)
+    start: scene_property(Timing, "start", default=1)
+    end: scene_property(Timing, "end", default=250)
+    step: scene_property(Timing, "step")
+    use_first: BoolProperty(name="Start At", description="Let the result begin at another frame", default=False)
+    first: scene_property(Timing, "first", default=1)
     convert_rate: BoolProperty(
         name="Scene Frame Rate",
         description="Convert the take to the frame rate of the scene; otherwise each of its frames stays one frame",
         default=False,
     )
-    reduce_keys_mm: FloatProperty(
-        name="Reduce Keys",
-        description="Leave out keyframes as long as no point of any frame moves by more than this many millimetres; 0 "
-        "keeps one at every frame",
-        default=0.0,
-        min=0.0,
-        soft_max=1.0,
-        precision=3,
-    )
+    reduce_keys_mm: scene_property(BakingSettings, "reduce_keys_mm")
 
 
 class AimRig(bpy.types.PropertyGroup):

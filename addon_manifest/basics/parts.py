@@ -22,6 +22,7 @@ DOING = {
     "anatomy": "fitting bones to",
     "inspect": "looking inside",
     "errors": "measuring a take of",
+    "pair": "pairing the shapes of",
     "transfer": "giving expressions to",
 }
 
@@ -124,6 +125,14 @@ def draw_rows(layout: bpy.types.UILayout, rows: list[tuple[str, str]]) -> None:
         right = split.row()
         right.alignment = "RIGHT"
         right.label(text=value)
+
+
+def draw_figure(layout: Any, text: str, width: float) -> None:
+    """A short value at the end of a line, aligned to the right, in a width of so many buttons' heights."""
+    column = layout.row()
+    column.ui_units_x = width
+    column.alignment = "RIGHT"
+    column.label(text=text)
 
 
 def draw_notes(layout: bpy.types.UILayout, notes: list[str]) -> None:

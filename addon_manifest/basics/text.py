@@ -20,7 +20,7 @@ def draw_text(layout: bpy.types.UILayout, text: str, icon: Any = "NONE") -> None
         return
     column = layout.column(align=True)
     column.scale_y = 0.85
-    for number, line in enumerate(wrapped(text[0].upper() + text[1:], _width())):
+    for number, line in enumerate(wrapped(text[0].upper() + text[1:], text_width())):
         column.label(text=line, icon=icon if number == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
 
 
@@ -42,7 +42,7 @@ def wrapped(text: str, characters: int) -> list[str]:
     return [line.replace("\0", "") for line in lines]
 
 
-def _width() -> int:
+def text_width() -> int:
     """How many characters the present region is wide."""
     region = bpy.context.region
     pixels = region.width if region is not None else 300

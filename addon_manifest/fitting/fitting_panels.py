@@ -8,14 +8,16 @@ from typing import Any
 import bpy
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.core.shared.settings.option import options_of
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.fitting import markers
-from ...aim_blender.scene.fitting.performances import performed_source
 from ...aim_blender.scene.jobs import errors, results
+from ...aim_blender.scene.jobs.job_making import chosen_settings
 from ...aim_blender.scene.live import live
 from ...aim_blender.scene.live.live_correcting import LiveCorrection
 from ...aim_blender.scene.live.live_fitting import LiveFit
 from ..basics.parts import OfActor, draw_job, draw_notes, read_figures
+from ..basics.settings_panels import draw_settings
 from ..basics.text import draw_text
 
 
@@ -68,12 +70,9 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: Any) -> None:
     """How it is fitted, as far as there is a choice for this kind of performance, and where the result stands."""
-    kind = state.performance_kind
-    source = performed_source(kind, state.performance_folder)
-    if source.takes("solver"):
-        column.prop(state, "solver")
-        column.prop(state.sources, "largest_weight")
-    if source.takes("rest_frame"):
+    kind, settings = state.performance_kind, chosen_settings(state)
+    draw_settings(column, state, settings)
+    if "rest_frame" in options_of(settings):
         column.prop(state.sources, "rest")
         if state.sources.rest == "frame":
             column.prop(state.sources, "rest_frame")

@@ -6,7 +6,14 @@ from __future__ import annotations
 import bpy
 from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from ...aim_blender.core.shared.settings.fitting_settings import FittingSettings
+from ...aim_blender.core.shared.settings.option import options_of
+from ...aim_blender.core.shared.settings.point_settings import PointFittingSettings
 from ...aim_blender.scene.basics import versions
+from ...aim_blender.scene.basics.options import scene_property
+
+_FOUND, _OFF = ((each.name, each.label, each.help) for each in options_of(PointFittingSettings)["rest_frame"].choices)
+REST = (_FOUND, ("frame", "At a Frame", "In the rest frame, which you choose, the face is at rest"), _OFF)
 
 
 def _is_camera(_: object, item: bpy.types.Object) -> bool:
@@ -81,25 +88,13 @@ class AimSources(bpy.types.PropertyGroup):
     rest: EnumProperty(
         name="Face at Rest",
         description="Of points: what their face differs by from the actor's at rest is no expression, and is taken off",
-        items=(
-            ("auto", "Found", "Find whether the points are of another face, and a frame in which it rests"),
-            ("frame", "At a Frame", "In the rest frame, which you choose, the face is at rest"),
-            ("off", "The Actor's", "The points are the actor's own: nothing is taken off"),
-        ),
+        items=REST,
         default="auto",
     )
     rest_frame: IntProperty(
         name="Rest Frame", description="A frame in which the face that was recorded is at rest", default=1
     )
-    largest_weight: FloatProperty(
-        name="Largest Weight",
-        description="Of whole meshes: keep the weights of every point between 1 minus this and this; 1.5 is -0.5 to "
-        "1.5. 0 sets no bounds, which comes nearest to the performance",
-        default=0.0,
-        min=0.0,
-        max=100.0,
-        soft_max=3.0,
-    )
+    largest_weight: scene_property(FittingSettings, "largest_weight")
 
 
 CLASSES = (AimView, AimImageLandmark, AimSources)

@@ -6,7 +6,9 @@ from __future__ import annotations
 import bpy
 from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
+from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
 from ...aim_blender.scene.basics import versions
+from ...aim_blender.scene.basics.options import scene_property
 
 
 class AimBatchShot(bpy.types.PropertyGroup):
@@ -61,19 +63,11 @@ class AimBatch(bpy.types.PropertyGroup):
         options={"ENUM_FLAG"},
         default={"bake", "blend"},
     )
-    tolerance_mm: FloatProperty(
-        name="Tolerance", description="The largest error of the baked keys", default=0.1, min=0.001, precision=3
-    )
+    tolerance_mm: scene_property(BakingSettings, "tolerance_mm")
     fps: FloatProperty(
         name="Frame Rate", description="Convert to this many frames per second; 0 keeps the performance's", min=0.0
     )
-    reduce_keys_mm: FloatProperty(
-        name="Reduce Keys",
-        description="Leave out keyframes of the .blend as long as no point moves by more than this many millimetres; 0 "
-        "keeps them all",
-        min=0.0,
-        precision=3,
-    )
+    reduce_keys_mm: scene_property(BakingSettings, "reduce_keys_mm")
 
 
 CLASSES = (AimBatchShot, AimBatch)

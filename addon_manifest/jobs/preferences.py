@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import StringProperty
 
+from ...aim_blender.core.shared.settings.learning_settings import LearningSettings
 from ...aim_blender.jobs.folders.progress import duration
 from ...aim_blender.scene import ROOT_PACKAGE
 from ...aim_blender.scene.basics import versions
+from ...aim_blender.scene.basics.options import scene_property
 from ...aim_blender.scene.jobs import environment
 from ...aim_blender.scene.jobs.environment import ENVIRONMENT
 from ..basics.text import draw_problem, draw_text
@@ -30,16 +32,7 @@ class AimPreferences(bpy.types.AddonPreferences):
         description="More options for pip when the environment is set up. PyTorch's own page Get Started names those "
         "of every build, such as --index-url with an address; --no-index --find-links with a folder needs no network",
     )
-    device: EnumProperty(
-        name="Device",
-        description="The device on which learning and fitting run",
-        items=(
-            ("auto", "Automatic", "Use the graphics card if torch can, otherwise the CPU"),
-            ("cpu", "Processor", "Use the CPU, which needs no graphics memory"),
-            ("cuda", "Graphics Card", "Use the graphics card, and fail if torch cannot"),
-        ),
-        default="auto",
-    )
+    device: scene_property(LearningSettings, "device")
 
     def draw(self, context: bpy.types.Context) -> None:
         """The preferences' own panel."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All reading and writing of Blender's data, and the differences between Blender's versions. From below to above:
 
-basics       meshes, names, colours, bones, folders, versions
+basics       meshes, names, colours, bones, folders, settings, versions
 actors       actors as the scene has them
 fitting      what a performance is read from
 retargeting  lists of pairs and regions

@@ -3,21 +3,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
-from bpy.props import EnumProperty, IntProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.core.shared.settings.learning_settings import LearningSettings
 from ...aim_blender.scene.actors import actors
-from ...aim_blender.scene.basics import pictures
+from ...aim_blender.scene.basics import options, pictures
 from ...aim_blender.scene.jobs import results
 from ...aim_blender.scene.jobs.job_making import prepare_learning
 from ..basics.base import AimOperator, may_start_job, refused, require_actor, worker_device, worker_interpreter
 from ..basics.results import start_job
 
 
-class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
+class _LearningOptions:
+    """The settings of learning as properties."""
+
+    __annotations__ = options.operator_properties(LearningSettings)
+
+
+class AIM_OT_actor_learn(_LearningOptions, AimOperator, bpy.types.Operator):
     bl_idname = "aim.actor_learn"
     bl_label = "Learn"
     bl_description = (
@@ -26,60 +30,16 @@ class AIM_OT_actor_learn(AimOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER"}
 
-    iterations: IntProperty(
-        name="Iterations", description="How many steps learning takes; 0 takes the scene's setting", min=0
-    )
-    hidden: IntProperty(
-        name="Network Width", description="How wide the networks are; 0 takes the scene's setting", min=0
-    )
-    activation: EnumProperty(
-        name="Activation",
-        description="What the networks are made of; the sine is the method's own, the others are for comparison",
-        items=(
-            ("siren", "Sine", "The sine, which learns fine detail best"),
-            ("gelu", "GELU", "For comparison"),
-            ("relu", "ReLU", "For comparison"),
-        ),
-        default="siren",
-    )
-    without: EnumProperty(
-        name="Without",
-        description="Parts of the method to leave out, for comparison",
-        items=(
-            ("anatomy", "Anatomy", "Do not use the bones"),
-            ("thickness", "Thickness", "Do not keep the soft tissue thin where nothing is known about it"),
-            ("skinning", "Skinning", "Do not hold the parts in place that the jaw never moves"),
-            ("symmetry", "Symmetry", "Do not ask for symmetric bones"),
-        ),
-        options={"ENUM_FLAG"},
-        default=set(),
-    )
-    seed: IntProperty(name="Seed", description="The start of the random numbers", default=0, min=0)
-
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return may_start_job(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         actor, interpreter = require_actor(context), worker_interpreter(context)
-        work = prepare_learning(actor, self._choices(context))
+        given = {"device": worker_device(context), **options.operator_choices(self, LearningSettings)}
+        work = prepare_learning(actor, options.chosen(context.scene.aim, LearningSettings, given))
         start_job(self, actor, "learn", interpreter, work, f"learning {actor.name}")
         return {"FINISHED"}
-
-    def _choices(self, context: bpy.types.Context) -> dict[str, Any]:
-        """What was chosen, of the task's arguments; what was not is left to the method."""
-        state = context.scene.aim
-        choices: dict[str, Any] = {"device": worker_device(context)}
-        for name in ("iterations", "hidden"):
-            value = getattr(self, name) or getattr(state, name)
-            if value:
-                choices[name] = value
-        for name in ("activation", "seed"):
-            if self.properties.is_property_set(name):
-                choices[name] = getattr(self, name)
-        if self.without:
-            choices["without"] = sorted(self.without)
-        return choices
 
 
 class AIM_OT_learning_curve_show(AimOperator, bpy.types.Operator):

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import bpy
-from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import EnumProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
+from ...aim_blender.core.shared.settings.timing_settings import Timing
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.baking import rig_baking
-from ...aim_blender.scene.basics import naming
+from ...aim_blender.scene.basics import naming, options
 from ...aim_blender.scene.jobs import baking_jobs, jobs
 from ..basics.base import AimOperator, has_take, in_object_mode, worker_interpreter
 from ..basics.computing import ComputingOperator
@@ -26,7 +28,13 @@ KINDS = (
 )
 
 
-class AIM_OT_take_bake(AimOperator, bpy.types.Operator):
+class _BakingOptions:
+    """The settings of baking, and of its frames, as properties."""
+
+    __annotations__ = options.operator_properties(BakingSettings, Timing)
+
+
+class AIM_OT_take_bake(_BakingOptions, AimOperator, bpy.types.Operator):
     bl_idname = "aim.take_bake"
     bl_label = "Bake Again"
     bl_description = (
@@ -36,20 +44,7 @@ class AIM_OT_take_bake(AimOperator, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
-    kind: EnumProperty(name="As", description="What to turn the take into", items=KINDS)
-    start: IntProperty(name="Start", description="The first frame; left out, the scene's setting counts")
-    end: IntProperty(name="End", description="The last frame; left out, the scene's setting counts")
-    step: IntProperty(name="Step", description="The step between frames; 0 takes the scene's setting", min=0)
-    first: IntProperty(name="First Frame", description="Where the result begins; left out, the scene's setting counts")
-    fps: FloatProperty(name="Frame Rate", description="Frames per second; 0 takes the scene's setting", min=0.0)
-    tolerance_mm: FloatProperty(
-        name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
-    )
-    reduce_keys_mm: FloatProperty(
-        name="Reduce Keys",
-        description="How far fewer keyframes may move a point, in mm; left out, the scene's setting counts",
-        min=0.0,
-    )
+    kind: EnumProperty(name="As", description="What the take becomes", items=KINDS)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

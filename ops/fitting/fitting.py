@@ -6,11 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
-from ...aim_blender.core.shared.settings.fitting_settings import REST_CHOICES
+from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
+from ...aim_blender.core.shared.settings.option import options_of
+from ...aim_blender.core.shared.settings.point_settings import FITS, PointFittingSettings
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.jobs.job_making import PerformanceSource, learned_file, prepare_fitting
 from ..basics.base import (
     AimOperator,
@@ -23,13 +26,16 @@ from ..basics.base import (
 )
 from ..basics.results import start_job
 
-SOLVERS = (
-    ("closed-form", "Closed Form", "The closest fit, at many frames a second"),
-    ("neural", "Neural", "The paper's networks, started from the closed form: some tenths of a second per frame"),
-)
+LEFT_TO_THE_METHOD = ("smoothness",)  # at 0, which scripts rely on
 
 
-class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
+class _FittingOptions:
+    """The settings of all kinds of fits as properties."""
+
+    __annotations__ = options.operator_properties(*FITS, leave_out=LEFT_TO_THE_METHOD)
+
+
+class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
     bl_idname = "aim.performance_fit"
     bl_label = "Fit"
     bl_description = (
@@ -57,43 +63,8 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
     )
     frame_start: IntProperty(name="Start", description="The first frame; left out, the scene's setting counts")
     frame_end: IntProperty(name="End", description="The last frame; left out, the scene's setting counts")
-    frame_step: IntProperty(name="Step", description="The step between frames; 0 takes the scene's setting", min=0)
-    tolerance_mm: FloatProperty(
-        name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
-    )
-    solver: EnumProperty(
-        name="Solver",
-        description="How to fit; left out, the scene's setting counts",
-        items=SOLVERS,
-    )
-    modes: IntProperty(
-        name="Modes",
-        description="How many smooth functions the weights of a shape are made of; 0 leaves it to the method",
-        min=0,
-    )
-    largest_weight: FloatProperty(
-        name="Largest Weight",
-        description="Keep every point's weights between 1 minus this and this; 0 sets no bounds. Left out, the scene's "
-        "setting counts",
-        min=0.0,
-        max=100.0,
-    )
-    rest_frame: StringProperty(
-        name="Rest Frame",
-        description="Of points: the number of a frame in which their face is at rest, auto to have it found, or off; "
-        "empty takes the scene's setting",
-    )
-    ridge: FloatProperty(
-        name="Ridge",
-        description="What a weight of 1 costs, as a distance in mm: more keeps weights nearer to 0; 0 leaves it to the "
-        "method",
-        min=0.0,
-    )
-    smoothness: FloatProperty(
-        name="Smoothness",
-        description="What a weight costs that changes across the face, in mm; 0 leaves it to the method",
-        min=0.0,
-    )
+    frame_step: IntProperty(name="Step", description="Every how many frames; 0 takes the scene's setting", min=0)
+    tolerance_mm: options.operator_property(BakingSettings, "tolerance_mm")
     beside: BoolProperty(
         name="Beside the Performance",
         description=(
@@ -117,19 +88,11 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         actor = require_actor(context)
         learned_file(actor)
         source = self._source(context)
-        solver = self.solver if self.properties.is_property_set("solver") else context.scene.aim.solver
-        bounded = self.properties.is_property_set("largest_weight")
-        largest = self.largest_weight if bounded else context.scene.aim.sources.largest_weight
-        choices = {"solver": solver, "largest_weight": round(largest, 6)}
-        if not source.kind.whole:  # which the scene's settings are not for
-            choices = {name: value for name, value in choices.items() if self.properties.is_property_set(name)}
-        if source.kind.takes("rest_frame"):
-            choices["rest_frame"] = self._rest_frame(context.scene.aim.sources)
-        elif self.rest_frame:
-            raise InputError(f"a rest frame is of points; {source.kind.label} have none, leave it out")
-        choices["device"] = worker_device(context)
-        asked = {name: getattr(self, name) for name in ("modes", "ridge", "smoothness")}
-        choices |= {name: round(value, 6) for name, value in asked.items() if value}
+        given: dict[str, Any] = {"device": worker_device(context)}
+        given |= options.operator_choices(self, *FITS, leave_out=LEFT_TO_THE_METHOD)
+        if self.rest_frame or source.kind.takes("rest_frame"):
+            given["rest_frame"] = self._rest_frame(context.scene.aim.sources)
+        choices = options.chosen(context.scene.aim, source.settings, given)
         tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32
         interpreter = worker_interpreter(context)
         beside = self.beside if self.properties.is_property_set("beside") else context.scene.aim.beside
@@ -140,13 +103,14 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
     def _rest_frame(self, sources: Any) -> int | str:
         if not self.rest_frame:
             return sources.rest_frame if sources.rest == "frame" else sources.rest
-        if self.rest_frame in REST_CHOICES:
+        names = options_of(PointFittingSettings)["rest_frame"].names
+        if self.rest_frame in names:
             return self.rest_frame
         try:
             return int(self.rest_frame)
         except ValueError:
             raise InputError(
-                f"the rest frame is {self.rest_frame!r}; it must be a frame's number, {' or '.join(REST_CHOICES)}"
+                f"the rest frame is {self.rest_frame!r}; it must be a frame's number, {' or '.join(names)}"
             ) from None
 
     def _source(self, context: bpy.types.Context) -> PerformanceSource:

@@ -19,6 +19,15 @@ KINDS = (
 )
 
 
+# Blender reads annotations of a class where no module's names are known, so a lambda there would not find them.
+def _all_names(operator: Any, context: bpy.types.Context, typed: str) -> list[str]:
+    return [*presets.SHIPPED[operator.kind], *presets.saved(operator.kind)]
+
+
+def _own_names(operator: Any, context: bpy.types.Context, typed: str) -> list[str]:
+    return presets.saved(operator.kind)
+
+
 class _OfPresets(AimOperator):
     """What the operators share: for what the preset is, and a dialog that asks for its name."""
 
@@ -40,13 +49,15 @@ class AIM_OT_preset_load(_OfPresets, bpy.types.Operator):
     name: StringProperty(
         name="Name",
         description="The preset's name",
-        search=lambda self, _context, _text: [*presets.SHIPPED[self.kind], *presets.saved(self.kind)],
+        search=_all_names,
         options={"SKIP_SAVE"},
     )
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
         """Blender's tooltip: what the preset sets."""
+        if properties.name == presets.DEFAULT:
+            return "Set all of these settings, the advanced ones included, as they are at first"
         settings = presets.SHIPPED[properties.kind].get(properties.name)
         if settings is None:
             return f"Take the settings from the preset {properties.name}, which you saved"
@@ -80,7 +91,7 @@ class AIM_OT_preset_remove(_OfPresets, bpy.types.Operator):
     name: StringProperty(
         name="Name",
         description="The preset's name",
-        search=lambda self, _context, _text: presets.saved(self.kind),
+        search=_own_names,
         options={"SKIP_SAVE"},
     )
 

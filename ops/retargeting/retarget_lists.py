@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lists below Retarget: pairs of expressions, and regions."""
+"""The list of regions below Retarget."""
 
 from __future__ import annotations
 
@@ -7,36 +7,8 @@ import bpy
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
-from ...aim_blender.scene.basics import naming
 from ...aim_blender.scene.retargeting import retarget_lists
 from ..basics.base import AimOperator, require_actor
-
-
-class AIM_OT_retarget_pairs_find(AimOperator, bpy.types.Operator):
-    bl_idname = "aim.retarget_pairs_find"
-    bl_label = "Pair by Name"
-    bl_description = "List the actor's expressions with the target's that mean the same, to change what was not found"
-    bl_options = {"REGISTER", "UNDO"}
-
-    def run(self, context: bpy.types.Context) -> set[str]:
-        actor = require_actor(context)
-        target = retarget_lists.picked_target(context.scene, actor, "")
-        missing = retarget_lists.list_pairs(context.scene.aim.retarget, actor, target)
-        count = len(actor.shapes)
-        text = f"paired {count - len(missing)} of {count} expressions"
-        self.tell(text + (f"; none for {naming.listed(missing)}" if missing else ""))
-        return {"FINISHED"}
-
-
-class AIM_OT_retarget_pairs_clear(AimOperator, bpy.types.Operator):
-    bl_idname = "aim.retarget_pairs_clear"
-    bl_label = "Clear Pairs"
-    bl_description = "Empty the list, so that expressions pair by name"
-    bl_options = {"REGISTER", "UNDO"}
-
-    def run(self, context: bpy.types.Context) -> set[str]:
-        context.scene.aim.retarget.pairs.clear()
-        return {"FINISHED"}
 
 
 class AIM_OT_retarget_region_add(AimOperator, bpy.types.Operator):
@@ -72,8 +44,6 @@ class AIM_OT_retarget_region_remove(AimOperator, bpy.types.Operator):
 
 
 CLASSES = (
-    AIM_OT_retarget_pairs_find,
-    AIM_OT_retarget_pairs_clear,
     AIM_OT_retarget_region_add,
     AIM_OT_retarget_region_remove,
 )

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
+from ...aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.jobs import characters
 from ...aim_blender.scene.jobs.job_making import prepare_retargeting
 from ...aim_blender.scene.live import live
@@ -27,7 +28,13 @@ from ..basics.base import (
 from ..basics.results import start_job
 
 
-class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
+class _RetargetOptions:
+    """The settings of retargeting as properties."""
+
+    __annotations__ = options.operator_properties(RetargetSettings)
+
+
+class AIM_OT_performance_retarget(_RetargetOptions, AimOperator, bpy.types.Operator):
     bl_idname = "aim.performance_retarget"
     bl_label = "Retarget"
     bl_description = (
@@ -38,23 +45,7 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
 
     take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
     target: StringProperty(name="Target", description="The target actor's name; empty takes the scene's choice")
-    strength: FloatProperty(
-        name="Strength", description="How strongly the target performs; left out, the scene's setting counts", min=0.0
-    )
-    jaw_strength: FloatProperty(
-        name="Jaw Strength", description="How far the target's jaw opens; left out, the scene's setting counts", min=0.0
-    )
-    head: BoolProperty(
-        name="Head Motion", description="Let the head move as performed; left out, the scene's setting counts"
-    )
-    neutral_frame: IntProperty(
-        name="Rest Frame",
-        description="A frame in which the performer's face rests, and whose expression is taken off every frame; left "
-        "out, the scene's setting counts",
-    )
-    tolerance_mm: FloatProperty(
-        name="Tolerance", description="The largest error of any point in mm; 0 takes the scene's setting", min=0.0
-    )
+    tolerance_mm: options.operator_property(BakingSettings, "tolerance_mm")
     beside: BoolProperty(
         name="Beside the Target",
         description=(
@@ -78,16 +69,12 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
         take = actors.take_of(context.scene, actor, self.take)
         if take is None:
             raise InputError(f"{actor.name!r} has no take called {self.take!r}")
-        choices = retarget_lists.scene_choices(state)
-        choices["strength"] = self._chosen("strength", choices["strength"])
-        choices["jaw_strength"] = self._chosen("jaw_strength", choices["jaw_strength"])
-        choices["head"] = "on" if self._chosen("head", state.retarget_head) else "off"
-        if self.properties.is_property_set("neutral_frame"):
-            choices["neutral_frame"] = self.neutral_frame
         target = retarget_lists.picked_target(context.scene, actor, self.target)
+        given = options.operator_choices(self, RetargetSettings)
+        choices = retarget_lists.scene_choices(state, actor, target, given)
         tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
         interpreter = worker_interpreter(context)
-        beside = self._chosen("beside", state.beside)
+        beside = self.beside if self.properties.is_property_set("beside") else state.beside
         steps, correspondence = characters.correspondence_steps(actor, target)
         regions = retarget_lists.region_strength(state.retarget, target)
         choices |= correspondence
@@ -96,11 +83,6 @@ class AIM_OT_performance_retarget(AimOperator, bpy.types.Operator):
             live.end()
         start_job(self, actor, "retarget", interpreter, folder, f"retargeting {take.name} to {target.name}")
         return {"FINISHED"}
-
-    def _chosen(self, name: str, otherwise: Any) -> Any:
-        """An option of the operator, or the scene's setting while it is left out; numbers without float32's tail."""
-        value = getattr(self, name) if self.properties.is_property_set(name) else otherwise
-        return round(value, 6) if isinstance(value, float) else value
 
 
 CLASSES = (AIM_OT_performance_retarget,)

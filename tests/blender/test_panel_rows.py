@@ -31,6 +31,23 @@ def test_rows_of_results(extension):
     assert without == "the target has no smile; its other shapes show what they can of it"
 
 
+def test_rows_of_the_jaw(extension):
+    results = headless.extension_module("aim_blender.scene.jobs.results")
+    row = {"name": "jaw_open", "open_degrees": 20.83, "turned_degrees": 20.83, "forward_mm": 2.13, "aside_mm": -0.001}
+    assert results.jaw_cells({**row, "incisors_mm": 33.68}) == ["20.8", "2.1", "0.0", "33.7"]
+    assert results.jaw_cells(row) == ["20.8", "2.1", "0.0", ""]  # of an actor without bones
+    assert results.jaw_rows({"jaw": [row]}) == [row]
+
+
+def test_shapes_without_a_partner(extension):
+    left_out = headless.extension_module("aim_blender.scene.jobs.results").left_out
+    mixtures = [{"name": "smile", "done": 0.92}, {"name": "anger", "done": 0.4}]
+    figures = {"retarget_unpaired_source": ["smile", "anger", "x"], "retarget_imitated": mixtures}
+    assert left_out(figures) == "2 expressions without a partner are shown by mixtures and the jaw, 40 to 92 % of each"
+    figures["retarget_imitated"] = mixtures[:1]
+    assert left_out(figures) == "smile has no partner and is shown by a mixture and the jaw, 92 % of it"
+
+
 def test_notes_of_a_take(extension):
     """Those of the step that made it, and what was corrected later."""
     results = headless.extension_module("aim_blender.scene.jobs.results")

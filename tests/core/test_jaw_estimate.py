@@ -12,6 +12,7 @@ from aim_blender.core.anatomy.hinge_witnesses import settle_hinge
 from aim_blender.core.anatomy.incisors import lower_incisors
 from aim_blender.core.anatomy.jaw import decompose_jaw
 from aim_blender.core.anatomy.jaw_estimate import estimate_jaw
+from aim_blender.core.anatomy.jaw_pivot import FURTHEST_MM, likely_pivot
 from aim_blender.core.anatomy.jaw_witnesses import lower_teeth
 from aim_blender.core.anatomy.mandible_frame import INCISORS_ASIDE_MM, INCISORS_TRAVEL_MM, find_mandible_frame
 from aim_blender.core.geometry.rigid import apply_motion
@@ -22,6 +23,7 @@ from aim_blender.core.shared.captured.captures import Bone, Capture
 from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.geometry import degrees_between, moved, rigid
 
+FORWARD = np.array([0.0, -1.0, 0.0])  # the demo head looks along -Y
 FACE = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])  # the demo head's mirror plane
 
 
@@ -115,6 +117,43 @@ def test_a_capture_without_a_jaw_shape_says_so(demo, demo_capture):
 
 def test_the_demo_capture_needs_no_word(demo_preparation):
     assert demo_preparation.notes == ()
+
+
+# -- what the jaw turns about ------------------------------------------------------------------------------------------
+
+
+def test_teeth_out_of_their_place_behind_the_lip_move_the_hinge(demo, demo_preparation):
+    hinge, known = demo_preparation.hinge, demo_preparation.constraints
+    bone = known.bone[known.on_mandible]
+    frame = find_mandible_frame(hinge, bone)
+
+    def moved_by(skin: np.ndarray) -> np.ndarray:
+        return likely_pivot(hinge, demo.mandible_vertices, bone, skin).centre - hinge.centre
+
+    here = moved_by(demo.neutral)
+    assert np.linalg.norm(here) < 3.0 * frame.unit  # a mandible in its place
+    for way in (4.0, -5.0):
+        assert moved_by(demo.neutral + way * frame.axes[2]) - here == pytest.approx(way * frame.axes[2], abs=1e-6)
+    furthest = np.linalg.norm(moved_by(demo.neutral + 12.0 * frame.unit * frame.axes[2]))
+    assert furthest == pytest.approx(FURTHEST_MM * frame.unit)
+    assert np.array_equal(moved_by(demo.neutral + 500.0), np.zeros(3))  # no skin in front of the teeth
+
+
+@pytest.mark.parametrize("way", [-6.0, 6.0])
+def test_a_mandible_set_too_far_back_or_forward_is_seen_by_its_teeth(demo, demo_capture, way):
+    away = Bone(demo.mandible_vertices - way * FORWARD, demo.mandible_triangles)
+    bones = {**demo_capture.bones, "mandible": away}
+    triangles, opened = demo.topology.triangles(), shape(demo, "jaw_open")[None]
+    constraints = trace_constraints(demo.neutral, triangles, bones)
+    hinge = settle_hinge(bones, demo.neutral, opened, constraints, FACE)[0]
+    pivot = likely_pivot(hinge, away.vertices, constraints.bone[constraints.on_mandible], demo.neutral)
+    true = demo.hinge_centre @ FORWARD
+    assert abs(pivot.centre @ FORWARD - true) < 3.0 < abs(hinge.centre @ FORWARD - true)
+    angles = [
+        degrees_between(estimate_jaw(demo.neutral, opened, demo.topology.edges(), constraints, each).jaw[0], np.eye(4))
+        for each in (hinge, pivot)
+    ]
+    assert np.sign(angles[1] - angles[0]) == np.sign(way)  # a shorter lever turns further
 
 
 # -- the hinge's witnesses ---------------------------------------------------------------------------------------------

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import trimesh
 
-from aim_blender.core.correspondence.registration import _matching_slits
+from aim_blender.core.correspondence.registration import (
+    ONE_PLACE,
+    _aligned_by_openings,
+    _matching_openings,
+    _Openings,
+    _slits,
+    align,
+)
 from aim_blender.core.geometry.openings import LEVELS, margins, openness
 
 RADIUS, EDGE = 100.0, 0.95  # mm, and the cosine of the circle around which the ball turns inwards
@@ -36,8 +43,31 @@ def test_a_ball_is_open_and_its_bag_is_not(ball):
     # The same ball with a hole where the other has its bag: the two are one opening.
     hole = triangles[~(points[triangles, 2] > 0.985 * RADIUS).all(1)]
     tube = np.where(inside[:, None], bag, points)
-    slits, others, rims = _matching_slits(tube, hole, bag, triangles, 1.0)
+    openings = _Openings(tube, hole, 1.0, bag), _Openings(bag, triangles, 1.0, bag)
+    slits, others, rims = _slits(tube, bag, _matching_openings(tube, bag, openings, ONE_PLACE))
     assert (len(slits), len(others), len(rims)) == (1, 1, 2)
     assert not any(exact for *_, exact in rims)
     for own, other in zip(slits[0], others[0], strict=True):
         assert np.linalg.norm(tube[own].mean(0) - bag[other].mean(0)) < 8.0
+
+
+def test_openings_say_how_faces_lie_where_landmarks_are_off(ball):
+    points, triangles = ball
+    middles = RADIUS * np.array([[0.0, -0.5, 0.866], [0.4, 0.4, 0.825], [-0.4, 0.4, 0.825]])
+    around = [np.linalg.norm(points - middle, axis=1) < 18.0 for middle in middles]
+    with_holes = triangles[~np.any([inside[triangles].all(1) for inside in around], axis=0)]
+    # A profile, of which all landmarks are found 12 mm too high on the other.
+    rise = np.arange(-0.9, 0.9, 0.15)
+    profile, higher = (
+        np.array([np.linalg.norm(points - RADIUS * np.array([0.0, np.sin(r), np.cos(r)]), axis=1).argmin() for r in on])
+        for on in (rise, rise + 0.12)
+    )
+    pairs = np.stack([profile, higher], axis=1)
+    openings = _Openings(points, with_holes, 1.0, points), _Openings(points, with_holes, 1.0, points)
+    laid = align(points, points, pairs)
+    again = _aligned_by_openings(laid, points, pairs, openings)
+    off, left = (
+        np.mean([np.linalg.norm((each - points)[inside].mean(0)) for inside in around]) for each in (laid, again)
+    )
+    assert off > 8.0
+    assert left < 0.6 * off

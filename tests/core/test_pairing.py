@@ -12,10 +12,10 @@ from test_retargeting import actor_of, demo, source, target  # noqa: F401
 from aim_blender.core.files.files import save_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.closed_form import positive_factor
-from aim_blender.core.retargeting.meaning import meaning_of
-from aim_blender.core.retargeting.pairing import pair_shapes
+from aim_blender.core.retargeting.meaning import _ranges, meaning_of
+from aim_blender.core.retargeting.pairing import Pairing, pair_shapes
 from aim_blender.core.retargeting.retargeting import BEYOND, Retargeting
-from aim_blender.core.shared.faces.expression_names import chosen_partners
+from aim_blender.core.shared.faces.expression_names import chosen_partners, chosen_targets
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
@@ -55,12 +55,18 @@ def parted(target: Actor) -> Actor:  # noqa: F811
     return with_shapes(target, shapes)
 
 
+@pytest.fixture(scope="module")
+def found(source: Actor, parted: Actor) -> Pairing:  # noqa: F811
+    """What is found without any choice."""
+    return pair_shapes(source, parted, None)
+
+
 def row_of(pairing, name):
     return next(row for row in pairing.rows if row["name"] == name)
 
 
-def test_one_shape_is_two_of_the_target(source, parted):  # noqa: F811
-    pairing = pair_shapes(source, parted, None)
+def test_one_shape_is_two_of_the_target(found):
+    pairing = found
     for name, parts in (("smile", {"s0", "s1"}), ("eyes_closed", {"e0", "e1"})):
         row = row_of(pairing, name)
         assert row["by"] == "motion"
@@ -108,6 +114,25 @@ def test_what_nothing_does_is_left_undone_and_said(source, target):  # noqa: F81
     assert "surprise" not in note
 
 
+def test_it_is_said_where_a_shape_falls_short(source, target):  # noqa: F811
+    shapes, own = shapes_of(source), shapes_of(target)
+    performer = with_shapes(source, {"smile": shapes["smile"], "gasp": shapes["surprise"] + shapes["pucker"]})
+    other = with_shapes(target, {name: own[name] for name in ("smile", "surprise")})
+    pairing = pair_shapes(performer, dataclasses.replace(other, hinge=None), None)
+    areas = row_of(pairing, "gasp")["areas"]
+    assert areas["brows"] > 0.7
+    assert areas["lips"] < 0.4
+    note = next(each for each in pairing.notes if "gasp (" in each)
+    assert f"lips {100 * areas['lips']:.0f} %" in note
+    assert "brows" not in note
+
+
+def test_lips_are_measured_by_how_far_they_part():
+    """One face closes its lips by more than it opens them, as over a jaw that is open."""
+    assert _ranges("lip_gap", np.array([30.0, -40.0]), np.array([24.0, -2.0])) == (30.0, 24.0)
+    assert _ranges("mouth_width", np.array([10.0, -30.0]), np.array([20.0, -20.0])) == (40.0, 40.0)
+
+
 def test_meaning_is_in_the_targets_own_range(source, target):  # noqa: F811
     weak = with_shapes(target, {name: 0.6 * shape for name, shape in shapes_of(target).items()})
     found = meaning_of(source, weak)
@@ -152,6 +177,30 @@ def test_chosen_partners_may_be_several():
             chosen_partners(["a"], ["b"], pairs)
 
 
+def test_the_others_may_be_left_to_be_found():
+    names = ["smile", "frown", "x"], ["smile", "frown", "l", "r"]
+    found = chosen_partners(*names, {"*": "*", "x": "l + r", "smile": ""})
+    assert found == {"smile": [], "frown": ["frown"], "x": ["l", "r"]}
+    assert chosen_partners(*names, {"*": "*", "frown": "*"}) == {"smile": ["smile"]}
+    assert chosen_targets(*names, {"*": "*", "smile": ""}) == [True] * 4
+    assert chosen_targets(*names, {"smile": "smile"}) == [True, False, False, False]
+    with pytest.raises(InputError, match="stands for all others"):
+        chosen_partners(*names, {"*": "smile"})
+
+
+def test_one_choice_leaves_what_is_found_for_the_others(source, parted, found):  # noqa: F811
+    one = pair_shapes(source, parted, {"*": "*", "frown": "s0 + s1", "pucker": "*"})
+    assert set(row_of(one, "frown")["parts"]) == {"s0", "s1"}
+    assert (row_of(one, "frown")["by"], row_of(one, "frown")["weak"]) == ("name", True)
+    assert one.chosen.all()
+    for name in source.names:
+        if name not in ("frown", "smile", "pucker"):
+            assert row_of(one, name)["by"] == row_of(found, name)["by"]
+            assert row_of(one, name)["agreement"] == pytest.approx(row_of(found, name)["agreement"], abs=0.02)
+    assert row_of(one, "pucker")["by"] == "motion"
+    assert next(iter(row_of(one, "pucker")["parts"])) == "pucker"
+
+
 def test_several_that_share_a_partner_share_it_by_where_they_move(parted, source):  # noqa: F811
     pairing = pair_shapes(parted, source, {"s0": "smile", "s1": "smile"})
     one, other = (pairing.mixtures[parted.names.index(name)] for name in ("s0", "s1"))
@@ -159,6 +208,17 @@ def test_several_that_share_a_partner_share_it_by_where_they_move(parted, source
     moved = np.linalg.norm(shapes_of(source)["smile"], axis=1)
     left = source.neutral[:, 0] > 12.0
     assert np.average(one.weights[left, 0], weights=moved[left]) > 0.7
+
+
+def test_a_shape_that_does_all_of_a_shared_partner_takes_the_whole(source, parted):  # noqa: F811
+    """As well as its halves do, and beside a stronger one of its kind."""
+    shapes = {**shapes_of(parted), "smile": shapes_of(source)["smile"]}
+    names = ("s0", "s1", "smile", "big_smile")
+    pairing = pair_shapes(with_shapes(parted, shapes), source, dict.fromkeys(names, "smile"))
+    one, other, whole, strong = (pairing.mixtures[list(shapes).index(name)].weights for name in names)
+    np.testing.assert_allclose(whole, 1.0, atol=1e-3)
+    np.testing.assert_allclose(strong, 1.0, atol=0.1)
+    np.testing.assert_allclose(one + other, 1.0, atol=1e-3)
 
 
 def test_the_task_writes_pairs_that_a_retarget_takes(source, parted, tmp_path):  # noqa: F811

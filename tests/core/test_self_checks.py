@@ -10,7 +10,8 @@ import pytest
 
 from aim_blender.core.anatomy.anatomy import Hinge
 from aim_blender.core.anatomy.jaw import compose_jaw, decompose_jaw
-from aim_blender.core.checks.face_spots import KEPT, FaceSpots, keep_spots, kept_spots, spots_of
+from aim_blender.core.checks.face_measures import Places
+from aim_blender.core.checks.face_spots import KEPT, FaceSpots, keep_spots, kept_spots, places_of, spots_of
 from aim_blender.core.checks.jaw_checks import MouthMotion, check_frames
 from aim_blender.core.checks.self_checks import check_fitted, check_learned, check_retargeted, check_transferred
 from aim_blender.core.geometry.skinning import linear_blend_skinning
@@ -131,6 +132,18 @@ def test_kept_spots_are_those_that_were_found(actor, spots):
     anew = spots_of(dataclasses.replace(actor, settings={}))
     assert (anew.landmarks, anew.upper_lip, anew.lower_lip) == (spots.landmarks, spots.upper_lip, spots.lower_lip)
     np.testing.assert_array_equal(anew.frame.up, spots.frame.up)
+
+
+def test_kept_places_are_measured_and_those_of_older_files_found_anew(actor):
+    anew = places_of(dataclasses.replace(actor, settings={}))
+    older = {name: value for name, value in actor.settings[KEPT].items() if name != "corners"}
+    assert spots_of(dataclasses.replace(actor, settings={KEPT: older})).corners is None
+    for settings in (actor.settings, {KEPT: older}):
+        kept = places_of(dataclasses.replace(actor, settings=settings))
+        for each in dataclasses.fields(Places)[1:]:
+            assert getattr(kept, each.name) == getattr(anew, each.name)
+    other = {KEPT: {**actor.settings[KEPT], "corners": [1, None]}}
+    assert places_of(dataclasses.replace(actor, settings=other)).mouth_corner == (1, None)
 
 
 @pytest.mark.parametrize("damage", [{"topology": "another"}, {"upper_lip": 10**9}, {"scale": "x"}, {"up": [1.0]}])

@@ -30,12 +30,14 @@ from .mandible_frame import (
 ROUNDS, FREE_STEPS, STEPS = 5, 5, 9
 # Standard deviations of Posselt's envelope: opening, yaw and roll in degrees, then the condyles' slide in mm aside, off
 # their path and along it. With a degree of opening they slide along it by so much.
-SPREAD = (30.0, 2.4, 0.5, 3.5, 2.0, 6.0)
+SPREAD = (30.0, 2.27, 0.5, 3.5, 2.0, 6.0)
 SLIDE_WITH_DEGREE_MM = 0.2
 OPENS_WIDE_DEGREES, BOUND_TO_OPENING = 10.0, 4.0  # from where, and by how much more, the slide keeps to that
 # How far the skin may be off before the envelope matters: so many times what it is off without, but within these.
-NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.6, 0.3, 1.45
-ROBUST_MM = 4.0  # a point further than this from where the jaw would carry it belongs to a muscle as well
+NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.4, 0.3, 1.45
+# A point off where the jaw would carry it by more than this share of what the skin moves belongs to a muscle as well.
+# Muscles do what they do as far as an expression goes, so no fixed length parts the two.
+ROBUST_SHARE, LEAST_ROBUST_MM = 0.8, 1.0
 NOISE_MM = 0.5  # motions below which nothing is told
 # Share of the motion along the mandible's lower border that a rigid jaw must explain: below the first, none of it is
 # the jaw's. On real and on hand-made faces it is 0.82 to 1 where the jaw moves, and up to 0.67 where only lips, cheeks
@@ -43,8 +45,8 @@ NOISE_MM = 0.5  # motions below which nothing is told
 RIGID_FROM, RIGID_TO = 0.7, 0.82
 # The skin over the mandible that follows it most, follows it fully where much of it follows alike, as a plateau; where
 # it keeps rising to a peak, only almost. Alike: what the second quantile of it takes, in what the first does.
-MOST_QUANTILE, ALIKE_QUANTILE = 0.97, 0.7
-PEAK, PLATEAU = (0.82, 0.88), (0.95, 1.0)  # how much is alike, and what the most then takes
+MOST_QUANTILES, ALIKE_QUANTILE = (0.94, 0.955, 0.97, 0.985), 0.7  # several, for each hangs on a few points
+PEAK, PLATEAU = (0.82, 0.86), (0.95, 1.0)  # how much is alike, and what the most then takes
 REST_DEGREES = 4.0  # only shapes that open wider than this tell how much the skin follows
 SAME_WAY = 0.5  # share of the motion that must be a turn about the hinge, for a shape to be an opening at first
 HEAD_MOVES_MM = 10.0  # where the skin over the skull moves further, it is no expression
@@ -141,7 +143,7 @@ def _first_openings(
     shape is such an opening (N,), whatever share of it each of its points takes."""
     hinge = frame.hinge
     angle = np.stack([_opening_angles(neutral, shape, hinge) for shape in shapes])  # (N, P)
-    widest = np.array([_quantile(each, share, MOST_QUANTILE) for each in angle]).clip(0.0, frame.limits[1][0])
+    widest = np.array([_quantile(each, share, MOST_QUANTILES[2]) for each in angle]).clip(0.0, frame.limits[1][0])
     motion = compose_jaw(np.concatenate([widest[:, None] * hinge.axis, np.zeros((len(shapes), 3))], axis=1), hinge)
     moved, displaced = apply_motion(neutral, motion) - neutral, shapes - neutral
     follows = ((displaced * moved).sum(-1) / (moved**2).sum(-1).clip(1e-9)).clip(0.0, 1.2)
@@ -167,6 +169,8 @@ def _fit_poses(
     pose = np.zeros((len(shapes), 6))
     noise = np.full(len(shapes), LEAST_NOISE_MM * frame.unit)
     explained = np.zeros(len(shapes))
+    moves = np.sqrt(((shapes - neutral) ** 2).sum(-1) @ share)
+    robust = np.maximum(ROBUST_SHARE * moves, LEAST_ROBUST_MM * frame.unit)[:, None]  # (N, 1)
     for step in range(STEPS):
         found = pose @ columns.T
         moved = apply_motion(neutral, compose_jaw(found, hinge))  # (N, P, 3)
@@ -177,7 +181,7 @@ def _fit_poses(
             noise = left.clip(LEAST_NOISE_MM * frame.unit, MOST_NOISE_MM * frame.unit)
             wide = (pose[:, 0] / np.deg2rad(OPENS_WIDE_DEGREES)).clip(0.0, 1.0)
             prior += (BOUND_TO_OPENING - 1.0) * wide[:, None, None] * np.outer(spread[5], spread[5])
-        say = share * cauchy((off**2).sum(-1) / (ROBUST_MM * frame.unit) ** 2)  # lips must not turn the jaw
+        say = share * cauchy((off**2).sum(-1) / robust**2)  # lips must not turn the jaw
         turned = weight[:, None, None] * motion_columns(moved - hinge.centre - found[:, None, 3:]) @ columns
         rows = turned.reshape(len(shapes), -1, 6)
         weighted = (turned * say[..., None, None]).reshape(rows.shape).transpose(0, 2, 1)
@@ -241,7 +245,7 @@ def _opening_angles(neutral: np.ndarray, shape: np.ndarray, hinge: Hinge) -> np.
 
 def _fully(weight: np.ndarray, share: np.ndarray) -> float:
     """What a full share of the jaw's motion would be among the weights (P,) of points over it that tell share (P,)."""
-    most = _quantile(weight, share, MOST_QUANTILE)
+    most = float(np.mean([_quantile(weight, share, quantile) for quantile in MOST_QUANTILES]))
     alike = _quantile(weight, share, ALIKE_QUANTILE) / max(most, 1e-9)
     return most / float(np.interp(alike, *np.transpose([PEAK, PLATEAU])))
 

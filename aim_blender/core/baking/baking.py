@@ -19,6 +19,7 @@ from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
 from ..shared.foundation.errors import InputError
 from ..shared.results.bake_arrays import Bake
 from ..shared.results.takes import Take
+from ..shared.settings.baking_settings import BakingSettings
 
 Report = Callable[[dict], None]
 
@@ -28,7 +29,9 @@ CHUNK_FRAMES = 32
 LEAST_DETERMINANT = 0.05  # of the blended rotation: a jaw turned by more than 150 degrees has no rest space
 
 
-def bake_take(actor: Actor, take: Take, tolerance_mm: float = 0.1, report: Report | None = None) -> Bake:
+def bake_take(
+    actor: Actor, take: Take, tolerance_mm: float = BakingSettings.tolerance_mm, report: Report | None = None
+) -> Bake:
     """Bake a take so that no point of any frame is further from the fitted frame than tolerance_mm.
 
     report is called with {"message", "done", "total"}. Raises InputError if the take is not this actor's.

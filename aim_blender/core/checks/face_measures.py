@@ -53,18 +53,11 @@ LEAST_STILL = 12
 
 
 @dataclass(frozen=True)
-class FacePlaces:
+class Places:
     """Vertices of the places that are measured, each an index or None where it is not found; a pair is left, right of
-    the character.
-
-    frame: how the head is turned. neutral: (V, 3) mm. still: (S,) vertices that tell how a frame's head stands, and
-    trust: (S,) how much each of them counts.
-    """
+    the character. frame: how the head is turned."""
 
     frame: HeadFrame
-    neutral: np.ndarray
-    still: np.ndarray
-    trust: np.ndarray
     upper_lip: int | None
     lower_lip: int | None
     mouth_corner: tuple[int | None, int | None]
@@ -72,6 +65,27 @@ class FacePlaces:
     lower_lid: tuple[int | None, int | None]
     inner_brow: tuple[int | None, int | None]
     outer_brow: tuple[int | None, int | None]
+
+
+@dataclass(frozen=True)
+class FacePlaces(Places):
+    """neutral: (V, 3) mm. still: (S,) vertices that tell how a head stands. trust: (S,) how much each counts."""
+
+    neutral: np.ndarray
+    still: np.ndarray
+    trust: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure: the sum over vertices (P,) of their places off the nasion, or offsets, times gradient (P, 3)."""
+
+    vertices: np.ndarray
+    gradient: np.ndarray
+
+    def of(self, offsets: np.ndarray) -> np.ndarray:
+        """(...,) mm by how much offsets (..., V, 3) change it."""
+        return np.einsum("...px,px->...", offsets[..., self.vertices, :], self.gradient)
 
 
 @dataclass(frozen=True)
@@ -139,32 +153,41 @@ def find_places(neutral: np.ndarray, topology: Topology, shapes: np.ndarray | No
     )
 
 
+def measures_at(places: Places) -> dict[str, Measure | None]:
+    """The measures by name, as FaceMeasures tells them; None for those of which a place is missing."""
+    left, up = places.frame.left, places.frame.up
+    corner, lid, low = places.mouth_corner, places.upper_lid, places.lower_lid
+    brow = places.inner_brow, places.outer_brow
+    sides = dict(enumerate(("left", "right")))
+    return {
+        "lip_gap": _summed((places.upper_lip, up), (places.lower_lip, -up)),
+        "mouth_width": _summed((corner[0], left), (corner[1], -left)),
+        "corner_height": _summed((corner[0], up / 2), (corner[1], up / 2)),
+        **{f"lid_gap_{name}": _summed((lid[side], up), (low[side], -up)) for side, name in sides.items()},
+        **{f"brow_height_{name}": _summed(*((each[side], up / 2) for each in brow)) for side, name in sides.items()},
+    }
+
+
+def _summed(*terms: tuple[int | None, np.ndarray]) -> Measure | None:
+    vertices = [vertex for vertex, _ in terms if vertex is not None]
+    if len(vertices) < len(terms):
+        return None
+    return Measure(np.array(vertices), np.stack([gradient for _, gradient in terms]))
+
+
 def measure(places: FacePlaces, frames: np.ndarray) -> FaceMeasures:
     """What frames (F, V, 3) in mm show, wherever the head has gone in them."""
     frames = np.asarray(frames)
     still = frames[:, places.still].astype(np.float64)
     head = robust_registration(places.neutral[places.still], still, places.trust)  # (F, 4, 4)
-    axes = np.stack([places.frame.left, places.frame.up, places.frame.front], axis=1)
-
-    def at(vertex: int | None) -> np.ndarray:
-        """(F, 3) left, up, front of the nasion of a place in mm, the head's motion taken out."""
-        if vertex is None:
-            return np.full((len(frames), 3), np.nan)
-        back = np.einsum("fji,fj->fi", head[:, :3, :3], frames[:, vertex].astype(np.float64) - head[:, :3, 3])
-        return (back - places.frame.nasion) @ axes
-
-    corners = [at(each) for each in places.mouth_corner]
-    lids = [(at(one) - at(other))[:, 1] for one, other in zip(places.upper_lid, places.lower_lid, strict=True)]
-    brows = [(at(one) + at(other))[:, 1] / 2 for one, other in zip(places.inner_brow, places.outer_brow, strict=True)]
-    return FaceMeasures(
-        lip_gap=(at(places.upper_lip) - at(places.lower_lip))[:, 1],
-        mouth_width=(corners[0] - corners[1])[:, 0],
-        corner_height=(corners[0] + corners[1])[:, 1] / 2,
-        lid_gap_left=lids[0],
-        lid_gap_right=lids[1],
-        brow_height_left=brows[0],
-        brow_height_right=brows[1],
-    )
+    measures = measures_at(places)
+    found = {name: np.full(len(frames), np.nan) for name in measures}
+    for name, each in measures.items():
+        if each is not None:
+            off = frames[:, each.vertices].astype(np.float64) - head[:, None, :3, 3]
+            back = np.einsum("fji,fpj->fpi", head[:, :3, :3], off) - places.frame.nasion
+            found[name] = np.einsum("fpx,px->f", back, each.gradient)
+    return FaceMeasures(**found)
 
 
 @dataclass(frozen=True)

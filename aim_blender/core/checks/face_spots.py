@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where on a face a vertex lies, in words, and the few vertices that the self-checks look at.
 
-They are found once, when an actor is made, and kept in its file: finding them takes as long as a short fit.
+They are found once, when an actor is made, and kept in its file: finding them takes as long as a short fit. Among them
+are the places that are measured.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..model.actor import Actor
 from ..shared.faces.face_landmarks import SIDES, landmarks_in_frame
 from ..shared.faces.face_profile import HeadFrame
 from ..shared.foundation.errors import InputError
-from .face_measures import find_places
+from .face_measures import FacePlaces, Places, find_places
 
 KEPT = "face_spots"  # in the actor's settings
 REGIONS = {
@@ -52,6 +54,15 @@ REGIONS = {
     "gonion": "jaw line",
 }
 WITHOUT_SIDE = ("forehead",)
+# What an artist names when a shape falls short there.
+AREAS = {
+    "lips": ("upper lip", "lips", "lower lip", "mouth corner"),
+    "lids": ("eye", "lower lid"),
+    "brows": ("brow", "brows", "forehead"),
+    "nose": ("nose",),
+    "cheeks": ("cheek",),
+    "chin": ("chin", "jaw line"),
+}
 # Beside the landmarks: left, up, front of the nasion in mm of a typical adult.
 BEYOND = {
     "neck": ((0.0, -140.0, -40.0), (45.0, -135.0, -70.0), (-45.0, -135.0, -70.0)),
@@ -59,18 +70,21 @@ BEYOND = {
     "top of the head": ((0.0, 100.0, -70.0), (0.0, 70.0, -20.0)),
     "body": ((0.0, -300.0, -60.0), (150.0, -250.0, -80.0), (-150.0, -250.0, -80.0)),
 }
+LANDMARKS_TOO = ("upper_lid", "lower_lid", "inner_brow", "outer_brow")  # of the places that are measured
 MOST_NAMED = 200  # of many vertices, more say nothing new
 
 
 @dataclass(frozen=True)
 class FaceSpots:
     """frame: how the head is turned. landmarks: vertices by name, lids and brows among them. upper_lip, lower_lip:
-    vertices in the middle of the lips' margins, None where they are not found."""
+    vertices in the middle of the lips' margins, None where they are not found. corners: the mouth's, left and right,
+    each likewise; None for both where they were not looked for, as in files of earlier versions."""
 
     frame: HeadFrame
     landmarks: dict[str, int]
     upper_lip: int | None
     lower_lip: int | None
+    corners: tuple[int | None, int | None] | None
 
     def region(self, neutral: np.ndarray, vertices: np.ndarray) -> str:
         """Where most of some vertices (K,) of neutral (V, 3) lie, such as `upper lip` or `left cheek`; left is the
@@ -79,6 +93,13 @@ class FaceSpots:
         at = self.frame.local(neutral[vertices[:: -(-len(vertices) // MOST_NAMED)]])
         nearest = np.linalg.norm(at[:, None] - places, axis=-1).argmin(1)
         return Counter(names[i] for i in nearest).most_common(1)[0][0]
+
+    def areas(self, neutral: np.ndarray) -> np.ndarray:
+        """(V,) str in which of AREAS each vertex of neutral (V, 3) lies, "" in none."""
+        names, places = self._anchors(neutral)
+        of = {word: area for area, words in AREAS.items() for word in words}
+        found = np.array([of.get(name.removeprefix("left ").removeprefix("right "), "") for name in names])
+        return found[cKDTree(places).query(self.frame.local(neutral))[1]]
 
     def _anchors(self, neutral: np.ndarray) -> tuple[list[str], np.ndarray]:
         names, places = [], []
@@ -98,16 +119,34 @@ class FaceSpots:
 
 def find_spots(actor: Actor) -> FaceSpots | None:
     """The spots of an actor's face; None if its mesh shows no face."""
-    try:
-        places = find_places(actor.neutral, actor.topology, actor.shapes()[1:])
-    except InputError:
+    places = _found(actor)
+    if places is None:
         return None
     landmarks = landmarks_in_frame(actor.neutral, actor.topology.triangles(), places.frame)
-    for name in ("upper_lid", "lower_lid", "inner_brow", "outer_brow"):
+    for name in LANDMARKS_TOO:
         for side, vertex in zip(SIDES, getattr(places, name), strict=True):
             if vertex is not None:
                 landmarks[name + side] = vertex
-    return FaceSpots(places.frame, landmarks, places.upper_lip, places.lower_lip)
+    return FaceSpots(places.frame, landmarks, places.upper_lip, places.lower_lip, places.mouth_corner)
+
+
+def places_of(actor: Actor) -> Places | None:
+    """The places that are measured on an actor's face: those it has kept, or found now; None if it shows no face."""
+    known, spots = kept_spots(actor)
+    if not known or (spots is not None and spots.corners is None):
+        return _found(actor)
+    if spots is None or spots.corners is None:
+        return None
+    landmarks, (left, right) = spots.landmarks, SIDES
+    pairs = {name: (landmarks.get(name + left), landmarks.get(name + right)) for name in LANDMARKS_TOO}
+    return Places(spots.frame, spots.upper_lip, spots.lower_lip, spots.corners, **pairs)
+
+
+def _found(actor: Actor) -> FacePlaces | None:
+    try:
+        return find_places(actor.neutral, actor.topology, actor.shapes()[1:])
+    except InputError:
+        return None
 
 
 def keep_spots(actor: Actor) -> None:
@@ -118,7 +157,7 @@ def keep_spots(actor: Actor) -> None:
         frame = spots.frame
         kept |= {name: getattr(frame, name).tolist() for name in ("left", "up", "front", "nasion")}
         kept |= {"scale": float(frame.scale), "error_mm": float(frame.error_mm), "landmarks": spots.landmarks}
-        kept |= {"upper_lip": spots.upper_lip, "lower_lip": spots.lower_lip}
+        kept |= {"upper_lip": spots.upper_lip, "lower_lip": spots.lower_lip, "corners": spots.corners}
     actor.settings[KEPT] = kept
 
 
@@ -138,12 +177,17 @@ def kept_spots(actor: Actor) -> tuple[bool, FaceSpots | None]:
     try:
         left, up, front, nasion = (np.array(kept[name], dtype=np.float64) for name in ("left", "up", "front", "nasion"))
         frame = HeadFrame(left, up, front, nasion, float(kept["scale"]), float(kept["error_mm"]))
-        lips = [None if kept[name] is None else int(kept[name]) for name in ("upper_lip", "lower_lip")]
-        spots = FaceSpots(frame, {str(name): int(vertex) for name, vertex in kept["landmarks"].items()}, *lips)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        lips = _vertex(kept["upper_lip"]), _vertex(kept["lower_lip"])
+        corners = (_vertex(kept["corners"][0]), _vertex(kept["corners"][1])) if "corners" in kept else None
+        spots = FaceSpots(frame, {str(name): int(vertex) for name, vertex in kept["landmarks"].items()}, *lips, corners)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return False, None
-    vertices = [*spots.landmarks.values(), *(each for each in lips if each is not None)]
+    vertices = [*spots.landmarks.values(), *(each for each in (*lips, *(corners or ())) if each is not None)]
     sound = all(0 <= vertex < len(actor.bone) for vertex in vertices) and frame.scale > 0
     axes = [frame.left, frame.up, frame.front, frame.nasion]
     sound = sound and all(each.shape == (3,) and bool(np.isfinite(each).all()) for each in axes)
     return sound, spots if sound else None
+
+
+def _vertex(kept: Any) -> int | None:
+    return None if kept is None else int(kept)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import robust_laplacian
@@ -34,7 +35,10 @@ RIM_PULL = 3.0  # of the rims of slits, in units of a typical vertex's
 MARGINS_MM = 25.0  # the pass from whose reach on margins, known to some mm only, pull no longer: the lips lie better
 LANDMARK_PULL = 10.0
 ONE_PLACE, ONE_SIZE = 0.5, 2.0  # how far off in its width, and how much wider, one opening may be on two faces
+FIRST_PLACE = 1.0  # how far off before the openings have told how the faces lie: as far as suggested landmarks err
+OPENING_WEIGHT = 3.0  # of the middle of an opening among landmarks that were suggested
 LARGEST_SLIT = 0.25  # of the head's diagonal; a wider rim is where a mesh ends
+LEAST_PAIRS = 3  # of landmarks that tell how a face lies
 ALIGN_SAMPLE, ALIGN_TRIM, ALIGN_TURNS = 1500, 0.7, 40
 COINCIDENT = 1e-9  # of the head's size
 
@@ -68,7 +72,10 @@ def lay(
     """
     (source, source_triangles), (target, target_triangles) = source_mesh, target_mesh
     aligned = align(source, target, pairs)
-    source_slits, target_slits, rims = _matching_slits(aligned, source_triangles, target, target_triangles, unit)
+    openings = _Openings(aligned, source_triangles, unit, target), _Openings(target, target_triangles, unit, target)
+    if not held and len(pairs) >= LEAST_PAIRS:
+        aligned = _aligned_by_openings(aligned, target, pairs, openings)
+    source_slits, target_slits, rims = _slits(aligned, target, _matching_openings(aligned, target, openings, ONE_PLACE))
     source_sides = slit_sides(aligned, source_triangles, source_slits)
     target_sides = slit_sides(target, target_triangles, target_slits)
     for above, below in pairs[opposite]:
@@ -132,7 +139,7 @@ def align(source: np.ndarray, target: np.ndarray, pairs: np.ndarray) -> np.ndarr
 
     By pairs (P, 2) of vertices if there are 3 or more; else by trying how it lies, and then by closest points.
     """
-    if len(pairs) >= 3:
+    if len(pairs) >= LEAST_PAIRS:
         one, other = source[pairs[:, 0]], target[pairs[:, 1]]
         return _apply(similarity(one, other), source)
     pick = [np.linspace(0, len(points) - 1, min(len(points), ALIGN_SAMPLE)).astype(int) for points in (source, target)]
@@ -193,37 +200,73 @@ Slit = tuple[np.ndarray, np.ndarray]  # the vertices along its two sides
 Rim = tuple[np.ndarray, np.ndarray, bool]  # source vertices (R,), where they belong (R, 3), and whether exactly
 
 
-def _matching_slits(
-    source: np.ndarray, source_triangles: np.ndarray, target: np.ndarray, target_triangles: np.ndarray, unit: float
-) -> tuple[list[Slit], list[Slit], list[Rim]]:
-    """The openings that both surfaces have where they lie on each other: mouth and eyes, where they are open.
+class _Openings:
+    """The small openings of a surface, points (V, 3) with triangles (T, 3), as loops of vertices. unit: a mm of a
+    common head. target: (W, 3) whose size tells what is small."""
+
+    def __init__(self, points: np.ndarray, triangles: np.ndarray, unit: float, target: np.ndarray) -> None:
+        self.points, self.triangles, self.unit = points, triangles, unit
+        self.largest = LARGEST_SLIT * np.linalg.norm(np.ptp(target, axis=0))
+        self.rims = self._small(boundary_loops(triangles))
+
+    @cached_property
+    def inward(self) -> list[np.ndarray]:
+        """Where the surface turns inwards; finding this takes seconds."""
+        return self._small(margins(self.points, self.triangles, self.unit))
+
+    def _small(self, loops: list[np.ndarray]) -> list[np.ndarray]:
+        return [loop for loop in loops if np.ptp(self.points[loop], axis=0).max() < self.largest]
+
+
+def _aligned_by_openings(
+    source: np.ndarray, target: np.ndarray, pairs: np.ndarray, openings: tuple[_Openings, _Openings]
+) -> np.ndarray:
+    """The source (Vs, 3) aligned anew, by its landmarks, pairs (P, 2), and by the middles of openings that both have.
+
+    Suggested landmarks lie along the profile, and where on it a brow ends and a nose begins, faces differ most.
+    """
+    met = _matching_openings(source, target, openings, FIRST_PLACE)
+    if not met:
+        return source
+    middles = [np.stack([points[pair[k]].mean(0) for pair in met]) for k, points in enumerate((source, target))]
+    one, other = (np.concatenate([points[pairs[:, k]], middles[k]]) for k, points in enumerate((source, target)))
+    weight = np.repeat([1.0, OPENING_WEIGHT], [len(pairs), len(met)])
+    return _apply(similarity(one, other, weight), source)
+
+
+def _matching_openings(
+    source: np.ndarray, target: np.ndarray, openings: tuple[_Openings, _Openings], place: float
+) -> list[tuple[np.ndarray, np.ndarray, bool]]:
+    """The openings that both surfaces have where they lie on each other, mouth and eyes, where they are open, and
+    whether exactly. place: how far off in its width one may be.
 
     Where one has a rim and the other turns inwards, into a bag, both are matched where they turn inwards; or, where the
     one does not turn inwards before it ends, its rim with where the other does.
     """
-    largest = LARGEST_SLIT * np.linalg.norm(np.ptp(target, axis=0))
-    meshes = ((source, source_triangles), (target, target_triangles))
-
-    def small(points: np.ndarray, loops: list[np.ndarray]) -> list[np.ndarray]:
-        return [loop for loop in loops if np.ptp(points[loop], axis=0).max() < largest]
-
-    rims = [small(points, boundary_loops(triangles)) for points, triangles in meshes]
-    pairs = [(*pair, True) for pair in _matching_loops(source, rims[0], target, rims[1])]
+    rims = [each.rims for each in openings]
+    pairs = [(*pair, True) for pair in _matching_loops(source, rims[0], target, rims[1], place)]
     alone = [  # middles of rims without a partner
         points[loop].mean(0)
-        for k, (points, _) in enumerate(meshes)
+        for k, points in enumerate((source, target))
         for loop in rims[k]
         if not any(pair[k] is loop for pair in pairs)
     ]
     if alone:
-        inward = [small(points, margins(points, triangles, unit)) for points, triangles in meshes]
+        inward = [each.inward for each in openings]
         meeting = [(inward[0], inward[1]), (rims[0], inward[1]), (inward[0], rims[1])]
-        for loop, other in itertools.chain(*(_matching_loops(source, one, target, two) for one, two in meeting)):
+        for loop, other in itertools.chain(*(_matching_loops(source, one, target, two, place) for one, two in meeting)):
             width = np.linalg.norm(np.ptp(target[other], axis=0))
             far = [middle for middle in alone if np.linalg.norm(target[other].mean(0) - middle) > 0.5 * width]
             if len(far) < len(alone):
                 pairs.append((loop, other, False))
                 alone = far
+    return pairs
+
+
+def _slits(
+    source: np.ndarray, target: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray, bool]]
+) -> tuple[list[Slit], list[Slit], list[Rim]]:
+    """The sides of openings that belong together, on either surface, and where the source's rims belong."""
     slits: tuple[list[Slit], list[Slit]] = ([], [])
     laid: list[Rim] = []
     for loop, other, exact in pairs:
@@ -239,7 +282,7 @@ def _matching_slits(
 
 
 def _matching_loops(
-    source: np.ndarray, loops: list[np.ndarray], target: np.ndarray, others: list[np.ndarray]
+    source: np.ndarray, loops: list[np.ndarray], target: np.ndarray, others: list[np.ndarray], place: float
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The loops of either surface that lie on each other and are about as wide."""
     if not loops or not others:
@@ -253,7 +296,7 @@ def _matching_loops(
         j = int(distance[i].argmin())
         other = others[j]
         widths = [np.linalg.norm(np.ptp(points[each], axis=0)) for points, each in ((source, loop), (target, other))]
-        near = distance[i, j] <= ONE_PLACE * min(widths) and max(widths) < ONE_SIZE * min(widths)
+        near = distance[i, j] <= place * min(widths) and max(widths) < ONE_SIZE * min(widths)
         if distance[:, j].argmin() == i and near:
             pairs.append((loop, other))
     return sorted(pairs, key=lambda pair: np.linalg.norm(source[pair[0]].mean(0) - target[pair[1]].mean(0)))

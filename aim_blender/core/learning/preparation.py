@@ -12,6 +12,7 @@ from ..anatomy.hinge_witnesses import settle_hinge
 from ..anatomy.incisors import lower_incisors
 from ..anatomy.jaw import JawEstimate, rest_jaw
 from ..anatomy.jaw_estimate import estimate_jaw, measured_jaw
+from ..anatomy.jaw_pivot import likely_pivot
 from ..anatomy.jaw_witnesses import hinge_of_motion, jaw_of_points, lower_teeth
 from ..geometry.modes import laplacian_modes
 from ..model.model import UNIT_MM
@@ -104,7 +105,9 @@ def prepare(capture: Capture, without: tuple[str, ...] = (), space: Space = "sep
             notes += told
             incisors = lower_incisors(bones["mandible"].vertices, hinge)
             if jaw_points is None:
-                jaw = estimate_jaw(capture.neutral, vertices[1:], edges, everywhere, hinge)
+                bone = everywhere.bone[everywhere.on_mandible]
+                pivot = likely_pivot(hinge, bones["mandible"].vertices, bone, capture.neutral)
+                jaw = estimate_jaw(capture.neutral, vertices[1:], edges, everywhere, pivot)
                 if not jaw.skin_weight.any():
                     notes.append(AT_REST)
         if "anatomy" not in without:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 import torch
 
 from ..shared.foundation.errors import InputError
+from ..shared.settings.learning_settings import LearningSettings
+from ..shared.settings.option import options_of
 
 
 def choose_device(name: str) -> torch.device:
@@ -17,8 +19,7 @@ def choose_device(name: str) -> torch.device:
 
     Raises InputError if it is none of these, or CUDA is asked for and not there.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"there is no device called {name!r}; it must be auto, cpu or cuda")
+    options_of(LearningSettings)["device"].check(name)
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no CUDA device that this torch can use; choose cpu, or auto to take what there is")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -9,8 +9,8 @@ bounds does is left undone, and said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -35,6 +35,8 @@ STRONGER = 2.0  # by how much one face may do the same more strongly than anothe
 MISSED = 0.25  # of a measure's range, by which a partner of that name may be off what is meant
 HERE, ELSEWHERE = 0.3, 0.15  # of a shape's largest motion, from where it counts fully; how much less counts
 MOST_MISSING = 0.6  # of the partners of one name
+PART = 0.75, 0.9  # agreement with all that share a partner, up to which a shape is a part of it, and from which all
+LEAST_AREA = 0.15  # of a shape's motion, by its square, from which an area of the face is told apart
 NOTHING_MM = 0.05  # a shape of which no point moves further shows nothing
 
 
@@ -53,9 +55,9 @@ class Mixture:
     shapes: (k,) of the target's. weights: p (V, k) float32 in [LEAST, MOST] at the target's points, (1, k) where they
     are the same at all. paired: whether somebody, or the names, said so. agreement: in [-1, 1] the cosine between what
     the shape moves on the source, carried over, and what the mixture does: 1 is the same motion, whatever its size.
-    done: in [0, 1] the share of the motion, by its square, that is done, be it up to STRONGER times as weak. namesake:
-    a shape of the target that has the name, but does something else. bone: in [0, 1] how much of what the jaw does in
-    the shape is left to the target's jaw bone.
+    done: in [0, 1] the share of the motion, by its square, that is done, be it up to STRONGER times as weak. areas:
+    the same of each area of the face that the shape moves much. namesake: a shape of the target that has the name, but
+    does something else. bone: in [0, 1] how much of what the jaw does in the shape is left to the target's jaw bone.
     """
 
     shapes: np.ndarray
@@ -63,6 +65,7 @@ class Mixture:
     paired: bool = False
     agreement: float = 0.0
     done: float = 0.0
+    areas: dict[str, float] = field(default_factory=dict)
     namesake: str = ""
     bone: float = 0.0
 
@@ -100,7 +103,9 @@ def imitate(
     trust: np.ndarray | None = None,
     meaning: Meaning | None = None,
     jaw: JawRange | None = None,
-    by_name: bool = False,
+    named: Collection[str] = (),
+    report: Callable[[dict], None] | None = None,
+    areas: np.ndarray | None = None,
 ) -> list[Mixture]:
     """A mixture for each shape of the source.
 
@@ -108,8 +113,9 @@ def imitate(
     its partner}; of one that has an empty list nothing is shown. usable: (K,) bool, which of the target's shapes may be
     mixed for those without partners. modes: Φ (V, M) of the target and their eigenvalues (M,). trust: (V,) in [0, 1]
     how sure it is that the points of both belong together. meaning: what the source's shapes mean on the target. jaw:
-    what the target's jaw bone can do, None where there is none. by_name: nobody chose the partners, only their names;
-    those that mean something else are none.
+    what the target's jaw bone can do, None where there is none. named: those whose partners nobody chose, only their
+    names; of these, partners that mean something else are none. report: is told how far it is, shape by shape. areas:
+    (V,) str, in which area of the face the target's points lie.
     """
     wanted = carried_motion(source, target)  # (N, V, 3)
     own = target.shapes()[1:] - target.neutral  # (K, V, 3)
@@ -122,19 +128,23 @@ def imitate(
     alike = bone if jaw is None else strength / jaw.ratio * bone  # what it would do as strongly as wanted
     found = []
     for i, name in enumerate(source.names):
+        if report is not None:
+            report({"message": "Comparing the shapes", "done": i, "total": len(source.names)})
         if name not in partners:
             found.append(mixing.of(wanted[i], meaning.wanted[i], alike[i]))
             continue
         chosen = np.array([target.names.index(each) for each in partners[name]], dtype=np.int64)
         found.append(Mixture(chosen, np.ones((1, len(chosen)), np.float32), paired=True))
-    missing = [i for i, each in enumerate(found) if each.paired and mixing.misses(each, wanted[i], meaning.wanted[i])]
+    only_named = [i for i, name in enumerate(source.names) if name in named]
+    missing = [i for i in only_named if mixing.misses(found[i], wanted[i], meaning.wanted[i])]
     # Where most names mean something else, it is rather the correspondence that is wrong: the names stay.
-    if by_name and len(missing) <= MOST_MISSING * len(partners):
+    if len(missing) <= MOST_MISSING * len(only_named):
         for i in missing:
             instead = mixing.of(wanted[i], meaning.wanted[i], alike[i])
             found[i] = replace(instead, namesake=partners[source.names[i]][0])
     _share_partners(found, wanted, mixing)
-    return [_settled(*each, own, trust) for each in zip(found, wanted, bone, strict=True)]
+    areas = np.full(len(trust), "") if areas is None else areas
+    return [_settled(*each, own, trust, areas) for each in zip(found, wanted, bone, strict=True)]
 
 
 def _strength(
@@ -157,21 +167,31 @@ def _strength(
 
 
 def _share_partners(found: list[Mixture], wanted: np.ndarray, mixing: _Mixing) -> None:
-    """Where several of the source's shapes have one partner, each takes it where it moves more than the others."""
+    """Where several of the source's shapes have one partner, each takes it where it moves more than the others: a
+    smile's left and right half. A shape that does all of what they do together is no part of it, and takes the whole:
+    a smile beside a big smile, or beside its halves."""
     paired = [i for i, each in enumerate(found) if each.paired]
     of = {k: [i for i in paired if k in found[i].shapes] for i in paired for k in found[i].shapes}
     for k, together in of.items():
         if len(together) < 2:
             continue
         energy = mixing.smoothed(np.square(wanted[together]).sum(-1).T)  # (V, i)
-        share = energy / energy.sum(1, keepdims=True)
+        at_partner = mixing.trust * np.square(mixing.own[k]).sum(-1)
+        all_of_it = wanted[together].sum(0)
+        alike = np.array([_agreement(wanted[i], all_of_it, at_partner) for i in together])
+        whole = ((alike - PART[0]) / (PART[1] - PART[0])).clip(0.0, 1.0)  # (i,)
+        others = energy * (1 - whole)
+        share = energy / (energy + others.sum(1, keepdims=True) - others)
+        share = whole + (1 - whole) * share
         for column, i in enumerate(together):
             weights = np.broadcast_to(found[i].weights, (len(share), len(found[i].shapes))).copy()
             weights[:, found[i].shapes == k] = share[:, column, None]
             found[i] = replace(found[i], weights=weights)
 
 
-def _settled(each: Mixture, motion: np.ndarray, bone: np.ndarray, own: np.ndarray, trust: np.ndarray) -> Mixture:
+def _settled(
+    each: Mixture, motion: np.ndarray, bone: np.ndarray, own: np.ndarray, trust: np.ndarray, areas: np.ndarray
+) -> Mixture:
     """The mixture, less of it where it hardly agrees with the motion (V, 3), and how much of that it does."""
     share = 1.0
     if not each.paired:
@@ -186,7 +206,16 @@ def _settled(each: Mixture, motion: np.ndarray, bone: np.ndarray, own: np.ndarra
     size = np.sqrt((trust @ np.square(shown)).sum() / max((trust @ np.square(motion)).sum(), 1e-12))
     stronger = np.clip(agreement / max(size, 1e-12), 1.0, STRONGER)
     done = max(2 * stronger * size * agreement - (stronger * size) ** 2, 0.0)
-    return replace(each, agreement=agreement, done=1.0 if each.paired else float(done))
+    if each.paired:
+        return replace(each, agreement=agreement, done=1.0)
+    moved = trust * np.square(motion).sum(-1)
+    left = trust * np.square(motion - stronger * shown).sum(-1)
+    of_area = {}
+    for area in np.unique(areas):
+        here = areas == area
+        if area and moved[here].sum() > LEAST_AREA * moved.sum():
+            of_area[str(area)] = float(max(1.0 - left[here].sum() / moved[here].sum(), 0.0))
+    return replace(each, agreement=agreement, done=float(done), areas=of_area)
 
 
 class _Mixing:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ..checks.face_spots import spots_of
 from ..correspondence.correspondence import Correspondence
 from ..model.actor import Actor
 from ..model.working_actor import modes_of
@@ -22,6 +23,7 @@ from .meaning import meaning_of
 
 PROPOSED = 0.7, 0.4  # agreement from which a mixture is proposed as a pair, and weight of the shapes that are named
 HALF = 0.5  # of what a shape does; when less of it is done, it is said
+EVEN = 0.15  # by which areas of the face may differ in this, to be told in one figure
 NOTICED_MM = 1.0  # a shape that moves no point by more is not missed
 
 
@@ -58,11 +60,14 @@ class Pairing:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """What an artist can look at, a row for each of the source's shapes: its name, `by` name, motion or nothing,
-        the agreement in [-1, 1] of what both do, the share of it that is done, the target's shapes with their weights
-        as `parts`, how much is left to the jaw `bone`, and a `namesake` that does something else."""
+        the agreement in [-1, 1] of what both do, the share of it that is done, in all and in the `areas` of the face
+        that it moves much, the target's shapes with their weights as `parts`, how much is left to the jaw `bone`, a
+        `namesake` that does something else, and whether it is `weak`: less than half of it shows somewhere, or two of
+        one name do something else."""
         own = self.target.shapes()[1:] - self.target.neutral
+        moved = np.linalg.norm(self.source.shapes()[1:] - self.source.neutral, axis=-1).max(1)
         rows = []
-        for name, each in zip(self.source.names, self.mixtures, strict=True):
+        for name, each, most in zip(self.source.names, self.mixtures, moved, strict=True):
             shown = len(each.shapes) > 0 or each.bone > SHOWN_PART
             by = "left out" if name in self.left_out else "name" if each.paired else "motion" if shown else "nothing"
             parts = zip(each.shapes.tolist(), each.parts(own).tolist(), strict=True)
@@ -73,12 +78,16 @@ class Pairing:
                     "by": by,
                     "agreement": round(each.agreement, 3),
                     "done": round(each.done, 3) if by != "left out" else 0.0,
+                    "areas": {area: round(done, 3) for area, done in each.areas.items()},
                     "parts": {self.target.names[k]: round(part, 3) for part, k in ordered},
                     "bone": round(each.bone, 3),
                 }
             )
             if each.namesake:
                 rows[-1]["namesake"] = each.namesake
+            missed = by in ("motion", "nothing") and told_short(rows[-1]) and most > NOTICED_MM
+            if missed or (by == "name" and each.agreement < UNLIKE[0]):
+                rows[-1]["weak"] = True
         return rows
 
     def proposed(self) -> dict[str, str]:
@@ -93,9 +102,8 @@ class Pairing:
     @cached_property
     def notes(self) -> list[str]:
         """What an artist should know before trusting the retarget."""
-        moved = np.linalg.norm(self.source.shapes()[1:] - self.source.neutral, axis=-1).max(1)
         missed, notes = [], []
-        for row, most in zip(self.rows, moved, strict=True):
+        for row in self.rows:
             helpers = [*row["parts"], *(["its jaw"] if row["bone"] > SHOWN_PART else [])]
             if row.get("namesake"):
                 instead = f"{listed(helpers)} {'does' if len(helpers) == 1 else 'do'}" if helpers else "nothing does"
@@ -103,13 +111,14 @@ class Pairing:
                     f"{row['name']!r} and the target's {row['namesake']!r} have one name but do something else; "
                     f"{instead} it instead; list the pairs to insist on the name"
                 )
-            if row["by"] in ("motion", "nothing") and row["done"] < HALF and most > NOTICED_MM:
+            if row.get("weak") and row["by"] != "name":
                 by = f", by {listed(helpers)}" if helpers else ""
-                missed.append(f"{row['name']} ({100 * row['done']:.0f} %{by})")
+                missed.append(f"{row['name']} ({told_short(row)}{by})")
         if missed:
             notes.append(
-                f"the target has no shape for {listed(missed, len(missed))}, which show less than half; pair them by "
-                "hand if one of its shapes is meant"
+                f"the target has no shape for {listed(missed, len(missed))}, which "
+                + ("shows less than half; pair it by " if len(missed) == 1 else "show less than half; pair them by ")
+                + "hand if one of its shapes is meant"
             )
         named = [each for each in self.mixtures if each.paired and len(each.shapes)]
         unlike = sum(each.agreement < UNLIKE[0] for each in named)
@@ -119,6 +128,16 @@ class Pairing:
                 "may be wrong; look at it, and pick landmarks"
             )
         return notes
+
+
+def told_short(row: Mapping[str, Any]) -> str:
+    """How much is done of a shape, and where, if it is less than half; else nothing. Of areas that differ, those that
+    fall short: "lips 40 %"."""
+    areas = row["areas"]
+    short = [f"{area} {100 * done:.0f} %" for area, done in areas.items() if done < HALF]
+    if short and max(areas.values()) - min(areas.values()) > EVEN:
+        return " and ".join(short)
+    return f"{100 * row['done']:.0f} %" if row["done"] < HALF else ""
 
 
 def listed(names: list[str], most: int = 3) -> str:
@@ -134,12 +153,14 @@ def pair_shapes(
     pairs: Mapping[str, str] | None,
     correspondence: Correspondence | None = None,
     modes: tuple[np.ndarray, np.ndarray] | None = None,
+    report: Callable[[dict], None] | None = None,
 ) -> Pairing:
     """Find what each of the source's shapes is on the target.
 
-    pairs: as chosen_partners takes them; only the target's shapes in them take part. None pairs by name, unless what
-    has one name does something else, and by what the shapes do where no names pair. correspondence: where the meshes
-    differ. modes: of the target, if they are known. Raises InputError if nothing pairs.
+    pairs: as chosen_partners takes them; only the target's shapes in them take part, unless they leave the others to be
+    found. None pairs by name, unless what has one name does something else, and by what the shapes do where no names
+    pair. correspondence: where the meshes differ. modes: of the target, if they are known. report: is told how far it
+    is. Raises InputError if nothing pairs.
     """
     partners = chosen_partners(source.names, target.names, pairs)
     chosen = np.array(chosen_targets(source.names, target.names, pairs))
@@ -153,6 +174,7 @@ def pair_shapes(
     jaw = None
     if source.hinge is not None and target.hinge is not None:
         jaw = JawRange(source, target, facing(source.neutral, target.neutral)[0])
+    spots = spots_of(target) if meaning is not None else None
     mixtures = imitate(
         source,
         target,
@@ -162,7 +184,9 @@ def pair_shapes(
         None if correspondence is None else correspondence.confidence,
         meaning,
         jaw,
-        by_name=pairs is None,
+        named=[name for name in partners if pairs is None or name not in pairs],
+        report=report,
+        areas=None if spots is None else spots.areas(target.neutral),
     )
     if not any(len(each.shapes) for each in mixtures):
         pair_expressions(source.names, target.names)  # raises, and names them

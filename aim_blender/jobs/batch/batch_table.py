@@ -13,13 +13,10 @@ table. The columns:
     targets       learned actors that shall perform it; the actor's own file among them, or none at all, means itself
     folder        where its files go, always below the batch's folder; left out, a folder called as the shot
     write         any of bake, pc2, mdd, npz (all vertices), blend; left out, bake. The takes are always written
-    start end     the frames that are wanted; step: every how many; first: the number the first one gets
-    fps           frames a second of what is written, converted from the performance's own
     performance_fps  frames a second of the performance itself, instead of what its file says
-    solver modes ridge smoothness largest_weight rest_frame outlier_mm temporal head device iterations warm_start seed
-    camera landmarks    how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
-    strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
-    tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
+    camera landmarks correspondence    as for `fit` and for `retarget`
+
+and every setting of fitting, retargeting, baking and its frames, which docs/settings.md lists.
 """
 
 from __future__ import annotations
@@ -36,28 +33,43 @@ from typing import Any
 
 from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
-from ...core.shared.settings.fitting_settings import POINT_CHOICES, REST_CHOICES, FittingSettings
+from ...core.shared.settings.fitting_settings import FittingSettings
+from ...core.shared.settings.option import Option, options_of
+from ...core.shared.settings.retarget_settings import RetargetSettings
+from ...core.shared.settings.settings_of_tasks import missing, options_of_task
 from ..folders.folder import FORBIDDEN_IN_NAMES
 from ..tasks.arguments import TAKE_SUFFIX
 from ..tasks.baking import TIMING_CHOICES
-from ..tasks.fitting import FITTING_CHOICES
-from ..tasks.retargeting import RETARGETING_CHOICES
+from ..tasks.fitting import FITTING_CHOICES, MESH_CHOICES
 
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = (*FITTING_CHOICES, *POINT_CHOICES, "camera", "landmarks", "performance_fps")
-RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
+OPTIONS: dict[str, Option] = {
+    option.column: option
+    for task in ("bake", "fit", "retarget")
+    for name, option in options_of_task(task).items()
+    if not missing(task, name, "batch")
+}
+FIT = (*FITTING_CHOICES, "camera", "landmarks", "performance_fps")
+RETARGET = (*(option.column for option in options_of(RetargetSettings).values()), "correspondence")
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
 FLAG = "true or false"
-REST = f"a frame, or {' or '.join(REST_CHOICES)}"
-CHOICES: dict[str, tuple[str, ...]] = {
-    "solver": ("closed-form", "neural"),
-    "head": ("auto", "free", "still"),
-    "device": ("auto", "cpu", "cuda"),
-    "head_motion": ("on", "off"),
-}
+FRAME = "a frame"
+CHOICES = {name: option.words or option.names for name, option in OPTIONS.items() if option.words or option.names}
+
+
+def _kind(option: Option) -> str:
+    if option.kind == "whole":
+        return COUNT if option.least >= 1 else WHOLE
+    if option.kind == "flag":
+        return TEXT if option.words else FLAG
+    if option.kind == "frame":
+        return f"{FRAME}, or {' or '.join(option.names)}"
+    return {"number": NUMBER, "choice": TEXT, "several": LIST, "file": PATH}[option.kind]
+
+
 COLUMNS = {
     "shot": TEXT,
     "actor": PATH,
@@ -66,36 +78,17 @@ COLUMNS = {
     "targets": LIST,
     "folder": TEXT,
     "write": LIST,
-    "start": WHOLE,
-    "end": WHOLE,
-    "step": COUNT,
-    "first": WHOLE,
-    "fps": NUMBER,
     "performance_fps": NUMBER,
-    "modes": COUNT,
-    "ridge": NUMBER,
-    "smoothness": NUMBER,
-    "largest_weight": NUMBER,
-    "outlier_mm": NUMBER,
-    "temporal": NUMBER,
-    "iterations": COUNT,
-    "warm_start": FLAG,
-    "seed": WHOLE,
-    "rest_frame": REST,
     "camera": PATH,
     "landmarks": PATH,
     "correspondence": PATH,
-    "strength": NUMBER,
-    "jaw_strength": NUMBER,
-    "neutral_frame": WHOLE,
-    "pairs": PATH,
-    "regions": PATH,
-    "tolerance_mm": NUMBER,
-    "reduce_keys_mm": NUMBER,
-    **dict.fromkeys(CHOICES, TEXT),
+    **{name: _kind(option) for name, option in OPTIONS.items()},
 }
 LARGEST_NUMBER = 2.0**63
-ABOVE_ZERO = ("fps", "performance_fps", "tolerance_mm")
+ABOVE_ZERO = (
+    "performance_fps",
+    *(name for name, each in OPTIONS.items() if each.kind == "number" and not each.allows(0)),
+)
 
 
 @dataclass(frozen=True)
@@ -298,7 +291,7 @@ def _check_fit(where: str, fit: dict[str, Any], take: str) -> None:
     if take and fit:
         raise InputError(f"{where}, column {next(iter(fit))}: the take is fitted already; leave this empty")
     try:
-        FittingSettings(**{name: value for name, value in fit.items() if name in FITTING_CHOICES})
+        FittingSettings(**{name: value for name, value in fit.items() if name in MESH_CHOICES})
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 
@@ -352,7 +345,7 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
         if kind == TEXT or not value:
             return value
         return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
-    if kind == REST and value in REST_CHOICES:
+    if kind.startswith(FRAME) and value in CHOICES[name]:
         return value
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
@@ -361,8 +354,8 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
     if not abs(number) <= LARGEST_NUMBER:
         shown = repr(value)
         shown = shown[:40] + " ..." if len(shown) > 44 else shown
-        raise InputError(f"{label}: {shown} is not {REST if kind == REST else 'a number that can be used'}")
-    if kind in (WHOLE, COUNT, REST):
+        raise InputError(f"{label}: {shown} is not {kind if kind.startswith(FRAME) else 'a number that can be used'}")
+    if kind in (WHOLE, COUNT) or kind.startswith(FRAME):
         if number != int(number) or (kind == COUNT and number < 1):
             raise InputError(f"{label}: {value} is not a whole number{' of at least 1' if kind == COUNT else ''}")
         return int(number)

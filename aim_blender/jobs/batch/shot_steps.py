@@ -10,11 +10,14 @@ from typing import Any
 
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.results.kept_files import kept_correspondence
+from ...core.shared.settings.option import options_of
+from ...core.shared.settings.retarget_settings import RetargetSettings
 from ...core.shared.sources.sources import OTHER_FILES, source_of
 from ..tasks.arguments import TAKE_SUFFIX
 from .batch_table import Shot, Target
 
-RETARGETING_FILES = ("pairs", "regions", "correspondence")
+RETARGETING = {option.column: option for option in options_of(RetargetSettings).values()}
+RETARGETING_FILES = (*(name for name, option in RETARGETING.items() if option.kind == "file"), "correspondence")
 LONGEST_HEADER = 100_000_000  # bytes: safetensors' own limit
 
 
@@ -64,10 +67,10 @@ def _steps_of_target(shot: Shot, target: Target, take: str, folder: Path) -> lis
     steps = []
     if target.actor != shot.actor:
         carried = str(folder / f"{shot.name}.{target.name}{TAKE_SUFFIX}")
-        choices = dict(target.choices)
-        if "head_motion" in choices:
-            choices["head"] = choices.pop("head_motion")
-        files = tuple(name for name in RETARGETING_FILES if isinstance(choices.get(name), str))
+        files = tuple(name for name in RETARGETING_FILES if isinstance(target.choices.get(name), str))
+        choices = {
+            RETARGETING[name].argument if name in RETARGETING else name: value for name, value in target.choices.items()
+        }
         retarget = {"take": take, "source": shot.actor, "target": target.actor, "out": carried, **choices}
         inputs = ("take", "source", "target", *files)
         beside = () if "correspondence" in choices else (str(correspondence_kept_for(shot.actor, target.actor)),)

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import Any, NoReturn
 
-from ...core.shared.settings.fitting_settings import REST_CHOICES
+from ...core.shared.settings.option import options_of
+from ...core.shared.settings.timing_settings import Timing
 from ..environment.environment_plan import BUILDS, detect_build
 from ..folders.folder import STATUS_INPUT
 from ..folders.sentences import one_line
 from ..running.registry import TRUSTED_TASKS
+from .option_flags import add_options
+from .option_flags import path as _path
+
+RANGE = ("start", "end")  # of a bake's settings those of a fit
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -80,21 +84,7 @@ def _add_learn(verbs: Any) -> None:
         help="fit the skull and the mandible that come with the extension",
     )
     _add_unit(parser, "--unit", of="the meshes (default: told by the face)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--iterations", type=_count, metavar="N")
-    parser.add_argument("--hidden", type=_count, metavar="N", help="width of the networks")
-    parser.add_argument("--depth", type=int, help="number of hidden layers")
-    parser.add_argument("--activation", choices=("siren", "gelu", "relu"))
-    parser.add_argument("--frequency", type=float, help="of the siren's sine")
-    parser.add_argument(
-        "--space",
-        choices=("separated", "mean", "neutral", "intrinsic"),
-        help="the space that is learned in: the mean shape with lips and lids kept apart, or for comparison another",
-    )
-    parser.add_argument(
-        "--without", type=_names, metavar="LIST", help="leave out any of anatomy,thickness,skinning,symmetry"
-    )
-    parser.add_argument("--seed", type=_seed, metavar="N")
+    add_options(parser, "learn")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
 
 
@@ -108,56 +98,13 @@ def _add_fit(verbs: Any) -> None:
         help="folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv",
     )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
-    parser.add_argument(
-        "--solver",
-        choices=("closed-form", "neural"),
-        help="neural fits the paper's networks: slower, and less close (default: closed-form)",
-    )
-    parser.add_argument("--iterations", type=_count, metavar="N", help="of the neural solver, over all frames")
-    parser.add_argument(
-        "--from-rest",
-        dest="warm_start",
-        action="store_const",
-        const=False,
-        help="let the neural solver begin at rest instead of at the closed form",
-    )
-    parser.add_argument("--seed", type=_seed, metavar="N", help="of the neural solver")
+    add_options(parser, "fit")
     parser.add_argument("--resume", action="store_true", help="let the neural solver go on from the checkpoint")
-    parser.add_argument(
-        "--head", choices=("auto", "free", "still"), help="whether the head moves (default: auto looks whether it does)"
-    )
-    parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
-    parser.add_argument(
-        "--ridge", type=float, metavar="MM", help="what a weight of 1 costs: more keeps weights nearer to 0"
-    )
-    parser.add_argument(
-        "--smoothness", type=float, metavar="MM", help="what a weight costs that changes across the face"
-    )
-    parser.add_argument(
-        "--largest-weight",
-        type=float,
-        metavar="X",
-        help="keep all weights between 1 - X and X; 0 sets no bounds (default: 0 for meshes, 1.25 for points, 1.5 for "
-        "points of images)",
-    )
-    parser.add_argument(
-        "--rest-frame",
-        type=_rest_frame,
-        metavar="FRAME",
-        help="of points of another face: a frame in which it rests, or off (default: auto finds whether and where)",
-    )
-    parser.add_argument(
-        "--outlier-mm", type=float, metavar="MM", help="a point further off than this loses its say (0: none does)"
-    )
-    parser.add_argument(
-        "--temporal", type=float, metavar="FRAMES", help="halve what goes to and fro within so many frames (default: 0)"
-    )
     parser.add_argument("--camera", type=_path, metavar="FILE.json", help="of the images that the points are in")
     parser.add_argument(
         "--landmarks", type=_path, metavar="FILE.json", help="where on the mesh the points of images belong"
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
-    _add_range(parser)
+    add_options(parser, "bake", *RANGE)
     parser.add_argument(
         "--fps",
         dest="performance_fps",
@@ -173,19 +120,7 @@ def _add_retarget(verbs: Any) -> None:
     parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=_path)
     parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=_path)
     parser.add_argument("--out", required=True, metavar="U.take.safetensors", type=_path)
-    parser.add_argument("--strength", type=float, metavar="X", help="of expressions and jaw (default: 1)")
-    parser.add_argument("--jaw-strength", type=float, metavar="X", help="of the jaw, times the strength (default: 1)")
-    parser.add_argument("--head", choices=("on", "off"), help="whether the head moves (default: on)")
-    parser.add_argument(
-        "--neutral-frame", type=int, metavar="N", help="a frame in which the performer rests; it becomes the neutral"
-    )
-    parser.add_argument(
-        "--pairs",
-        type=_path,
-        metavar="FILE.json",
-        help='{"source name": "target name"} instead of pairing by name; "" leaves one out',
-    )
-    parser.add_argument("--regions", type=_path, metavar="FILE.npz", help="`strength` of the expressions per vertex")
+    add_options(parser, "retarget")
     parser.add_argument(
         "--correspondence",
         type=_path,
@@ -236,10 +171,7 @@ def _add_bake(verbs: Any) -> None:
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
     parser.add_argument("--out", required=True, metavar="bake.npz", type=_path)
-    parser.add_argument(
-        "--tolerance", dest="tolerance_mm", type=float, metavar="MM", help="largest error of any point (default: 0.1)"
-    )
-    _add_timing(parser)
+    add_options(parser, "bake")
 
 
 def _add_evaluate(verbs: Any) -> None:
@@ -248,7 +180,7 @@ def _add_evaluate(verbs: Any) -> None:
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
     parser.add_argument("--out", required=True, metavar="frames.npz|.pc2|.mdd", type=_path)
     _add_unit(parser, "--unit", of="a .pc2 or .mdd (default: mm)")
-    _add_timing(parser)
+    add_options(parser, "bake", *options_of(Timing))
 
 
 def _add_inspect(verbs: Any) -> None:
@@ -293,8 +225,7 @@ def _add_live(verbs: Any) -> None:
     text = "Fit one frame after the other as they come on standard input; Blender's live mode starts it."
     parser = verbs.add_parser("live", help=text, description=text, allow_abbrev=False)
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
-    parser.add_argument("--modes", type=_count, metavar="N", help="smooth functions that a shape's weight is made of")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
+    add_options(parser, "fit", "modes", "device")
 
 
 def _add_job(verbs: Any) -> None:
@@ -315,30 +246,6 @@ def _add_unit(parser: argparse.ArgumentParser, *options: str, of: str) -> None:
     )
 
 
-def _add_timing(parser: argparse.ArgumentParser) -> None:
-    _add_range(parser)
-    parser.add_argument("--step", type=_count, metavar="N", help="every how many frames")
-    parser.add_argument("--first", type=int, metavar="FRAME", help="the number that the first frame gets")
-    parser.add_argument("--fps", type=float, metavar="RATE", help="frames a second, converted from the take's own")
-
-
-def _add_range(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--start", type=int, metavar="FRAME", help="first frame that is wanted")
-    parser.add_argument("--end", type=int, metavar="FRAME", help="last frame that is wanted")
-
-
-def _path(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("a path is needed, not an empty text")
-    return os.path.abspath(os.path.expanduser(text))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
-    return int(text)
-
-
 def _unit(text: str) -> float:
     """The millimetres of a unit that is named, or given in mm."""
     from ...core.shared.faces.units import MILLIMETRES_PER
@@ -350,22 +257,3 @@ def _unit(text: str) -> float:
     except ValueError:
         names = ", ".join(MILLIMETRES_PER)
         raise argparse.ArgumentTypeError(f"{text} is no unit; it must be {names} or a number of mm") from None
-
-
-def _rest_frame(text: str) -> int | str:
-    if text in REST_CHOICES:
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no frame's number, nor {' or '.join(REST_CHOICES)}") from None
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 to 2^63 - 1")
-    return int(text)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

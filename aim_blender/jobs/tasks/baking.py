@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.shared.foundation.errors import InputError
+from ...core.shared.settings.baking_settings import BakingSettings
+from ...core.shared.settings.settings_of_tasks import arguments_of
+from ...core.shared.settings.timing_settings import Timing
 from ..folders.outputs import output_path
 from .arguments import Figures, Report, check_arguments, choices_of
 
@@ -15,20 +18,18 @@ if TYPE_CHECKING:
     from ...core.model.actor import Actor
     from ...core.shared.results.takes import Take
 
-TIMING_CHOICES = ("start", "end", "step", "first", "fps")  # of core/timing/retiming.py
+TIMING_CHOICES = arguments_of(Timing)
 
 
 def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, take, out, and optionally tolerance_mm and the frames and frame rate of TIMING_CHOICES."""
     check_arguments("bake", arguments, required=("actor", "take", "out"), optional=("tolerance_mm", *TIMING_CHOICES))
     out = output_path(arguments["out"], ".npz")
-    tolerance_mm = float(arguments.get("tolerance_mm", 0.1))
-    if not 0 < tolerance_mm < math.inf:
-        raise InputError(f"the tolerance is {tolerance_mm:g} mm; it must be more than 0, for example 0.1")
+    settings = BakingSettings(**choices_of(arguments, ("tolerance_mm",)))
     from ...core.baking.baking import bake_take
 
     actor, take = _retimed_take(arguments, report)
-    baked = bake_take(actor, take, tolerance_mm, report)
+    baked = bake_take(actor, take, settings.tolerance_mm, report)
     report({"message": "Writing the bake"})
     baked.save(out)
     return {"out": str(out), **baked.figures}
@@ -69,7 +70,6 @@ def _retimed_take(arguments: dict[str, Any], report: Report) -> tuple[Actor, Tak
     """The actor, and those frames of its take that are asked for."""
     from ...core.files.files import load_actor, load_take
     from ...core.model.evaluation import check_belongs
-    from ...core.shared.settings.timing_settings import Timing
     from ...core.timing.retiming import retimed
 
     timing = Timing(**choices_of(arguments, TIMING_CHOICES))

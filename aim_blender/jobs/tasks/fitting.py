@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.settings.fitting_settings import FittingSettings
+from ...core.shared.settings.point_settings import FITS
+from ...core.shared.settings.settings_of_tasks import arguments_of
 from ...core.shared.sources.sources import CHOICES, OTHER_FILES, SOURCES, Source, labels_that_take, source_of
 from ..folders.outputs import output_path
 from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, picture_beside
 
-FITTING_CHOICES = tuple(item.name for item in dataclasses.fields(FittingSettings))
+FITTING_CHOICES = arguments_of(*FITS)
+MESH_CHOICES = arguments_of(FittingSettings)
 PASSED_OVER = ("solver", "device")  # what means nothing to most sources, but is not refused
 
 

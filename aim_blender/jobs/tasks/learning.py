@@ -9,25 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
+from ...core.shared.settings.learning_settings import LearningSettings
+from ...core.shared.settings.option import chosen_of
+from ...core.shared.settings.settings_of_tasks import arguments_of
 from ..folders.outputs import output_path
-from .arguments import Figures, Report, add_notes, check_arguments, choices_of, named_unit
+from .arguments import Figures, Report, add_notes, check_arguments, named_unit
 
 if TYPE_CHECKING:
     from ...core.shared.captured.captures import Capture
 
 
-LEARNING_CHOICES = (
-    "device",
-    "iterations",
-    "hidden",
-    "depth",
-    "activation",
-    "frequency",
-    "space",
-    "without",
-    "seed",
-    "threads",
-)
+LEARNING_CHOICES = arguments_of(LearningSettings)
 
 
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -48,10 +40,8 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     from ...core.model.actor import jaw_movements
     from ...core.pictures.curves import save_learning_curve
     from ...core.shared.captured.captures import read_capture
-    from ...core.shared.settings.learning_settings import LearningSettings
 
-    chosen = choices_of(arguments, LEARNING_CHOICES)
-    settings = LearningSettings(**{**chosen, "without": tuple(chosen.get("without", ()))})
+    settings = LearningSettings(**chosen_of(LearningSettings, arguments))
     bones = arguments.get("bones")
     report({"message": "Reading the capture"})
     capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None, named_unit(arguments))

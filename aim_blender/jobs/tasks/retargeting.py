@@ -7,24 +7,24 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.shared.foundation.errors import InputError
 from ...core.shared.results.kept_files import CORRESPONDENCE_SUFFIX, kept_correspondence
+from ...core.shared.settings.option import chosen_of
+from ...core.shared.settings.retarget_settings import RetargetSettings
+from ...core.shared.settings.settings_of_tasks import arguments_of
 from ..folders.outputs import output_path
-from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, picture_beside
+from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, picture_beside
 
 if TYPE_CHECKING:
     from ...core.correspondence.correspondence import Correspondence
     from ...core.model.actor import Actor
-    from ...core.shared.settings.retarget_settings import RetargetSettings
 
 
-RETARGETING_CHOICES = ("strength", "jaw_strength", "head", "neutral_frame", "pairs", "regions", "correspondence")
+RETARGETING_CHOICES = (*arguments_of(RetargetSettings), "correspondence")
 
 
 def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """take, source, target, out, and optionally strength, jaw_strength, head (on or off), neutral_frame (a frame in
-    which the performer rests), pairs (an object, or a JSON file of one), regions (an .npz file with `strength` per
-    vertex), correspondence (for actors of two topologies).
+    """take, source, target, out, and optionally what RetargetSettings choose: head is on or off, pairs an object or a
+    JSON file of one, regions an .npz file with `strength` per vertex; and correspondence, for actors of two topologies.
 
     Where the topologies differ and no correspondence is given, the one kept beside the target is taken, or made.
     Beside the take it writes X.jaw.png and X.sheet.png, as fit does.
@@ -70,11 +70,12 @@ def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
     correspondence, figures = correspondence_if_needed(arguments, source, target, report)
     report({"message": "Comparing the shapes"})
-    found = pair_shapes(source, target, retarget_settings(arguments).pairs, correspondence)
+    found = pair_shapes(source, target, retarget_settings(arguments).pairs, correspondence, report=report)
     with written_whole(out) as temporary:
         temporary.write_text(json.dumps(found.proposed(), indent=1), encoding="utf-8")
     notes = {"notes": found.notes} if found.notes else {}
-    return {"out": str(out), "paired": len(found.pairs), **figures, "shapes": found.rows, **notes}
+    shapes = {"shapes": found.rows, "target_shapes": list(target.names)}
+    return {"out": str(out), "paired": len(found.pairs), **figures, **shapes, **notes}
 
 
 def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -98,20 +99,12 @@ def retarget_settings(arguments: dict[str, Any]) -> RetargetSettings:
     """What the arguments of the task `retarget` say of how to do it. Raises InputError."""
     from ...core.retargeting.retargeting import read_regions
     from ...core.shared.faces.expression_names import read_pairs
-    from ...core.shared.settings.retarget_settings import RetargetSettings
 
-    chosen = choices_of(arguments, ("strength", "jaw_strength"))
-    head = arguments.get("head", "on")
-    if head not in ("on", "off"):
-        raise InputError(f"head is {head!r}; it must be on or off")
     pairs, regions = arguments.get("pairs"), arguments.get("regions")
     return RetargetSettings(
-        strength=float(chosen.get("strength", 1.0)),
-        jaw_strength=float(chosen.get("jaw_strength", 1.0)),
-        head=head == "on",
+        **chosen_of(RetargetSettings, arguments),
         pairs=read_pairs(Path(pairs)) if isinstance(pairs, str) else pairs,
         region_strength=read_regions(Path(regions)) if regions else None,
-        neutral_frame=arguments.get("neutral_frame"),
     )
 
 

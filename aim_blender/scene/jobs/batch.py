@@ -28,6 +28,7 @@ from ..baking import baked
 from ..baking.baked_take import BakedTake
 from ..baking.key_choice import needed_keys
 from ..basics import folders, naming
+from ..retargeting import retarget_lists
 from . import jobs
 
 KEY = "batch"  # of the batch among the session's jobs, which otherwise are an actor's
@@ -198,8 +199,9 @@ def rows_of(state: Any) -> dict[str, Any]:
     shots = []
     for row in state.shots:
         more = json.loads(row.more) if row.more else {}
-        choices = more.pop("target_choices", {})
         paths = [path.strip() for path in row.targets.split("|") if path.strip()]
+        choices = {_absolute(path): each for path, each in more.pop("target_choices", {}).items()}
+        choices = _with_pairs(state.id_data, _absolute(row.actor), list(map(_absolute, paths)), more, choices)
         values = {
             "shot": row.name,
             "actor": _absolute(row.actor),
@@ -216,6 +218,22 @@ def rows_of(state: Any) -> dict[str, Any]:
     if state.reduce_keys_mm > 0:
         defaults["reduce_keys_mm"] = round(state.reduce_keys_mm, 6)
     return {"defaults": defaults, "shots": shots}
+
+
+def _with_pairs(
+    scene: bpy.types.Scene, source: str, targets: list[str], row: dict[str, Any], choices: dict[str, Any]
+) -> dict[str, Any]:
+    """The choices of a row by target's file, with the pairs that the scene lists for these actors where the row has
+    none of its own."""
+    found = dict(choices)
+    state = scene.aim
+    known = {_absolute(actor.file_path): actor for actor in state.actors if actor.file_path}
+    for path in targets:
+        if source in known and path in known and "pairs" not in {**row, **found.get(path, {})}:
+            pairs = retarget_lists.pairs_between(state.retarget, known[source], known[path], whoever=False)
+            if pairs is not None:
+                found[path] = {**found.get(path, {}), "pairs": pairs}
+    return found
 
 
 def write_table(state: Any, path: Path) -> None:

@@ -20,6 +20,9 @@ import numpy as np
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.foundation.topology import Topology
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
+from ...core.shared.settings.learning_settings import LearningSettings
+from ...core.shared.settings.option import chosen_of
+from ...core.shared.settings.settings_of_tasks import options_of_task
 from ...core.shared.sources.sources import NAMED, Source
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ...jobs.tasks.arguments import TAKE_SUFFIX
@@ -27,7 +30,7 @@ from ..actors import actors, tracing
 from ..basics import folders, meshes
 from ..fitting.image_points import ImageReader
 from ..fitting.markers import PointReader
-from ..fitting.performances import FrameReader, PerformanceReader, frame_list, picked_source
+from ..fitting.performances import FrameReader, PerformanceReader, frame_list, performed_source, picked_source
 
 DELIVERY = "delivery.json"
 # The kinds of results, and whether they have a place in the scene; results.py brings each in.
@@ -40,6 +43,7 @@ PLACED = {
     "anatomy": True,
     "inspect": False,
     "errors": False,
+    "pair": False,
 }
 READING_STRETCH_S = 0.02  # and one frame more: together below what is felt
 THREAD_STRETCH_S = 0.005
@@ -71,12 +75,32 @@ class PerformanceSource:
             return NAMED["images" if self.images else "points"]
         return picked_source(self.folder) if self.item is None else NAMED["meshes"]
 
+    @property
+    def settings(self) -> type[Any]:
+        """How it is to be fitted: the dataclass of its settings."""
+        return self.kind.settings
+
+    def check(self, choices: dict[str, Any]) -> None:
+        """Raise InputError unless it can be fitted so. choices: of the task `fit`."""
+        for name in choices:
+            if not self.kind.takes(name) and (self.kind.whole or name not in ("solver", "device")):
+                called = options_of_task("fit")[name].label.lower()
+                raise InputError(f"{self.kind.label} have no {called} to choose; leave it out")
+        self.kind.settings_of(choices)
+
+
+def chosen_settings(state: Any) -> type[Any]:
+    """How the performance that the scene chooses is to be fitted: the dataclass of its settings. state: the scene's
+    `aim`."""
+    return performed_source(state.performance_kind, state.performance_folder).settings
+
 
 def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
     """Write the capture of an actor and the description of its learning, as prepare_fitting does its own.
 
     choices: what the task `learn` takes beyond capture and out. Raises InputError, OSError.
     """
+    LearningSettings(**chosen_of(LearningSettings, choices))  # which refuses what cannot be
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     checked = actors.read_actor(actor)
     yield "reading the shapes", 0.5
@@ -113,8 +137,7 @@ def prepare_fitting(
     choices: what the task `fit` takes beyond actor, performance and out. beside: the result stands beside the
     performance and not on it. Raises InputError before anything is written, OSError.
     """
-    # Which refuses what cannot be, before anything is read.
-    source.kind.settings_of(choices)
+    source.check(choices)  # before anything is read
     actor_file = learned_file(actor)
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     neutral = actors.neutral_of(actor)

@@ -13,43 +13,42 @@ from typing import Any
 import bpy
 
 from ...core.shared.foundation.errors import UNREADABLE, InputError
+from ...core.shared.settings.baking_settings import BakingSettings
+from ...core.shared.settings.learning_settings import LearningSettings
+from ...core.shared.settings.point_settings import FITS
+from ...core.shared.settings.retarget_settings import RetargetSettings
 from ...jobs.folders.folder import write_atomically
-from ..basics import folders
+from ..basics import folders, options
 
 # For what there are presets, and the settings they hold: paths from the scene's `aim`.
 SETTINGS = {
-    "learn": ("iterations", "hidden"),
-    "fit": ("solver", "tolerance_mm", "beside", "sources.largest_weight"),
-    "retarget": ("retarget_strength", "retarget_jaw_strength", "retarget_head"),
-    "bake": ("baking.kind", "baking.step", "baking.convert_rate", "baking.reduce_keys_mm", "tolerance_mm"),
+    "learn": options.places_of(LearningSettings),
+    "fit": (*options.places_of(*FITS), "tolerance_mm", "beside"),
+    "retarget": options.places_of(RetargetSettings),
+    "bake": ("baking.kind", *options.places_of(BakingSettings), "baking.step", "baking.convert_rate"),
 }
 SHIPPED: dict[str, dict[str, dict[str, Any]]] = {
     "learn": {
-        "Default": {"iterations": 0, "hidden": 0},
+        "Default": {},
         "Quick Look": {"iterations": 300, "hidden": 0},
         "As in the Paper": {"iterations": 10000, "hidden": 256},
     },
     "fit": {
-        "Default": {"solver": "closed-form", "tolerance_mm": 0.1, "beside": True, "sources.largest_weight": 0.0},
+        "Default": {},
         "Fewer Correctives": {"solver": "closed-form", "tolerance_mm": 0.5},
         "The Paper's Networks": {"solver": "neural", "tolerance_mm": 0.1},
     },
     "retarget": {
-        "Default": {"retarget_strength": 1.0, "retarget_jaw_strength": 1.0, "retarget_head": True},
+        "Default": {},
         "Still Head": {"retarget_strength": 1.0, "retarget_jaw_strength": 1.0, "retarget_head": False},
     },
     "bake": {
-        "Default": {
-            "baking.kind": "KEYS",
-            "baking.step": 1,
-            "baking.convert_rate": False,
-            "baking.reduce_keys_mm": 0.0,
-            "tolerance_mm": 0.1,
-        },
+        "Default": {},
         "Draft": {"baking.kind": "KEYS", "baking.step": 2, "baking.reduce_keys_mm": 0.2, "tolerance_mm": 0.5},
         "Film": {"baking.kind": "KEYS", "baking.step": 1, "baking.reduce_keys_mm": 0.0, "tolerance_mm": 0.05},
     },
 }
+DEFAULT = "Default"  # what it holds, all settings as they are at first, Blender knows
 LARGEST_BYTES = 100_000  # of a preset's file; what is larger is none
 
 
@@ -71,6 +70,10 @@ def load(scene: bpy.types.Scene, kind: str, name: str) -> None:
 
     Raises InputError if there is no such preset, or it is damaged.
     """
+    if name == DEFAULT:
+        for path in SETTINGS[kind]:
+            _reset(*_place(scene, path))
+        return
     if name in SHIPPED[kind]:
         settings = SHIPPED[kind][name]
     elif name in saved(kind):
@@ -83,7 +86,7 @@ def load(scene: bpy.types.Scene, kind: str, name: str) -> None:
     for path, value in settings.items():
         _check(f"the preset {name!r}", *places[path], value)
     for path, value in settings.items():
-        setattr(*places[path], value)
+        setattr(*places[path], set(value) if isinstance(value, list) else value)
 
 
 def save(scene: bpy.types.Scene, kind: str, name: str) -> Path:
@@ -99,7 +102,9 @@ def save(scene: bpy.types.Scene, kind: str, name: str) -> Path:
     settings = {}
     for path in SETTINGS[kind]:
         value = getattr(*_place(scene, path))
-        settings[path] = round(value, 6) if isinstance(value, float) else value  # 0.1, not its nearest float32
+        settings[path] = sorted(value) if isinstance(value, set) else value
+        if isinstance(value, float):
+            settings[path] = round(value, options.DIGITS)
     file = folder_of(kind) / f"{stem}.json"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -157,12 +162,20 @@ def _place(scene: bpy.types.Scene, path: str) -> tuple[Any, str]:
     return owner, name
 
 
+def _reset(owner: Any, name: str) -> None:
+    owner.property_unset(name)
+
+
 def _check(source: str, owner: Any, name: str, value: Any) -> None:
     """Raise InputError unless the setting can have this value as it is."""
     setting = owner.bl_rna.properties[name]
     if setting.type == "ENUM":
         possible = [item.identifier for item in setting.enum_items]
-        fits, wanted = value in possible, f"one of {', '.join(possible)}"
+        if setting.is_enum_flag:
+            fits = isinstance(value, list) and all(each in possible for each in value)
+            wanted = f"a list of any of {', '.join(possible)}"
+        else:
+            fits, wanted = value in possible, f"one of {', '.join(possible)}"
     elif setting.type == "BOOLEAN":
         fits, wanted = isinstance(value, bool), "true or false"
     else:

@@ -17,7 +17,7 @@ from ...jobs.folders.folder import JobFolder
 from ..actors import actors, placing
 from ..baking import baked
 from ..basics import folders, naming
-from . import anatomy_jobs, baking_jobs, errors, read_ahead
+from . import anatomy_jobs, baking_jobs, errors, pairing_jobs, read_ahead
 from .job_making import ACTOR_SUFFIX, read_delivery
 
 CURVE_SUFFIX = ".learning.png"
@@ -133,6 +133,7 @@ BRINGING: dict[str, Callable[[Arrived], str]] = {
     "anatomy": lambda made: anatomy_jobs.bring_in_bones(made.scene, made.actor, made.path, made.delivery, made.first),
     "inspect": lambda made: anatomy_jobs.show_inside(made.context, made.actor, made.delivery["show"]),
     "errors": _bring_in_errors,
+    "pair": lambda made: pairing_jobs.bring_in_pairs(made.scene, made.actor, made.path, made.delivery, made.steps),
 }
 
 
@@ -161,7 +162,8 @@ def learned_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def jaw_rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """The shapes in which the jaw moves, the widest first: name, open_degrees, forward_mm, aside_mm."""
+    """The shapes in which the jaw moves, the widest first: name, open_degrees, forward_mm, aside_mm, and incisors_mm
+    where it is known where the lower incisors are."""
     numbers = ("open_degrees", "turned_degrees", "forward_mm", "aside_mm")
     rows = [
         row
@@ -170,6 +172,14 @@ def jaw_rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]
     moving = [row for row in rows if row["turned_degrees"] >= LEAST_DEGREES or _slide_mm(row) >= LEAST_MILLIMETRES]
     return sorted(moving, key=lambda row: (-abs(row["turned_degrees"]), -_slide_mm(row)))
+
+
+def jaw_cells(row: dict[str, Any]) -> list[str]:
+    """The numbers of such a row: how far the jaw opens, slides ahead and aside, and the lower incisors go, which are
+    not always known."""
+    cells = [row.get(name) for name in ("open_degrees", "forward_mm", "aside_mm", "incisors_mm")]
+    # Adding 0 makes a zero of a rounded minus zero.
+    return [f"{round(cell, 1) + 0.0:.1f}" if _is_number(cell) else "" for cell in cells]
 
 
 def _slide_mm(row: dict[str, Any]) -> float:
@@ -220,10 +230,18 @@ def take_rows(first: int, last: int, figures: dict[str, Any]) -> list[tuple[str,
 
 
 def left_out(figures: dict[str, Any]) -> str:
-    """Which of the performer's expressions the target has not, as a sentence; empty where there are none."""
+    """How the performer's expressions are shown that have no partner on the target, as a sentence; empty where all
+    have one."""
     names = figures.get("retarget_unpaired_source")
     if not isinstance(names, list) or not names:
         return ""
+    mixed = {row["name"]: 100 * row["done"] for row in figures.get("retarget_imitated") or []}
+    if len(mixed) == 1:
+        name, share = next(iter(mixed.items()))
+        return f"{name} has no partner and is shown by a mixture and the jaw, {share:.0f} % of it"
+    if mixed:
+        some = f"{min(mixed.values()):.0f} to {max(mixed.values()):.0f} %"
+        return f"{len(mixed)} expressions without a partner are shown by mixtures and the jaw, {some} of each"
     return f"the target has no {naming.listed(names)}; its other shapes show what they can of it"
 
 

@@ -65,8 +65,10 @@ class LiveRetarget(live.Live):
     def poll(self, scene: bpy.types.Scene) -> None:
         # Not every change of a setting comes as an update of the scene.
         state = scene.aim
+        source, target = actors.find_actor(self.actor), actors.find_actor(self.target)
+        chosen = retarget_lists.scene_choices(state, source[1], target[1]) if source and target else {}
         settings = (
-            tuple(sorted(retarget_lists.scene_choices(state).items(), key=lambda each: each[0])),
+            tuple(sorted(chosen.items(), key=lambda each: each[0])),
             tuple((region.name, region.strength) for region in state.retarget.regions),
             state.active_take,
         )
@@ -98,7 +100,7 @@ class LiveRetarget(live.Live):
             "source": self._source_file,
             **self._correspondence,
             "frame": scene.frame_current,
-            "choices": retarget_lists.scene_choices(scene.aim),
+            "choices": retarget_lists.scene_choices(scene.aim, source[1], target[1]),
         }
         return header, self._region_strength(scene, target[1])
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LARGEST_FRAME = 10**9
+from ..settings.timing_settings import LARGEST_FRAME
+
 MOST_FILLED = 20  # missing frames for each that is there; beyond it the numbers are no frames of one shot
 WHOLE = 1e-3  # of a frame: what lies nearer to a frame is that frame
 SINGLE_PRECISION = 5e-7  # of a number that a file holds in single precision

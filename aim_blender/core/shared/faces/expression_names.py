@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..foundation.errors import UNREADABLE, InputError, reason
 
 JOINED = " + "  # between names of shapes that together are one's partner
+FOUND = "*"  # as a partner: what is found by motion, whatever the name; {FOUND: FOUND} for all that are not listed
 
 Key = tuple[str, tuple[str, ...]]  # the side, and the words in order of the alphabet
 
@@ -97,31 +98,39 @@ def chosen_partners(
     """{source name: target names, which together are its partner}, of those that have one; [] for one left out.
 
     pairs as pair_expressions takes them, where several of the target's may stand for one, joined by " + ", and one for
-    several of the source's. None pairs by name, which may find nothing. Raises InputError if pairs names an expression
+    several of the source's. A partner "*" is none, so that what does the same is looked for; "*": "*" pairs all that
+    are not listed by name. None pairs by name, which may find nothing. Raises InputError if pairs names an expression
     that an actor does not have, or none at all.
     """
     if pairs is None:
-        return {name: [partner] for name, partner in _by_name(source, target).items()}
+        pairs = {FOUND: FOUND}
+    listed = {name: partner for name, partner in pairs.items() if name != FOUND}
     found = {}
+    if FOUND in pairs:
+        named = _by_name([name for name in source if name not in listed], target)
+        found = {name: [partner] for name, partner in named.items()}
     for name in source:
-        if name in pairs:
-            joined = pairs[name]
+        if name in listed and listed[name] != FOUND:
+            joined = listed[name]
             found[name] = [joined] if joined in target else [each for each in joined.split(JOINED) if each]
-    _check_names(pairs, source, [name for each in found.values() for name in each], target)
-    return found
+    if pairs.get(FOUND, FOUND) != FOUND:
+        raise InputError(
+            f'the pairs give {FOUND!r} the partner {pairs[FOUND]!r}; it stands for all others: give it "*"'
+        )
+    _check_names(pairs, listed, source, [name for each in found.values() for name in each], target)
+    return {name: found[name] for name in source if name in found}
 
 
 def chosen_targets(source: Sequence[str], target: Sequence[str], pairs: Mapping[str, str] | None = None) -> list[bool]:
-    """Which of the target's expressions take part: those that pairs names, or all. Raises InputError as
-    chosen_partners."""
-    if pairs is None:
-        return [True] * len(target)
-    taken = {each for some in chosen_partners(source, target, pairs).values() for each in some}
-    return [name in taken for name in target]
+    """Which of the target's expressions take part: those that pairs names, or all, if it leaves some to be found.
+    Raises InputError as chosen_partners."""
+    partners = chosen_partners(source, target, pairs)
+    taken = {each for some in partners.values() for each in some}
+    return [pairs is None or FOUND in pairs or name in taken for name in target]
 
 
 def read_pairs(path: Path) -> dict[str, str]:
-    """Pairs from a JSON file: {"source expression": "target expression"}, "" to leave one out on purpose.
+    """Pairs from a JSON file: {"source expression": "target expression"}, as chosen_partners takes them.
 
     Raises InputError if it is no such file.
     """
@@ -136,7 +145,7 @@ def read_pairs(path: Path) -> dict[str, str]:
 
 def _checked(pairs: Mapping[str, str], source: Sequence[str], target: Sequence[str]) -> dict[str, str]:
     taken = [name for name in pairs.values() if name]
-    _check_names(pairs, source, taken, target)
+    _check_names(pairs, pairs, source, taken, target)
     for name, count in Counter(taken).items():
         if count > 1:
             raise InputError(
@@ -145,11 +154,13 @@ def _checked(pairs: Mapping[str, str], source: Sequence[str], target: Sequence[s
     return {name: pairs[name] for name in source if pairs.get(name)}
 
 
-def _check_names(pairs: Mapping[str, str], source: Sequence[str], taken: Sequence[str], target: Sequence[str]) -> None:
-    """Raise InputError unless the pairs name some expressions, those of the source, and the target's that are taken."""
+def _check_names(
+    pairs: Mapping[str, str], listed: Iterable[str], source: Sequence[str], taken: Sequence[str], target: Sequence[str]
+) -> None:
+    """Raise InputError unless some are named, and those listed are the source's, and those taken the target's."""
     if not any(pairs.values()):
         raise InputError("the pairs name no expressions; leave them out to pair by name")
-    for whose, given, names in (("source", pairs.keys(), source), ("target", taken, target)):
+    for whose, given, names in (("source", listed, source), ("target", taken, target)):
         for name in given:
             if name not in names:
                 raise InputError(f"the pairs name {name!r}, which the {whose} does not have; it has {_some(names)}")

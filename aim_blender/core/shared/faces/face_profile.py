@@ -43,6 +43,9 @@ SIZES = np.geomspace(100.0, 900.0, 14)  # mm: how long the profile's diagonal ma
 DIRECTIONS = 36
 SETTLED_COSINE = 1.0 - 1e-7
 WORST_PROFILE_MM = 3.2  # of faces it is about 2, of a ball 4
+# A plane that mirrors the surface twice as badly as the best counts as if its profile lay off by so much more: beside
+# the ears, too, a cut may look somewhat like a face.
+ASKEW_MM = 1.0
 LONGEST_HEAD_MM = 480.0  # of a head with shoulders: what is longer has a body, of which a face may be a part
 LEAST_BODY_TRIANGLES = 2000  # of a body whose head has a face
 SLENDER = 0.4  # a body's shortest side in its longest
@@ -117,8 +120,12 @@ def _likeliest_face(
 def _face_among(corners: np.ndarray) -> HeadFrame | None:
     """The face that triangles (T, 3, 3) show best, None if they show none."""
     points, normals = _surface_samples(corners, SURFACE_SAMPLES)
-    candidates = [_match_profile(corners, *plane) for plane in _mirror_planes(points, normals)]
-    found = min((each for each in candidates if each), key=lambda each: each.error_mm, default=None)
+    candidates = []
+    for origin, normal, asymmetry in _mirror_planes(points, normals):
+        face = _match_profile(corners, origin, normal)
+        if face is not None:
+            candidates.append((face.error_mm + ASKEW_MM * asymmetry, face))
+    found = min(candidates, key=lambda each: each[0], default=(0.0, None))[1]
     return None if found is None or found.error_mm > WORST_PROFILE_MM else found
 
 
@@ -189,8 +196,9 @@ def _surface_samples(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.nd
     return corners[chosen].mean(1), normals[chosen] / area[chosen, None]
 
 
-def _mirror_planes(points: np.ndarray, normals: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Planes that may mirror a surface with points and normals (S, 3): a point and a unit normal each, best first."""
+def _mirror_planes(points: np.ndarray, normals: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Planes that may mirror a surface with points and normals (S, 3), best first: a point and a unit normal of each,
+    and how much worse than the best it mirrors, as a share."""
     middle = points.mean(0)
     axes = np.linalg.svd(points - middle, full_matrices=False)[2]
     starts = [*axes]
@@ -203,7 +211,13 @@ def _mirror_planes(points: np.ndarray, normals: np.ndarray) -> list[tuple[np.nda
         if not any(abs(normal @ other) > 0.98 for _, _, other in found):
             found.append((error, origin, normal))
     found.sort(key=lambda each: each[0])
-    return [(origin, normal) for error, origin, normal in found[:3] if error < 2 * found[0][0] + 0.1 * facing]
+    best = found[0][0]
+    room = 0.1 * facing  # what is mirrored exactly must not make all others infinitely worse
+    return [
+        (origin, normal, (error - best) / (best + room))
+        for error, origin, normal in found[:3]
+        if error < 2 * best + room
+    ]
 
 
 def mirror_plane(
@@ -276,7 +290,9 @@ def _match_profile(
         placed = tuple(each[[index]] for each in hypotheses)
         for _ in range(10):
             _, partner = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
-            placed = _similarity(typical, curve[partner[0]], *placed)
+            before, placed = placed, _similarity(typical, curve[partner[0]], *placed)
+            if all(np.array_equal(one, other) for one, other in zip(before, placed, strict=True)):
+                break
         final, _ = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
         if best is None or final[0] < best[0]:
             best = (final[0], *(each[0] for each in placed))

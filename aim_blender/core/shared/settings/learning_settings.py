@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from ..foundation.errors import InputError
+from .fitting_settings import LARGEST_SEED, device_field
+from .option import check_options, choice, flag, number, several, whole
 
-SWITCHES = ("anatomy", "thickness", "skinning", "symmetry")
 Activation = Literal["siren", "gelu", "relu"]
-ACTIVATIONS: tuple[Activation, ...] = ("siren", "gelu", "relu")
+ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 Space = Literal["separated", "mean", "neutral", "intrinsic"]
-SPACES: tuple[Space, ...] = ("separated", "mean", "neutral", "intrinsic")
+SPACES: tuple[Space, ...] = get_args(Space)
 
 
 @dataclass(frozen=True)
@@ -31,43 +30,121 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class LearningSettings:
-    """How to learn.
-
-    iterations: optimiser steps at most; it stops when converged. batch_points: skin points a step. without: losses to
-    leave out, of anatomy, thickness, skinning, symmetry. threads: of the CPU; 0 measures which count is fastest now.
-    One seed, device and thread count give one result.
+    """How to learn. What each setting does stands with it. One seed, device and thread count give one result.
 
     On a CUDA device only: graphed captures the whole step as a graph; mixed_precision lets the hidden layers of e_i, an
     offset, compute in TF32 while nothing else learns.
     """
 
-    iterations: int = 2000
-    batch_points: int = 2048
-    hidden: int = 256
-    depth: int = 3
-    activation: Activation = "siren"
-    frequency: float = 20.0
-    space: Space = "separated"
-    learning_rate: float = 2e-3
+    iterations: int = whole(
+        2000,
+        "Iterations",
+        "How many steps learning takes at most; it stops when it has converged. More take longer and come closer",
+        least=1,
+        soft=10000,
+    )
+    batch_points: int = whole(
+        2048, "Batch Points", "How many points of the skin each step looks at", least=16, soft=8192, advanced=True
+    )
+    hidden: int = whole(
+        256,
+        "Network Width",
+        "How wide the networks are. Wider ones learn finer detail more slowly",
+        least=4,
+        soft=512,
+    )
+    depth: int = whole(3, "Depth", "How many hidden layers the networks have", least=1, soft=8, advanced=True)
+    activation: Activation = choice(
+        "siren",
+        "Activation",
+        "What the networks are made of; the sine is the method's own, the others are for comparison",
+        ("siren", "Sine", "The sine, which learns fine detail best"),
+        ("gelu", "GELU", "For comparison"),
+        ("relu", "ReLU", "For comparison"),
+        subject="the activation {} does not exist",
+        advanced=True,
+    )
+    frequency: float = number(
+        20.0,
+        "Frequency",
+        "How fine the detail is that the networks begin with: the factor in their sine",
+        least=0,
+        above=True,
+        remark=", for example 20",
+        subject="the frequency",
+        soft=60,
+        needs=("activation", "siren"),
+        advanced=True,
+    )
+    space: Space = choice(
+        "separated",
+        "Space",
+        "The space that is learned in",
+        ("separated", "Lips and Lids Apart", "The mean shape, with lips and lids kept apart"),
+        ("mean", "Mean", "The mean shape, for comparison"),
+        ("neutral", "Neutral", "The neutral, for comparison"),
+        ("intrinsic", "Intrinsic", "Smooth functions on the surface, for comparison"),
+        subject="there is no space called {} to learn in",
+        advanced=True,
+    )
+    learning_rate: float = number(
+        2e-3,
+        "Learning Rate",
+        "How far the optimiser goes in a step, at first",
+        least=0,
+        above=True,
+        remark=", for example 0.002",
+        subject="the learning rate",
+        soft=0.01,
+        advanced=True,
+    )
     weights: LossWeights = field(default_factory=LossWeights)
-    without: tuple[str, ...] = ()
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 0
-    graphed: bool = True
-    mixed_precision: bool = True
+    without: tuple[str, ...] = several(
+        "Without",
+        "Parts of the method to leave out, for comparison",
+        ("anatomy", "Anatomy", "Do not use the bones"),
+        ("thickness", "Thickness", "Do not keep the soft tissue thin where nothing is known about it"),
+        ("skinning", "Skinning", "Do not hold the parts still that the jaw never moves"),
+        ("symmetry", "Symmetry", "Do not ask for symmetric bones"),
+        subject="loss",
+        remark=" to leave out",
+        advanced=True,
+    )
+    seed: int = whole(
+        0,
+        "Seed",
+        "Where the random numbers begin; one seed, device and thread count give one result",
+        least=0,
+        most=LARGEST_SEED,
+        wanted="a whole number from 0 to 2^63 - 1",
+        subject="the seed",
+        advanced=True,
+    )
+    device: str = device_field()
+    threads: int = whole(
+        0,
+        "Threads",
+        "How many threads of the processor to use; 0 measures how many are fastest now",
+        least=0,
+        remark=", and 0 measures how many are fastest",
+        soft=32,
+        advanced=True,
+    )
+    graphed: bool = flag(
+        True,
+        "CUDA Graph",
+        "On a graphics card: record the whole step once and replay it, which is faster",
+        advanced=True,
+    )
+    mixed_precision: bool = flag(
+        True,
+        "Mixed Precision",
+        "On a graphics card: let the offsets' hidden layers compute in TF32 while nothing else learns",
+        advanced=True,
+    )
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.without if name not in SWITCHES]
-        if unknown:
-            raise InputError(f"there is no loss called {unknown[0]!r} to leave out; there are {', '.join(SWITCHES)}")
-        if self.space not in SPACES:
-            raise InputError(f"there is no space called {self.space!r} to learn in; there are {', '.join(SPACES)}")
-        for name, least in (("iterations", 1), ("batch_points", 16), ("hidden", 4), ("depth", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
-        if not 0 < self.frequency < math.inf:
-            raise InputError(f"the frequency is {self.frequency:g}; it must be more than 0, for example 20")
+        check_options(self)
 
     @property
     def active_weights(self) -> LossWeights:

@@ -4,61 +4,89 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from .fitting_settings import check_choices, check_rest_frame
+from .fitting_settings import (
+    FittingSettings,
+    head_field,
+    largest_weight_field,
+    modes_field,
+    outlier_mm_field,
+    ridge_field,
+    smoothness_field,
+    temporal_field,
+)
+from .option import check_options, frame, number, options_of
+
+
+def rest_frame_field() -> Any:
+    """The field of whether and where the face that was recorded is at rest."""
+    return frame(
+        "auto",
+        "Rest Frame",
+        "Of points of another face: a frame in which it rests. What it differs by from the actor's at rest is no "
+        "expression, and is taken off",
+        ("auto", "Found", "Find whether the points are of another face, and a frame in which it rests"),
+        ("off", "The Actor's", "The points are the actor's own: nothing is taken off"),
+    )
 
 
 @dataclass(frozen=True)
 class PointFittingSettings:
-    """How to fit to points.
+    """How to fit to points. What each setting does stands with it; here is why, and what was measured.
 
-    modes: number M of smooth functions. ridge, smoothness: what a weight of 1 costs, everywhere and where it changes
-    across the face, in mm: higher than for whole meshes, because between the points nothing else is known. outlier_mm:
-    a point that stays further from the fit than this is left out as an outlier; 0 keeps every point. largest_weight:
-    all weights are kept between 1 minus this and this; 0 sets no bounds. On 90 points with 0.5 mm of noise, 1.25 leaves
-    1.33 mm of the whole skin where no bounds leave 1.51, and 1 leaves 1.23; without noise 1.25 costs nothing, and 1 a
-    third (benchmarks/fitting_strangers.py). temporal: movements that go to and fro within this many frames are halved.
-    head: free solves the head's rigid motion, still takes the points as stabilized. rest_frame: what the points' face
-    differs by from the actor's at rest is taken off: auto finds a rest frame, and whether it is another face; a number
-    is a frame in which it rests; off takes the points as the actor's own.
+    ridge, smoothness: higher than for whole meshes, because between the points nothing else is known. largest_weight:
+    on 90 points with 0.5 mm of noise, 1.25 leaves 1.33 mm of the whole skin where no bounds leave 1.51, and 1 leaves
+    1.23; without noise 1.25 costs nothing, and 1 a third (benchmarks/fitting_strangers.py).
     """
 
-    modes: int = 60
-    ridge: float = 0.1
-    smoothness: float = 20.0
-    outlier_mm: float = 5.0
-    largest_weight: float = 1.25
-    temporal: float = 0.0
-    head: str = "auto"
-    rest_frame: int | str = "auto"
+    modes: int = modes_field(60)
+    ridge: float = ridge_field(0.1)
+    smoothness: float = smoothness_field(20.0)
+    outlier_mm: float = outlier_mm_field(5.0)
+    largest_weight: float = largest_weight_field(1.25, advanced=True)
+    temporal: float = temporal_field()
+    head: str = head_field()
+    rest_frame: int | str = rest_frame_field()
 
     def __post_init__(self) -> None:
-        check_choices(self)
-        check_rest_frame(self.rest_frame)
+        check_options(self)
 
 
 @dataclass(frozen=True)
 class ImageFittingSettings:
-    """How to fit to points in images.
+    """How to fit to points in images. What each setting does stands with it; here is why.
 
-    modes: number M of smooth functions. face_ridge: what a weight of 1 of a whole shape costs, in mm at every point.
-    ridge, smoothness: what a weight of 1 costs that departs from it, everywhere and where it changes across the face,
-    in mm: higher than for points in space, because along the view nothing is seen. outlier_mm: a point that is seen
-    further from where it should be than this, at its distance, and much further than the frame's others, is left out as
-    an outlier; 0 keeps every point. largest_weight, rest_frame: as for points in space. temporal: as for whole meshes.
-    head: still takes it as not moving; otherwise it is solved in every frame.
+    ridge, smoothness: what a weight of 1 costs that departs from that of the whole shape: higher than for points in
+    space, because along the view nothing is seen. outlier_mm: from where the point should be, at its distance. head:
+    still takes it as not moving; otherwise it is solved in every frame.
     """
 
-    modes: int = 30
-    face_ridge: float = 0.05
-    ridge: float = 5.0
-    smoothness: float = 100.0
-    outlier_mm: float = 0.5
-    largest_weight: float = 1.5
-    temporal: float = 0.0
-    head: str = "auto"
-    rest_frame: int | str = "auto"
+    modes: int = modes_field(30)
+    face_ridge: float = number(
+        0.05,
+        "Face Ridge",
+        "Of points in images: what a weight of 1 of a whole shape costs, as a distance at every point",
+        unit="mm",
+        least=1e-4,
+        most=1e4,
+        soft=10,
+        advanced=True,
+    )
+    ridge: float = ridge_field(5.0)
+    smoothness: float = smoothness_field(100.0)
+    outlier_mm: float = outlier_mm_field(0.5)
+    largest_weight: float = largest_weight_field(1.5, advanced=True)
+    temporal: float = temporal_field()
+    head: str = head_field()
+    rest_frame: int | str = rest_frame_field()
 
     def __post_init__(self) -> None:
-        check_choices(self)
-        check_rest_frame(self.rest_frame)
+        check_options(self)
+
+
+FITS = (FittingSettings, PointFittingSettings, ImageFittingSettings)
+# What whole meshes have not.
+POINT_CHOICES = tuple(
+    dict.fromkeys(name for each in FITS[1:] for name in options_of(each) if name not in options_of(FittingSettings))
+)

@@ -5,26 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+from .option import check_options, file, flag, number, whole
 
-from ..foundation.errors import InputError
+if TYPE_CHECKING:
+    import numpy as np  # which the help of the command line does without
 
 
 @dataclass(frozen=True)
 class RetargetSettings:
-    """How to retarget.
+    """How to retarget. What each setting does stands with it; here is more, and what was measured.
 
-    strength: of everything but the head; 0 is the target's neutral. jaw_strength: of the jaw, times strength. head:
-    whether the head moves. region_strength: (V,) of the expressions at each point, times strength; the jaw is one bone
-    and keeps its own. pairs: {source expression: target expression, or several joined by " + "}; what an expression
-    does that is not in it, those in it imitate; of one that is given "" nothing shows, its jaw included. None pairs by
-    name and by what the expressions do. neutral_frame: a frame of the take in which the performer's face rests; what it
-    shows there is taken off every frame, so that the target rests in its own neutral (the neutral offset). None takes
-    nothing off.
-
-    settling: how much weights that the source does not determine are drawn to the shape's weight over the whole face. A
-    weight is undetermined where the source's shape moves little; if the target's moves much there, it would show.
+    region_strength: (V,) of the expressions at each point, times strength; the jaw is one bone and keeps its own.
+    pairs: {source expression: target expression, or several joined by " + "}; what an expression does that is not in
+    it, those in it imitate; of one that is given "" nothing shows, its jaw included. None pairs by name and by what the
+    expressions do. neutral_frame: the neutral offset; None takes nothing off. settling: a weight is undetermined where
+    the source's shape moves little; if the target's moves much there, it would show.
 
     Measured on learned actors (benchmarks/retargeting.py, 100 frames, mean error on the target in mm), actor 3 to 11
     and back: 0.131 and 0.138. Carrying the weights of e_i and, apart from them, the jaw gave 0.152 and 0.150 at best,
@@ -34,16 +31,56 @@ class RetargetSettings:
     of one family, and torn faces between strangers.
     """
 
-    strength: float = 1.0
-    jaw_strength: float = 1.0
-    head: bool = True
-    region_strength: np.ndarray | None = None
-    pairs: Mapping[str, str] | None = None
-    neutral_frame: int | None = None
-    settling: float = 0.002
+    strength: float = number(
+        1.0,
+        "Strength",
+        "How strongly the target performs: 1 as it was performed, 0 not at all. The head is not concerned",
+        least=0,
+        remark=", and 1 is as performed",
+        soft=1.5,
+        slider=True,
+    )
+    jaw_strength: float = number(
+        1.0,
+        "Jaw",
+        "How far the target's jaw opens, beside the strength of all: 1 as far as it was performed, in the target's own "
+        "range",
+        least=0,
+        remark=", and 1 is as performed",
+        subject="jaw strength",
+        soft=1.5,
+        slider=True,
+    )
+    head: bool = flag(
+        True,
+        "Head Motion",
+        "Let the target's head move as the performer's did",
+        words=("on", "off"),
+        column="head_motion",  # in a batch, head is a fit's
+    )
+    region_strength: np.ndarray | None = file(
+        "Regions", "How strongly the expressions show at each vertex: an .npz file with `strength`", argument="regions"
+    )
+    pairs: Mapping[str, str] | None = file(
+        "Expressions",
+        "Which expressions belong together, {source name: target name}, instead of pairing by name; an empty name "
+        "leaves one out",
+    )
+    neutral_frame: int | None = whole(
+        None,
+        "Rest Frame",
+        "A frame of the take in which the performer's face rests: what it shows there is taken off every frame, so "
+        "that the target rests in its own neutral",
+        unset="nothing is taken off",
+    )
+    settling: float = number(
+        0.002,
+        "Settling",
+        "How much weights that the performance leaves open are drawn to the shape's weight over the whole face",
+        least=0,
+        soft=0.1,
+        advanced=True,
+    )
 
     def __post_init__(self) -> None:
-        for name in ("strength", "jaw_strength", "settling"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
-                raise InputError(f"{name.replace('_', ' ')} is {value:g}; it must be 0 or more, and 1 is as performed")
+        check_options(self)

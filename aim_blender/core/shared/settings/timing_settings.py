@@ -5,30 +5,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..captured.frame_numbers import LARGEST_FRAME
 from ..foundation.errors import InputError
+from .option import check_options, number, whole
+
+LARGEST_FRAME = 10**9
 
 
 @dataclass(frozen=True)
 class Timing:
-    """start, end: the frames of the take that are wanted, both included; None is the take's own first or last.
+    """The frames from start to end, both included, converted to fps; of them every step-th, numbered from first on."""
 
-    fps: the frame rate of the result; None keeps the take's. step: every how many frames of the result are kept.
-    first: the number of the result's first frame; None leaves it where it was.
-    """
-
-    start: int | None = None
-    end: int | None = None
-    step: int = 1
-    first: int | None = None
-    fps: float | None = None
+    start: int | None = whole(None, "Start", "The first frame that is wanted", unset="the first there is")
+    end: int | None = whole(None, "End", "The last frame that is wanted", unset="the last there is")
+    step: int = whole(
+        1, "Step", "Every frame of the result, every second and so on", least=1, subject="the step", soft=10
+    )
+    first: int | None = whole(
+        None,
+        "First Frame",
+        "The number that the result's first frame gets",
+        least=-LARGEST_FRAME,
+        most=LARGEST_FRAME,
+        subject="the first frame",
+        unset="where it was",
+    )
+    fps: float | None = number(
+        None,
+        "Frame Rate",
+        "Frames a second of the result, converted from the take's own",
+        unit="frames a second",
+        least=1,
+        most=1000,
+        subject="the frame rate",
+        unset="the take's",
+    )
 
     def __post_init__(self) -> None:
-        if self.step < 1:
-            raise InputError(f"the step is {self.step}; it must be 1 or more")
-        if self.first is not None and abs(self.first) > LARGEST_FRAME:
-            raise InputError(f"the first frame is {self.first}; no frame's number is beyond {LARGEST_FRAME}")
-        if self.fps is not None and not 1.0 <= self.fps <= 1000.0:
-            raise InputError(f"the frame rate is {self.fps:g}; it must be from 1 to 1000 frames a second")
+        check_options(self)
         if self.start is not None and self.end is not None and self.end < self.start:
             raise InputError(f"the frame range starts at {self.start} and ends at {self.end}; the end must be later")
