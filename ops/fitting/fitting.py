@@ -96,7 +96,7 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         source = self._source(context)
         given: dict[str, Any] = {"device": worker_device(context)}
         given |= options.operator_choices(self, *FITS, leave_out=LEFT_TO_THE_METHOD)
-        if self.rest_frame or source.of_points:
+        if self.rest_frame or source.kind.takes("rest_frame"):
             given["rest_frame"] = self._rest_frame(context.scene.aim.sources)
         choices = options.chosen(context.scene.aim, source.settings, given)
         tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32

@@ -99,3 +99,28 @@ def test_sentences_are_wrapped_by_how_wide_their_letters_are(extension):
     assert wrapped("learning a face; you can go on", 20) == ["learning a face; you", "can go on"]
     assert wrapped("learning 俳優の名前; you can go on", 20) == ["learning 俳優の名前;", "you can go on"]
     assert wrapped("俳優" * 11, 20) == ["俳優" * 5, "俳優" * 5, "俳優"]
+
+
+class Layout:
+    """Notes which properties a panel draws."""
+
+    def __init__(self) -> None:
+        self.drawn: list[str] = []
+
+    def prop(self, _data, name: str, **_told) -> None:
+        self.drawn.append(name)
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("frame,name,x,y,z\n1,chin,1,2,3\n", ["rest", "tolerance_mm", "beside"]),
+        ("nothing of ours", ["solver", "largest_weight", "tolerance_mm", "beside"]),
+    ],
+)
+def test_a_files_content_tells_what_can_be_chosen(scene, tmp_path, content, shown):
+    file, layout = tmp_path / "performance", Layout()
+    file.write_text(content)
+    scene.aim.performance_kind, scene.aim.performance_folder = "FOLDER", str(file)
+    headless.extension_module("addon_manifest.fitting.fitting_panels").draw_method(layout, layout, scene.aim)
+    assert layout.drawn == shown

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aim_blender.core.fitting.error_figures import DistanceSummary, FitErrors
+from aim_blender.core.fitting.driving.error_figures import DistanceSummary, FitErrors
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 0.999, 1.0])
@@ -57,3 +57,14 @@ def test_nothing_is_said_where_nothing_was_left_out():
     errors.add(np.arange(2, 4), np.ones((2, 3)), np.zeros((2, 3), dtype=bool))
     assert errors.notes(str, "points") == []
     assert errors.figures()["outlier_share"] == 0.0
+
+
+def test_cameras_that_come_and_go_count_by_point():
+    seen = {0: np.array([[[1.0, np.nan, 3.0], [2.0, 9.0, np.nan]]]), 1: np.array([[[1.0, 9.0, 1.0]]])}
+    errors = FitErrors(3)
+    found = np.concatenate([errors.add(np.array([row]), each, each > 5.0) for row, each in seen.items()])
+    assert found == pytest.approx(np.array([[15.0 / 4, 9.0], [11.0 / 3, 9.0]]))
+    assert errors.given.tolist() == [3, 2, 2]
+    assert errors.lost.tolist() == [0, 2, 0]
+    for row, each in seen.items():
+        assert (errors.lost_in(np.array([row]), each.shape[1:-1]) == (each > 5.0)).all()

@@ -10,6 +10,7 @@ import torch
 from aim_blender.core.fitting import fitting_neural
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting.fitting_neural import NeuralFitter
+from aim_blender.core.learning import optimising
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.shared.foundation.errors import Cancelled, InputError
 from tests.core.geometry import degrees_between
@@ -163,7 +164,7 @@ def test_one_seed_gives_one_result(tiny, short):
 
 @pytest.mark.parametrize("frame_batch", [128, 4])
 def test_cancelled_and_resumed(tiny, tmp_path, monkeypatch, frame_batch):
-    monkeypatch.setattr(fitting_neural, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
     monkeypatch.setattr(fitting_neural, "FRAME_BATCH", frame_batch)
     straight = fit_performance(*tiny, settings=SETTINGS)
     lines: list[dict] = []

@@ -138,7 +138,7 @@ def test_a_step_of_the_networks_stays_on_one_device(demo_learned, demo_frames, d
 
 
 def test_frames_at_once_fit_into_a_gpus_memory(demo_frames, gpu):
-    presence = fitting.Presence(np.zeros(len(demo_frames.vertices), bool), 0, None)
-    per_frame = demo_frames.vertices.shape[1] * (2 * 19 + 12) * 4
-    assert fitting.Chunks(demo_frames, presence, 19, GPU).length == int(0.25 * 2**30) // per_frame
-    assert fitting.Chunks(demo_frames, presence, 19, torch.device("cpu")).length == fitting.MOST_FRAMES
+    points = demo_frames.vertices.shape[1]
+    per_frame = points * (2 * 19 + 12) * 4
+    assert fitting.frames_at_once(points, 19, GPU) == int(0.25 * 2**30) // per_frame
+    assert fitting.frames_at_once(points, 19, torch.device("cpu")) == fitting.MOST_FRAMES

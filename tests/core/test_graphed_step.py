@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from aim_blender.core.learning import learning
+from aim_blender.core.learning import learning, optimising
 from aim_blender.core.learning.graphed_step import STEPS_BEFORE, GraphedStep
 from aim_blender.core.learning.learning import Learner, learn_actor
 from aim_blender.core.learning.schedule import PHASES
@@ -163,7 +163,7 @@ def test_why_there_is_no_graph_is_told(tmp_path, monkeypatch):
             self._graphed_steps = {name: NeverCaptured(self._step) for name in PHASES}
 
     monkeypatch.setattr(learning, "Learner", Refused)
-    monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
     lines = []
     found = learn_actor(capture, SETTINGS, lines.append)
     why = f"learning ran without a CUDA graph, so it took longer, because CUDA error: {NOT_CAPTURED}"

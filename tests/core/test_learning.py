@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from aim_blender.core.learning import learning
+from aim_blender.core.learning import optimising
 from aim_blender.core.learning.learning import PHASE_MESSAGES, Learner, learn_actor, total_loss
 from aim_blender.core.learning.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, build_template, prepare
 from aim_blender.core.learning.schedule import PHASES
@@ -164,7 +164,7 @@ def test_a_seed_gives_one_actor(capture, uninterrupted):
 
 
 def test_reports_do_not_change_the_result(capture, uninterrupted, monkeypatch):
-    monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
     lines = []
     assert same(learn_actor(capture, SETTINGS, lines.append), uninterrupted)
     learned = [line for line in lines if line["message"] in PHASE_MESSAGES.values()]
@@ -175,7 +175,7 @@ def test_reports_do_not_change_the_result(capture, uninterrupted, monkeypatch):
 
 
 def test_history_is_the_learning_curve(capture, monkeypatch):
-    monkeypatch.setattr(learning, "REPORT_SECONDS", 1e9)
+    monkeypatch.setattr(optimising, "REPORT_SECONDS", 1e9)
     history = []
     learn_actor(capture, SETTINGS, history=history)
     ends = np.cumsum(list(PHASES.values())) * SETTINGS.iterations
@@ -206,7 +206,7 @@ def steps_of_phases() -> list[int]:
 
 @pytest.mark.parametrize("step", steps_of_phases())
 def test_cancelled_and_resumed_is_as_if_never_stopped(capture, uninterrupted, step, tmp_path, monkeypatch):
-    monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
     cancelled_at(capture, SETTINGS, step, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["learning.safetensors"]
     lines, history = [], []
@@ -217,7 +217,7 @@ def test_cancelled_and_resumed_is_as_if_never_stopped(capture, uninterrupted, st
 
 
 def test_cancelled_many_times(capture, uninterrupted, tmp_path, monkeypatch):
-    monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
     for step in range(13, SETTINGS.iterations, 13):
         cancelled_at(capture, SETTINGS, step, tmp_path)
     assert same(learn_actor(capture, SETTINGS, checkpoint_folder=tmp_path), uninterrupted)
@@ -225,8 +225,8 @@ def test_cancelled_many_times(capture, uninterrupted, tmp_path, monkeypatch):
 
 def test_killed_between_two_checkpoints(capture, uninterrupted, tmp_path, monkeypatch):
     """A worker that is killed resumes at the last checkpoint, which was written by the clock."""
-    monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
-    monkeypatch.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(optimising, "CHECKPOINT_SECONDS", 0.0)
 
     def report(line):
         if line["message"] in PHASE_MESSAGES.values() and line["done"] == 23:
@@ -285,7 +285,7 @@ def test_only_the_present_phase_learns(demo_capture, demo_preparation):
 
 @pytest.fixture
 def checkpoint(capture, tmp_path, monkeypatch):
-    monkeypatch.setattr(learning, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
     cancelled_at(capture, SETTINGS, 20, tmp_path)
     return tmp_path / "learning.safetensors"
 

@@ -15,6 +15,7 @@ from scipy.sparse.linalg import splu
 
 from ..geometry.rigid import angle_degrees, apply_motion, motion_columns
 from ..shared.bones.constraints import Constraints
+from ..shared.foundation.robust_weights import cauchy
 from .anatomy import Hinge
 from .jaw import JawEstimate, compose_jaw, rest_jaw
 from .mandible_frame import (
@@ -180,7 +181,7 @@ def _fit_poses(
             noise = left.clip(LEAST_NOISE_MM * frame.unit, MOST_NOISE_MM * frame.unit)
             wide = (pose[:, 0] / np.deg2rad(OPENS_WIDE_DEGREES)).clip(0.0, 1.0)
             prior += (BOUND_TO_OPENING - 1.0) * wide[:, None, None] * np.outer(spread[5], spread[5])
-        say = share / (1.0 + (off**2).sum(-1) / robust**2)  # Cauchy: lips must not turn the jaw
+        say = share * cauchy((off**2).sum(-1) / robust**2)  # lips must not turn the jaw
         turned = weight[:, None, None] * motion_columns(moved - hinge.centre - found[:, None, 3:]) @ columns
         rows = turned.reshape(len(shapes), -1, 6)
         weighted = (turned * say[..., None, None]).reshape(rows.shape).transpose(0, 2, 1)

@@ -17,6 +17,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from ..shared.foundation.robust_weights import geman_mcclure
+
 # Gradients tell nothing of where a face is, and small misfits add up along the way: with only the tenth of the points
 # held that moves least, faces drift by 0.1 to 0.5 mm. So every point holds on by how little it moves.
 UNMOVED_MM = 1.0  # a point that moves so far holds a quarter as much as one that does not move
@@ -75,7 +77,7 @@ class DeformationTransfer:
         corner = (np.ones(3 * count), (np.arange(3 * count), self.triangles.ravel()))
         self.system = (self.pull @ sparse.csr_matrix(corner, shape=(3 * count, points))).tocsr()
         self.typical = float(abs(self.system).diagonal().mean())
-        hold = sure**2 / (1 + (movement / UNMOVED_MM) ** 2) ** 2 + LOOSE
+        hold = sure**2 * geman_mcclure((movement / UNMOVED_MM) ** 2) + LOOSE
         self._hold(hold * self.typical)
 
     def transfer(self, frames: np.ndarray) -> np.ndarray:

@@ -8,15 +8,14 @@ from typing import Any
 
 from ..fitting.fitting_cache import CACHE_SUFFIX as FITTING_SUFFIX
 from ..model.actor import jaw_movements
-from ..points.points import read_points
 from ..shared.captured.captures import BONE_NAMES, measure_capture, read_as_it_is
-from ..shared.captured.mesh_caches import CACHE_SUFFIXES
+from ..shared.captured.mesh_caches import cache_format
 from ..shared.captured.meshes import MESH_SUFFIXES, list_mesh_files, read_mesh
 from ..shared.captured.performances import read_performance
 from ..shared.faces.units import doubt_about, possible_units
 from ..shared.foundation.archives import open_archive
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
-from ..shared.settings.fitting_settings import POINT_SUFFIXES
+from ..shared.sources.sources import source_of
 from .files import load_actor, load_correspondence, load_take, read_header
 
 # What an archive is, by an array that only this kind has; the first that fits counts.
@@ -36,7 +35,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         return _describe_folder(path)
     if suffix == ".npz":
         return _describe_archive(path)
-    if suffix in CACHE_SUFFIXES:
+    if cache_format(path):
         performance = read_performance(path)
         frames, points = performance.vertices.shape[:2]
         first = int(performance.frames[0])
@@ -44,10 +43,8 @@ def describe_file(path: Path) -> dict[str, Any]:
     if suffix in MESH_SUFFIXES:
         vertices, topology = read_mesh(path)
         return {"kind": "mesh", "points": len(vertices), "faces": len(topology.sizes), "topology": topology.digest}
-    if suffix in POINT_SUFFIXES:
-        found = read_points(path)
-        frames, fps = [int(found.frames[0]), int(found.frames[-1])], found.fps
-        return {"kind": "points", "frames": len(found.frames), "range": frames, "fps": fps, "names": list(found.names)}
+    if not (source := source_of(path)).whole:
+        return source.loaded().describe_file(path)
     if path.name.endswith(FITTING_SUFFIX):
         return {
             "kind": "fitting",

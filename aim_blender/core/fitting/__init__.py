@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An actor and a performance -> a take.
+"""An actor and a performance -> a take. Every kind of performance is a target that `driving` fits.
 
+driving                                   what all fits do alike
 fitting, fitting_session, fitting_cache   whole meshes, by the closed form; fitting_neural  by the paper's networks
 fitting_points, fitting_image_points, image_solver  3D points, and points in images
 placed_points, rest_offset, rest_in_images  where points sit, and that they are not the actor's own
-jaw_of_frame, bounded_weights, performance_space, error_figures  parts of the solve, and how far off it is
+jaw_of_frame, bounded_weights, performance_space  parts of the solve
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fitting a performance to an actor in closed form (docs/model.md section 3).
+"""Fitting a performance of whole meshes to an actor in closed form (docs/model.md section 3).
 
 s_j = H_j [ LBS(s0, T_j, k) + sum_i w_ji(c) e_i(c) ] with weights w_i(c) = sum_m Φ_m(c) a_mi in smooth functions Φ of
 the mesh. With head and jaw known this is linear in a, with one normal matrix for all frames.
@@ -7,22 +7,33 @@ the mesh. With head and jaw known this is linear in a, with one normal matrix fo
 
 from __future__ import annotations
 
-import dataclasses
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from ..model.actor import Actor, jaw_figures
+from ..model.actor import Actor
 from ..model.head import moves, without_head
 from ..model.working_actor import whole_take, working_actor, working_performance
-from ..shared.captured.performances import Performance, Presence, check_performance, to_millimetres
+from ..shared.captured.performances import (
+    Performance,
+    Presence,
+    check_performance,
+    in_named_unit,
+    read_performance,
+    to_millimetres,
+    within,
+)
 from ..shared.results.takes import Take
 from ..shared.settings.fitting_settings import FittingSettings
 from ..timing.timeline import Timeline
-from .error_figures import FitErrors
+from .driving.error_figures import FitErrors
+from .driving.one_fit import fit_target
+from .driving.request import FitRequest, Fitted
+from .driving.target import SolvedFrames, Target
+from .fitting_cache import cache_beside
 from .fitting_neural import fit_neural
 from .fitting_session import FittingSession
 from .performance_space import in_actor_axes
@@ -33,6 +44,15 @@ CHUNK_BYTES = 512 * 2**20  # of working memory for frames solved at once, on the
 GPU_SHARE = 0.25  # of a GPU's free memory, likewise
 MOST_FRAMES, MOST_FRAMES_ON_GPU = 64, 256  # at once: more gain nothing, and wait in the CPU's memory
 SAMPLED_FRAMES = 32  # by which is told whether the head moves
+
+
+def fit_file(actor: Actor, request: FitRequest) -> Fitted:
+    """Fit a folder of meshes, an .npz with `vertices`, or a point cache. Raises InputError as fit_performance does."""
+    performance = read_performance(request.path, actor.topology, request.fps)
+    performance = in_named_unit(performance, request.millimetres_per_unit)
+    performance = within(performance, request.start, request.end)
+    settings, report, cache = request.settings, request.report, cache_beside(request.actor_path)
+    return Fitted(fit_performance(actor, performance, settings, report, cache, request.checkpoint_folder), performance)
 
 
 def fit_performance(
@@ -74,113 +94,102 @@ def _fit(
     """As fit_performance, of all points of an actor's mesh."""
     performance, unit_factor = to_millimetres(performance, actor.neutral, actor.topology)
     presence = check_performance(performance, actor.neutral, actor.topology)
-    total = len(performance.vertices)
-    report({"message": "Preparing the fit", "done": 0, "total": total})
-    start = time.perf_counter()
-    session = FittingSession(actor, settings, cache, presence.trust)
-    setup_seconds = time.perf_counter() - start
 
-    start = time.perf_counter()
-    chunks = Chunks(performance, presence, len(actor.names), session.device)
-    moving = settings.head == "free" or (
-        settings.head == "auto"
-        and any(
-            moves(session.head(frames, trust), session.centre) for _, frames, trust in chunks.sample(SAMPLED_FRAMES)
-        )
-    )
-    head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
-    for rows, frames, trust in chunks:
-        if moving:
-            head[rows] = session.head(frames, trust)
-        jaw[rows] = session.jaw(without_head(frames, head[rows]) if moving else frames, trust)
-    timeline = Timeline(actor, performance.frames, presence.missing, settings.temporal)
-    head, jaw = timeline.settled_motions(head, jaw)
+    told: list[str] = []
 
-    coefficients = np.zeros((total, session.modes.shape[1], len(actor.names)), dtype=np.float32)
-    error_mm = np.zeros((total, 2), dtype=np.float32)
-    errors = FitErrors(len(actor.neutral))
-    for rows, frames, trust in chunks:
-        found = session.solve(without_head(frames, head[rows]), jaw[rows], trust, hold_jaw=settings.temporal > 0)
-        coefficients[rows], jaw[rows] = found.coefficients.cpu().numpy(), found.jaw
-        error_mm[rows] = errors.add(rows, found.distance, found.lost)
-        done = int(rows[-1]) + 1
-        mean = float(error_mm[:done, 0].sum() / max(1, (~presence.missing[:done]).sum()))
-        report({"message": "Fitting", "done": done, "total": total, "error_mm": mean})
-    coefficients = timeline.settled_weights(coefficients)
-    timeline.fill_motions(head, jaw)  # outliers may have changed its neighbours
-    if settings.temporal > 0:
-        before, errors = errors, FitErrors(len(actor.neutral))
-        for rows, frames, trust in chunks:
-            distance = session.distance(without_head(frames, head[rows]), jaw[rows], coefficients[rows], trust)
-            error_mm[rows] = errors.add(rows, distance, before.lost_in(rows))
-    seconds = time.perf_counter() - start
-    take = Take(
-        names=actor.names,
-        topology_digest=actor.topology.digest,
-        modes=session.modes,
-        coefficients=coefficients,
-        jaw=jaw,
-        head=head,
-        frames=np.asarray(performance.frames, dtype=np.int32),
-        fps=performance.fps,
-        error_mm=error_mm,
-        settings=dataclasses.asdict(settings),
-        figures={
-            **timeline.figures(error_mm),
-            **errors.figures(),
-            **jaw_figures(actor, jaw),
-            "head_moves": bool(moving),
-            "unit_factor": unit_factor,
-            "missing_points": presence.points,
-            "notes": [*performance.notes, *session.notes, *notes_on(timeline, unit_factor, presence.points, errors)],
-            "setup_s": setup_seconds,
-            "frames_per_second": total / seconds,
-        },
-    )
+    def prepare() -> MeshTarget:
+        session = FittingSession(actor, settings, cache, presence.trust)
+        told.extend(session.notes)
+        return MeshTarget(session, performance, presence, unit_factor)
+
+    take = fit_target(actor, prepare, len(performance.vertices), report)
     if settings.solver == "neural":
-        take = fit_neural(actor, performance, take, settings, report, checkpoint_folder)
-        # The networks believe every point.
-        told = notes_on(timeline, unit_factor, presence.points, FitErrors(0))
-        take.figures["notes"] = [*take.figures["notes"], *performance.notes, *session.notes, *told]
+
+        def notes(timeline: Timeline, errors: FitErrors) -> list[str]:
+            return notes_on(performance, told, presence, unit_factor, timeline, errors)
+
+        take = fit_neural(actor, performance, take, settings, report, checkpoint_folder, notes)
     return take
 
 
-class Chunks:
-    """A performance's frames in mm, as many at once as fit into memory: their numbers in it (f,), vertices (f, V, 3)
-    float64, and how much each point counts (f, V), None if all count fully. Missing frames are passed over."""
+class MeshTarget(Target):
+    """A performance in mm that a session fits. presence: what of it is there. unit_factor: what it was multiplied by to
+    be in mm."""
 
-    def __init__(self, performance: Performance, presence: Presence, names: int, device: torch.device) -> None:
-        self.performance = performance
-        self.missing = presence.missing
-        per_frame = performance.vertices.shape[1] * (names * 2 + 12) * 4
-        room, most = CHUNK_BYTES, MOST_FRAMES
-        if device.type == "cuda":
-            room, most = int(GPU_SHARE * torch.cuda.mem_get_info(device)[0]), MOST_FRAMES_ON_GPU
-        self.length = int(np.clip(room // per_frame, 1, most))
+    settles_first = True
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-        total = len(self.missing)
-        for first in range(0, total, self.length):
-            yield from self._of(np.arange(first, min(first + self.length, total)))
+    def __init__(
+        self, session: FittingSession, performance: Performance, presence: Presence, unit_factor: float
+    ) -> None:
+        self.session, self.performance, self.presence, self.unit_factor = session, performance, presence, unit_factor
+        self.settings = session.settings
+        self.frames, self.fps, self.missing = performance.frames, performance.fps, presence.missing
+        self.points, self.modes = len(session.actor.neutral), session.modes
+        self.at_once = frames_at_once(self.points, len(session.actor.names), session.device)
+        self.moving = session.settings.head == "free"
 
-    def sample(self, count: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-        """At most `count` frames from all over the performance."""
-        there = np.flatnonzero(~self.missing)
-        yield from self._of(there[np.linspace(0, len(there) - 1, min(len(there), count)).astype(int)])
+    def motions(self) -> tuple[np.ndarray, np.ndarray]:
+        head, jaw = super().motions()
+        session, choice = self.session, self.session.settings.head
+        if choice == "auto":
+            some = self.there[np.linspace(0, len(self.there) - 1, min(len(self.there), SAMPLED_FRAMES)).astype(int)]
+            self.moving = moves(session.head(*self._frames(some)), session.centre)
+        for rows in self.chunks():
+            frames, trust = self._frames(rows)
+            if self.moving:
+                head[rows] = session.head(frames, trust)
+            jaw[rows] = session.jaw(without_head(frames, head[rows]) if self.moving else frames, trust)
+        return head, jaw
 
-    def _of(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-        rows = numbers[~self.missing[numbers]]
-        if len(rows):
-            trust = self.performance.trust(rows)
-            yield rows, self.performance.vertices[rows].astype(np.float64), trust
+    def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
+        frames, trust = self._frames(rows)
+        found = self.session.solve(without_head(frames, head), jaw, trust, hold_jaw=self.temporal > 0)
+        return SolvedFrames(found.coefficients.cpu().numpy(), head, found.jaw, found.distance, found.lost)
+
+    def distance(
+        self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray
+    ) -> torch.Tensor | np.ndarray:
+        frames, trust = self._frames(rows)
+        return self.session.distance(without_head(frames, head), jaw, coefficients, trust)
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "head_moves": bool(self.moving),
+            "unit_factor": self.unit_factor,
+            "missing_points": self.presence.points,
+        }
+
+    def notes(self, timeline: Timeline, errors: FitErrors) -> list[str]:
+        told = self.session.notes
+        return notes_on(self.performance, told, self.presence, self.unit_factor, timeline, errors)
+
+    def _frames(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The vertices (f, V, 3) float64 of some frames, and how much each point counts (f, V), None if all fully."""
+        return self.performance.vertices[rows].astype(np.float64), self.performance.trust(rows)
 
 
-def notes_on(timeline: Timeline, unit_factor: float, points: int, errors: FitErrors) -> list[str]:
+def frames_at_once(points: int, names: int, device: torch.device) -> int:
+    """How many frames of so many points, of an actor with so many expressions, fit into memory together."""
+    per_frame = points * (names * 2 + 12) * 4
+    room, most = CHUNK_BYTES, MOST_FRAMES
+    if device.type == "cuda":
+        room, most = int(GPU_SHARE * torch.cuda.mem_get_info(device)[0]), MOST_FRAMES_ON_GPU
+    return int(np.clip(room // per_frame, 1, most))
+
+
+def notes_on(
+    performance: Performance,
+    told: list[str],
+    presence: Presence,
+    unit_factor: float,
+    timeline: Timeline,
+    errors: FitErrors,
+) -> list[str]:
     """What an artist should know of a performance before trusting the fit."""
-    total, notes = len(timeline.frames), []
+    notes = [*performance.notes, *told]
     if unit_factor != 1.0:
         notes.append(f"the performance is not in millimetres: it was taken {unit_factor:g} times as large")
     notes += timeline.notes("are missing")
-    if points:
-        notes.append(f"{points / total:.0f} points a frame are missing and did not pull")
+    if presence.points:
+        notes.append(f"{presence.points / len(timeline.frames):.0f} points a frame are missing and did not pull")
     return notes + errors.notes(lambda vertex: f"vertex {vertex}", "points", each_named=False)

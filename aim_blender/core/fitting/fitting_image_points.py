@@ -3,29 +3,62 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..model.actor import Actor, jaw_figures
-from ..points.image_points import ImagePoints, LandmarkMap, bind_landmarks
-from ..shared.captured.cameras import Camera
+from ..model.actor import Actor
+from ..points.image_points import (
+    ImagePoints,
+    LandmarkMap,
+    bind_landmarks,
+    read_image_points,
+    read_landmark_map,
+)
+from ..shared.captured.cameras import Camera, read_cameras
 from ..shared.captured.image_views import View
 from ..shared.foundation.errors import InputError
 from ..shared.results.takes import Take
 from ..shared.settings.point_settings import ImageFittingSettings
 from ..timing.timeline import Timeline
-from .error_figures import FitErrors
+from .driving.error_figures import FitErrors
+from .driving.one_fit import fit_target
+from .driving.request import FitRequest, Fitted
+from .driving.target import SolvedFrames, Target
 from .image_solver import ImageSolver
 from .rest_in_images import rest_in_images
+from .rest_offset import RestOffset
 
 Report = Callable[[dict], None]
 
 LEAST_POINTS = 6  # seen in a frame; with fewer it is missing
 INLIER_SHARE = 0.25  # of its trust: a point that keeps less is an outlier, and left out
 NO_FIT_MM = 8.0  # where half of the points are further off, the fit tells nothing
+
+
+def fit_file(actor: Actor, request: FitRequest) -> Fitted:
+    """Fit a file of points in images, with the files `camera` and `landmarks`. Raises InputError as fit_image_points
+    and their readers do."""
+    if request.millimetres_per_unit is not None:
+        raise InputError(f"{request.path} holds points of images, which are in pixels; leave out the unit")
+    points = read_image_points(request.path, request.fps)
+    cameras, landmarks = read_cameras(request.files["camera"]), read_landmark_map(request.files["landmarks"])
+    return Fitted(fit_image_points(actor, points, cameras, landmarks, request.settings, request.report))
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """What a file of points in images holds, as JSON values. Raises InputError."""
+    found = read_image_points(path)
+    return {
+        "kind": "points of images",
+        "frames": len(found.frames),
+        "range": [int(found.frames[0]), int(found.frames[-1])],
+        "fps": found.fps,
+        "cameras": [name for name in found.cameras if name is not None],
+        "names": list(found.names),
+    }
 
 
 def fit_image_points(
@@ -43,99 +76,109 @@ def fit_image_points(
     InputError if a camera is not known, or no landmark or too few points are.
     """
     settings = settings or ImageFittingSettings()
-    report = report or (lambda _: None)
-    total = len(points.frames)
-    report({"message": "Preparing the fit", "done": 0, "total": total})
-    start = time.perf_counter()
-    known, binding = bind_landmarks(actor, points.names, landmarks)
-    used = _cameras_of(points, cameras)
-    pixels = points.positions[:, known]  # (I, Q, 2)
-    trust = np.where(np.isfinite(pixels).all(-1), points.confidence[:, known], 0.0)  # (I, Q)
+
+    def prepare() -> ImageTarget:
+        return ImageTarget(actor, points, cameras, landmarks, settings)
+
+    return fit_target(actor, prepare, len(points.frames), report or (lambda _: None))
+
+
+class ImageTarget(Target):
+    """What images show of landmarks; head and jaw are solved with the weights, a frame at a time."""
+
+    settings: ImageFittingSettings
+
+    def __init__(
+        self,
+        actor: Actor,
+        points: ImagePoints,
+        cameras: list[Camera],
+        landmarks: LandmarkMap,
+        settings: ImageFittingSettings,
+    ) -> None:
+        known, binding = bind_landmarks(actor, points.names, landmarks)
+        self.performance, self.settings, self.landmarks = points, settings, landmarks
+        self.cameras = _cameras_of(points, cameras)
+        pixels = points.positions[:, known]  # (I, Q, 2)
+        trust = np.where(np.isfinite(pixels).all(-1), points.confidence[:, known], 0.0)  # (I, Q)
+        by_frame = _images_of(points, trust)
+        self.frames, self.fps, self.points = points.frames, points.fps, len(known)
+        self.names = tuple(points.names[point] for point in known)
+        self.missing = np.array([(trust[images] > 0).any(0).sum() < LEAST_POINTS for images in by_frame])
+        if self.missing.all():
+            raise InputError(
+                f"{points.source} shows fewer than {LEAST_POINTS} known landmarks in every frame; more must be seen at "
+                "once"
+            )
+        self.solver = ImageSolver(actor, binding, settings)
+        self.modes = self.solver.modes
+        # A weight that is the same everywhere, as coefficients of the modes.
+        self.everywhere = np.linalg.lstsq(self.modes, np.ones(len(self.modes)), rcond=None)[0]  # (M,)
+        self.given: dict[int, np.ndarray] = {}  # (C, P) bool by frame
+        self.views: dict[int, View] = {}
+        for frame in self.there.tolist():
+            images = by_frame[frame]
+            used = [self.cameras[camera] for camera in points.camera_of[images]]
+            self.given[frame] = trust[images] > 0
+            self.views[frame] = View(used, pixels[images], trust[images], settings.outlier_mm)
+        self.rest: RestOffset | None = None
+        self.pixel_error = np.zeros(len(self.frames))  # on the mean
+
+    def motions(self) -> tuple[np.ndarray, np.ndarray]:
+        """None are known yet; but the face at rest is, from here on."""
+        chosen, source = self.settings.rest_frame, self.performance.source
+        self.rest = rest_in_images(self.solver, self.views, self.frames, chosen, source)
+        return super().motions()
+
+    def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
+        frame = int(rows[0])
+        view = self.views[frame]
+        found = self.solver.solve(view)
+        coefficients = found.detail + np.outer(self.everywhere, found.face)
+        lost = ~(found.robust_weight > INLIER_SHARE * view.trust)
+        distance = self._distance(frame, found.off, found.scale)
+        return SolvedFrames(coefficients[None], found.head[None], found.jaw[None], distance[None], lost[None])
+
+    def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        frame = int(rows[0])
+        return self._distance(frame, *self.solver.off(self.views[frame], head[0], jaw[0], coefficients[0]))[None]
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            **(self.rest.figures() if self.rest is not None else {}),
+            "points": self.points,
+            "cameras": len(self.cameras),
+            "mean_px": float(self.pixel_error[~self.missing].mean()),
+        }
+
+    def notes(self, timeline: Timeline, errors: FitErrors) -> list[str]:
+        notes = list(self.performance.notes)
+        unplaced = [name for name in self.performance.names if name not in self.landmarks.places]
+        if unplaced:
+            notes.append(f"{len(unplaced)} points have no place on the mesh and were left out, such as {unplaced[0]!r}")
+        notes += self.rest.notes(self.names) if self.rest is not None else []
+        notes += timeline.notes("show too few points")
+        notes += errors.notes(self.names.__getitem__, "points")
+        if (half := errors.all.quantile(0.5)) > NO_FIT_MM:
+            notes.append(
+                f"half of the points are seen more than {half:.0f} mm from where the face has them: see where the "
+                "landmarks belong, and the camera"
+            )
+        return notes
+
+    def _distance(self, frame: int, off: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """How far (C, P) in mm points are seen from where they should be, off (C, P, 2), where they are seen. scale:
+        (C,) pixels a mm."""
+        distance = np.where(self.given[frame], np.linalg.norm(off, axis=-1), np.nan)
+        self.pixel_error[frame] = np.nanmean(distance * scale[:, None])
+        return distance
+
+
+def _images_of(points: ImagePoints, trust: np.ndarray) -> list[np.ndarray]:
+    """For each frame the numbers of its images that show something, of trust (I, P)."""
     shows = np.flatnonzero((trust > 0).any(1))
     shows = shows[np.argsort(points.frame_of[shows], kind="stable")]
-    by_frame = np.split(shows, np.searchsorted(points.frame_of[shows], np.arange(1, total)))  # F times images
-    missing = np.array([(trust[images] > 0).any(0).sum() < LEAST_POINTS for images in by_frame])
-    if missing.all():
-        raise InputError(
-            f"{points.source} shows fewer than {LEAST_POINTS} known landmarks in every frame; more must be seen at once"
-        )
-    solver = ImageSolver(actor, binding, settings)
-    setup_seconds = time.perf_counter() - start
-
-    start = time.perf_counter()
-    head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
-    coefficients = np.zeros((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
-    # A weight that is the same everywhere, as coefficients of the modes.
-    everywhere = np.linalg.lstsq(solver.modes, np.ones(len(solver.modes)), rcond=None)[0]  # (M,)
-    error_mm, pixel_error = np.zeros((total, 2), dtype=np.float32), np.zeros(total)
-    errors, there = FitErrors(len(known)), np.flatnonzero(~missing).tolist()
-    views = {
-        frame: View([used[camera] for camera in points.camera_of[images]], pixels[images], trust[images], outlier_mm)
-        for outlier_mm in [settings.outlier_mm]
-        for frame in there
-        for images in [by_frame[frame]]
-    }
-    rest = rest_in_images(solver, views, points.frames, settings.rest_frame, points.source)
-    inliers: dict[int, np.ndarray] = {}  # (C, P) bool by frame
-
-    def compare(frame: int, off: np.ndarray, scale: np.ndarray, errors: FitErrors) -> None:
-        distance = np.where(trust[by_frame[frame]] > 0, np.linalg.norm(off, axis=-1), np.nan)  # (C, P)
-        errors.add(by_frame[frame], distance, ~inliers[frame])
-        error_mm[frame] = np.nanmean(distance), np.nanmax(distance)
-        pixel_error[frame] = np.nanmean(distance * scale[:, None])
-
-    for done, (frame, view) in enumerate(views.items(), 1):
-        found = solver.solve(view)
-        head[frame], jaw[frame] = found.head, found.jaw
-        coefficients[frame] = found.detail + np.outer(everywhere, found.face)
-        inliers[frame] = found.robust_weight > INLIER_SHARE * view.trust
-        compare(frame, found.off, found.scale, errors)
-        report({"message": "Fitting", "done": done, "total": len(there), "error_mm": errors.all.mean})
-    timeline = Timeline(actor, points.frames, missing, settings.temporal)
-    head, jaw = timeline.settled_motions(head, jaw)
-    coefficients = timeline.settled_weights(coefficients)
-    if settings.temporal > 0:
-        errors = FitErrors(len(known))
-        for frame, view in views.items():
-            compare(frame, *solver.off(view, head[frame], jaw[frame], coefficients[frame]), errors)
-    seconds = time.perf_counter() - start
-    unplaced = [name for name in points.names if name not in landmarks.places]
-    notes = list(points.notes)
-    if unplaced:
-        notes.append(f"{len(unplaced)} points have no place on the mesh and were left out, such as {unplaced[0]!r}")
-    names = tuple(points.names[point] for point in known)
-    notes += rest.notes(names) if rest is not None else []
-    notes += timeline.notes("show too few points")
-    notes += errors.notes(names.__getitem__, "points")
-    if (half := errors.all.quantile(0.5)) > NO_FIT_MM:
-        notes.append(
-            f"half of the points are seen more than {half:.0f} mm from where the face has them: see where the "
-            "landmarks belong, and the camera"
-        )
-    return Take(
-        names=actor.names,
-        topology_digest=actor.topology.digest,
-        modes=solver.modes.astype(np.float32),
-        coefficients=coefficients,
-        jaw=jaw,
-        head=head,
-        frames=points.frames,
-        fps=points.fps,
-        error_mm=error_mm,
-        settings=dataclasses.asdict(settings),
-        figures={
-            **timeline.figures(error_mm),
-            **errors.figures(),
-            **(rest.figures() if rest is not None else {}),
-            **jaw_figures(actor, jaw),
-            "points": len(known),
-            "cameras": len(used),
-            "mean_px": float(pixel_error[~missing].mean()),
-            "notes": notes,
-            "setup_s": setup_seconds,
-            "frames_per_second": total / seconds,
-        },
-    )
+    return np.split(shows, np.searchsorted(points.frame_of[shows], np.arange(1, len(points.frames))))
 
 
 def _cameras_of(points: ImagePoints, cameras: list[Camera]) -> list[Camera]:

@@ -12,12 +12,12 @@ Laplacian modes 0.029.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,19 +26,22 @@ from torch import Tensor, nn
 from ..geometry.rigid import recentred
 from ..geometry.skinning import linear_blend_skinning
 from ..learning.checkpoints import restore_training, save_training
+from ..learning.optimising import optimise
 from ..model.actor import Actor
 from ..model.closed_form import ClosedForm, expression_offsets, weights_at
 from ..model.devices import choose_device
 from ..model.model import rigid_motion
 from ..model.networks import NetworkStack
 from ..shared.captured.performances import Performance
-from ..shared.foundation.errors import Cancelled
 from ..shared.results.takes import Take
 from ..shared.settings.fitting_settings import FittingSettings
 from ..timing.timeline import Timeline
-from .error_figures import FitErrors
+from .driving.error_figures import FitErrors
+from .driving.one_fit import fit_target
+from .driving.target import SolvedFrames, Target
 
 Report = Callable[[dict], None]
+Notes = Callable[[Timeline, FitErrors], list[str]]
 
 HIDDEN = 256  # width of all networks; each has DEPTH layers before its last
 DEPTH = 3
@@ -51,8 +54,6 @@ WIDE_RATE = 0.1  # of that, for layers that add up HIDDEN features
 POINT_RATE = 0.1  # of that, for φ, which begins as smooth functions of the mesh already
 TURN, SLIDE_MM = 0.1, 3.0  # what an output of 1 of F_T means
 ITERATIONS = {False: 400, True: 200}  # passes over all frames, without and with a warm start
-CHECKPOINT_SECONDS = 5.0
-REPORT_SECONDS = 0.5
 EVALUATED_FRAMES = 32
 SMOOTH_MM = 1e-3  # the distance is smooth below this, where its square root would have a kink
 LAYER_RIDGE = 1e-6  # of the features' mean square
@@ -129,6 +130,8 @@ class NeuralFitter:
     its jaw and weights too.
     """
 
+    phase = "networks"
+
     def __init__(self, actor: Actor, performance: Performance, closed: Take, settings: FittingSettings) -> None:
         self.actor, self.settings = actor, settings
         self.iterations = settings.iterations or ITERATIONS[settings.warm_start]
@@ -140,14 +143,15 @@ class NeuralFitter:
         self.dtype = torch.float32
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.step_count = 0
+        self._gathered: list[Tensor] = []  # errors since progress()
         self.performance = performance
         # Motions about the hinge turn the jaw without moving it away; and positions keep their last digits in float32.
         self.centre = actor.neutral.mean(0) if actor.hinge is None else actor.hinge.centre
 
-        self.template = self._tensor(actor.template)  # (V, I)
-        self.expressions = self._tensor(actor.expressions)  # (V, N, 3)
-        self.neutral = self._tensor(actor.neutral - self.centre)  # (V, 3)
-        self.skin_weight = self._tensor(actor.skin_weight)  # (V, 1)
+        self.template = self.tensor(actor.template)  # (V, I)
+        self.expressions = self.tensor(actor.expressions)  # (V, N, 3)
+        self.neutral = self.tensor(actor.neutral - self.centre)  # (V, 3)
+        self.skin_weight = self.tensor(actor.skin_weight)  # (V, 1)
         self.model = NeuralFit(
             len(performance.vertices),
             actor.template.shape[1],
@@ -159,9 +163,9 @@ class NeuralFitter:
         ).to(self.device)
         with torch.no_grad():
             self._start_features(closed.modes)
-            self.model.first[:, 1] = self._tensor(recentred(closed.head, self.centre))
+            self.model.first[:, 1] = self.tensor(recentred(closed.head, self.centre))
             if settings.warm_start:
-                self.model.first[:, 0] = self._tensor(recentred(closed.jaw, self.centre))
+                self.model.first[:, 0] = self.tensor(recentred(closed.jaw, self.centre))
                 self._start_weights(closed)
         groups: dict[float, list[nn.Parameter]] = {}
         for name, value in self.model.named_parameters():
@@ -169,7 +173,8 @@ class NeuralFitter:
         self.optimiser = torch.optim.Adam([{"params": values, "rate": rate} for rate, values in groups.items()])
         self.steps = self.iterations * -(-len(performance.vertices) // FRAME_BATCH)
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """The array on the fitter's device."""
         return torch.as_tensor(np.ascontiguousarray(array), dtype=self.dtype, device=self.device)
 
     def _start_features(self, modes: np.ndarray) -> None:
@@ -213,21 +218,38 @@ class NeuralFitter:
         torch.stack(list(losses.values())).sum().backward()
         self.optimiser.step()
         self.step_count += 1
+        self._gathered.append(distance.detach())
         return {"error_mm": distance.detach(), **{name: loss.detach() for name, loss in losses.items()}}
+
+    @property
+    def finished(self) -> bool:
+        """Whether no step is left."""
+        return self.step_count >= self.steps
+
+    def cost_left(self) -> float:
+        """The steps to come."""
+        return float(self.steps - self.step_count)
+
+    def progress(self, phase: str) -> list[dict[str, Any]]:
+        """What to report of the steps since it was last asked; there is one phase."""
+        error_mm = float(torch.stack(self._gathered).mean())
+        self._gathered.clear()
+        done, total = self.step_count, self.steps
+        return [{"message": "Fitting the networks", "done": done, "total": total, "error_mm": error_mm}]
 
     def losses(self, frames: Tensor, points: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The weighted losses of docs/model.md (28) over frames (f,) and points (P,), and the mean distance in mm."""
         cost, at = self.loss_weights, points.to(self.device)
         chosen = np.ix_(frames.numpy(), points.numpy())
-        wanted = self._tensor(self.performance.vertices[chosen] - self.centre)  # (f, P, 3)
+        wanted = self.tensor(self.performance.vertices[chosen] - self.centre)  # (f, P, 3)
         present = torch.isfinite(wanted).all(-1).to(wanted.dtype)  # (f, P): what is missing does not pull
         if self.performance.confidence is not None:
-            present *= self._tensor(self.performance.confidence[chosen])
+            present *= self.tensor(self.performance.confidence[chosen])
         frames = frames.to(self.device)
         features = self.model.features(self.template[at])
         coefficients, motion = self.model.of_code(frames)
         weights = weights_at(features, coefficients)  # (P, f, N)
-        found = self._posed(motion, weights, at)
+        found = self.posed(motion, weights, at)
         distance = ((found - wanted.nan_to_num()).square().sum(-1) + SMOOTH_MM**2).sqrt()
         distance = (distance * present).sum() / present.sum().clamp(min=1.0)
         followed = frames[1:] == frames[:-1] + 1  # (f - 1,)
@@ -242,7 +264,7 @@ class NeuralFitter:
             losses["jaw_hold"] = cost.jaw_hold * off.square().sum(-1).mean()
         return losses, distance
 
-    def _posed(self, motion: Tensor, weights: Tensor, at: Tensor | slice) -> Tensor:
+    def posed(self, motion: Tensor, weights: Tensor, at: Tensor | slice) -> Tensor:
         """H_j [LBS(s0, T_j, k) + sum_i w_i e_i] (f, P, 3) for motion (f, 2, 4, 4), weights (P, f, N), some points."""
         offsets = torch.matmul(weights, self.expressions[at]).transpose(0, 1)
         shaped = self._moved_by(motion[:, 0], at) + offsets
@@ -256,41 +278,6 @@ class NeuralFitter:
         """A short rise, then a cosine."""
         rate = LEARNING_RATE * (WARM_RATE if self.settings.warm_start else 1.0) * min(1.0, (self.step_count + 1) / 20)
         return rate * (0.02 + 0.98 * 0.5 * (1.0 + np.cos(np.pi * self.step_count / self.steps)))
-
-    @torch.no_grad()
-    def take(self, closed: Take) -> Take:
-        """What the networks have found, with the error of every frame. closed: whose frames and mesh they are.
-
-        What lies in missing frames is what lies between their neighbours.
-        """
-        total, performance = len(closed.frames), self.performance
-        features = self.model.features(self.template)  # (V, M)
-        coefficients, motion = self.model.of_code(slice(None))
-        error_mm, errors = np.empty((total, 2), dtype=np.float32), FitErrors(len(self.template))
-        missing = np.isin(closed.frames, closed.figures["missing_frames"])
-        for first in range(0, total, EVALUATED_FRAMES):
-            part = slice(first, min(first + EVALUATED_FRAMES, total))
-            found = self._posed(motion[part], weights_at(features, coefficients[part]), slice(None))
-            distance = (found - self._tensor(performance.vertices[part] - self.centre)).norm(dim=-1)  # (f, V)
-            trust = performance.trust(part)
-            if trust is not None:
-                distance[self._tensor(trust) == 0] = torch.nan
-            distance[torch.as_tensor(missing[part], device=self.device)] = torch.nan
-            error_mm[part] = errors.add(np.arange(total)[part], distance, None)
-        jaw, head = (recentred(motion[:, which].double().cpu().numpy(), -self.centre) for which in (0, 1))
-        timeline = Timeline(self.actor, closed.frames, missing, 0.0)
-        found_coefficients = timeline.settled_weights(coefficients.cpu().numpy())
-        timeline.fill_motions(head, jaw)
-        return dataclasses.replace(
-            closed,
-            modes=features.cpu().numpy(),
-            coefficients=found_coefficients,
-            jaw=jaw,
-            head=head,
-            error_mm=error_mm,
-            settings=dataclasses.asdict(self.settings),
-            figures=closed.figures | timeline.figures(error_mm) | errors.figures(),
-        )
 
     def save(self, path: Path) -> None:
         """Write everything that step() depends on, whole or not at all."""
@@ -324,15 +311,62 @@ def solve_last_layer(network: NetworkStack, name: str, hidden: Tensor, wanted: T
     network.output_biases[name].copy_(solution[-1])
 
 
+class NeuralTarget(Target):
+    """What the networks of a fitter have found, for the driver to bring into a take: nothing is left to solve.
+
+    closed: the fit that they began with. notes: what to say of the performance, with what has been left out.
+    """
+
+    at_once = EVALUATED_FRAMES
+    temporal = 0.0  # the networks have seen to it
+
+    @torch.no_grad()
+    def __init__(self, fitter: NeuralFitter, closed: Take, notes: Notes) -> None:
+        self.fitter, self.closed, self.told = fitter, closed, notes
+        self.settings, self.frames, self.fps = fitter.settings, closed.frames, closed.fps
+        self.missing = np.isin(closed.frames, closed.figures["missing_frames"])
+        self.features = fitter.model.features(fitter.template)  # (V, M)
+        self.coefficients, self.motion = fitter.model.of_code(slice(None))
+        self.points, self.modes = len(self.features), self.features.cpu().numpy()
+
+    def motions(self) -> tuple[np.ndarray, np.ndarray]:
+        """The networks' head and jaw."""
+        motion = self.motion.double().cpu().numpy()
+        centre = self.fitter.centre
+        return recentred(motion[:, 1], -centre), recentred(motion[:, 0], -centre)
+
+    def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
+        coefficients = self.coefficients[torch.as_tensor(rows, device=self.fitter.device)].cpu().numpy()
+        return SolvedFrames(coefficients, head, jaw, self.distance(rows, head, jaw, coefficients), None)
+
+    @torch.no_grad()
+    def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> Tensor:
+        fitter, at = self.fitter, torch.as_tensor(rows, device=self.fitter.device)
+        posed = fitter.posed(self.motion[at], weights_at(self.features, self.coefficients[at]), slice(None))
+        distance = (posed - fitter.tensor(fitter.performance.vertices[rows] - fitter.centre)).norm(dim=-1)  # (f, V)
+        trust = fitter.performance.trust(rows)
+        if trust is not None:
+            distance[fitter.tensor(trust) == 0] = torch.nan
+        return distance
+
+    def figures(self) -> dict[str, Any]:
+        kept = ("head_moves", "unit_factor", "missing_points")
+        return {"iterations": self.fitter.iterations, **{name: self.closed.figures[name] for name in kept}}
+
+    def notes(self, timeline: Timeline, errors: FitErrors) -> list[str]:
+        return self.told(timeline, errors)
+
+
 def fit_neural(
     actor: Actor,
     performance: Performance,
     closed: Take,
     settings: FittingSettings,
     report: Report,
-    checkpoint_folder: Path | None = None,
+    checkpoint_folder: Path | None,
+    notes: Notes,
 ) -> Take:
-    """Fit a performance, in mm, whose fit in closed form is at hand.
+    """Fit a performance, in mm, whose fit in closed form is at hand. notes: as NeuralTarget takes them.
 
     report is called with {"message", "done", "total", "error_mm", "remaining_s"}; if it raises Cancelled, a checkpoint
     is saved first. With a checkpoint_folder, it continues from the checkpoint there, if that is of the same fit; the
@@ -341,43 +375,16 @@ def fit_neural(
     start = time.monotonic()
     fitter = NeuralFitter(actor, performance, closed, settings)
     checkpoint = checkpoint_folder / "fitting.safetensors" if checkpoint_folder else None
-    notes: list[str] = []
+    told: list[str] = []
     if checkpoint:
-        fitter.restore(checkpoint, notes.append)
-    for text in notes:
+        fitter.restore(checkpoint, told.append)
+    for text in told:
         report({"message": text, "done": 0, "total": fitter.steps})
-    setup_seconds = time.monotonic() - start
-    start = last_report = last_checkpoint = time.monotonic()
-    first_step = fitter.step_count
-    gathered: list[Tensor] = []
-    while fitter.step_count < fitter.steps:
-        gathered.append(fitter.step()["error_mm"])
-        now = time.monotonic()
-        if now - last_report >= REPORT_SECONDS or fitter.step_count == fitter.steps:
-            line = {
-                "message": "Fitting the networks",
-                "done": fitter.step_count,
-                "total": fitter.steps,
-                "error_mm": float(torch.stack(gathered).mean()),
-                "remaining_s": (now - start) * (fitter.steps - fitter.step_count) / (fitter.step_count - first_step),
-            }
-            gathered.clear()
-            last_report = now
-            try:
-                report(line)
-            except Cancelled:
-                if checkpoint:
-                    fitter.save(checkpoint)
-                raise
-        if checkpoint and now - last_checkpoint >= CHECKPOINT_SECONDS:
-            fitter.save(checkpoint)
-            last_checkpoint = now
-    take = fitter.take(closed)
-    seconds, closed_seconds = time.monotonic() - start, len(closed.frames) / closed.figures["frames_per_second"]
-    take.figures.update(
-        iterations=fitter.iterations,
-        setup_s=closed.figures["setup_s"] + closed_seconds + setup_seconds,
-        frames_per_second=len(closed.frames) / seconds,
-        notes=notes,
-    )
+    prepared = optimise(fitter, report, checkpoint)
+    take = fit_target(actor, lambda: NeuralTarget(fitter, closed, notes), fitter.steps, lambda _: None)
+    ended = time.monotonic()
+    take.figures["notes"] = [*told, *take.figures["notes"]]
+    total, figures = len(closed.frames), closed.figures
+    take.figures["setup_s"] = figures["setup_s"] + total / figures["frames_per_second"] + prepared - start
+    take.figures["frames_per_second"] = total / (ended - prepared)
     return take

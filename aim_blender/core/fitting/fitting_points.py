@@ -7,24 +7,27 @@ are a = Λ⁻¹ Aᵀ (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ r: a system of 3 P equations
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..geometry.skinning import linear_blend_skinning
-from ..model.actor import Actor, jaw_figures
+from ..model.actor import Actor
 from ..model.closed_form import prior_of_modes
 from ..model.working_actor import modes_of
-from ..points.points import Binding, PointPerformance, bind_points, binding_note, in_millimetres
+from ..points.points import Binding, PointPerformance, bind_points, binding_note, in_millimetres, read_points
 from ..shared.faces.similarity import unit_note
 from ..shared.foundation.errors import InputError
 from ..shared.results.takes import Take
 from ..shared.settings.point_settings import PointFittingSettings
 from ..timing.timeline import Timeline
 from .bounded_weights import BoundedWeights
-from .error_figures import FitErrors
+from .driving.error_figures import FitErrors
+from .driving.one_fit import fit_target
+from .driving.request import FitRequest, Fitted
+from .driving.target import SolvedFrames, Target
 from .jaw_of_frame import JawOfPoints
 from .performance_space import points_in_actor_axes
 from .placed_points import PlacedPoints
@@ -121,6 +124,25 @@ class PointSolver:
         return self.inverse - some.T @ np.linalg.solve(some[:, rows] + np.diag(1.0 / slack[rows]), some)
 
 
+def fit_file(actor: Actor, request: FitRequest) -> Fitted:
+    """Fit a file of points. Raises InputError as read_points and fit_points do."""
+    points = read_points(request.path, request.fps, request.millimetres_per_unit)
+    return Fitted(fit_points(actor, points, request.settings, request.report))
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """What a file of points holds, as JSON values. Raises InputError."""
+    found = read_points(path)
+    frames = [int(found.frames[0]), int(found.frames[-1])]
+    return {
+        "kind": "points",
+        "frames": len(found.frames),
+        "range": frames,
+        "fps": found.fps,
+        "names": list(found.names),
+    }
+
+
 def fit_points(
     actor: Actor,
     points: PointPerformance,
@@ -133,97 +155,84 @@ def fit_points(
     Raises InputError if there are too many points, or too few in every frame, or they are no face like the actor's.
     """
     settings = settings or PointFittingSettings()
-    report = report or (lambda _: None)
     total, count = points.positions.shape[:2]
     if count > MOST_POINTS:
         raise InputError(
             f"{points.source} has {count} points a frame; give at most {MOST_POINTS}, or the whole meshes instead"
         )
-    report({"message": "Preparing the fit", "done": 0, "total": total})
-    start = time.perf_counter()
-    points, unit = in_millimetres(actor, points)
-    points, turned = points_in_actor_axes(points, actor.neutral)
-    binding = bind_points(actor, points)
-    bound = binding_note(points, binding, actor)
-    trust = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)  # (F, P)
-    missing = (trust > 0).sum(1) < LEAST_POINTS
-    if missing.all():
-        raise InputError(
-            f"{points.source} has fewer than {LEAST_POINTS} points in every frame; more must be known at once"
-        )
-    solver = PointSolver(actor, binding, settings)
-    placed = PlacedPoints(actor, binding, points, trust, missing, settings)
-    setup_seconds = time.perf_counter() - start
+    return fit_target(actor, lambda: PointTarget(actor, points, settings), total, report or (lambda _: None))
 
-    start = time.perf_counter()
-    there = np.flatnonzero(~missing)
-    jaw_of_points = JawOfPoints(actor, binding)
-    skin_weight = binding.of(actor.skin_weight)
-    head, jaw, robust_weight = placed.head, np.tile(np.eye(4), (total, 1, 1)), placed.trust.copy()
-    stabilized = placed.stabilized(head)
-    jaw[there] = jaw_of_points.predict(np.where(robust_weight[there, :, None] > 0, stabilized[there], np.nan))
 
-    def residual(frames: np.ndarray) -> np.ndarray:  # (f, P, 3)
-        return stabilized[frames] - linear_blend_skinning(placed.neutral, jaw[frames], skin_weight)
+class PointTarget(Target):
+    """Sparse points in any unit, of the actor's face or another."""
 
-    coefficients = np.zeros((total, solver.modes.shape[1], len(actor.names)), dtype=np.float32)
-    error_mm, errors = np.zeros((total, 2), dtype=np.float32), FitErrors(count)
+    at_once = FRAMES_AT_ONCE
 
-    def compare(frames: np.ndarray, errors: FitErrors, lost: np.ndarray) -> None:
-        explained = (coefficients[frames].reshape(len(frames), -1) @ solver.rows.T).reshape(len(frames), -1, 3)
-        distance = np.linalg.norm(explained - residual(frames), axis=-1)
-        error_mm[frames] = errors.add(frames, np.where(trust[frames] > 0, distance, np.nan), lost)
+    def __init__(self, actor: Actor, points: PointPerformance, settings: PointFittingSettings) -> None:
+        points, unit = in_millimetres(actor, points)
+        points, turned = points_in_actor_axes(points, actor.neutral)
+        self.performance, self.settings, self.unit = points, settings, points.unit_factor or unit
+        binding = bind_points(actor, points)
+        self.told = [*unit_note(unit), *([turned] if turned else []), *binding_note(points, binding, actor)]
+        # (F, P) 0 where there is no point.
+        self.given = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)
+        self.missing = (self.given > 0).sum(1) < LEAST_POINTS
+        if self.missing.all():
+            raise InputError(
+                f"{points.source} has fewer than {LEAST_POINTS} points in every frame; more must be known at once"
+            )
+        self.frames, self.fps, self.points = points.frames, points.fps, points.positions.shape[1]
+        self.solver = PointSolver(actor, binding, settings)
+        self.modes = self.solver.modes
+        self.placed = PlacedPoints(actor, binding, points, self.given, self.missing, settings)
+        self.robust_weight = self.placed.trust.copy()  # (F, P) 0 for outliers, once motions() has found them
+        self.jaw_of_points = JawOfPoints(actor, binding)
+        self.skin_weight = binding.of(actor.skin_weight)
 
-    for frame in there.tolist():
-        given = robust_weight[frame]
-        inlier = solver.inliers(residual(there[there == frame])[0], given)
-        if not inlier[given > 0].all():
-            jaw[frame] = jaw_of_points.predict(np.where(inlier[:, None], stabilized[frame], np.nan)[None])[0]
-        robust_weight[frame] = np.where(inlier, given, 0.0)
-    placed.refuse_if_most_are_lost(trust, robust_weight)
-    for first in range(0, len(there), FRAMES_AT_ONCE):
-        rows = there[first : first + FRAMES_AT_ONCE]
-        missed = residual(rows)
-        free = np.stack([solver.solve(*each) for each in zip(missed, robust_weight[rows], strict=True)])
-        coefficients[rows] = solver.bounded(free, missed, robust_weight[rows])
-        compare(rows, errors, robust_weight[rows] == 0)
-        report({"message": "Fitting", "done": first + len(rows), "total": len(there), "error_mm": errors.all.mean})
-    timeline = Timeline(actor, points.frames, missing, settings.temporal)
-    head, jaw = timeline.settled_motions(head, jaw)
-    coefficients = timeline.settled_weights(coefficients)
-    if settings.temporal > 0:
+    def motions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Head and jaw, and on the way which points are outliers."""
+        placed, robust_weight, there = self.placed, self.robust_weight, self.there
+        head, jaw = placed.head.copy(), super().motions()[1]
         stabilized = placed.stabilized(head)
-        before, errors = errors, FitErrors(count)
-        compare(there, errors, before.lost_in(there))
-    seconds = time.perf_counter() - start
-    notes = [
-        *unit_note(unit),
-        *([turned] if turned else []),
-        *bound,
-        *placed.notes(),
-        *timeline.notes("have too few points"),
-    ]
-    return Take(
-        names=actor.names,
-        topology_digest=actor.topology.digest,
-        modes=solver.modes.astype(np.float32),
-        coefficients=coefficients,
-        jaw=jaw,
-        head=head,
-        frames=points.frames,
-        fps=points.fps,
-        error_mm=error_mm,
-        settings=dataclasses.asdict(settings),
-        figures={
-            **timeline.figures(error_mm),
-            **errors.figures(),
-            **jaw_figures(actor, jaw),
-            "points": count,
-            "missing_points": int((trust[there] == 0).sum()),
-            "unit_factor": points.unit_factor or unit,
-            **placed.figures(),
-            "notes": [*points.notes, *notes, *errors.notes(points.names.__getitem__, "points")],
-            "setup_s": setup_seconds,
-            "frames_per_second": total / seconds,
-        },
-    )
+        known = np.where(robust_weight[there, :, None] > 0, stabilized[there], np.nan)
+        jaw[there] = self.jaw_of_points.predict(known)
+        for frame in there.tolist():
+            given = robust_weight[frame]
+            inlier = self.solver.inliers(stabilized[frame] - self._skinned(jaw[frame : frame + 1])[0], given)
+            if not inlier[given > 0].all():
+                known = np.where(inlier[:, None], stabilized[frame], np.nan)
+                jaw[frame] = self.jaw_of_points.predict(known[None])[0]
+            robust_weight[frame] = np.where(inlier, given, 0.0)
+        placed.refuse_if_most_are_lost(self.given, robust_weight)
+        return head, jaw
+
+    def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
+        residual, weight = self._residual(rows, head, jaw), self.robust_weight[rows]
+        free = np.stack([self.solver.solve(*each) for each in zip(residual, weight, strict=True)])
+        # As the take keeps them, so that the errors are the take's.
+        coefficients = self.solver.bounded(free, residual, weight).astype(np.float32)
+        return SolvedFrames(coefficients, head, jaw, self._distance(rows, residual, coefficients), weight == 0)
+
+    def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        return self._distance(rows, self._residual(rows, head, jaw), coefficients)
+
+    def figures(self) -> dict[str, Any]:
+        missing = int((self.given[self.there] == 0).sum())
+        told = {"points": self.points, "missing_points": missing, "unit_factor": self.unit}
+        return told | self.placed.figures()
+
+    def notes(self, timeline: Timeline, errors: FitErrors) -> list[str]:
+        known = [*self.performance.notes, *self.told, *self.placed.notes()]
+        names = self.performance.names
+        return [*known, *timeline.notes("have too few points"), *errors.notes(names.__getitem__, "points")]
+
+    def _residual(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> np.ndarray:
+        """What is left (f, P, 3) of the points after head and jaw (f, 4, 4)."""
+        return self.placed.stabilized(head, rows) - self._skinned(jaw)
+
+    def _skinned(self, jaw: np.ndarray) -> np.ndarray:
+        return linear_blend_skinning(self.placed.neutral, jaw, self.skin_weight)
+
+    def _distance(self, rows: np.ndarray, residual: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        explained = (coefficients.reshape(len(rows), -1) @ self.solver.rows.T).reshape(residual.shape)
+        return np.where(self.given[rows] > 0, np.linalg.norm(explained - residual, axis=-1), np.nan)

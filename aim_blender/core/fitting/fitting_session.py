@@ -17,6 +17,7 @@ from ..model.closed_form import ClosedForm, affordable_modes, prior_of_modes
 from ..model.devices import choose_device
 from ..model.head import estimate_head, quietness
 from ..model.working_actor import modes_of
+from ..shared.foundation.robust_weights import geman_mcclure
 from ..shared.settings.fitting_settings import FittingSettings
 from .fitting_cache import load_factor, save_factor
 from .jaw_of_frame import JawOfFrame
@@ -134,7 +135,7 @@ class FittingSession:
             # Geman and McClure, docs/model.md (19): a point at a third of the reach keeps 0.8 of its weight, at the
             # reach 0.25, far off 0.
             off = (self.solver.offsets(some) - some_residual).norm(dim=-1)
-            robust = before / (1.0 + (off / reach[doubtful, None]) ** 2) ** 2
+            robust = before * geman_mcclure((off / reach[doubtful, None]) ** 2)
             # What is near counts fully, so that nothing but the outliers changes.
             robust = torch.where(off > 0.5 * reach[doubtful, None], robust, before)
             if round_ == 0 and not hold_jaw:

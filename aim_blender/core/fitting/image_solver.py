@@ -21,6 +21,7 @@ from ..model.closed_form import prior_of_modes
 from ..model.working_actor import modes_of
 from ..points.points import Binding
 from ..shared.captured.image_views import View
+from ..shared.foundation.robust_weights import geman_mcclure
 from ..shared.settings.point_settings import ImageFittingSettings
 from .bounded_weights import BoundedWeights, within_box
 from .jaw_of_frame import PlausibleJaw
@@ -177,7 +178,7 @@ class ImageSolver:
             root = np.sqrt(weight)[:, None]
             affine = np.linalg.lstsq(rows * root, image * root, rcond=None)[0]  # (4, 2)
             squared = ((image - rows @ affine) ** 2).sum(1)
-            weight = trust / (1.0 + squared / (9.0 * np.median(squared) + 1e-12)) ** 2
+            weight = trust * geman_mcclure(squared / (9.0 * np.median(squared) + 1e-12))
         u, scales, vt = np.linalg.svd(affine[:3].T, full_matrices=False)
         across = u @ vt  # (2, 3) the nearest orthonormal rows
         rotation = np.vstack([across, np.cross(across[0], across[1])])

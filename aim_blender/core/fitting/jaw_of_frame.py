@@ -20,6 +20,7 @@ from ..anatomy.jaw import compose_jaw, decompose_jaw, envelope, hinge_axes
 from ..geometry.rigid import apply_motion, motion_columns
 from ..model.actor import Actor
 from ..points.points import Binding
+from ..shared.foundation.robust_weights import cauchy
 
 POINTS = 80  # of a whole mesh that are looked at
 RIDGE_MM = 0.2  # what a weight of 1 of a shape costs at every point
@@ -77,7 +78,7 @@ class JawOfPoints:
             off[~present] = 0.0
             say = present.astype(np.float64)
             if round_ >= PLAIN_ROUNDS:
-                say /= 1.0 + (off**2).sum(-1) / ROBUST_MM**2  # Cauchy
+                say *= cauchy((off**2).sum(-1) / ROBUST_MM**2)
             turned = self.skin_weight[..., None] * motion_columns(moved - self.hinge.centre - pose[:, None, 3:])
             columns = turned @ self.pose_of  # (f, P, 3, N + 6)
             columns[..., :names] += self.expressions

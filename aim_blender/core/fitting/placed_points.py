@@ -70,14 +70,14 @@ class PlacedPoints:
             self.placement = placement @ self.rest.placement
             self.trust[:, self.rest.strange > 0] = 0.0
 
-    def stabilized(self, head: np.ndarray) -> np.ndarray:
-        """(F, P, 3) mm where the actor's face has the points, without the head's motion (F, 4, 4)."""
+    def stabilized(self, head: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """(f, P, 3) mm where the actor's face has the points of some frames, without the head's motion (f, 4, 4)."""
         if self.rest is None:
-            return without_head(self.positions, head)
+            return without_head(self.positions[rows], head)
         if self.head_choice == "still":
             head = np.tile(self.placement, (len(head), 1, 1))
-        stabilized = self.rest.taken_off(without_head(self.positions, head))
-        return np.where(self.given[..., None], stabilized, self.neutral)
+        stabilized = self.rest.taken_off(without_head(self.positions[rows], head))
+        return np.where(self.given[rows][..., None], stabilized, self.neutral)
 
     def notes(self) -> list[str]:
         """What an artist should know of them."""

@@ -17,6 +17,7 @@ from scipy.optimize import lsq_linear
 from ..geometry.rigid import motion_columns
 from ..shared.faces.similarity import robust_similarity, spread_of
 from ..shared.foundation.errors import InputError
+from ..shared.foundation.robust_weights import cauchy
 
 LOWEST = 0.1  # of the frames: where a shape rests
 RIDGE_MM = 0.3  # what a weight of 1 of a shape costs at every point
@@ -110,7 +111,7 @@ def weights_of_frames(stabilized: np.ndarray, trust: np.ndarray, moved: np.ndarr
         right = np.einsum("fp,pxi,fpx->fi", robust_weight, columns, off, optimize=True)
         weights = np.linalg.solve(normal, right[..., None])[..., 0]
         left = off - np.einsum("pxi,fi->fpx", columns, weights, optimize=True)
-        robust_weight = trust / (1.0 + (left**2).sum(-1) / ROBUST_MM**2)  # Cauchy, docs/model.md (20)
+        robust_weight = trust * cauchy((left**2).sum(-1) / ROBUST_MM**2)
     return weights
 
 
@@ -183,7 +184,7 @@ def unexplained(off: np.ndarray, neutral: np.ndarray, moved: np.ndarray) -> floa
         wanted = np.concatenate([(off * robust_weight[:, None] ** 0.5).reshape(-1), np.zeros(names + 6)])
         found = lsq_linear(rows, wanted, bounds=(least, most)).x
         left = np.linalg.norm(off - columns @ found, axis=1)
-        robust_weight = 1.0 / (1.0 + (left / ROBUST_MM) ** 2)
+        robust_weight = cauchy((left / ROBUST_MM) ** 2)
     return float(np.median(left))
 
 

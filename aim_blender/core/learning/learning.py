@@ -22,7 +22,6 @@ from ..model.devices import choose_device, choose_threads, tensor_float_32
 from ..model.model import UNIT_MM, Anatomy, FaceModel
 from ..model.working_actor import whole_actor, working_capture
 from ..shared.captured.captures import Capture
-from ..shared.foundation.errors import Cancelled
 from ..shared.settings.learning_settings import LearningSettings
 from .checkpoints import restore_training, save_training
 from .finishing import finish_actor, in_units
@@ -36,6 +35,7 @@ from .losses import (
     symmetry_loss,
     thickness_loss,
 )
+from .optimising import optimise
 from .preparation import Preparation, prepare
 from .schedule import PHASES, WINDOW, Schedule
 from .stabilizing import stabilized
@@ -50,8 +50,6 @@ PHASE_MESSAGES = {
 JOINT_RATE = 0.03  # of the learning rate, when everything learns together at the end
 JAW_RATE = 0.05  # of that, for the jaw, which has been held until then
 JAW_HOLD = 1e2  # weight of L_T, the pull towards the jaw as estimated
-CHECKPOINT_SECONDS = 5.0
-REPORT_SECONDS = 0.5
 
 
 class Learner:
@@ -126,6 +124,7 @@ class Learner:
         # of every loss of each phase since read_curve()
         self.sums: dict[str, dict[str, Tensor]] = {name: {} for name in PHASES}
         self.summed_steps = 0
+        self._told = ""  # of what is to be said once
         self._graphed_steps = {name: GraphedStep(self._step) for name in PHASES} if graphed else {}
 
     @property
@@ -137,6 +136,15 @@ class Learner:
     def phase(self) -> str:
         """What learns now."""
         return self.schedule.phase
+
+    @property
+    def finished(self) -> bool:
+        """Whether no step is left."""
+        return self.schedule.finished
+
+    def cost_left(self) -> float:
+        """What the steps to come cost at most."""
+        return self.schedule.cost_left()
 
     @property
     def ungraphed(self) -> str:
@@ -184,6 +192,19 @@ class Learner:
             value.zero_()
         self.summed_steps = 0
         return means
+
+    def progress(self, phase: str) -> list[dict[str, Any]]:
+        """What to report of the steps of a phase since it was last asked, which goes into the history; first, once, why
+        the steps are not replayed as a graph."""
+        curve, done = self.read_curve(phase), self.iteration
+        point = {"iteration": done, "phase": phase, **curve, "jaw_open_degrees": self.jaw_open_degrees()}
+        self.history.append(point)
+        total = done + self.schedule.steps_left()
+        line = {"message": PHASE_MESSAGES[phase], "done": done, "total": total, "error_mm": curve["error_mm"]}
+        if self.ungraphed == self._told:
+            return [line]
+        self._told = self.ungraphed
+        return [{"message": self._told}, line]
 
     def losses(self, points: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The weighted losses of the present phase over points (P/2,) and their mirror partners; the distance in mm."""
@@ -316,50 +337,12 @@ def learn_actor(
         report({"message": text, "done": 0, "total": settings.iterations})
     if learner.device.type == "cpu":
         learner.set_threads()
-    schedule = learner.schedule
-    start = last_report = last_checkpoint = time.monotonic()
-    first_cost = schedule.cost_left()
-    told = ""
-    while not schedule.finished:
-        phase = schedule.phase
-        learner.step()
-        now = time.monotonic()
-        if now - last_report >= REPORT_SECONDS or schedule.phase != phase or schedule.finished:
-            curve = learner.read_curve(phase)
-            learner.history.append(
-                {
-                    "iteration": schedule.iteration,
-                    "phase": phase,
-                    **curve,
-                    "jaw_open_degrees": learner.jaw_open_degrees(),
-                }
-            )
-            last_report = now
-            try:
-                if learner.ungraphed != told:
-                    told = learner.ungraphed
-                    report({"message": told})
-                report(
-                    {
-                        "message": PHASE_MESSAGES[phase],
-                        "done": schedule.iteration,
-                        "total": schedule.iteration + schedule.steps_left(),
-                        "error_mm": curve["error_mm"],
-                        "remaining_s": (now - start) * schedule.cost_left() / (first_cost - schedule.cost_left()),
-                    }
-                )
-            except Cancelled:
-                if checkpoint:
-                    learner.save(checkpoint)
-                raise
-        if checkpoint and now - last_checkpoint >= CHECKPOINT_SECONDS:
-            learner.save(checkpoint)
-            last_checkpoint = now
+    start = optimise(learner, report, checkpoint)
     seconds = time.monotonic() - start
     notes += [learner.ungraphed] if learner.ungraphed else []
     preparation = dataclasses.replace(preparation, notes=(*preparation.notes, *notes))
     if history is not None:
         history.extend(learner.history)
     actor = finish_actor(capture, learner.model.cpu().eval(), preparation, dataclasses.asdict(settings))
-    actor.figures.update(learning_s=seconds, iterations=schedule.iteration)
+    actor.figures.update(learning_s=seconds, iterations=learner.iteration)
     return whole_actor(actor, whole, work)

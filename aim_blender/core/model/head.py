@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry.rigid import angle_degrees, apply_motion, rigid_registration
+from ..shared.foundation.robust_weights import geman_mcclure
 from .actor import Actor
 
 QUIET_MM = 0.15  # a point that no expression moves by more than this says all it can about the head
@@ -56,7 +57,7 @@ def robust_registration(source: np.ndarray, target: np.ndarray, trust: np.ndarra
             spread = np.nanmedian(np.where(absent, np.nan, squared), axis=1, keepdims=True) + 1e-8
         else:
             spread = np.median(squared, axis=1, keepdims=True) + 1e-8
-        weight = trust / (1.0 + squared / spread) ** 2  # Geman and McClure, docs/model.md (19)
+        weight = trust * geman_mcclure(squared / spread)
     return motion
 
 

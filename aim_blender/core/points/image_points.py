@@ -16,6 +16,7 @@ from ..shared.captured.frame_numbers import sampling_of
 from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked_fps
 from ..shared.captured.point_tables import LARGEST, PointRows, check_fullness, read_point_table
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
+from ..shared.sources.recognising import holds_json
 from .points import Binding, checked_confidence, whole_number
 
 
@@ -61,7 +62,7 @@ def read_image_points(path: Path, fps: float | None = None) -> ImagePoints:
     """
     check_given_fps(fps)
     try:
-        points = _read_csv(path, fps) if path.suffix.lower() == ".csv" else _read_json(path, fps)
+        points = _read_json(path, fps) if holds_json(path) else _read_csv(path, fps)
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as points of images: {reason(error)}") from error
     if points.positions.size == 0:

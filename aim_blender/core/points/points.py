@@ -18,6 +18,7 @@ from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked
 from ..shared.captured.point_tables import LARGEST, read_point_table
 from ..shared.faces.similarity import NAMES, millimetres_of
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
+from ..shared.sources.recognising import holds_json
 
 MOSTLY_SEEN = 0.9  # of the points of the fullest frame, where a frame may be that of rest
 ASKED_FRAMES = 60
@@ -76,7 +77,7 @@ def read_points(path: Path, fps: float | None = None, millimetres_per_unit: floa
     """
     check_given_fps(fps)
     try:
-        performance = _read_csv(path, fps) if path.suffix.lower() == ".csv" else _read_json(path, fps)
+        performance = _read_json(path, fps) if holds_json(path) else _read_csv(path, fps)
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as points: {reason(error)}") from error
     if performance.positions.shape[0] == 0 or performance.positions.shape[1] == 0:

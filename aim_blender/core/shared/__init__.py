@@ -6,6 +6,7 @@ faces       what a head is: its frame, landmarks, unit and the names of its expr
 captured    what people bring: meshes, sequences, caches, tables of points, cameras -> arrays in mm, or a sentence
 bones       the template's skull and mandible, and where skin and bone face each other
 settings    what can be chosen, each with its default and its limits
+sources     what a performance can come as: the table of sources, recognised by content
 results     takes, bakes and what else is written and read by both processes
 demo        a head with muscles that is made by formulae
 """

@@ -10,9 +10,9 @@ from typing import Any
 
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.results.kept_files import kept_correspondence
-from ...core.shared.settings.fitting_settings import POINT_SUFFIXES
 from ...core.shared.settings.option import options_of
 from ...core.shared.settings.retarget_settings import RetargetSettings
+from ...core.shared.sources.sources import OTHER_FILES, source_of
 from ..tasks.arguments import TAKE_SUFFIX
 from .batch_columns import WITH_UNIT
 from .batch_table import Shot, Target
@@ -50,9 +50,9 @@ def steps_of(shot: Shot, folder: Path) -> list[Step]:
     if shot.performance:
         take = str(folder / f"{shot.name}{TAKE_SUFFIX}")
         fit = {"actor": shot.actor, "performance": shot.performance, "out": take, **shot.fit}
-        if not shot.performance.lower().endswith(POINT_SUFFIXES):  # which are fitted whole
-            fit |= {name: shot.timing[name] for name in ("start", "end") if name in shot.timing}
-        files = tuple(name for name in ("camera", "landmarks") if name in fit)
+        source = source_of(shot.performance, fit)  # most are fitted whole
+        fit |= {name: shot.timing[name] for name in ("start", "end") if name in shot.timing and source.takes(name)}
+        files = tuple(name for name in OTHER_FILES if name in fit)
         steps.append(Step("fit", "fit", fit, ("actor", "performance", *files)))
     for target in shot.targets:
         steps += _steps_of_target(shot, target, take, folder)

@@ -4,125 +4,96 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.shared.foundation.errors import InputError
-from ...core.shared.settings.fitting_settings import POINT_SUFFIXES, FittingSettings
-from ...core.shared.settings.option import options_of
-from ...core.shared.settings.point_settings import FITS, POINT_CHOICES
+from ...core.shared.settings.fitting_settings import FittingSettings
+from ...core.shared.settings.point_settings import FITS
 from ...core.shared.settings.settings_of_tasks import arguments_of
+from ...core.shared.sources.sources import CHOICES, OTHER_FILES, SOURCES, Source, labels_that_take, source_of
 from ..folders.outputs import output_path
 from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, named_unit, picture_beside
-
-if TYPE_CHECKING:
-    from ...core.model.actor import Actor
-    from ...core.shared.captured.performances import Performance
-    from ...core.shared.results.takes import Take
-
 
 PERFORMANCE_UNIT = "performance_millimetres_per_unit"
 FITTING_CHOICES = arguments_of(*FITS)
 MESH_CHOICES = arguments_of(FittingSettings)
+PASSED_OVER = ("solver", "device")  # what means nothing to most sources, but is not refused
 
 
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """actor, performance, out, and optionally the choices of FITTING_CHOICES, the frames start to end,
-    performance_fps: frames a second of the performance, instead of what its file says, and
+    """actor, performance, out, and optionally what the performance's source lets choose, of CHOICES; the files that it
+    needs beside, of OTHER_FILES; performance_fps: frames a second of the performance, not what its file says; and
     performance_millimetres_per_unit: its unit, else told by its size.
 
-    Points (.json, .csv) are fitted whole. With camera, a JSON file, they are points in its images, and landmarks says
-    where they belong on the mesh. Meshes and points take those choices only that their settings have. Beside the take
-    `X.take.safetensors` it writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is
-    known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
-    again.
+    Which source it is, is told by its content (sources.py); points are points of images where a camera is given, a JSON
+    file, and landmarks, which says where they belong on the mesh. Only whole meshes can be fitted from start to end.
+    Beside the take `X.take.safetensors` it writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's
+    path, if it is known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next
+    fit can use again.
     """
-    of_file = ("camera", "landmarks", "performance_fps", PERFORMANCE_UNIT)
-    optional = (*FITTING_CHOICES, "start", "end", *of_file)
+    optional = (*CHOICES, *OTHER_FILES, "performance_fps", PERFORMANCE_UNIT)
     check_arguments("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ...core.checks.self_checks import check_fitted
     from ...core.files.files import load_actor, save_take
-    from ...core.fitting.fitting import fit_performance
-    from ...core.fitting.fitting_cache import cache_beside
+    from ...core.fitting.driving.request import FitRequest, Fitted
     from ...core.pictures.curves import save_error_curve, save_jaw_path
     from ...core.pictures.take_sheet import save_fit_sheet
-    from ...core.shared.captured.performances import in_named_unit, read_performance, within
 
-    source = Path(arguments["performance"])
-    performance: Performance | None = None
-    of_points = source.suffix.lower() in POINT_SUFFIXES
-    settings = FittingSettings(**choices_of(arguments, MESH_CHOICES))
-    for name in ("camera", "landmarks"):
-        if arguments.get(name) and not of_points:
-            raise InputError(f"the {name} given is for points of images, .json or .csv; {source} is of meshes")
-    for name in choices_of(arguments, POINT_CHOICES):
-        if not of_points:
-            raise InputError(f"{name} means nothing for the meshes of {source}, only for points; leave it out")
+    path = Path(arguments["performance"])
+    files = {name: Path(arguments[name]) for name in OTHER_FILES if arguments.get(name)}
+    source = source_of(path, files)
+    settings = _settings(source, path, choices_of(arguments, CHOICES))
+    _check_files(source, path, files)
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
     report({"message": "Reading the performance"})
-    if of_points:
-        take = _fit_points(actor, source, arguments, report)
-    else:
-        performance = read_performance(source, actor.topology, arguments.get("performance_fps"))
-        performance = in_named_unit(performance, named_unit(arguments, PERFORMANCE_UNIT))
-        performance = within(performance, arguments.get("start"), arguments.get("end"))
-        cache = cache_beside(Path(arguments["actor"]))
-        take = fit_performance(actor, performance, settings, report, cache, checkpoint)
+    request = FitRequest(
+        path,
+        Path(arguments["actor"]),
+        settings,
+        report,
+        fps=arguments.get("performance_fps"),
+        millimetres_per_unit=named_unit(arguments, PERFORMANCE_UNIT),
+        start=arguments.get("start"),
+        end=arguments.get("end"),
+        files=files,
+        checkpoint_folder=checkpoint,
+    )
+    fitted: Fitted = source.loaded().fit_file(actor, request)
+    take = fitted.take
     report({"message": "Checking the take"})
-    add_notes(take.figures, check_fitted(actor, take, of_points))
+    add_notes(take.figures, check_fitted(actor, take, not source.whole))
     report({"message": "Writing the take"})
     save_take(take, out)
-    save_error_curve(take, picture_beside(out, "error"))
+    figures = {name: value for name, value in take.figures.items() if name not in fitted.only_in_take}
+    if source.measured:
+        save_error_curve(take, picture_beside(out, "error"))
+        figures = {"curve": str(picture_beside(out, "error")), **figures}
     save_jaw_path(actor, take, picture_beside(out, "jaw"))
-    save_fit_sheet(actor, take, performance, picture_beside(out, "sheet"))
-    return {"out": str(out), "curve": str(picture_beside(out, "error")), **take.figures}
+    save_fit_sheet(actor, take, fitted.performance, picture_beside(out, "sheet"))
+    return {"out": str(out), **figures}
 
 
-def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: Report) -> Take:
-    from ...core.fitting.fitting_points import fit_points
-    from ...core.points.points import read_points
-    from ...core.shared.settings.point_settings import PointFittingSettings
-
-    fps = arguments.get("performance_fps")
-    if arguments.get("solver") == "neural":
-        raise InputError(f"{source} holds points, which only the closed form fits; leave out the solver")
-    if not arguments.get("camera"):
-        if arguments.get("landmarks"):
-            raise InputError("landmarks say where points of images belong; give the camera of the images too")
-        settings = PointFittingSettings(**_chosen_for_points(arguments, PointFittingSettings))
-        return fit_points(actor, read_points(source, fps, named_unit(arguments, PERFORMANCE_UNIT)), settings, report)
-    if arguments.get(PERFORMANCE_UNIT) is not None:
-        raise InputError(f"{source} holds points of images, which are in pixels; leave out the unit")
-    from ...core.fitting.fitting_image_points import fit_image_points
-    from ...core.points.image_points import read_image_points, read_landmark_map
-    from ...core.shared.captured.cameras import read_cameras
-    from ...core.shared.settings.point_settings import ImageFittingSettings
-
-    landmarks = arguments.get("landmarks")
-    if not landmarks:
-        raise InputError(
-            f"{source} holds points of images; landmarks, a JSON file of where on the mesh each belongs, is needed too"
-        )
-    return fit_image_points(
-        actor,
-        read_image_points(source, fps),
-        read_cameras(Path(arguments["camera"])),
-        read_landmark_map(Path(landmarks)),
-        ImageFittingSettings(**_chosen_for_points(arguments, ImageFittingSettings)),
-        report,
-    )
-
-
-def _chosen_for_points(arguments: dict[str, Any], settings: type[Any]) -> dict[str, Any]:
-    """The choices that these settings of points have. Raises InputError for one that they have not; points are fitted
-    on the CPU whatever the device, by the closed form."""
-    known = options_of(settings)
-    chosen = choices_of(arguments, (*FITTING_CHOICES, "start", "end"))
+def _settings(source: Source, path: Path, chosen: dict[str, Any]) -> Any:
+    """The source's settings. Raises InputError for a choice that only others have, but for what has no effect."""
+    if not source.takes("solver") and chosen.get("solver") == "neural":
+        raise InputError(f"{path} holds {source.label}, which the networks do not fit; leave out the solver")
     for name in chosen:
-        if name not in (*known, "solver", "device"):
-            where = "give points of images" if name in POINT_CHOICES else "give whole meshes"
+        if not source.takes(name) and name not in PASSED_OVER:
+            others = labels_that_take(name)
             raise InputError(
-                f"{name} means nothing for the points in {arguments['performance']}; leave it out, or {where}"
+                f"{name} means nothing for the {source.label} in {path}; leave it out, or give {others} instead"
             )
-    return {name: value for name, value in chosen.items() if name in known}
+    return source.settings_of(chosen)
+
+
+def _check_files(source: Source, path: Path, files: dict[str, Path]) -> None:
+    """Raise InputError unless all files are there that the source needs, and none that it does not."""
+    for name in files:
+        if name not in source.files:
+            owner = next(each for each in SOURCES if name in each.files)
+            raise InputError(f"the {name} given is for {owner.label}; {path} is of {source.label}")
+    for name, what in source.files.items():
+        if name not in files:
+            raise InputError(f"{path} holds {source.label}; {name}, {what}, is needed too")

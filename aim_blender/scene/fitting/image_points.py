@@ -14,6 +14,7 @@ import numpy as np
 from ...core.shared.captured.cameras import Camera, blender_camera, save_cameras
 from ...core.shared.captured.point_tables import read_point_table
 from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
+from ...core.shared.sources.recognising import holds_json
 from ...jobs.folders.folder import write_atomically
 from ..actors import actors
 from ..basics import meshes
@@ -102,7 +103,7 @@ def points_of_file(path: Path, camera: str) -> Seen:
     """
     seen: Seen = {}
     try:
-        if path.suffix.lower() == ".csv":
+        if not holds_json(path):
             rows = read_point_table(path, 2)
             for number, point, seen_by_camera, place, trust in zip(
                 rows.frame, rows.point, rows.camera, rows.places, rows.confidence, strict=True

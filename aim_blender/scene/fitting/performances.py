@@ -13,8 +13,21 @@ import numpy as np
 from ...core.shared.captured.capture_checks import check_finite, check_same_face_list
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.topology import Topology
+from ...core.shared.sources.sources import NAMED, Source, source_of
 from ..actors import actors
 from ..basics import folders, meshes
+
+OF_THE_SCENE = {"OBJECT": "meshes", "POINTS": "points", "IMAGES": "images"}  # what is read frame by frame
+
+
+def performed_source(kind: str, file: str) -> Source:
+    """Which source a performance of this kind is, as the panel has it; a file or folder is looked into."""
+    return NAMED[OF_THE_SCENE[kind]] if kind in OF_THE_SCENE else picked_source(file)
+
+
+def picked_source(file: str) -> Source:
+    """Which source a file or folder is; whole meshes where none is picked."""
+    return source_of(Path(bpy.path.abspath(file))) if file else NAMED["meshes"]
 
 
 def frame_list(start: int, end: int, step: int) -> np.ndarray:

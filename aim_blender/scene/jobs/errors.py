@@ -13,7 +13,7 @@ import numpy as np
 
 from ...core.shared.foundation.archives import open_archive
 from ...core.shared.foundation.errors import UNREADABLE, InputError
-from ...core.shared.settings.fitting_settings import POINT_SUFFIXES
+from ...core.shared.sources.sources import OTHER_FILES, source_of
 from ...jobs.folders.folder import JobFolder
 from ..basics import folders, legends, meshes, painting
 from .job_making import TAKE_SUFFIX, fitted_file, learned_file, write_delivery
@@ -66,8 +66,9 @@ def prepare(actor: Any, take: Any, view: str) -> JobFolder:
         raise InputError(f"{take.name!r} was not fitted but made from another take; look at that one's error")
     # As folders.found_again has it: the project may have moved since.
     performance = folders.found_again(arguments["performance"])
-    if arguments.get("camera") or performance.suffix.lower() in POINT_SUFFIXES:
-        raise InputError(f"{take.name!r} was fitted to points; what lies between them has nothing to be compared with")
+    source = source_of(performance, [name for name in OTHER_FILES if arguments.get(name)])
+    if not source.whole:
+        raise InputError(f"{take.name!r} was fitted to {source.label}; {source.apart}")
     if not performance.exists():
         raise InputError(f"the performance {performance} is gone; put it back or fit {take.name!r} again")
     path = folders.new_job_folder(actor.name, "errors")

@@ -20,18 +20,17 @@ import numpy as np
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.foundation.topology import Topology
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
-from ...core.shared.settings.fitting_settings import POINT_SUFFIXES, FittingSettings
 from ...core.shared.settings.learning_settings import LearningSettings
-from ...core.shared.settings.option import chosen_of, options_of
-from ...core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
+from ...core.shared.settings.option import chosen_of
 from ...core.shared.settings.settings_of_tasks import options_of_task
+from ...core.shared.sources.sources import NAMED, Source
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ...jobs.tasks.arguments import TAKE_SUFFIX
 from ..actors import actors, tracing
 from ..basics import folders, meshes
 from ..fitting.image_points import ImageReader
 from ..fitting.markers import PointReader
-from ..fitting.performances import FrameReader, PerformanceReader, frame_list
+from ..fitting.performances import FrameReader, PerformanceReader, frame_list, performed_source, picked_source
 
 DELIVERY = "delivery.json"
 # The kinds of results, and whether they have a place in the scene; results.py brings each in.
@@ -71,34 +70,30 @@ class PerformanceSource:
     images: bool = False
 
     @property
-    def of_points(self) -> bool:
-        """Whether it is sparse points, and not whole meshes."""
-        return self.images or self.points is not None or self.folder.lower().endswith(POINT_SUFFIXES)
+    def kind(self) -> Source:
+        """Which source it is."""
+        if self.images or self.points is not None:
+            return NAMED["images" if self.images else "points"]
+        return picked_source(self.folder) if self.item is None else NAMED["meshes"]
 
     @property
     def settings(self) -> type[Any]:
         """How it is to be fitted: the dataclass of its settings."""
-        if self.images:
-            return ImageFittingSettings
-        return PointFittingSettings if self.of_points else FittingSettings
+        return self.kind.settings
 
     def check(self, choices: dict[str, Any]) -> None:
         """Raise InputError unless it can be fitted so. choices: of the task `fit`."""
         for name in choices:
-            if name not in options_of(self.settings) and not (self.of_points and name in ("solver", "device")):
-                what = "points" if self.of_points else "whole meshes"
+            if not self.kind.takes(name) and (self.kind.whole or name not in ("solver", "device")):
                 called = options_of_task("fit")[name].label.lower()
-                raise InputError(f"{what} have no {called} to choose; leave it out")
-        self.settings(**{name: value for name, value in choices.items() if name in options_of(self.settings)})
+                raise InputError(f"{self.kind.label} have no {called} to choose; leave it out")
+        self.kind.settings_of(choices)
 
 
 def chosen_settings(state: Any) -> type[Any]:
     """How the performance that the scene chooses is to be fitted: the dataclass of its settings. state: the scene's
     `aim`."""
-    kind = state.performance_kind
-    if kind == "FOLDER":
-        return PerformanceSource(None, folder=state.performance_folder).settings
-    return {"POINTS": PointFittingSettings, "IMAGES": ImageFittingSettings}.get(kind, FittingSettings)
+    return performed_source(state.performance_kind, state.performance_folder).settings
 
 
 def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..foundation.robust_weights import geman_mcclure
 from .cameras import Camera
 
 LEAST_PIXELS = 0.5  # nobody tracks better: nearer to each other points cannot be outliers
@@ -38,11 +39,11 @@ class View:
         return np.stack(off), np.stack(change), np.array(scale)
 
     def robust_weight(self, off: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """(C, P) robust weights of points that are off (C, P, 2) mm, by Geman and McClure, docs/model.md (19)."""
+        """(C, P) robust weights of points that are off (C, P, 2) mm, by docs/model.md (19)."""
         if self.outlier_mm == 0:
             return self.trust
         pixels = np.linalg.norm(off, axis=-1) * scale[:, None]
         seen = self.trust > 0
         usual = OUTLIER_SPREADS * max(float(np.median(pixels[seen])), LEAST_PIXELS)
         spread = np.maximum(usual, self.outlier_mm * scale)[:, None]
-        return self.trust / (1.0 + (pixels / spread) ** 2) ** 2
+        return self.trust * geman_mcclure((pixels / spread) ** 2)

@@ -5,6 +5,7 @@ only."""
 from __future__ import annotations
 
 import math
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..foundation.whole_files import written_whole
 from .frame_numbers import Sampling, sampling_of
 
 CACHE_SUFFIXES = (".pc2", ".mdd")
+PC2_BEGINS = b"POINTCACHE2\0"
 EVEN = 0.05  # of a step: what differs by less is one
 
 
@@ -31,6 +33,25 @@ class CachedFrames:
     fps: float | None
 
 
+def cache_format(path: Path) -> str:
+    """Which of CACHE_SUFFIXES a file is: as it is called, or else as it begins; empty if it is none."""
+    suffix = path.suffix.lower()
+    if suffix in CACHE_SUFFIXES:
+        return suffix
+    if not path.is_file():
+        return ""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(len(PC2_BEGINS))
+            size = file.seek(0, os.SEEK_END)
+    except (OSError, ValueError):
+        return ""
+    if data == PC2_BEGINS:
+        return ".pc2"
+    samples, points = struct.unpack(">ii", data[:8]) if len(data) >= 8 else (0, 0)
+    return ".mdd" if min(samples, points) > 0 and size == 8 + samples * (4 + 12 * points) else ""
+
+
 def read_cache(path: Path, fps: float | None = None) -> CachedFrames:
     """The frames of a .pc2, which says at which frame it starts and how far its samples are apart, or of an .mdd, which
     says the second of each sample.
@@ -38,7 +59,7 @@ def read_cache(path: Path, fps: float | None = None) -> CachedFrames:
     fps: frames a second, where they are known better than by the file. Raises InputError, naming it, if it is damaged.
     """
     try:
-        return _read_pc2(path) if path.suffix.lower() == ".pc2" else _read_mdd(path, fps)
+        return _read_pc2(path) if cache_format(path) == ".pc2" else _read_mdd(path, fps)
     except ValueError as error:
         if isinstance(error, InputError):
             raise
@@ -64,7 +85,7 @@ def write_cache(path: Path, vertices: np.ndarray, frames: np.ndarray, fps: float
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         if is_pc2:
             step = float(steps[0]) if count > 1 else 1.0
-            file.write(b"POINTCACHE2\0" + struct.pack("<iiffi", 1, points, float(frames[0]), step, count))
+            file.write(PC2_BEGINS + struct.pack("<iiffi", 1, points, float(frames[0]), step, count))
         else:
             file.write(struct.pack(">ii", count, points))
             file.write(((frames - frames[0]) / fps).astype(">f4").tobytes())
@@ -75,7 +96,7 @@ def write_cache(path: Path, vertices: np.ndarray, frames: np.ndarray, fps: float
 def _read_pc2(path: Path) -> CachedFrames:
     with open(path, "rb") as file:
         data = file.read(32)
-    if len(data) < 32 or data[:12] != b"POINTCACHE2\0":
+    if len(data) < 32 or data[:12] != PC2_BEGINS:
         raise InputError(f"{path} is not a PC2 point cache; its first bytes are not POINTCACHE2")
     _, points, start, step, samples = struct.unpack("<iiffi", data[12:32])
     if not abs(start) < 1e6:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ..foundation.large_arrays import room_for
 from ..foundation.topology import Topology, same_surface
 from .capture_checks import check_finite, check_follow, check_near, edge_lengths
 from .frame_numbers import Sampling, checked_frames, sampling_of
-from .mesh_caches import CACHE_SUFFIXES, read_cache
+from .mesh_caches import cache_format, read_cache
 from .sequences import read_sequence
 
 DEFAULT_FPS = 24.0
@@ -77,19 +78,18 @@ def read_performance(path: Path, topology: Topology | None = None, fps: float | 
     if not path.exists():
         raise InputError(f"{path} does not exist; a folder of meshes, an .npz, a .pc2 or an .mdd file is needed")
     check_given_fps(fps)
-    suffix = path.suffix.lower()
     if path.is_dir():
         vertices, sampling, faces = read_sequence(path, topology)
         rate = fps or DEFAULT_FPS
         performance = Performance(vertices, sampling.frames, rate, faces, str(path), notes=sampling.notes)
-    elif suffix == ".npz":
-        performance = _read_archive(path)
-        performance = performance if fps is None else replace(performance, fps=fps)
-    elif suffix in CACHE_SUFFIXES:
+    elif cache_format(path):
         cached = read_cache(path, fps)
         rate = fps or cached.fps or DEFAULT_FPS
         frames, notes = cached.sampling.frames, cached.sampling.notes
         performance = Performance(cached.vertices, frames, rate, None, str(path), notes=notes)
+    elif path.suffix.lower() == ".npz" or (path.is_file() and zipfile.is_zipfile(path)):
+        performance = _read_archive(path)
+        performance = performance if fps is None else replace(performance, fps=fps)
     else:
         raise InputError(f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd file")
     if len(performance.vertices) == 0:

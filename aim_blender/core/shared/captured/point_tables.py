@@ -103,6 +103,17 @@ def read_point_table(path: Path, axes: int, fps: float | None = None) -> PointRo
     return rows.gathered(header, fps)
 
 
+def axes_of_table(data: bytes) -> int:
+    """How many axes the points of a table have that begins so: 3, 2, or 0 if it is no table of points."""
+    for axes in (3, 2):
+        try:
+            _header_of(_decoded(data), "xyz"[:axes])
+        except (ValueError, csv.Error):
+            continue
+        return axes
+    return 0
+
+
 class _Rows:
     """Rows as they are read, in as little memory as they need."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..foundation.errors import InputError
+from ..foundation.robust_weights import cauchy, geman_mcclure
 from .units import UNITS
 
 ROUNDS = 6
@@ -59,8 +60,7 @@ def robust_similarity(source: np.ndarray, target: np.ndarray, scaled: bool = Tru
             scale, slide = 1.0, share @ target - rotation @ (share @ source)
         found = Similarity(scale, rotation, slide)
         squared = ((target - found.of(source)) ** 2).sum(1)
-        # Geman and McClure, docs/model.md (19)
-        weight = 1.0 / (1.0 + squared / (ROBUST * np.median(squared) + 1e-12)) ** 2
+        weight = geman_mcclure(squared / (ROBUST * np.median(squared) + 1e-12))
     return found
 
 
@@ -116,4 +116,4 @@ def unit_note(factor: float) -> list[str]:
 def _near_the_middle(points: np.ndarray) -> np.ndarray:
     """(P,) robust weights of points (P, 3) to begin with: 0 for one that is thrown far off."""
     squared = ((points - np.median(points, axis=0)) ** 2).sum(1)
-    return 1.0 / (1.0 + (squared / (30.0 * np.median(squared) + 1e-12)) ** 2)
+    return cauchy((squared / (30.0 * np.median(squared) + 1e-12)) ** 2)

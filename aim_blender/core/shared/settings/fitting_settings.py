@@ -9,7 +9,6 @@ from typing import Any
 from ..foundation.errors import InputError
 from .option import check_options, choice, flag, number, options_of, whole
 
-POINT_SUFFIXES = (".json", ".csv")  # of performances that are sparse points
 LARGEST_SEED = 2**63 - 1
 NEURAL: dict[str, Any] = {"needs": ("solver", "neural"), "advanced": True}
 

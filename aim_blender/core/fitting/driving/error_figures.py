@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,8 +27,9 @@ class DistanceSummary:
         self.total, self.count = 0.0, 0
 
     def add(self, distance: Tensor | np.ndarray) -> np.ndarray:
-        """Count distances (f, V) in mm, not a number where there was nothing. Returns mean and worst (f, 2) float32."""
-        distance = torch.as_tensor(distance).float()
+        """Count distances (f, ..., V) in mm, not a number where there was nothing. Returns mean and worst (f, 2)
+        float32 of each row."""
+        distance = torch.as_tensor(distance).float().flatten(1)
         given = ~distance.isnan()
         known = torch.where(given, distance, 0.0)
         counts = given.sum(1)
@@ -65,28 +67,29 @@ class FitErrors:
         self._lost_in: dict[int, np.ndarray] = {}
 
     def add(self, rows: np.ndarray, distance: Tensor | np.ndarray, lost: Tensor | np.ndarray | None) -> np.ndarray:
-        """Mean and worst (f, 2) of distances (f, P) in mm of frames `rows` (f,), not a number where nothing was given.
+        """Mean and worst (f, 2) of distances in mm of frames `rows` (f,), not a number where nothing was given: (f, P),
+        or (f, C, P) where C cameras see the points.
 
-        lost: (f, P) bool where a point was left out, None if nowhere.
+        lost: bool, shaped alike, where a point was left out, None if nowhere.
         """
         distance = torch.as_tensor(distance)
         given = ~distance.isnan()
-        self.given += given.sum(0).cpu().numpy()
+        self.given += given.flatten(0, -2).sum(0).cpu().numpy()
         if lost is None:
             self.inliers.add(distance)
         else:
             lost = torch.as_tensor(lost, device=distance.device) & given
-            self.lost += lost.sum(0).cpu().numpy()
+            self.lost += lost.flatten(0, -2).sum(0).cpu().numpy()
             self._lost_in |= dict(zip(rows.tolist(), map(np.flatnonzero, lost.cpu().numpy()), strict=True))
             self.inliers.add(distance.masked_fill(lost, torch.nan))
         return self.all.add(distance)
 
-    def lost_in(self, rows: np.ndarray) -> np.ndarray:
-        """(f, P) bool which points of frames (f,) were left out."""
-        found = np.zeros((len(rows), len(self.lost)), dtype=bool)
+    def lost_in(self, rows: np.ndarray, cameras: tuple[int, ...] = ()) -> np.ndarray:
+        """(f, P) bool which points of frames (f,) were left out; (f, C, P) where that many cameras (C,) see them."""
+        found = np.zeros((len(rows), math.prod(cameras) * len(self.lost)), dtype=bool)
         for index, row in enumerate(rows.tolist()):
             found[index, self._lost_in.get(row, [])] = True
-        return found
+        return found.reshape(len(rows), *cameras, len(self.lost))
 
     @property
     def lost_share(self) -> float:

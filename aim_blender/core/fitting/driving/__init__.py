@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all fits do alike. In: an actor and a target. Out: a take, with its figures and notes.
+
+target         what differs from fit to fit, a class with a handful of methods
+request        which file is to be fitted, and how
+one_fit        the one driver of all: frames in chunks, missing frames, smoothing, second look, figures
+error_figures  how far off a fit is, and what was left out
+"""
