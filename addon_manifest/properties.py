@@ -211,8 +211,8 @@ class AimScene(bpy.types.PropertyGroup):
     )
     performance_folder: StringProperty(
         name="Folder or File",
-        description="A folder with one mesh a frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), or of "
-        "points (.csv, .json)",
+        description="A folder with one mesh a frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), of "
+        "points (.csv, .json), or what a phone recorded (.csv, .txt, .json)",
         subtype="FILE_PATH",
         options=versions.RELATIVE_PATH,
     )

@@ -10,7 +10,7 @@ import bpy
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.settings.fitting_settings import POINT_SUFFIXES
 from ...aim_blender.scene.actors import actors
-from ...aim_blender.scene.fitting import markers
+from ...aim_blender.scene.fitting import markers, phone
 from ...aim_blender.scene.jobs import errors, results
 from ...aim_blender.scene.live import live
 from ...aim_blender.scene.live.live_correcting import LiveCorrection
@@ -69,8 +69,15 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: Any) -> None:
     """How it is fitted, as far as there is a choice for this kind of performance, and where the result stands."""
     kind = state.performance_kind
-    of_points = kind == "FOLDER" and state.performance_folder.lower().endswith(POINT_SUFFIXES)
-    if kind in ("OBJECT", "FOLDER") and not of_points:
+    of_phone = kind == "FOLDER" and phone.is_phone_file(state.performance_folder)
+    of_points = kind == "FOLDER" and state.performance_folder.lower().endswith(POINT_SUFFIXES) and not of_phone
+    if of_phone:
+        column.prop(state.sources, "phone_rest")
+        if state.sources.phone_rest == "frame":
+            column.prop(state.sources, "rest_frame")
+        column.prop(state.sources, "phone_gains")
+        column.prop(state.sources, "keep_timecode")
+    elif kind in ("OBJECT", "FOLDER") and not of_points:
         column.prop(state, "solver")
         column.prop(state.sources, "largest_weight")
     else:

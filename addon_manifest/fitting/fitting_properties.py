@@ -4,7 +4,15 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from ...aim_blender.scene.basics import versions
 
@@ -86,6 +94,26 @@ class AimSources(bpy.types.PropertyGroup):
     )
     rest_frame: IntProperty(
         name="Rest Frame", description="A frame in which the face that was recorded is at rest", default=1
+    )
+    phone_rest: EnumProperty(
+        name="Calibration",
+        description="Of a phone's recording: what it shows of the performer at rest is taken off",
+        items=(
+            ("off", "None", "The weights are taken as they were recorded"),
+            ("auto", "Found", "Find a stretch in which the performer's face is at rest"),
+            ("frame", "At a Frame", "In the rest frame of the recording, which you choose, the face is at rest"),
+        ),
+        default="off",
+    )
+    phone_gains: StringProperty(
+        name="Gains",
+        description="Of a phone's recording: what shapes are multiplied by, such as jawOpen=1.2, mouthSmile=0.9; the "
+        "head's angles are headYaw, headPitch and headRoll",
+    )
+    keep_timecode: BoolProperty(
+        name="Keep Timecode",
+        description="Of a phone's recording: begin at the frame of its timecode, not at 1",
+        default=False,
     )
     largest_weight: FloatProperty(
         name="Largest Weight",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.shared.foundation.errors import InputError
 from ..core.shared.results.kept_files import ACTOR_SUFFIX, CORRESPONDENCE_SUFFIX, kept_correspondence
-from ..core.shared.settings.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
+from ..core.shared.settings.fitting_settings import PHONE_CHOICES, POINT_CHOICES, POINT_SUFFIXES, FittingSettings
 from .folders.outputs import output_folder, output_path
 
 if TYPE_CHECKING:
@@ -116,13 +116,14 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     performance_fps: frames a second of the performance, instead of what its file says.
 
     Points (.json, .csv) are fitted whole, and take those choices only that their settings have, with those of
-    POINT_CHOICES besides. With camera, a JSON
-    file, they are points in its images, and landmarks says where they belong on the mesh. Beside the take
+    POINT_CHOICES besides. With camera, a JSON file, they are points in its images, and landmarks says where they belong
+    on the mesh. A recording of a phone, known by what it holds, takes those of PHONE_CHOICES too. Beside the take
     `X.take.safetensors` it writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's path, if it is
     known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next fit can use
     again.
     """
-    optional = (*FITTING_CHOICES, *POINT_CHOICES, "start", "end", "camera", "landmarks", "performance_fps")
+    own = (*POINT_CHOICES, *PHONE_CHOICES)
+    optional = (*FITTING_CHOICES, *own, "start", "end", "camera", "landmarks", "performance_fps")
     _expect("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
     from ..core.checks.self_checks import check_fitted
@@ -132,21 +133,30 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     from ..core.pictures.curves import save_error_curve, save_jaw_path
     from ..core.pictures.take_sheet import save_fit_sheet
     from ..core.shared.captured.performances import read_performance, within
+    from ..core.shared.phone.phone_tables import is_phone_recording
 
     source = Path(arguments["performance"])
     performance: Performance | None = None
-    of_points = source.suffix.lower() in POINT_SUFFIXES
+    of_phone = is_phone_recording(source)
+    of_points = source.suffix.lower() in POINT_SUFFIXES and not of_phone
     settings = FittingSettings(**_chosen(arguments, FITTING_CHOICES))
     for name in ("camera", "landmarks"):
+        if arguments.get(name) and of_phone:
+            raise InputError(f"the {name} given is for points of images; {source} is a phone's recording; leave it out")
         if arguments.get(name) and not of_points:
             raise InputError(f"the {name} given is for points of images, .json or .csv; {source} is of meshes")
     for name in _chosen(arguments, POINT_CHOICES):
-        if not of_points:
+        if not of_points and not of_phone:
             raise InputError(f"{name} means nothing for the meshes of {source}, only for points; leave it out")
+    for name in _chosen(arguments, PHONE_CHOICES):
+        if not of_phone:
+            raise InputError(f"{name} is for a phone's recording, which {source} is not; leave it out")
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
     report({"message": "Reading the performance"})
-    if of_points:
+    if of_phone:
+        take = _fit_phone(actor, source, arguments, report)
+    elif of_points:
         take = _fit_points(actor, source, arguments, report)
     else:
         performance = read_performance(source, actor.topology, arguments.get("performance_fps"))
@@ -154,12 +164,14 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         cache = cache_beside(Path(arguments["actor"]))
         take = fit_performance(actor, performance, settings, report, cache, checkpoint)
     report({"message": "Checking the take"})
-    _note(take.figures, check_fitted(actor, take, of_points))
+    _note(take.figures, check_fitted(actor, take, of_points or of_phone))
     report({"message": "Writing the take"})
     save_take(take, out)
-    save_error_curve(take, picture_beside(out, "error"))
     save_jaw_path(actor, take, picture_beside(out, "jaw"))
     save_fit_sheet(actor, take, performance, picture_beside(out, "sheet"))
+    if of_phone:  # which has nothing to be compared with; curves are for the file alone
+        return {"out": str(out), **{name: value for name, value in take.figures.items() if name != "eye_degrees"}}
+    save_error_curve(take, picture_beside(out, "error"))
     return {"out": str(out), "curve": str(picture_beside(out, "error")), **take.figures}
 
 
@@ -197,6 +209,34 @@ def _fit_points(actor: Actor, source: Path, arguments: dict[str, Any], report: R
         ImageFittingSettings(**_chosen_for_points(arguments, ImageFittingSettings)),
         report,
     )
+
+
+def _fit_phone(actor: Actor, source: Path, arguments: dict[str, Any], report: Report) -> Take:
+    from ..core.files.files import load_correspondence, save_correspondence
+    from ..core.phone.fitting_phone import PhoneFittingSettings, fit_phone, guide_correspondence, phone_actor
+    from ..core.shared.demo.demo_actor import make_demo_actor
+    from ..core.shared.phone.phone_tables import read_phone_recording
+
+    known = [item.name for item in dataclasses.fields(PhoneFittingSettings)]
+    chosen = _chosen(arguments, (*FITTING_CHOICES, *POINT_CHOICES, *PHONE_CHOICES, "start", "end", "landmarks"))
+    if chosen.get("solver") == "neural":
+        raise InputError(f"{source} is a phone's recording, which has nothing to be solved; leave out the solver")
+    for name in chosen:
+        if name not in (*known, "keep_timecode", "solver", "device"):
+            raise InputError(f"{name} means nothing for the phone's recording {source}; leave it out")
+    settings = PhoneFittingSettings(**{name: value for name, value in chosen.items() if name in known})
+    keep_timecode = bool(arguments.get("keep_timecode"))
+    recording = read_phone_recording(source, arguments.get("performance_fps"), keep_timecode)
+    demo = make_demo_actor()
+    kept = kept_correspondence(Path(arguments["actor"]), demo.topology.digest)
+    correspondence = load_correspondence(kept) if kept.is_file() else None
+    if correspondence is None:
+        report({"message": "Comparing the face with the demo head"})
+        correspondence = guide_correspondence(actor, demo, report)
+        if correspondence is not None:
+            save_correspondence(correspondence, kept)
+    report({"message": "Finding the shapes"})
+    return fit_phone(phone_actor(actor, demo, correspondence), recording, settings)
 
 
 def _chosen_for_points(arguments: dict[str, Any], settings: type[Any]) -> dict[str, Any]:

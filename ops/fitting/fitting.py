@@ -43,7 +43,8 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
     )
     folder: StringProperty(
         name="Folder or File",
-        description="A folder with one mesh a frame, or a file of meshes or points; empty takes the scene's choice",
+        description="A folder with one mesh a frame, or a file of meshes, points or a phone's recording; empty takes "
+        "the scene's choice",
         subtype="FILE_PATH",
     )
     fps: FloatProperty(
@@ -80,8 +81,17 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
     )
     rest_frame: StringProperty(
         name="Rest Frame",
-        description="Of points: the number of a frame in which their face is at rest, auto to have it found, or off; "
-        "empty takes the scene's setting",
+        description="Of points or a phone: the number of a frame in which the face is at rest, auto to have it found, "
+        "or off; empty takes the scene's setting",
+    )
+    gains: StringProperty(
+        name="Gains",
+        description="Of a phone's recording: what shapes are multiplied by, such as jawOpen=1.2, mouthSmile=0.9; empty "
+        "takes the scene's setting",
+    )
+    keep_timecode: BoolProperty(
+        name="Keep Timecode",
+        description="Of a phone's recording: begin at the frame of its timecode; left out, the scene's setting counts",
     )
     ridge: FloatProperty(
         name="Ridge",
@@ -118,11 +128,15 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         bounded = self.properties.is_property_set("largest_weight")
         largest = self.largest_weight if bounded else context.scene.aim.sources.largest_weight
         choices = {"solver": solver, "largest_weight": round(largest, 6)}
-        if source.of_points:  # which the scene's settings are not for
+        if source.of_phone:
+            choices = self._phone_choices(context.scene.aim.sources)
+        elif source.of_points:  # which the scene's settings are not for
             choices = {name: value for name, value in choices.items() if self.properties.is_property_set(name)}
-            choices["rest_frame"] = self._rest_frame(context.scene.aim.sources)
+            choices["rest_frame"] = self._rest_frame(context.scene.aim.sources, context.scene.aim.sources.rest)
         elif self.rest_frame:
-            raise InputError("a rest frame is of points; whole meshes have none, leave it out")
+            raise InputError("a rest frame is of points or of a phone; whole meshes have none, leave it out")
+        if not source.of_phone and (self.gains or self.properties.is_property_set("keep_timecode")):
+            raise InputError("gains and timecodes are of a phone's recording, which this is not; leave them out")
         choices["device"] = worker_device(context)
         asked = {name: getattr(self, name) for name in ("modes", "ridge", "smoothness")}
         choices |= {name: round(value, 6) for name, value in asked.items() if value}
@@ -133,9 +147,18 @@ class AIM_OT_performance_fit(AimOperator, bpy.types.Operator):
         start_job(self, actor, "fit", interpreter, work, "fitting the performance")
         return {"FINISHED"}
 
-    def _rest_frame(self, sources: Any) -> int | str:
+    def _phone_choices(self, sources: Any) -> dict[str, Any]:
+        """What the task takes of a phone's recording; a solver that is asked for is refused there."""
+        choices: dict[str, Any] = {"solver": self.solver} if self.properties.is_property_set("solver") else {}
+        choices["rest_frame"] = self._rest_frame(sources, sources.phone_rest)
+        choices["gains"] = self.gains or sources.phone_gains
+        kept = self.properties.is_property_set("keep_timecode")
+        choices["keep_timecode"] = self.keep_timecode if kept else sources.keep_timecode
+        return choices
+
+    def _rest_frame(self, sources: Any, chosen: str) -> int | str:
         if not self.rest_frame:
-            return sources.rest_frame if sources.rest == "frame" else sources.rest
+            return sources.rest_frame if chosen == "frame" else chosen
         if self.rest_frame in REST_CHOICES:
             return self.rest_frame
         try:

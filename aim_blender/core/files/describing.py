@@ -16,6 +16,7 @@ from ..shared.captured.performances import read_performance
 from ..shared.faces.units import doubt_about, possible_units
 from ..shared.foundation.archives import open_archive
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
+from ..shared.phone.phone_tables import is_phone_recording, read_phone_recording
 from ..shared.settings.fitting_settings import POINT_SUFFIXES
 from .files import load_actor, load_correspondence, load_take, read_header
 
@@ -44,10 +45,26 @@ def describe_file(path: Path) -> dict[str, Any]:
     if suffix in MESH_SUFFIXES:
         vertices, topology = read_mesh(path)
         return {"kind": "mesh", "points": len(vertices), "faces": len(topology.sizes), "topology": topology.digest}
+    if is_phone_recording(path):
+        found = read_phone_recording(path)
+        return {
+            "kind": "phone recording",
+            "program": found.program,
+            "frames": len(found.frames),
+            "fps": found.fps,
+            "missing": int(found.missing.sum()),
+            "notes": list(found.notes),
+        }
     if suffix in POINT_SUFFIXES:
-        found = read_points(path)
-        frames, fps = [int(found.frames[0]), int(found.frames[-1])], found.fps
-        return {"kind": "points", "frames": len(found.frames), "range": frames, "fps": fps, "names": list(found.names)}
+        points = read_points(path)
+        frames, fps = [int(points.frames[0]), int(points.frames[-1])], points.fps
+        return {
+            "kind": "points",
+            "frames": len(points.frames),
+            "range": frames,
+            "fps": fps,
+            "names": list(points.names),
+        }
     if path.name.endswith(FITTING_SUFFIX):
         return {
             "kind": "fitting",

@@ -8,7 +8,8 @@ table. The columns:
 
     shot          its name, which its files begin with; left out, the name of the performance or take
     actor         the learned actor that performed (needed)
-    performance   what is to be fitted: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv; or instead
+    performance   what is to be fitted: a folder of meshes, .npz, .pc2, .mdd, points as .json or .csv, or a phone's
+                  recording; or instead
     take          a take that is already fitted
     targets       learned actors that shall perform it; the actor's own file among them, or none at all, means itself
     folder        where its files go, always below the batch's folder; left out, a folder called as the shot
@@ -17,7 +18,8 @@ table. The columns:
     fps           frames a second of what is written, converted from the performance's own
     performance_fps  frames a second of the performance itself, instead of what its file says
     solver modes ridge smoothness largest_weight rest_frame outlier_mm temporal head device iterations warm_start seed
-    camera landmarks    how to fit, as for `fit`; warm_start false lets the neural solver begin at rest
+    gains take_fps keep_timecode camera landmarks    how to fit, as for `fit`; warm_start false lets the neural solver
+                  begin at rest
     strength jaw_strength head_motion neutral_frame pairs regions correspondence    how to retarget, as for `retarget`
     tolerance_mm  the largest error of the baked keys; reduce_keys_mm: by how much fewer keyframes may change the .blend
 """
@@ -35,14 +37,15 @@ from pathlib import Path
 from typing import Any
 
 from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
-from ...core.shared.settings.fitting_settings import POINT_CHOICES, REST_CHOICES, FittingSettings
+from ...core.shared.phone.arkit_names import read_gains
+from ...core.shared.settings.fitting_settings import PHONE_CHOICES, POINT_CHOICES, REST_CHOICES, FittingSettings
 from ..folders.folder import FORBIDDEN_IN_NAMES
 from ..tasks import ACTOR_SUFFIX, FITTING_CHOICES, RETARGETING_CHOICES, TAKE_SUFFIX, TIMING_CHOICES
 
 SUFFIXES = (".csv", ".json", ".toml")
 WRITE = ("bake", "pc2", "mdd", "npz", "blend")
 
-FIT = (*FITTING_CHOICES, *POINT_CHOICES, "camera", "landmarks", "performance_fps")
+FIT = (*FITTING_CHOICES, *POINT_CHOICES, *PHONE_CHOICES, "camera", "landmarks", "performance_fps")
 RETARGET = tuple("head_motion" if name == "head" else name for name in RETARGETING_CHOICES)
 
 TEXT, PATH, LIST, WHOLE, COUNT, NUMBER = "a text", "a path", "a list", "a whole number", "a count", "a number"
@@ -78,6 +81,9 @@ COLUMNS = {
     "warm_start": FLAG,
     "seed": WHOLE,
     "rest_frame": REST,
+    "gains": TEXT,
+    "take_fps": NUMBER,
+    "keep_timecode": FLAG,
     "camera": PATH,
     "landmarks": PATH,
     "correspondence": PATH,
@@ -91,7 +97,7 @@ COLUMNS = {
     **dict.fromkeys(CHOICES, TEXT),
 }
 LARGEST_NUMBER = 2.0**63
-ABOVE_ZERO = ("fps", "performance_fps", "tolerance_mm")
+ABOVE_ZERO = ("fps", "performance_fps", "take_fps", "tolerance_mm")
 
 
 @dataclass(frozen=True)
@@ -294,6 +300,7 @@ def _check_fit(where: str, fit: dict[str, Any], take: str) -> None:
         raise InputError(f"{where}, column {next(iter(fit))}: the take is fitted already; leave this empty")
     try:
         FittingSettings(**{name: value for name, value in fit.items() if name in FITTING_CHOICES})
+        read_gains(fit.get("gains", ""))
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 

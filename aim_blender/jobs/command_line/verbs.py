@@ -104,7 +104,7 @@ def _add_fit(verbs: Any) -> None:
         "performance",
         metavar="PERFORMANCE",
         type=_path,
-        help="folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv",
+        help="folder of meshes, .npz, .pc2, .mdd, points as .json or .csv, or a phone's recording (.csv, .txt, .json)",
     )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
     parser.add_argument(
@@ -143,7 +143,8 @@ def _add_fit(verbs: Any) -> None:
         "--rest-frame",
         type=_rest_frame,
         metavar="FRAME",
-        help="of points of another face: a frame in which it rests, or off (default: auto finds whether and where)",
+        help="of points of another face, or of a phone's recording: a frame in which it rests, auto to find one, or "
+        "off (default: auto for points, off for a phone)",
     )
     parser.add_argument(
         "--outlier-mm", type=float, metavar="MM", help="a point further off than this loses its say (0: none does)"
@@ -156,6 +157,20 @@ def _add_fit(verbs: Any) -> None:
         "--landmarks", type=_path, metavar="FILE.json", help="where on the mesh the points of images belong"
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"))
+    parser.add_argument(
+        "--gains",
+        metavar="LIST",
+        help="of a phone's recording: what shapes are multiplied by, such as jawOpen=1.2,mouthSmile=0.9",
+    )
+    parser.add_argument(
+        "--take-fps", type=float, metavar="RATE", help="of a phone's recording: the take's rate (default: its own)"
+    )
+    parser.add_argument(
+        "--keep-timecode",
+        action="store_const",
+        const=True,
+        help="of a phone's recording: number the frames by its timecode, not from 1",
+    )
     _add_range(parser)
     parser.add_argument(
         "--fps",

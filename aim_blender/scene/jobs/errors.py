@@ -13,6 +13,7 @@ import numpy as np
 
 from ...core.shared.foundation.archives import open_archive
 from ...core.shared.foundation.errors import UNREADABLE, InputError
+from ...core.shared.phone.phone_tables import is_phone_recording
 from ...core.shared.settings.fitting_settings import POINT_SUFFIXES
 from ...jobs.folders.folder import JobFolder
 from ..basics import folders, legends, meshes, painting
@@ -66,6 +67,8 @@ def prepare(actor: Any, take: Any, view: str) -> JobFolder:
         raise InputError(f"{take.name!r} was not fitted but made from another take; look at that one's error")
     # As folders.found_again has it: the project may have moved since.
     performance = folders.found_again(arguments["performance"])
+    if is_phone_recording(performance):
+        raise InputError(f"{take.name!r} was made from a phone's weights, which no point can be compared with")
     if arguments.get("camera") or performance.suffix.lower() in POINT_SUFFIXES:
         raise InputError(f"{take.name!r} was fitted to points; what lies between them has nothing to be compared with")
     if not performance.exists():

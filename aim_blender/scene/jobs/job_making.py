@@ -19,11 +19,13 @@ import numpy as np
 
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.foundation.topology import Topology
-from ...core.shared.settings.fitting_settings import POINT_CHOICES, POINT_SUFFIXES, FittingSettings
+from ...core.shared.phone.arkit_names import read_gains
+from ...core.shared.settings.fitting_settings import PHONE_CHOICES, POINT_CHOICES, POINT_SUFFIXES, FittingSettings
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ...jobs.tasks import ACTOR_SUFFIX, TAKE_SUFFIX
 from ..actors import actors, tracing
 from ..basics import folders, meshes
+from ..fitting import phone
 from ..fitting.image_points import ImageReader
 from ..fitting.markers import PointReader
 from ..fitting.performances import FrameReader, PerformanceReader, frame_list
@@ -57,7 +59,14 @@ class PerformanceSource:
     @property
     def of_points(self) -> bool:
         """Whether it is sparse points, and not whole meshes."""
-        return self.images or self.points is not None or self.folder.lower().endswith(POINT_SUFFIXES)
+        of_file = self.folder.lower().endswith(POINT_SUFFIXES) and not self.of_phone
+        return self.images or self.points is not None or of_file
+
+    @property
+    def of_phone(self) -> bool:
+        """Whether it is a file that a phone recorded."""
+        from_scene = self.item is not None or self.points is not None or self.images
+        return not from_scene and phone.is_phone_file(self.folder)
 
 
 def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
@@ -102,7 +111,9 @@ def prepare_fitting(
     performance and not on it. Raises InputError before anything is written, OSError.
     """
     # Which refuses what cannot be, before anything is read.
-    FittingSettings(**{name: value for name, value in choices.items() if name not in POINT_CHOICES})
+    own = (*POINT_CHOICES, *PHONE_CHOICES)
+    FittingSettings(**{name: value for name, value in choices.items() if name not in own})
+    read_gains(choices.get("gains", ""))
     actor_file = learned_file(actor)
     identifier, actor_name, scale = actor.identifier, actor.name, actor.millimetres_per_unit
     neutral = actors.neutral_of(actor)
@@ -120,6 +131,8 @@ def prepare_fitting(
         given: dict[str, Any] = {"performance": str(performance)}
         if source.fps:
             given["performance_fps"] = round(source.fps, 4)  # 59.94, not its nearest float32
+        if source.of_phone:  # it has times, and stays as long as it was in the scene's frames
+            given["take_fps"] = round(scene.render.fps / scene.render.fps_base, 4)
     else:
         take_name = reader.name
         try:

@@ -89,7 +89,10 @@ def read_performance(path: Path, topology: Topology | None = None, fps: float | 
         frames, notes = cached.sampling.frames, cached.sampling.notes
         performance = Performance(cached.vertices, frames, rate, None, str(path), notes=notes)
     else:
-        raise InputError(f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd file")
+        raise InputError(
+            f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd "
+            "file, or a table of points or of a phone's weights"
+        )
     if len(performance.vertices) == 0:
         raise InputError(f"{path} has no frames; a performance needs at least one")
     return performance

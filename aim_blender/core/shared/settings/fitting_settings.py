@@ -12,6 +12,7 @@ SOLVERS = ("closed-form", "neural")
 HEADS = ("auto", "free", "still")
 REST_CHOICES = ("auto", "off")
 POINT_CHOICES = ("rest_frame",)  # of fits to points, which whole meshes have not
+PHONE_CHOICES = ("gains", "take_fps", "keep_timecode")  # of recordings of a phone, which have rest_frame too
 POINT_SUFFIXES = (".json", ".csv")  # of performances that are sparse points
 NEURAL_CHOICES = {"iterations": "iterations", "warm_start": "start from rest", "seed": "seed"}  # which only it knows
 LARGEST_SEED = 2**63 - 1
