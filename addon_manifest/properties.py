@@ -24,7 +24,14 @@ from ..aim_blender.scene.basics import versions
 from ..aim_blender.scene.basics.options import scene_property
 from ..aim_blender.scene.retargeting import retarget_lists
 from .baking.baking_properties import AimBaking, AimRig
-from .basics.settings_groups import AimFitting, AimImageFitting, AimLearning, AimPointFitting, AimRetargeting
+from .basics.settings_groups import (
+    AimFitting,
+    AimImageFitting,
+    AimLearning,
+    AimPhoneFitting,
+    AimPointFitting,
+    AimRetargeting,
+)
 from .fitting.fitting_properties import AimSources
 from .jobs.batch_properties import AimBatch
 from .retargeting.retarget_properties import AimRetarget
@@ -209,6 +216,7 @@ class AimScene(bpy.types.PropertyGroup):
     fitting: PointerProperty(type=AimFitting)
     point_fitting: PointerProperty(type=AimPointFitting)
     image_fitting: PointerProperty(type=AimImageFitting)
+    phone_fitting: PointerProperty(type=AimPhoneFitting)
     retargeting: PointerProperty(type=AimRetargeting)
     iterations: scene_property(LearningSettings, "iterations", left_out=True)
     hidden: scene_property(LearningSettings, "hidden", left_out=True)
@@ -237,8 +245,8 @@ class AimScene(bpy.types.PropertyGroup):
     )
     performance_folder: StringProperty(
         name="Folder or File",
-        description="A folder with one mesh per frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), or of "
-        "points (.csv, .json)",
+        description="A folder with one mesh per frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), of "
+        "points (.csv, .json), or what a phone recorded (.csv, .txt, .json)",
         subtype="FILE_PATH",
         options=versions.RELATIVE_PATH,
     )

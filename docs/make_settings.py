@@ -94,6 +94,8 @@ def _range(option: Option) -> str:
         return "on, off"
     if option.kind == "file":
         return "a file, or a list in Blender"
+    if option.kind == "text":
+        return "a text"
     if option.kind == "frame":
         return option.range
     if option.kind == "whole" and option.default is None and not option.most < float("inf"):

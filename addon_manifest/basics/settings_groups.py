@@ -7,6 +7,7 @@ import bpy
 
 from ...aim_blender.core.shared.settings.fitting_settings import FittingSettings
 from ...aim_blender.core.shared.settings.learning_settings import LearningSettings
+from ...aim_blender.core.shared.settings.phone_settings import PhoneFittingSettings
 from ...aim_blender.core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
 from ...aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ...aim_blender.scene.basics.options import scene_properties
@@ -36,10 +37,16 @@ class AimImageFitting(bpy.types.PropertyGroup):
     __annotations__ = scene_properties(ImageFittingSettings)
 
 
+class AimPhoneFitting(bpy.types.PropertyGroup):
+    """How what a phone recorded is taken."""
+
+    __annotations__ = scene_properties(PhoneFittingSettings)
+
+
 class AimRetargeting(bpy.types.PropertyGroup):
     """How a take is carried to another actor."""
 
     __annotations__ = scene_properties(RetargetSettings)
 
 
-CLASSES = (AimLearning, AimFitting, AimPointFitting, AimImageFitting, AimRetargeting)
+CLASSES = (AimLearning, AimFitting, AimPointFitting, AimImageFitting, AimPhoneFitting, AimRetargeting)

@@ -10,6 +10,7 @@ import bpy
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.settings.option import options_of
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.fitting import markers
 from ...aim_blender.scene.jobs import errors, results
 from ...aim_blender.scene.jobs.job_making import chosen_settings
@@ -74,8 +75,9 @@ def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: A
     kind, settings = state.performance_kind, chosen_settings(state)
     draw_settings(column, state, settings)
     if "rest_frame" in options_of(settings):
-        column.prop(state.sources, "rest")
-        if state.sources.rest == "frame":
+        owner, name = options.owner_of(state, settings, "rest_frame")
+        column.prop(owner, name)
+        if getattr(owner, name) == "frame":
             column.prop(state.sources, "rest_frame")
     column.prop(state, "tolerance_mm", text="Tolerance (mm)")
     if kind != "IMAGES":  # what cameras see has its place

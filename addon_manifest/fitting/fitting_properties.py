@@ -4,15 +4,26 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from ...aim_blender.core.shared.settings.fitting_settings import FittingSettings
 from ...aim_blender.core.shared.settings.option import options_of
+from ...aim_blender.core.shared.settings.phone_settings import PhoneFittingSettings
 from ...aim_blender.core.shared.settings.point_settings import PointFittingSettings
 from ...aim_blender.scene.basics import versions
 from ...aim_blender.scene.basics.options import scene_property
 
 _FOUND, _OFF = ((each.name, each.label, each.help) for each in options_of(PointFittingSettings)["rest_frame"].choices)
+PHONE_OFF, PHONE_FOUND = (
+    (each.name, each.label, each.help) for each in options_of(PhoneFittingSettings)["rest_frame"].choices
+)
 REST = (_FOUND, ("frame", "At a Frame", "In the rest frame, which you choose, the face is at rest"), _OFF)
 
 
@@ -102,6 +113,12 @@ class AimSources(bpy.types.PropertyGroup):
     )
     rest_frame: IntProperty(
         name="Rest Frame", description="A frame in which the face that was recorded is at rest", default=1
+    )
+    phone_rest: EnumProperty(
+        name="Calibration",
+        description=options_of(PhoneFittingSettings)["rest_frame"].help,
+        items=(PHONE_OFF, PHONE_FOUND, ("frame", "At a Frame", "In the rest frame, which you choose, it is at rest")),
+        default="off",
     )
     largest_weight: scene_property(FittingSettings, "largest_weight")
 

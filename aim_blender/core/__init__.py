@@ -13,6 +13,7 @@ fitting         an actor and a performance -> a take
 correspondence  two faces of different topology -> which place on one is which on the other
 checks          what may be wrong with a result, measured and said
 retargeting     a take of one actor -> a take of another
+phone           what a phone recorded -> a take
 characters      a mesh at rest and another's actor -> an actor
 files           actors, takes and correspondences as files; what a file holds
 baking          a take -> shape keys, bones and keyframes; corrections back into the take

@@ -49,7 +49,8 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
     )
     folder: StringProperty(
         name="Folder or File",
-        description="A folder with one mesh per frame, or a file of meshes or points; empty takes the scene's choice",
+        description="A folder with one mesh per frame, or a file of meshes, of points or that a phone recorded; empty "
+        "takes the scene's choice",
         subtype="FILE_PATH",
     )
     fps: FloatProperty(
@@ -97,7 +98,7 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         given: dict[str, Any] = {"device": worker_device(context)}
         given |= options.operator_choices(self, *FITS, leave_out=LEFT_TO_THE_METHOD)
         if self.rest_frame or source.kind.takes("rest_frame"):
-            given["rest_frame"] = self._rest_frame(context.scene.aim.sources)
+            given["rest_frame"] = self._rest_frame(context.scene.aim, source.settings)
         choices = options.chosen(context.scene.aim, source.settings, given)
         tolerance = round(self.tolerance_mm or context.scene.aim.tolerance_mm, 6)  # 0.1, not its nearest float32
         interpreter = worker_interpreter(context)
@@ -106,9 +107,11 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         start_job(self, actor, "fit", interpreter, work, "fitting the performance")
         return {"FINISHED"}
 
-    def _rest_frame(self, sources: Any) -> int | str:
-        if not self.rest_frame:
-            return sources.rest_frame if sources.rest == "frame" else sources.rest
+    def _rest_frame(self, state: Any, settings: type[Any]) -> int | str:
+        if not self.rest_frame and "rest_frame" in options_of(settings):
+            owner, name = options.owner_of(state, settings, "rest_frame")
+            chosen = getattr(owner, name)
+            return state.sources.rest_frame if chosen == "frame" else chosen
         names = options_of(PointFittingSettings)["rest_frame"].names
         if self.rest_frame in names:
             return self.rest_frame

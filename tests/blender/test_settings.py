@@ -112,6 +112,8 @@ def another(option):
         return option.names[-1]
     if option.kind == "several":
         return option.names[:2]
+    if option.kind == "text":
+        return "jawOpen=0.5"
     return 40 if option.allows(40) else option.most
 
 

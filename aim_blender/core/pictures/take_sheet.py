@@ -36,9 +36,11 @@ def save_fit_sheet(actor: Actor, take: Take, performance: Performance | None, pi
     performance: meshes, that the take was fitted to; without it the sheet shows what was fitted only. Raises OSError.
     """
     known = ~np.isin(take.frames, take.figures.get("missing_frames", ()))
-    index = np.flatnonzero(known)[_chosen(take.error_mm[known, 1])]
+    compared = "worst_frames" in take.figures  # a phone's weights cannot be
+    measure = take.error_mm[:, 1] if compared else np.linalg.norm(take.coefficients, axis=(1, 2))
+    index = np.flatnonzero(known)[_chosen(measure[known])]
     results = [_frame(actor, take, i) for i in index]
-    titles = [f"frame {take.frames[i]}\nworst {take.error_mm[i, 1]:.2f} mm" for i in index]
+    titles = [f"frame {take.frames[i]}" + (f"\nworst {take.error_mm[i, 1]:.2f} mm" if compared else "") for i in index]
     if performance is None:
         _save(picture, [("fitted", _drawn(actor, results, [SKIN] * len(results)))], titles, None)
         return

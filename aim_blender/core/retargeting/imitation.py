@@ -342,3 +342,17 @@ def _agreement(one: np.ndarray, other: np.ndarray, trust: np.ndarray) -> float:
     """The cosine between two motions (V, 3) of points with trust (V,); 0 where one shows nothing."""
     size = np.sqrt((trust @ np.square(one)).sum() * (trust @ np.square(other)).sum())
     return float((trust @ (one * other)).sum() / size) if size > 0 else 0.0
+
+
+def imitate_motions(
+    motions: np.ndarray, own: np.ndarray, trust: np.ndarray, modes: tuple[np.ndarray, np.ndarray]
+) -> list[Mixture]:
+    """A mixture of shapes own (K, V, 3) for each of motions (m, V, 3) mm of the same points, whatever made them. trust,
+    modes: as imitate takes them."""
+    trust = np.asarray(trust, np.float64)
+    nothing = Meaning((), np.zeros(0), np.zeros((1, 0)))
+    mixing = _Mixing(own, np.ones(len(own), dtype=bool), trust, modes, nothing)
+    no_bone = np.zeros(motions.shape[1:])
+    nowhere = np.full(motions.shape[1], "")
+    found = [mixing.of(motion, np.zeros(0), no_bone) for motion in motions]
+    return [_settled(each, motion, no_bone, own, trust, nowhere) for each, motion in zip(found, motions, strict=True)]

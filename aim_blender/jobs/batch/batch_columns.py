@@ -35,7 +35,7 @@ def _kind(option: Option) -> str:
         return TEXT if option.words else FLAG
     if option.kind == "frame":
         return f"{FRAME}, or {' or '.join(option.names)}"
-    return {"number": NUMBER, "choice": TEXT, "several": LIST, "file": PATH}[option.kind]
+    return {"number": NUMBER, "choice": TEXT, "several": LIST, "file": PATH, "text": TEXT}[option.kind]
 
 
 COLUMNS = {

@@ -8,7 +8,8 @@ table. The columns:
 
     shot          its name, which its files begin with; left out, the name of the performance or take
     actor         the learned actor that performed (needed)
-    performance   what is to be fitted: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv; or instead
+    performance   what is to be fitted: a folder of meshes, .npz, .pc2, .mdd, points as .json or .csv, or a phone's
+                  recording; or instead
     take          a take that is already fitted
     targets       learned actors that shall perform it; the actor's own file among them, or none at all, means itself
     folder        where its files go, always below the batch's folder; left out, a folder called as the shot

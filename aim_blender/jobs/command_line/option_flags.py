@@ -76,7 +76,7 @@ def _default(option: Option) -> str:
 def _metavar(option: Option) -> str:
     if option.kind == "file":
         return "FILE"
-    if option.kind == "several":
+    if option.kind in ("several", "text"):
         return "LIST"
     if option.kind == "frame" or (option.kind == "whole" and option.default is None):
         return "FRAME"
@@ -87,6 +87,8 @@ def _reader(option: Option) -> Callable[[str], Any]:
     """What makes the setting's value of a text."""
     if option.kind == "number":
         return float
+    if option.kind == "text":
+        return str
     if option.kind == "file":
         return path
     if option.kind == "several":

@@ -102,7 +102,7 @@ def _add_fit(verbs: Any) -> None:
         "performance",
         metavar="PERFORMANCE",
         type=_path,
-        help="folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv",
+        help="folder of meshes, .npz, .pc2, .mdd, points as .json or .csv, or a phone's recording (.csv, .txt, .json)",
     )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
     add_options(parser, "fit")

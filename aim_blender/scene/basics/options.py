@@ -15,6 +15,7 @@ from ...core.shared.settings.baking_settings import BakingSettings
 from ...core.shared.settings.fitting_settings import FittingSettings
 from ...core.shared.settings.learning_settings import LearningSettings
 from ...core.shared.settings.option import Option, options_of
+from ...core.shared.settings.phone_settings import PhoneFittingSettings
 from ...core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
 from ...core.shared.settings.retarget_settings import RetargetSettings
 from ...core.shared.settings.timing_settings import Timing
@@ -29,6 +30,7 @@ GROUPS: Mapping[type[Any], str] = {
     FittingSettings: "fitting",
     PointFittingSettings: "point_fitting",
     ImageFittingSettings: "image_fitting",
+    PhoneFittingSettings: "phone_fitting",
     RetargetSettings: "retargeting",
     BakingSettings: "baking",
     Timing: "baking",
@@ -39,6 +41,7 @@ PLACES: Mapping[type[Any], Mapping[str, str]] = {
     FittingSettings: {"solver": "solver", "largest_weight": "sources.largest_weight", "device": DEVICE},
     PointFittingSettings: {"rest_frame": "sources.rest"},
     ImageFittingSettings: {"rest_frame": "sources.rest"},
+    PhoneFittingSettings: {"rest_frame": "sources.phone_rest"},
     RetargetSettings: {
         "strength": "retarget_strength",
         "jaw_strength": "retarget_jaw_strength",
@@ -51,12 +54,12 @@ PLACES: Mapping[type[Any], Mapping[str, str]] = {
     Timing: {"fps": "baking.convert_rate"},
 }
 # Those of them that have a switch beside them, or mean more than their value: panels and operators know how.
-BY_HAND = ("rest_frame", "neutral_frame", "pairs", "region_strength", "device", *options_of(Timing))
+BY_HAND = ("rest_frame", "take_fps", "neutral_frame", "pairs", "region_strength", "device", *options_of(Timing))
 
 
 def place_of(settings: type[Any], name: str) -> str:
     """Where a setting stands: a path from the scene's `aim`, or from the extension's preferences."""
-    return PLACES[settings].get(name) or f"{GROUPS[settings]}.{name}"
+    return PLACES.get(settings, {}).get(name) or f"{GROUPS[settings]}.{name}"
 
 
 def places_of(*settings: type[Any]) -> tuple[str, ...]:
@@ -129,6 +132,8 @@ def _property(option: Option, text: str, left_out: bool, limited: bool = True) -
     said: dict[str, Any] = {"name": option.label, "description": option.help + text}
     if option.kind == "flag":
         return BoolProperty(**said, default=option.default)
+    if option.kind == "text":
+        return StringProperty(**said)
     if option.kind == "frame":
         said["description"] = f"{option.help}: its number, or {' or '.join(option.names)}{text}"
         return StringProperty(**said)

@@ -156,6 +156,8 @@ def prepare_fitting(
         given: dict[str, Any] = {"performance": str(performance)}
         if source.fps:
             given["performance_fps"] = round(source.fps, 4)  # 59.94, not its nearest float32
+        if source.kind.takes("take_fps") and "take_fps" not in choices:  # as long as it was, in the scene's frames
+            given["take_fps"] = round(scene.render.fps / scene.render.fps_base, 4)
         if source.millimetres_per_unit:
             given["performance_millimetres_per_unit"] = round(source.millimetres_per_unit, 6)
     else:

@@ -91,7 +91,10 @@ def read_performance(path: Path, topology: Topology | None = None, fps: float | 
         performance = _read_archive(path)
         performance = performance if fps is None else replace(performance, fps=fps)
     else:
-        raise InputError(f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd file")
+        raise InputError(
+            f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd "
+            "file, or a table of points or of a phone's weights"
+        )
     if len(performance.vertices) == 0:
         raise InputError(f"{path} has no frames; a performance needs at least one")
     return performance

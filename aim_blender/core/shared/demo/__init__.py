@@ -3,5 +3,6 @@
 and a performance.
 
 demo_actor  all of it together; demo_head, demo_topology  its surface; demo_bones  skull and mandible
+demo_arkit  what ARKit's shapes are on it
 demo_muscles, demo_curves  how it moves, and over time
 """

@@ -2,6 +2,7 @@
 """What a head is, before anything is known of it. In: vertices (V, 3) and triangles. Out: where its face is.
 
 head_region, face_profile  which part of a mesh is the head, how it is turned, its profile
-face_landmarks, trusted_region, expression_names  named places, where skin tells of bones, what shapes are called
+face_landmarks, trusted_region  named places, and where skin tells of bones
+expression_names, arkit_names   what shapes are called
 units, similarity  millimetres of a unit, and how one set of points lies in another
 """

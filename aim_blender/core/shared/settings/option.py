@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ..foundation.errors import InputError
 
-Kind = Literal["number", "whole", "flag", "choice", "several", "frame", "file"]
+Kind = Literal["number", "whole", "flag", "choice", "several", "frame", "file", "text"]
 KEY = "option"  # of the field's metadata
 
 
@@ -163,6 +163,11 @@ def frame(default: str, label: str, help: str, *choices: tuple[str, str, str], *
 def file(label: str, help: str, **more: Any) -> Any:
     """The field of a setting that is read from a file, or comes from a list; None if nothing is said."""
     return _field("file", None, label, help, more)
+
+
+def text(label: str, help: str, **more: Any) -> Any:
+    """The field of a setting that is written as a text; empty if nothing is said."""
+    return _field("text", "", label, help, more)
 
 
 def _field(kind: Kind, default: Any, label: str, help: str, more: dict[str, Any]) -> Any:

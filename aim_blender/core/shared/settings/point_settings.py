@@ -16,7 +16,8 @@ from .fitting_settings import (
     smoothness_field,
     temporal_field,
 )
-from .option import check_options, frame, number, options_of
+from .option import check_options, frame, number
+from .phone_settings import PhoneFittingSettings
 
 
 def rest_frame_field() -> Any:
@@ -85,8 +86,4 @@ class ImageFittingSettings:
         check_options(self)
 
 
-FITS = (FittingSettings, PointFittingSettings, ImageFittingSettings)
-# What whole meshes have not.
-POINT_CHOICES = tuple(
-    dict.fromkeys(name for each in FITS[1:] for name in options_of(each) if name not in options_of(FittingSettings))
-)
+FITS = (FittingSettings, PointFittingSettings, ImageFittingSettings, PhoneFittingSettings)

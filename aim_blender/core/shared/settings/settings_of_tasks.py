@@ -9,6 +9,7 @@ from typing import Any
 from .baking_settings import BakingSettings
 from .learning_settings import LearningSettings
 from .option import Option, options_of
+from .phone_settings import PhoneFittingSettings
 from .point_settings import FITS
 from .retarget_settings import RetargetSettings
 from .timing_settings import Timing
@@ -20,7 +21,7 @@ SETTINGS: Mapping[str, tuple[type[Any], ...]] = {
     "bake": (BakingSettings, Timing),
 }
 # Where the settings of a task differ by what it is given: of what each dataclass is.
-OF_WHAT = dict(zip(FITS, ("meshes", "points", "points of images"), strict=True))
+OF_WHAT = dict(zip(FITS, ("meshes", "points", "points of images", "a phone's recording"), strict=True))
 # Every way to use the product. A preset is of the panel's settings.
 SURFACES = ("command line", "batch", "operator", "panel", "preset")
 
@@ -31,6 +32,9 @@ MISSING: Mapping[tuple[str, str, str], str] = {
     ("learn", "device", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
     ("fit", "device", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
     ("fit", "rest_frame", "preset"): "it is of one performance, a preset is for any",
+    ("fit", "gains", "preset"): "they are of one performer, a preset is for any",
+    ("fit", "take_fps", "panel"): "the scene's frame rate counts, so that the take stays as long as it was",
+    ("fit", "take_fps", "preset"): "the scene's frame rate counts",
     ("retarget", "pairs", "operator"): "it is a list: the scene's, in the section *Expressions*, counts",
     ("retarget", "region_strength", "operator"): "it is a list: the scene's, in the section *Regions*, counts",
     ("retarget", "pairs", "preset"): "it is of two actors, a preset is for any",
@@ -45,10 +49,13 @@ MISSING: Mapping[tuple[str, str, str], str] = {
     ("bake", "end", "preset"): _OF_A_TAKE,
     ("bake", "first", "preset"): _OF_A_TAKE,
 }
+_RANGE = "it stands beside the settings, for every source of which some frames can be left out"
 # Fields of settings that are no options: for Python alone.
 FOR_PYTHON = {
     (LearningSettings, "weights"): "the losses' weights belong to the method: `without` leaves a loss out, and only "
     "who measures the method needs other weights",
+    (PhoneFittingSettings, "start"): _RANGE,
+    (PhoneFittingSettings, "end"): _RANGE,
 }
 
 

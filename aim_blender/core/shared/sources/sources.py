@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..settings.fitting_settings import FittingSettings
+from ..settings.phone_settings import PhoneFittingSettings
 from ..settings.point_settings import ImageFittingSettings, PointFittingSettings
 
 CORE = __package__.rpartition(".shared")[0]
@@ -88,6 +89,15 @@ SOURCES = (
         suffixes=(".npz", ".pc2", ".mdd"),
         ranged=True,
         whole=True,
+    ),
+    Source(
+        name="phone",
+        label="weights that a phone recorded",
+        told_by="phone.phone_tables:is_phone_recording",
+        module="phone.phone_source",
+        settings=PhoneFittingSettings,
+        measured=False,
+        apart="no point can be compared with them",
     ),
     Source(
         name="images",
