@@ -110,10 +110,10 @@ def test_a_missing_file_is_named_and_a_mended_job_starts_again(started, tmp_path
 
 
 def test_unforeseen_error_names_its_kind_and_the_log(started, tmp_path):
-    arguments = {"actor": "a", "take": "b", "out": str(tmp_path / "b.npz"), "tolerance_mm": "much"}
+    arguments = {"actor": 3, "take": "b", "out": str(tmp_path / "b.npz")}
     supervisor = started([{"task": "bake", "arguments": arguments}])
     sentence = failure(supervisor)
-    assert sentence.startswith("unexpected ValueError: ")
+    assert sentence.startswith("unexpected TypeError: ")
     assert str(supervisor.folder.log_file) in sentence
     assert "Traceback" in supervisor.folder.log_file.read_text()
 

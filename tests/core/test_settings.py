@@ -92,7 +92,7 @@ class Example:
     reach: float = number(2.0, "Reach", "How far it reaches", unit="mm", least=1, most=3, zero="to reach all")
 
 
-@pytest.mark.parametrize("value", [0.5, 3.5, float("nan"), None])
+@pytest.mark.parametrize("value", [0.5, 3.5, float("nan"), None, "much"])
 def test_a_range_is_kept_and_said(value):
     option = options_of(Example)["reach"]
     assert not option.allows(value)

@@ -15,7 +15,8 @@ from aim_blender.core.shared.captured.meshes import write_mesh
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.faces.face_profile import find_head_frame
 from aim_blender.core.shared.faces.head_region import moving_vertices
-from aim_blender.core.shared.faces.units import MILLIMETRES_PER, UNITS, Measured, possible_units
+from aim_blender.core.shared.faces.table_of_units import MILLIMETRES_PER, UNITS
+from aim_blender.core.shared.faces.units import Measured, possible_units
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.jobs.command_line.command_line import main

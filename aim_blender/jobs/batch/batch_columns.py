@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ...core.shared.faces.units import MILLIMETRES_PER
+from ...core.shared.faces.table_of_units import MILLIMETRES_PER
 from ...core.shared.settings.option import Option, options_of
 from ...core.shared.settings.retarget_settings import RetargetSettings
 from ...core.shared.settings.settings_of_tasks import missing, options_of_task

@@ -34,7 +34,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...core.shared.faces.units import MILLIMETRES_PER
+from ...core.shared.faces.table_of_units import MILLIMETRES_PER
 from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
 from ...core.shared.settings.fitting_settings import FittingSettings

@@ -256,7 +256,7 @@ def _add_unit(parser: argparse.ArgumentParser, *options: str, of: str, into: str
 
 def _unit(text: str) -> float:
     """The millimetres of a unit that is named, or given in mm."""
-    from ...core.shared.faces.units import MILLIMETRES_PER
+    from ...core.shared.faces.table_of_units import MILLIMETRES_PER
 
     if text in MILLIMETRES_PER:
         return MILLIMETRES_PER[text]

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..faces.head_region import moving_vertices
-from ..faces.units import Measured, Unit, measure, named_unit, size_of, unit_note, unit_of
+from ..faces.table_of_units import Unit
+from ..faces.units import Measured, measure, named_unit, size_of, unit_note, unit_of
 from ..foundation.archives import open_archive
 from ..foundation.errors import UNREADABLE, InputError, reason
 from ..foundation.topology import Topology

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..faces.units import MILLIMETRES_PER
+from ..faces.table_of_units import MILLIMETRES_PER
 from ..foundation import large_arrays
 from ..foundation.archives import Archive, open_archive
 from ..foundation.errors import UNREADABLE, InputError, reason

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from ..foundation.robust_weights import cauchy, geman_mcclure
-from .units import UNITS
+from .table_of_units import UNITS
 
 ROUNDS = 6
 ROBUST = 4.0  # times the median square, where a point keeps a quarter of its weight

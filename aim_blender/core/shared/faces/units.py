@@ -10,36 +10,10 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from .face_profile import find_head_frame
+from .table_of_units import UNITS, Unit
 
 FACE_MILLIMETRES = 115.0  # of a typical adult, from the root of the nose to the chin
-ANY_FACE = (0.5, 2.0)  # of an adult's face: a child's, a cartoon's
-HUMAN_FACE = (0.75, 1.35)
-ANY_HEAD = (120.0, 700.0)  # mm along the longest side, from a mask to a bust
-HUMAN_HEAD = (160.0, 420.0)
 MOVING_MM = (70.0, 500.0)  # the longest side of what expressions move, measured by the face
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A unit of length. faces: how large a face may be in it, measured by an adult's. heads: likewise, in mm along the
-    longest side. What few work in has to fit well."""
-
-    symbol: str
-    name: str
-    millimetres: float
-    faces: tuple[float, float] = ANY_FACE
-    heads: tuple[float, float] = ANY_HEAD
-
-
-UNITS = (
-    Unit("mm", "millimetres", 1.0),
-    Unit("cm", "centimetres", 10.0),
-    Unit("dm", "decimetres", 100.0),
-    Unit("m", "metres", 1000.0),
-    Unit("in", "inches", 25.4, HUMAN_FACE, HUMAN_HEAD),
-    Unit("ft", "feet", 304.8, HUMAN_FACE, HUMAN_HEAD),
-)
-MILLIMETRES_PER = {unit.symbol: unit.millimetres for unit in UNITS}
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,8 @@ class Option:
         if value is None:
             return self.default is None
         if self.kind in ("number", "whole"):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                return False
             inside = math.isfinite(value) and self.least <= value <= self.most
             return (inside and not (self.above and value == self.least)) or (bool(self.zero) and value == 0)
         if self.kind == "choice":
@@ -215,4 +217,6 @@ def chosen_of(settings: type[Any], arguments: Mapping[str, Any]) -> dict[str, An
 
 
 def _shown(value: Any) -> str:
+    if not isinstance(value, (int, float)):
+        return repr(value)
     return f"{value:.0f}" if isinstance(value, int) or float(value).is_integer() else f"{value:g}"
