@@ -46,4 +46,4 @@ def text_width() -> int:
     """How many characters the present region is wide."""
     region = bpy.context.region
     pixels = region.width if region is not None else 300
-    return int((pixels / bpy.context.preferences.system.ui_scale - MARGIN_PIXELS) / CHARACTER_PIXELS)
+    return int((pixels / (bpy.context.preferences.system.ui_scale or 1.0) - MARGIN_PIXELS) / CHARACTER_PIXELS)

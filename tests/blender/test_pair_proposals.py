@@ -48,7 +48,7 @@ def propose_by_hand(*rows, source=0, target=1, names=("a", "b", "c")):
     """A list as a worker's figures make it."""
     actors = bpy.context.scene.aim.actors
     figures = {"shapes": [{**ROW, **row} for row in rows], "target_shapes": list(names), "notes": []}
-    module("retarget_lists").list_proposals(lists(), actors[source], actors[target], figures, {})
+    module("retargeting.retarget_lists").list_proposals(lists(), actors[source], actors[target], figures, {})
 
 
 def last_figures():
@@ -58,14 +58,14 @@ def last_figures():
 
 def test_what_was_proposed_and_changed_is_retargeted(stranger, take, tmp_path):
     bpy.ops.aim.retarget_pairs_propose()
-    state, rows = lists(), module("pair_rows")
+    state, rows = lists(), module("retargeting.pair_rows")
     assert state.proposed
     assert [pair.name for pair in state.pairs] == ["shape 1", "shape 2", "shape 3", "shape 4"]
     assert rows.summary(state.pairs["shape 1"]) == "shape 1"
     assert rows.found_of(state.pairs["shape 1"])["by"] == "name"
     assert rows.found_of(state.pairs["shape 2"])["by"] == "motion"
     assert rows.partners(state.pairs["shape 2"])[0] == "broad"
-    choices = module("retarget_lists").scene_choices
+    choices = module("retargeting.retarget_lists").scene_choices
     actors = bpy.context.scene.aim.actors
     # As long as nothing is changed it is what is found without a list.
     assert "pairs" not in choices(bpy.context.scene.aim, actors[0], actors[1])
@@ -87,11 +87,11 @@ def test_what_was_proposed_and_changed_is_retargeted(stranger, take, tmp_path):
     assert 0.3 < changed.likeness < 1.0
     assert lists().pairs["shape 4"].left_out
     bpy.ops.aim.retarget_pair_reset(every=True)
-    assert not any(module("pair_rows").is_changed(pair) for pair in lists().pairs)
+    assert not any(module("retargeting.pair_rows").is_changed(pair) for pair in lists().pairs)
 
 
 def test_in_a_window_it_goes_on_by_itself_and_can_be_cancelled(stranger, worker):
-    jobs, pairing = module("jobs"), module("pairing_jobs")
+    jobs, pairing = module("jobs.jobs"), module("jobs.pairing_jobs")
     deliver = headless.extension_module("ops.basics.results").deliver
     actors = bpy.context.scene.aim.actors
 
@@ -110,14 +110,14 @@ def test_in_a_window_it_goes_on_by_itself_and_can_be_cancelled(stranger, worker)
     run = started()
     advance_to_end(run)
     assert (run.status.error, len(lists().pairs)) == ("", 4)
-    pairing = module("retarget_lists")
+    pairing = module("retargeting.retarget_lists")
     assert not pairing.is_outdated(lists(), actors[0], actors[1])
     actors[1].file_path = str(Path(actors[1].file_path).with_name("learned_again.actor.safetensors"))
     assert pairing.is_outdated(lists(), actors[0], actors[1])
 
 
 def test_what_is_accepted_stays_until_it_is_something_else(take):
-    doubtful = module("pair_rows").is_doubtful
+    doubtful = module("retargeting.pair_rows").is_doubtful
     propose_by_hand({"name": "smile", "parts": {"a": 0.5}, "weak": True}, {"name": "frown", "parts": {"b": 1.0}})
     assert [doubtful(pair) for pair in lists().pairs] == [True, False]
     bpy.ops.aim.retarget_pair_accept()
@@ -132,7 +132,7 @@ def test_what_is_accepted_stays_until_it_is_something_else(take):
 
 
 def test_shapes_are_added_to_what_was_found_and_taken_out(take):
-    state, offered = lists(), module("retarget_lists").suggested
+    state, offered = lists(), module("retargeting.retarget_lists").suggested
     propose_by_hand({"name": "smile", "parts": {"a": 1.0, "b": 0.5, "c": 0.2}})
     bpy.ops.aim.retarget_pair_remove(shape="a")
     assert state.pairs[0].target == "b"
@@ -144,7 +144,7 @@ def test_shapes_are_added_to_what_was_found_and_taken_out(take):
     assert offered(scene, state.pairs[0], "b + ") == ["b + a", "b + c"]
     assert offered(scene, state.pairs[0], "b + c") == ["a", "b", "c", "b + c + a"]
     state.pairs[0].target = "b + d"
-    assert module("retarget_lists").unknown_partners(scene, state.pairs[0]) == ["d"]
+    assert module("retargeting.retarget_lists").unknown_partners(scene, state.pairs[0]) == ["d"]
 
 
 def test_every_target_has_a_list_of_its_own(take, tmp_path):
@@ -161,7 +161,7 @@ def test_every_target_has_a_list_of_its_own(take, tmp_path):
     propose_by_hand({"name": "shape 1", "parts": {"a": 1.0}}, target=2)
     lists().pairs["shape 1"].left_out = True
     bpy.ops.aim.batch_shot_add()
-    row = module("batch").rows_of(state.batch)["shots"][0]
+    row = module("jobs.batch").rows_of(state.batch)["shots"][0]
     assert {Path(each["actor"]).name: each["pairs"] for each in row["targets"]} == {
         "Other.actor.safetensors": {"*": "*", "shape 1": "b"},
         "Third.actor.safetensors": {"*": "*", "shape 1": ""},
@@ -188,7 +188,7 @@ def row(target="", left_out=False, accepted=False, found=None, compared="", like
 
 
 def test_rows_read_as_they_are_meant(extension):
-    rows = module("pair_rows")
+    rows = module("retargeting.pair_rows")
     funnel = {**ROW, "parts": {"pucker": 0.5, "chin": -0.8, "brow": 0.2}, "bone": 0.9}
     assert rows.summary(row(found=funnel)) == "-chin + pucker + jaw bone"
     assert rows.parts(row(found=funnel)) == [

@@ -65,7 +65,7 @@ def test_timecode_gains_and_calibration(actor, tmp_path):
 
 
 def test_the_panel_knows_the_file(actor, tmp_path):
-    phone = headless.extension_module("aim_blender.scene.fitting.phone")
-    assert phone.is_phone_file(str(recording(tmp_path / "said.csv")))
+    picked = headless.extension_module("aim_blender.scene.fitting.performances").picked_source
+    assert picked(str(recording(tmp_path / "said.csv"))).name == "phone"
     (tmp_path / "points.csv").write_text("frame,name,x,y,z\n1,a,0,0,1\n")
-    assert not phone.is_phone_file(str(tmp_path / "points.csv"))
+    assert picked(str(tmp_path / "points.csv")).name == "points"

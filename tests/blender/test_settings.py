@@ -17,7 +17,12 @@ OPERATORS = {
     "retarget": "performance_retarget",
     "bake": "take_bake",
 }
-KINDS = {"FittingSettings": "OBJECT", "PointFittingSettings": "POINTS", "ImageFittingSettings": "IMAGES"}
+KINDS = {
+    "PhoneFittingSettings": "FOLDER",
+    "FittingSettings": "OBJECT",
+    "PointFittingSettings": "POINTS",
+    "ImageFittingSettings": "IMAGES",
+}
 
 
 class Recorder:
@@ -77,10 +82,7 @@ def test_every_setting_reaches_the_operator(scene, tasks, task):
         assert (name in properties) != bool(tasks.missing(task, name, "operator")), name
 
 
-def test_every_setting_reaches_a_panel_and_the_presets(scene, tasks, options, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        headless.extension_module("addon_manifest.basics.text"), "_width", lambda: 40
-    )  # no window has one
+def test_every_setting_reaches_a_panel_and_the_presets(scene, tasks, options, tmp_path):
     presets = headless.extension_module("aim_blender.scene.jobs.presets")
     add_capture()
     bpy.ops.aim.actor_add(name="Ada")
@@ -89,9 +91,12 @@ def test_every_setting_reaches_a_panel_and_the_presets(scene, tasks, options, tm
     state.takes.add().actor = state.actors[0].identifier
     state.baking.use_range = True
     state.solver = "neural"
+    recorded = tmp_path / "said.csv"
+    recorded.write_text("frame,jawOpen,eyeBlinkLeft\n1,0,0\n2,1,0\n")
     for task, classes in tasks.SETTINGS.items():
         for settings in classes:
             state.performance_kind = KINDS.get(settings.__name__, "OBJECT")
+            state.performance_folder = str(recorded)
             drawn = drawn_now()
             for name in options.options_of(settings):
                 place = options.place_of(settings, name)

@@ -18,8 +18,6 @@ from ..geometry.working_mesh import WorkingMesh, working_mesh
 from ..shared.bones.constraints import Constraints
 from ..shared.foundation.topology import Topology
 
-skin = linear_blend_skinning  # as jaw_range.py still calls it
-
 
 @dataclass(frozen=True)
 class Actor:

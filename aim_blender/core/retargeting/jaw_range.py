@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw, hinge_axes
-from ..model.actor import Actor, skin
+from ..geometry.skinning import linear_blend_skinning
+from ..model.actor import Actor
 
 LEAST_TURN = np.deg2rad(3.0)  # of a jaw's opening, from where two ranges can be compared
 RATIO = (0.25, 4.0)  # of two actors' openings; what lies beyond is no range of a jaw's
@@ -42,7 +43,10 @@ class JawRange:
         turns[:, 0] *= self.ratio
         axes = hinge_axes(target.hinge)
         self.poses = np.concatenate([turns @ axes, scale * slides @ axes], axis=1) * moves[:, None]
-        self.motion = skin(target.neutral, compose_jaw(self.poses, target.hinge), target.skin_weight) - target.neutral
+        self.motion = (
+            linear_blend_skinning(target.neutral, compose_jaw(self.poses, target.hinge), target.skin_weight)
+            - target.neutral
+        )
 
     def beyond(self, shares: np.ndarray, overall: np.ndarray, poses: np.ndarray) -> np.ndarray:
         """(f, 6) what the target's jaw does beyond its shapes.
