@@ -32,7 +32,6 @@ MISSING: Mapping[tuple[str, str, str], str] = {
     ("learn", "device", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
     ("fit", "device", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
     ("fit", "rest_frame", "preset"): "it is of one performance, a preset is for any",
-    ("fit", "gains", "preset"): "they are of one performer, a preset is for any",
     ("fit", "take_fps", "panel"): "the scene's frame rate counts, so that the take stays as long as it was",
     ("fit", "take_fps", "preset"): "the scene's frame rate counts",
     ("retarget", "pairs", "operator"): "it is a list: the scene's, in the section *Expressions*, counts",
