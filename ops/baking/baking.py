@@ -10,11 +10,12 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.core.shared.foundation.wording import listed
 from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
 from ...aim_blender.core.shared.settings.timing_settings import Timing
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.baking import rig_baking
-from ...aim_blender.scene.basics import naming, options
+from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.jobs import baking_jobs, jobs
 from ..basics.base import AimOperator, has_take, in_object_mode, worker_interpreter
 from ..basics.computing import ComputingOperator
@@ -118,7 +119,7 @@ class AIM_OT_rig_pairs_find(OfBake, bpy.types.Operator):
             pair.name, pair.target = name, target
         missing = [name for name, target in pairs.items() if not target]
         text = f"paired {len(pairs) - len(missing)} of {len(pairs)} expressions"
-        self.tell(text + (f"; none for {naming.listed(missing)}" if missing else ""))
+        self.tell(text + (f"; none for {listed(missing)}" if missing else ""))
         return {"FINISHED"}
 
 

@@ -9,8 +9,8 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.core.shared.foundation.wording import listed
 from ...aim_blender.scene.actors import actors
-from ...aim_blender.scene.basics import naming
 from ...aim_blender.scene.jobs import pairing_jobs
 from ...aim_blender.scene.retargeting import retarget_lists
 from ..basics.base import (
@@ -65,7 +65,7 @@ class AIM_OT_retarget_pairs_find(AimOperator, bpy.types.Operator):
         missing = retarget_lists.list_pairs(context.scene.aim.retarget, actor, target)
         count = len(actor.shapes)
         text = f"paired {count - len(missing)} of {count} expressions"
-        self.tell(text + (f"; none for {naming.listed(missing)}" if missing else ""))
+        self.tell(text + (f"; none for {listed(missing)}" if missing else ""))
         return {"FINISHED"}
 
 

@@ -93,7 +93,7 @@ def test_what_lies_beside_a_sequence_is_left_out_and_said(tmp_path):
     (folder / "other_3.ply").write_text("no mesh at all")
     found = read_performance(folder)
     assert found.frames.tolist() == heights(found) == [1, 2, 3, 4, 5]
-    assert "neutral.obj, other_3.ply are not numbered as the others of take_#.obj and left out" in found.notes
+    assert "neutral.obj and other_3.ply are not numbered as the others of take_#.obj and left out" in found.notes
 
 
 def test_two_sequences_and_a_number_twice_are_refused(tmp_path):

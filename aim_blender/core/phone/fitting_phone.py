@@ -15,12 +15,12 @@ from scipy.spatial.transform import Rotation
 from ..correspondence.correspondence import Correspondence, make_correspondence
 from ..model.actor import Actor, jaw_figures
 from ..model.working_actor import whole_take, working_actor
-from ..retargeting.pairing import listed
 from ..shared.captured.performances import in_range
 from ..shared.demo.demo_actor import DemoActor
 from ..shared.faces.arkit_names import ANGLES, JAW, SHAPES, read_gains
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import same_surface
+from ..shared.foundation.wording import listed
 from ..shared.phone.phone_tables import PhoneRecording
 from ..shared.results.takes import Take
 from ..shared.settings.phone_settings import PhoneFittingSettings

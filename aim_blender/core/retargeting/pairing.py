@@ -16,6 +16,7 @@ from ..model.actor import Actor
 from ..model.working_actor import modes_of
 from ..shared.faces.expression_names import JOINED, chosen_partners, chosen_targets, pair_expressions
 from ..shared.foundation.errors import InputError
+from ..shared.foundation.wording import listed
 from .carrying import carried_actor, facing
 from .imitation import LOCAL_MODES, SHOWN_PART, UNLIKE, Mixture, imitate
 from .jaw_range import JawRange
@@ -138,13 +139,6 @@ def told_short(row: Mapping[str, Any]) -> str:
     if short and max(areas.values()) - min(areas.values()) > EVEN:
         return " and ".join(short)
     return f"{100 * row['done']:.0f} %" if row["done"] < HALF else ""
-
-
-def listed(names: list[str], most: int = 3) -> str:
-    """Names as words: "a, b and c", the rest of more than `most` counted."""
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def pair_shapes(

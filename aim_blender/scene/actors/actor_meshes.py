@@ -23,8 +23,8 @@ from ...core.shared.faces.head_region import moving_vertices
 from ...core.shared.faces.units import Measured, measure, size_of
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.topology import Topology
+from ...core.shared.foundation.wording import listed, natural_order
 from ..basics import meshes
-from ..basics.naming import listed, natural_order
 from ..basics.vertex_groups import read_vertex_group
 from .actor_units import guess_millimetres_per_unit
 

@@ -14,8 +14,9 @@ from mathutils import Matrix
 
 from ...core.shared.faces.expression_names import pair_expressions
 from ...core.shared.foundation.errors import InputError
+from ...core.shared.foundation.wording import listed
 from ..actors import actors
-from ..basics import folders, meshes, naming, versions
+from ..basics import folders, meshes, versions
 from .baked_take import BakedTake
 
 BESIDE_SUFFIX = " take"  # of the copy of a driven shape key
@@ -81,7 +82,7 @@ def bake_to_rig(baked: BakedTake, actor: Any, rig: Rig, title: str) -> str:
     bones, driven_bones = _without_driven(_bone_curves(baked, actor, rig))
     curves, left_out = chosen.curves + bones, chosen.told
     if driven_bones:
-        left_out.append(f"{naming.listed(driven_bones)} kept the drivers of what they were not keyed in")
+        left_out.append(f"{listed(driven_bones)} kept the drivers of what they were not keyed in")
     if not curves and chosen.kept:
         raise InputError(
             f"drivers move all {len(chosen.kept)} paired shape keys of {rig.mesh.name!r}, such as {chosen.kept[0]!r}, "
@@ -110,7 +111,7 @@ def bake_to_rig(baked: BakedTake, actor: Any, rig: Rig, title: str) -> str:
     told = f"keyed {len(names)} shape keys"
     turned = list(dict.fromkeys(curve.group for curve in bones))
     if turned:
-        told += f" and {naming.listed(turned)}"
+        told += f" and {listed(turned)}"
     told += f" on frames {int(baked.frames[0])} to {int(baked.frames[-1])}"
     correctives = len(baked.key_names) - baked.named_count
     if correctives:
@@ -183,15 +184,15 @@ def _key_curves(baked: BakedTake, rig: Rig) -> ChosenKeys:
             "it local"
         )
     if chosen.kept:
-        chosen.told.append(f"{naming.listed(chosen.kept)} kept their drivers")
+        chosen.told.append(f"{listed(chosen.kept)} kept their drivers")
     if chosen.muted:
         chosen.told.append(f"the drivers of {len(chosen.muted)} shape keys are muted now")
     if chosen.copied:
-        copies = naming.listed(list(chosen.copied.values()))
+        copies = listed(list(chosen.copied.values()))
         chosen.told.append(f"{copies} add to what the drivers of {len(chosen.copied)} shape keys do")
     if cut:
         chosen.told.append(
-            f"the sliders of {naming.listed(cut)} end before the performance does, so Blender cuts it off there"
+            f"the sliders of {listed(cut)} end before the performance does, so Blender cuts it off there"
         )
     return chosen
 

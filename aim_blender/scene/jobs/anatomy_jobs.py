@@ -15,9 +15,10 @@ from ...core.shared.captured.captures import BONE_NAMES
 from ...core.shared.captured.meshes import read_mesh, write_mesh
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.topology import Topology
+from ...core.shared.foundation.wording import listed
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ..actors import actor_meshes, actors, inspected
-from ..basics import folders, meshes, naming, painting, pictures
+from ..basics import folders, meshes, painting, pictures
 from .job_making import ACTOR_SUFFIX, Preparation, learned_file, meanwhile, write_delivery
 
 SHEET = "sheet"
@@ -110,7 +111,7 @@ def bring_in_bones(
         item[FITTED] = _digest(item)
         setattr(actor, name, item)
     actor.anatomy_figures = json.dumps(figures)
-    notes = [f"{naming.listed(kept)} stayed in the scene, but are no longer the actor's"] if kept else []
+    notes = [f"{listed(kept)} stayed in the scene, but are no longer the actor's"] if kept else []
     return "; ".join([describe_fit(actor.name, figures), *figures.get("notes", []), *notes])
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import bpy
 
 from ...core.shared.foundation.errors import InputError
+from ...core.shared.foundation.wording import listed
 from ...jobs.folders.folder import JobFolder
 from ..actors import actors
-from ..basics import folders, naming
+from ..basics import folders
 from ..retargeting import retarget_lists
 from . import characters
 from .job_making import learned_file, write_delivery
@@ -63,4 +64,4 @@ def described(source: str, target: str, proposal: dict[str, Any]) -> str:
     if count["nothing"]:
         told += f", {count['nothing']} have nothing alike"
     weak = [row["name"] for row in rows if row.get("weak")]
-    return f"{told}; look at {naming.listed(weak)}" if weak else told
+    return f"{told}; look at {listed(weak)}" if weak else told

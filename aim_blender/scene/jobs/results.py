@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 
 from ...core.shared.foundation.errors import InputError
+from ...core.shared.foundation.wording import listed
 from ...jobs.folders.folder import JobFolder
 from ..actors import actors, placing
 from ..baking import baked
@@ -242,7 +243,7 @@ def left_out(figures: dict[str, Any]) -> str:
     if mixed:
         some = f"{min(mixed.values()):.0f} to {max(mixed.values()):.0f} %"
         return f"{len(mixed)} expressions without a partner are shown by mixtures and the jaw, {some} of each"
-    return f"the target has no {naming.listed(names)}; its other shapes show what they can of it"
+    return f"the target has no {listed(names)}; its other shapes show what they can of it"
 
 
 def _is_number(value: Any) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..foundation.wording import without_brackets
 from .mesh_caches import rate_of
 
 # What columns are called, by what they mean; the first that is there counts.
@@ -247,7 +248,7 @@ def _understood(
         return None
     points: dict[str, dict[str, int]] = {}
     for place, cell in enumerate(cells):
-        found = NAMED_AXIS.fullmatch(re.sub(r"\s*[\[(].*?[\])]", "", cell))
+        found = NAMED_AXIS.fullmatch(without_brackets(cell))
         axis = (found[2] or found[3]).lower() if found else ""
         if found and axis in axes and place not in single.values():
             if axis in points.setdefault(found[1], {}):
@@ -262,8 +263,7 @@ def _understood(
 
 def _plain(cell: str) -> str:
     """A header's word without capitals, units and signs."""
-    word = re.sub(r"[\[(].*?[\])]", " ", cell.casefold())
-    words = re.sub(r"[^0-9a-z#]+", " ", word).split()
+    words = re.sub(r"[^0-9a-z#]+", " ", without_brackets(cell.casefold())).split()
     return " ".join(words[:-1] if len(words) > 1 and words[-1] in UNITS else words)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..foundation.errors import InputError
 from ..foundation.large_arrays import room_for
 from ..foundation.topology import Topology
+from ..foundation.wording import listed, natural_order
 from .frame_numbers import LARGEST_FRAME, Sampling, with_gaps
 from .meshes import MESH_SUFFIXES, read_mesh
 from .stl import StlOrder
@@ -110,10 +111,7 @@ def sequence_in(folder: Path) -> Sequence:
 
 def natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
     """By which files are in the order that people count in: 2 before 10."""
-    parts = re.split(r"([0-9]+)", path.name.casefold())
-    return [
-        (part.isascii() and part.isdigit(), int(part) if number % 2 else 0, part) for number, part in enumerate(parts)
-    ], path.name
+    return natural_order(path.name)
 
 
 def _numbered(files: list[Path]) -> dict[str, dict[int, list[Path]]]:
@@ -148,6 +146,4 @@ def _unnumbered(folder: Path, files: list[Path]) -> Sequence:
 
 def _listed(paths: list[Path]) -> str:
     """Names as the beginning of a sentence, with its verb."""
-    names = ", ".join(path.name for path in paths[:LISTED_FILES])
-    more = f" and {len(paths) - LISTED_FILES} more" if len(paths) > LISTED_FILES else ""
-    return f"{names}{more} {'are' if len(paths) > 1 else 'is'}"
+    return f"{listed([path.name for path in paths], LISTED_FILES)} {'are' if len(paths) > 1 else 'is'}"

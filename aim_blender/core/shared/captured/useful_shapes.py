@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ..foundation.errors import InputError
+from ..foundation.wording import listed
 from .capture_checks import FLAT, SQUASHED, depth, same_as_neutral
 
 HIDING_MOVE = 0.3  # of the mesh's size: further than this no skin goes
@@ -101,10 +102,10 @@ def useful_shapes(
     if asked:
         notes.append(
             f"{_shapes(len(asked))} kept, as was asked, though others show the same, or nothing is shown: weights are "
-            f"shared between them, and no figure gets better ({_listed(asked)})"
+            f"shared between them, and no figure gets better ({listed(asked, NAMED)})"
         )
     if hidden:
-        told = _listed([f"{name} {what}" for name, what in hidden.items()])
+        told = listed([f"{name} {what}" for name, what in hidden.items()], NAMED)
         notes.append(f"{_shapes(len(hidden))} no expression and left out: {told}")
     copies = [f"{name} (of {other})" for name, (other, share) in repeated.items() if abs(share - 1.0) < SAME_DIRECTION]
     weaker = [
@@ -114,12 +115,14 @@ def useful_shapes(
     ]
     if copies:
         what = "a copy of another" if len(copies) == 1 else "copies of others"
-        notes.append(f"{_shapes(len(copies))} {what} and left out: {_listed(copies)}")
+        notes.append(f"{_shapes(len(copies))} {what} and left out: {listed(copies, NAMED)}")
     if weaker:
         what = "another" if len(weaker) == 1 else "others"
-        notes.append(f"{_shapes(len(weaker))} {what} at less strength and left out: {_listed(weaker)}")
+        notes.append(f"{_shapes(len(weaker))} {what} at less strength and left out: {listed(weaker, NAMED)}")
     if empty:
-        notes.append(f"{_shapes(len(empty))} the same as the neutral, showing nothing, and left out: {_listed(empty)}")
+        notes.append(
+            f"{_shapes(len(empty))} the same as the neutral, showing nothing, and left out: {listed(empty, NAMED)}"
+        )
     return kept, notes
 
 
@@ -129,13 +132,8 @@ def _check_kept(names: Sequence[str], hidden: dict[str, str], keep: Collection[s
         if name in hidden:
             raise InputError(f"{name!r} cannot be kept as an expression: it {hidden[name]}")
         if name != ALL and name not in names:
-            raise InputError(f"there is no shape {name!r} to keep; there are {_listed([*names[1:]])}")
+            raise InputError(f"there is no shape {name!r} to keep; there are {listed([*names[1:]], NAMED)}")
 
 
 def _shapes(count: int) -> str:
     return "1 shape is" if count == 1 else f"{count} shapes are"
-
-
-def _listed(names: list[str]) -> str:
-    """Names, the first few of many."""
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

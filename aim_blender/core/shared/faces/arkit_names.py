@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from ..foundation.errors import InputError
+from ..foundation.wording import without_brackets
 
 # Motions that ARKit has for each side; their shapes are called ...Left and ...Right.
 SIDED = (
@@ -153,7 +154,7 @@ def _without_side(shape: str) -> str:
 
 @cache
 def _plain(text: str) -> str:
-    return re.sub(r"[^a-z]", "", re.sub(r"\[.*?\]", "", text).lower())
+    return re.sub(r"[^a-z]", "", without_brackets(text).lower())
 
 
 def _spellings() -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..faces.arkit_names import SHAPES, shape_named
+from ..foundation.wording import without_brackets
 from .phone_times import Times
 
 LEAST_NAMES, LEAST_IN_JSON = 2, 5  # of ARKit's in a header, or anywhere in JSON, that make a file a recording
@@ -42,7 +43,7 @@ def names_shapes(names: Iterable[str], least: int = LEAST_NAMES) -> bool:
 
 def rows_of_columns(names: Sequence[str], entries: Sequence[Sequence[Any]], lines: Sequence[int]) -> Rows:
     """Rows of a table: names (C,) of its columns, entries (R, C) texts or numbers, and the lines (R,) they stand in."""
-    plain = [re.sub(r"[^a-z]", "", re.sub(r"[\[(].*?[\])]", "", name.lower())) for name in names]
+    plain = [re.sub(r"[^a-z]", "", without_brackets(name.lower())) for name in names]
     columns = {shape: at for at, name in reversed(list(enumerate(names))) if (shape := shape_named(name))}
     times = Times.of_columns(names, entries, lines)
 
