@@ -12,6 +12,7 @@ from ...aim_blender.core.shared.settings.option import options_of
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.fitting import markers
+from ...aim_blender.scene.fitting.performances import picked_source
 from ...aim_blender.scene.jobs import errors, results
 from ...aim_blender.scene.jobs.job_making import chosen_settings
 from ...aim_blender.scene.live import live
@@ -54,7 +55,8 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if kind == "FOLDER":
         column.prop(state, "performance_folder")
         column.prop(state.sources, "performance_fps")
-        column.prop(state.sources, "performance_unit")
+        if picked_source(state.performance_folder).measured:  # a phone's weights have no unit
+            column.prop(state.sources, "performance_unit")
         return
     if kind == "OBJECT":
         column.prop(state, "performance_object", text="Object")
