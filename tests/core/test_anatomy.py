@@ -43,7 +43,7 @@ def traced(demo, demo_capture) -> Constraints:
 
 @pytest.fixture(scope="module")
 def hinge(demo, demo_capture) -> Hinge:
-    return find_hinge(demo_capture.bones, demo.neutral)
+    return find_hinge(demo_capture.bones)
 
 
 # -- constraints ------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_turning_about_the_hinge_opens_the_jaw(demo_capture, hinge):
 
 def test_hinge_moves_with_the_head(demo, demo_capture, hinge):
     bones = {name: Bone(moved(AWAY, part.vertices), part.triangles) for name, part in demo_capture.bones.items()}
-    again = find_hinge(bones, moved(AWAY, demo.neutral))
+    again = find_hinge(bones)
     assert np.abs(again.centre - moved(AWAY, hinge.centre)).max() < 0.01
     for name in ("axis", "up", "forward"):
         assert np.abs(getattr(again, name) - AWAY[:3, :3] @ getattr(hinge, name)).max() < 1e-3

@@ -96,7 +96,7 @@ def test_bones_stay_smooth_joined_and_symmetric(fitted: AnatomyFit) -> None:
 
 @needs_template
 def test_constraints_and_the_hinge_are_found_on_the_fitted_bones(demo: DemoActor, fitted: AnatomyFit) -> None:
-    hinge = find_hinge(fitted.bones, demo.neutral)
+    hinge = find_hinge(fitted.bones)
     assert abs(hinge.axis @ [1, 0, 0]) > 0.99
     assert np.linalg.norm((hinge.centre - demo.hinge_centre)[1:]) < 25.0
     found = trace_constraints(demo.neutral, demo.topology.triangles(), fitted.bones)

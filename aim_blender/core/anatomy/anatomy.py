@@ -48,10 +48,10 @@ def ray_caster(vertices: np.ndarray, triangles: np.ndarray) -> RayCaster:
     return trimesh.Trimesh(vertices, triangles, process=False).ray.intersects_first
 
 
-def find_hinge(bones: dict[str, Bone], neutral: np.ndarray, plane: np.ndarray | None = None) -> Hinge:
+def find_hinge(bones: dict[str, Bone], plane: np.ndarray | None = None) -> Hinge:
     """The condylar hinge from the mandible's shape: its highest points far back on either side.
 
-    bones: skull and mandible, (·, 3) mm. neutral: (V, 3) mm. plane: (2, 3) a point and the unit normal of the plane
+    bones: skull and mandible, (·, 3) mm. plane: (2, 3) a point and the unit normal of the plane
     that parts left and right; None is the mandible's own mirror plane. Raises InputError if a side has no ramus.
     """
     mandible, skull = bones["mandible"].vertices, bones["skull"].vertices

@@ -60,7 +60,7 @@ def settle_hinge(
     witnesses, refused = [], None
     for what, plane in planes.items():
         try:
-            hinge = find_hinge(bones, neutral, plane)
+            hinge = find_hinge(bones, plane)
         except InputError as error:
             refused = error
             continue
