@@ -98,6 +98,10 @@ def print_table(title: str, columns: list[str], rows: Sequence[Sequence[object]]
         keep_table(TABLES / f"{Path(sys.argv[0]).stem}.md", table)
 
 
+def _git(*asked: str) -> str:
+    return subprocess.run(["git", *asked], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def measured_on() -> str:
     """Commit, device and date, as a line."""
     import torch
@@ -105,7 +109,9 @@ def measured_on() -> str:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
     commit = ""
     if shutil.which("git"):
-        asked = ["git", "describe", "--always", "--dirty"]
-        commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+        commit = _git("describe", "--always")
+        # What a benchmark itself writes there does not count.
+        if _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/figures*", ":!docs/pictures"):
+            commit += "-dirty"
     day = datetime.datetime.now(tz=datetime.UTC).date()
     return f"commit {commit or 'unknown'}, {device} ({platform.machine()}), torch {torch.__version__}, {day}"
