@@ -29,16 +29,36 @@ from ..basics.base import (
 from ..basics.computing import ComputingOperator
 
 
-def _ended(kind: type) -> bool:
-    """Whether what follows the scene was of this kind, and is switched off now."""
-    if not isinstance(live.CURRENT, kind):
-        return False
-    live.end()
-    jobs.redraw()
-    return True
+class _Following(AimOperator):
+    """What follows the scene: switched on, or off where it is on."""
+
+    kind: type[Any]
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return isinstance(live.CURRENT, cls.kind) or cls.may_begin(context)
+
+    @classmethod
+    def may_begin(cls, context: bpy.types.Context) -> bool:
+        """Whether it can be switched on."""
+        raise NotImplementedError
+
+    def begin(self, context: bpy.types.Context) -> str:
+        """Switch it on, and say what it does."""
+        raise NotImplementedError
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        if isinstance(live.CURRENT, self.kind):
+            live.end()
+            jobs.redraw()
+            return {"FINISHED"}
+        told = self.begin(context)
+        jobs.redraw()
+        self.tell(told)
+        return {"FINISHED"}
 
 
-class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
+class AIM_OT_live_fit(_Following, bpy.types.Operator):
     bl_idname = "aim.live_fit"
     bl_label = "Live Fit"
     bl_description = (
@@ -47,10 +67,10 @@ class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER", "UNDO"}
 
+    kind = LiveFit
+
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if isinstance(live.CURRENT, LiveFit):
-            return True
+    def may_begin(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
         if actor is None or not actor.file_path:
             return refused(cls, "Learn the actor first")
@@ -58,17 +78,13 @@ class AIM_OT_live_fit(AimOperator, bpy.types.Operator):
             return refused(cls, "Live fitting follows an object or points; choose one of them as the source")
         return in_object_mode(cls, context)
 
-    def run(self, context: bpy.types.Context) -> set[str]:
-        if _ended(LiveFit):
-            return {"FINISHED"}
+    def begin(self, context: bpy.types.Context) -> str:
         actor, interpreter = require_actor(context), worker_interpreter(context)
         begun = live.begin(lambda: LiveFit(context, actor, interpreter, worker_device(context)))
-        jobs.redraw()
-        self.tell(f"{begun.shown} follows {begun.source}")
-        return {"FINISHED"}
+        return f"{begun.shown} follows {begun.source}"
 
 
-class AIM_OT_retarget_preview(AimOperator, bpy.types.Operator):
+class AIM_OT_retarget_preview(_Following, bpy.types.Operator):
     bl_idname = "aim.retarget_preview"
     bl_label = "Preview"
     bl_description = (
@@ -77,26 +93,22 @@ class AIM_OT_retarget_preview(AimOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER"}  # nothing to undo: it leaves nothing
 
+    kind = LiveRetarget
+
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if isinstance(live.CURRENT, LiveRetarget):
-            return True
+    def may_begin(cls, context: bpy.types.Context) -> bool:
         actor = actors.active_actor(context.scene)
         if actor is None or actors.take_of(context.scene, actor) is None:
             return refused(cls, "Fit a performance of this actor first")
         return another_is_learned(cls, context) and in_object_mode(cls, context)
 
-    def run(self, context: bpy.types.Context) -> set[str]:
-        if _ended(LiveRetarget):
-            return {"FINISHED"}
+    def begin(self, context: bpy.types.Context) -> str:
         actor, interpreter = require_actor(context), worker_interpreter(context)
         begun = live.begin(lambda: LiveRetarget(context, actor, interpreter, worker_device(context)))
-        jobs.redraw()
-        self.tell(f"{begun.shown} performs the present frame")
-        return {"FINISHED"}
+        return f"{begun.shown} performs the present frame"
 
 
-class AIM_OT_frame_correct(AimOperator, bpy.types.Operator):
+class AIM_OT_frame_correct(_Following, bpy.types.Operator):
     bl_idname = "aim.frame_correct"
     bl_label = "Correct Frames"
     bl_description = (
@@ -105,20 +117,16 @@ class AIM_OT_frame_correct(AimOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER"}  # nothing to undo: it leaves nothing
 
+    kind = LiveCorrection
+
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if isinstance(live.CURRENT, LiveCorrection):
-            return True
+    def may_begin(cls, context: bpy.types.Context) -> bool:
         return has_take(cls, context) and in_object_mode(cls, context)
 
-    def run(self, context: bpy.types.Context) -> set[str]:
-        if _ended(LiveCorrection):
-            return {"FINISHED"}
+    def begin(self, context: bpy.types.Context) -> str:
         take, interpreter = actors.active_take(context.scene), worker_interpreter(context)
         live.begin(lambda: LiveCorrection(context, take, interpreter, worker_device(context)))
-        jobs.redraw()
-        self.tell(f"correcting {take.name}; add handles, drag them, and keep the frame")
-        return {"FINISHED"}
+        return f"correcting {take.name}; add handles, drag them, and keep the frame"
 
 
 class AIM_OT_frame_keep(ComputingOperator, bpy.types.Operator):

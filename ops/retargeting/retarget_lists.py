@@ -9,6 +9,7 @@ from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.retargeting import retarget_lists
 from ..basics.base import AimOperator, require_actor
+from ..basics.lists import remove_active
 
 
 class AIM_OT_retarget_region_add(AimOperator, bpy.types.Operator):
@@ -38,8 +39,7 @@ class AIM_OT_retarget_region_remove(AimOperator, bpy.types.Operator):
         state = context.scene.aim.retarget
         if not 0 <= state.active_region < len(state.regions):
             raise InputError("no region is chosen; choose one in the list")
-        state.regions.remove(state.active_region)
-        state.active_region = max(0, min(state.active_region, len(state.regions) - 1))
+        remove_active(state, "regions", "active_region")
         return {"FINISHED"}
 
 

@@ -111,6 +111,13 @@ def test_every_format_is_known_by_its_content(program: str, tmp_path: Path) -> N
         assert any("lacks 49 of the 52" in note for note in found.notes)
 
 
+def test_numbers_of_400_digits_are_no_missing_weights(tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text(f"frame,jawOpen,eyeBlinkLeft\n1,0,0\n2,{'9' * 400},0\n")
+    with pytest.raises(InputError, match=r"jawOpen is '9+' in line 3; it must be a number"):
+        read_phone_recording(path)
+
+
 def test_points_are_no_recording(tmp_path: Path) -> None:
     names = ("mouth_left", "mouth_right", "jaw_left", "jaw_right", "nose_tip")
     (tmp_path / "wide.csv").write_text(

@@ -4,5 +4,5 @@ order and unit, or one sentence that says which file is wrong and how.
 
 captures, useful_shapes, capture_checks    a neutral and its expressions; which shapes tell something
 meshes, ply, stl, mesh_caches              one mesh, or all frames of one; sequences, performances  many of them
-frame_numbers, point_tables, cameras, image_views  numbers of frames, points by name, cameras
+frame_numbers, table_cells, point_tables, cameras, image_views  numbers of frames, points by name, cameras
 """

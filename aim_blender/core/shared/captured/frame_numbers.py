@@ -84,16 +84,22 @@ def sampling_of(places: np.ndarray) -> Sampling:
     if last - first > MOST_FILLED * len(places):
         raise ValueError(f"its {len(places)} samples lie at frames {places[0]:g} to {places[-1]:g}, too far apart")
     frames = np.arange(first, last + 1)
-    place = np.interp(frames, places, np.arange(len(places)))
-    before = np.minimum(np.floor(place + 1e-9).astype(int), len(places) - 1)
-    after = np.minimum(before + 1, len(places) - 1)
-    share = np.clip(place - before, 0.0, 1.0)
+    before, after, share = around(frames, places)
     share[share < 1e-6] = 0.0
     told = (
         f"its {len(places)} samples lie between frames, from {places[0]:g} to {places[-1]:g}; the whole frames {first} "
         f"to {last} were made of the samples around them"
     )
     return Sampling(frames.astype(np.int32), before, after, share, (told,))
+
+
+def around(frames: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The samples before and after frames (F,) among those at places (S,), which grow, and how far on the way from one
+    to the other the frame lies, in [0, 1]."""
+    place = np.interp(frames, places, np.arange(len(places)))
+    before = np.minimum(np.floor(place + 1e-9).astype(int), len(places) - 1)
+    after = np.minimum(before + 1, len(places) - 1)
+    return before, after, np.clip(place - before, 0.0, 1.0)
 
 
 def with_gaps(numbers: np.ndarray) -> Sampling:

@@ -22,6 +22,7 @@ import numpy as np
 
 from ..foundation.wording import without_brackets
 from .mesh_caches import rate_of
+from .table_cells import decoded, number_in, split_line
 
 # What columns are called, by what they mean; the first that is there counts.
 SPELLINGS = {
@@ -93,7 +94,7 @@ def read_point_table(path: Path, axes: int, fps: float | None = None) -> PointRo
     fps: frames a second, by which a table that has times instead of frames is numbered. Raises ValueError with what is
     wrong, OSError.
     """
-    text = _decoded(path.read_bytes())
+    text = decoded(path.read_bytes())
     header = _header_of(text, "xyz"[:axes])
     rows = _Rows(axes)
     for number, cells in _lines(text, header):
@@ -108,7 +109,7 @@ def axes_of_table(data: bytes) -> int:
     """How many axes the points of a table have that begins so: 3, 2, or 0 if it is no table of points."""
     for axes in (3, 2):
         try:
-            _header_of(_decoded(data), "xyz"[:axes])
+            _header_of(decoded(data), "xyz"[:axes])
         except (ValueError, csv.Error):
             continue
         return axes
@@ -158,23 +159,6 @@ def check_fullness(rows: int, frames: int, points: int) -> None:
         )
 
 
-def _decoded(data: bytes) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16")
-    if b"\0" in data:
-        raise ValueError("it holds zero bytes, so it is no text")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")  # of spreadsheets; only names can be concerned
-
-
-def _split(line: str, separator: str) -> list[str]:
-    if separator == " ":
-        return line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
-
-
 def _separator_of(line: str) -> str:
     return next((separator for separator in (";", "\t", ",") if separator in line), " ")
 
@@ -187,7 +171,7 @@ def _header_of(text: str, axes: str) -> _Header:
         if number >= HEADER_WITHIN:
             break
         separator = _separator_of(line)
-        cells = _split(line, separator)
+        cells = split_line(line, separator)
         if not any(cells):
             continue
         columns, lacking = _columns_of(cells, axes)
@@ -362,15 +346,7 @@ def _frame(cell: str) -> float:
 
 def _number(cell: str) -> float:
     """A cell's number; not a number if it says that there is none. Raises ValueError if it has too many digits."""
-    if cell.casefold() in MISSING:
-        return math.nan
-    try:
-        number = float(cell.replace(",", ".") if "." not in cell else cell)
-    except ValueError:
-        raise ValueError(f"{cell[:40]!r} is not a number") from None
-    if math.isinf(number) and any(character.isdigit() for character in cell):
-        raise ValueError(f"{cell[:20]} .. is beyond all numbers that can be used")
-    return number if math.isfinite(number) else math.nan
+    return math.nan if cell.casefold() in MISSING else number_in(cell)
 
 
 def _is_number(cell: str) -> bool:

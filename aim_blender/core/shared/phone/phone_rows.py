@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..captured.table_cells import number_in
 from ..faces.arkit_names import SHAPES, shape_named
 from ..foundation.wording import without_brackets
 from .phone_times import Times
@@ -82,8 +83,7 @@ def number_of(cell: Any, name: str, line: int) -> float:
     if cell is None or (isinstance(cell, str) and cell.casefold() in NOT_GIVEN):
         return float("nan")
     try:
-        text = cell.rstrip("% ") if isinstance(cell, str) else cell
-        number = float(text.replace(",", ".") if isinstance(text, str) and "." not in text else text)
+        number = number_in(cell.rstrip("% ")) if isinstance(cell, str) else float(cell)
     except (TypeError, ValueError):
         raise ValueError(f"{name} is {str(cell)[:40]!r} in line {line}; it must be a number") from None
     return number if np.isfinite(number) else float("nan")

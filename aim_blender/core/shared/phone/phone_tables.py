@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..captured.table_cells import decoded, split_line
 from ..faces.arkit_names import SHAPES, shape_named
 from ..foundation.errors import UNREADABLE, InputError, reason
 from .phone_json import rows_of_json
@@ -64,7 +65,7 @@ def is_phone_recording(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            text = _decoded(file.read(PEEKED))
+            text = decoded(file.read(PEEKED))
     except UNREADABLE:
         return False
     if text.lstrip()[:1] in ("{", "["):
@@ -79,7 +80,7 @@ def read_phone_recording(path: Path, fps: float | None = None, keep_timecode: bo
     not from 1. Raises InputError.
     """
     try:
-        text = _decoded(path.read_bytes())
+        text = decoded(path.read_bytes())
         rows = _rows_of(text)
         return _recording(path, rows, fps, keep_timecode)
     except InputError:
@@ -186,14 +187,10 @@ def _header_of(text: str) -> tuple[int, str, list[str]] | None:
         if number >= HEADER_WITHIN:
             return None
         for separator in (";", "\t", ","):
-            cells = _split(line, separator)
+            cells = split_line(line, separator)
             if names_shapes(cells):
                 return number, separator, cells
     return None
-
-
-def _split(line: str, separator: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
 
 
 def _rows_of_table(text: str) -> Rows:
@@ -230,7 +227,7 @@ def _rows_of_face_cap(text: str) -> Rows:
     notes: list[str] = []
     written = text.splitlines()
     for number, line in enumerate(written, 1):
-        cells = _split(line, ",")
+        cells = split_line(line, ",")
         if cells and cells[0] == "bs":
             names = [cell for cell in cells[1:] if cell]
         if cells and cells[0] == "k":
@@ -312,11 +309,3 @@ def _pose(poses: Sequence[Mapping[str, list[float]]], name: str, count: int) -> 
         return None
     nothing = [float("nan")] * count
     return np.array([pose[name][:count] if len(pose.get(name, ())) >= count else nothing for pose in poses])
-
-
-def _decoded(data: bytes) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
-    if b"\0" in data:
-        raise ValueError("it holds zero bytes, so it is no text")
-    return data.decode("utf-8-sig", errors="replace")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..captured.frame_numbers import LARGEST_FRAME, with_gaps
+from ..captured.frame_numbers import LARGEST_FRAME, around, with_gaps
 from ..foundation.errors import InputError
 
 RATES = (23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 90.0, 100.0, 119.88, 120.0)
@@ -226,10 +226,7 @@ class Clock:
         if last - first > 50 * len(places):
             raise ValueError(f"its {len(places)} rows are spread over {last - first} frames")
         frames = np.arange(first, last + 1)
-        at = np.interp(frames, places, np.arange(len(places)))
-        before = np.minimum(np.floor(at + 1e-9).astype(int), len(places) - 1)
-        after = np.minimum(before + 1, len(places) - 1)
-        share = np.clip(at - before, 0.0, 1.0)
+        before, after, share = around(frames, places)
         inside = np.minimum(frames - places[before], places[after] - frames) > 0.5
         missing = (places[after] - places[before] > HOLE) & inside
         told = f"its rows lie between frames; {len(frames)} frames at {self.fps:g} a second were made of them"
