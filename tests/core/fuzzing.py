@@ -276,7 +276,7 @@ def attempt(reader: Reader, seed: str, folder: Path) -> Outcome:
     started, before = time.process_time(), _memory()
     failed, said = False, ""
     try:
-        with _limited(MOST_BYTES + (folder / first).stat().st_size), np.errstate(all="ignore"):
+        with limited(MOST_BYTES + (folder / first).stat().st_size), np.errstate(all="ignore"):
             reader.use(folder / first)
     except InputError as error:
         said = str(error)
@@ -297,7 +297,7 @@ def _memory() -> int:
 
 
 @contextlib.contextmanager
-def _limited(more: int) -> Iterator[None]:
+def limited(more: int) -> Iterator[None]:
     """End with MemoryError what takes more memory, with TimeoutError what takes too long; on Linux, which can."""
     if not sys.platform.startswith("linux"):
         yield

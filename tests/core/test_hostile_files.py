@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import struct
+import sys
 import zipfile
 from typing import Any
 
@@ -26,6 +27,7 @@ from aim_blender.core.shared.captured.performances import read_performance
 from aim_blender.core.shared.foundation.archives import open_archive
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.jobs.batch.batch_table import read_table
+from tests.core.fuzzing import limited
 from tests.core.tiny_capture import shapes, write_capture, write_performance
 
 
@@ -77,6 +79,20 @@ def test_a_damaged_compression_is_refused(tmp_path):
         (tmp_path / "regions.npz").write_bytes(data)
         with pytest.raises(InputError, match=r"regions\.npz must be an \.npz file"):
             read_regions(tmp_path / "regions.npz")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there does a limit of memory hold")
+def test_a_compression_that_asks_for_gigabytes_is_refused(tmp_path):
+    packed = io.BytesIO()
+    np.save(packed, np.random.default_rng(0).random(1000))
+    with zipfile.ZipFile(tmp_path / "regions.npz", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("strength.npy", packed.getvalue())
+    data = bytearray((tmp_path / "regions.npz").read_bytes())
+    dictionary = 30 + len("strength.npy") + 4 + 1  # after the member's header, two versions and what it is made of
+    data[dictionary : dictionary + 4] = b"\xff" * 4
+    (tmp_path / "regions.npz").write_bytes(data)
+    with limited(2**30), pytest.raises(InputError, match="asks for more memory than there is"):
+        read_regions(tmp_path / "regions.npz")
 
 
 def test_arrays_of_all_orders_and_kinds_are_read(tmp_path):

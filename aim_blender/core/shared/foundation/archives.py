@@ -64,7 +64,11 @@ class Archive:
         """What is said of an array, and its member, which stands at the array's values."""
         info = self._info(name)
         with self._members.open(info) as member:
-            yield self._described(name, info, member), member
+            try:
+                stored = self._described(name, info, member)
+            except MemoryError as error:  # a damaged header of LZMA asks for a dictionary of up to 4 GiB
+                raise ValueError(f"its {name} asks for more memory than there is, as only damaged files do") from error
+            yield stored, member
 
     def place_in_file(self, name: str) -> int | None:
         """The byte of the archive's file at which a member begins; None if it is compressed."""
