@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a face and its landmarks are in a picture, by the three networks of MediaPipe's Face Landmarker.
+
+Bazarevsky et al. 2019 (BlazeFace), Kartynnik et al. 2019 (face mesh), Grishchenko et al. 2022 (attention mesh). The
+networks are run by ai-edge-litert on one thread; how pictures go in and points come out follows the published graphs of
+MediaPipe (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..shared.foundation.errors import InputError
+
+LANDMARKS = 478  # the last ten are the irises
+IRISES = ((468, 473), (473, 478))  # the performer's right and left: a centre and four points on the rim
+RIGHT_EYE, LEFT_EYE = 33, 263  # their outer corners
+DETECTED_SCORE, SAME_FACE_OVERLAP = 0.5, 0.3
+PRESENT_SCORE = 0.5
+CROP_SCALE = 1.5  # of the extent of the face
+DETECTOR_SIZE, LANDMARK_SIZE = 128, 256  # pixels across
+ANCHORS = ((8, 2), (16, 6))  # strides in pixels, anchors at each place
+# What the last network takes of the landmarks, and what it tells.
+OF_WEIGHTS = np.array([
+    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80, 81,
+    82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153, 154,
+    155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249, 251, 263,
+    267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318, 321,
+    323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382, 384, 385, 386, 387,
+    388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
+])  # fmt: skip
+WEIGHT_NAMES = (
+    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
+    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight",
+    "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
+    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight",
+    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
+    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
+    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
+    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A turned square of a picture. centre: (2,) pixels, right and down; side: pixels; angle: how far its right turns
+    towards down, in radians."""
+
+    centre: np.ndarray
+    side: float
+    angle: float
+
+    @property
+    def axes(self) -> np.ndarray:
+        """(2, 2) its right and its down, by row, in the picture."""
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        return np.array([[cos, sin], [-sin, cos]])
+
+    def to_picture(self, points: np.ndarray, pixels: int) -> np.ndarray:
+        """Points (..., 2) of a crop of so many pixels, in the picture."""
+        return (points / pixels - 0.5) * self.side @ self.axes + self.centre
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face in a picture. landmarks: (478, 3) right and down in pixels of the picture, and depth, away from the
+    viewer, on the same scale; presence: in [0, 1], how sure it is."""
+
+    landmarks: np.ndarray
+    presence: float
+
+    def next_crop(self) -> Crop:
+        """Where to look for its landmarks in the next frame, or anew."""
+        flat = self.landmarks[:, :2]
+        eyes = flat[LEFT_EYE] - flat[RIGHT_EYE]
+        angle = float(np.arctan2(eyes[1], eyes[0]))
+        axes = Crop(np.zeros(2), 1.0, angle).axes
+        turned = flat @ axes.T
+        low, high = turned.min(0), turned.max(0)
+        return Crop((low + high) / 2 @ axes, CROP_SCALE * float((high - low).max()), angle)
+
+
+class FaceDetector:
+    """The networks of a file face_landmarker.task. Raises InputError if it cannot be read or run."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise InputError(
+                "the face detector needs the package ai-edge-litert in the worker's environment, which is not there; "
+                "install the environment's part for video"
+            ) from error
+        try:
+            with zipfile.ZipFile(path) as archive, _quiet():
+                networks = [
+                    Interpreter(model_content=archive.read(f"{name}.tflite"), num_threads=1)
+                    for name in ("face_detector", "face_landmarks_detector", "face_blendshapes")
+                ]
+                for network in networks:
+                    network.allocate_tensors()
+        except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} is no file of MediaPipe's Face Landmarker, face_landmarker.task") from error
+        self._faces, self._landmarks, self._weights = networks
+        self._anchors = _anchors()
+
+    def faces(self, picture: np.ndarray) -> list[tuple[float, Crop]]:
+        """The faces in a picture (height, width, 3) of bytes: a score and where to look for landmarks, best first."""
+        height, width = picture.shape[:2]
+        side = max(height, width)
+        whole = Crop(np.array([width, height]) / 2, side, 0.0)
+        given = cut(picture, whole, DETECTOR_SIZE) / 127.5 - 1.0
+        boxes, scores = _run(self._faces, given)
+        scores = 1.0 / (1.0 + np.exp(-scores.reshape(-1).clip(-80, 80)))
+        boxes = boxes.reshape(-1, 16) / DETECTOR_SIZE
+        boxes[:, :2] += self._anchors
+        boxes[:, 4:] += np.tile(self._anchors, 6)
+        found = []
+        for score, box in _apart(scores, boxes):
+            corner, size = (box[:2] - box[2:4] / 2) * DETECTOR_SIZE, box[2:4] * side
+            right, left = whole.to_picture(box[4:8].reshape(2, 2) * DETECTOR_SIZE, DETECTOR_SIZE)
+            angle = float(np.arctan2(left[1] - right[1], left[0] - right[0]))
+            centre = whole.to_picture(corner + box[2:4] / 2 * DETECTOR_SIZE, DETECTOR_SIZE)
+            found.append((score, Crop(centre, CROP_SCALE * float(size.max()), angle)))
+        return found
+
+    def landmarks(self, picture: np.ndarray, crop: Crop) -> FoundFace:
+        """The face in a crop of a picture (height, width, 3) of bytes; its presence tells whether there is one."""
+        points, presence, _ = _run(self._landmarks, cut(picture, crop, LANDMARK_SIZE) / 255.0)
+        points = points.reshape(LANDMARKS, 3).astype(np.float64)
+        flat = crop.to_picture(points[:, :2], LANDMARK_SIZE)
+        depth = points[:, 2:] / LANDMARK_SIZE * crop.side
+        return FoundFace(np.concatenate([flat, depth], 1), float(1.0 / (1.0 + np.exp(-presence.item()))))
+
+    def weights(self, face: FoundFace) -> np.ndarray:
+        """(52,) in [0, 1], in the order of WEIGHT_NAMES."""
+        return _run(self._weights, face.landmarks[OF_WEIGHTS, :2])[0].reshape(-1).astype(np.float64)
+
+    def found(self, picture: np.ndarray, crop: Crop | None = None) -> FoundFace | None:
+        """The face in a picture: the one in a crop, where the frame before had it, else the surest; None without."""
+        if crop is not None:
+            face = self.landmarks(picture, crop)
+            if face.presence >= PRESENT_SCORE:
+                return face
+        for _, crop in self.faces(picture):
+            face = self.landmarks(picture, crop)
+            if face.presence >= PRESENT_SCORE:
+                return face
+        return None
+
+
+def cut(picture: np.ndarray, crop: Crop, pixels: int) -> np.ndarray:
+    """A crop of a picture (height, width, 3), resampled to (pixels, pixels, 3) floats; black beyond the picture.
+
+    Where it is made smaller, blocks of the picture are averaged first.
+    """
+    blocks = max(1, int(crop.side / pixels))
+    if blocks > 1:
+        picture = _averaged(picture, blocks)
+    grid = (np.arange(pixels) + 0.5) / pixels - 0.5
+    places = (np.stack(np.meshgrid(grid, grid), -1) * crop.side @ crop.axes + crop.centre) / blocks - 0.5  # (P, P, 2)
+    low = np.floor(places).astype(int)
+    share = (places - low)[..., None]
+    height, width = picture.shape[:2]
+
+    def at(right: int, down: int) -> np.ndarray:
+        column, row = low[..., 0] + right, low[..., 1] + down
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        taken = picture[row.clip(0, height - 1), column.clip(0, width - 1)].astype(np.float32)
+        return taken * inside[..., None]
+
+    right, down = share[:, :, 0], share[:, :, 1]
+    above = at(0, 0) * (1 - right) + at(1, 0) * right
+    below = at(0, 1) * (1 - right) + at(1, 1) * right
+    return (above * (1 - down) + below * down).astype(np.float32)
+
+
+def _averaged(picture: np.ndarray, blocks: int) -> np.ndarray:
+    height, width = (length // blocks * blocks for length in picture.shape[:2])
+    parts = picture[:height, :width].reshape(height // blocks, blocks, width // blocks, blocks, 3)
+    return parts.mean((1, 3), dtype=np.float32)
+
+
+def _anchors() -> np.ndarray:
+    """(896, 2) right and down in [0, 1]."""
+    found = []
+    for stride, count in ANCHORS:
+        across = DETECTOR_SIZE // stride
+        grid = (np.arange(across) + 0.5) / across
+        places = np.stack(np.meshgrid(grid, grid), -1).reshape(-1, 2)
+        found.append(places.repeat(count, 0))
+    return np.concatenate(found)
+
+
+def _apart(scores: np.ndarray, boxes: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    """The faces among boxes (B, 16): those that overlap are one, the mean of them by their scores; the best first."""
+    left = np.flatnonzero(scores >= DETECTED_SCORE)
+    while len(left):
+        best = left[scores[left].argmax()]
+        same = _overlap(boxes[best], boxes[left]) >= SAME_FACE_OVERLAP
+        same[left == best] = True
+        one = left[same]
+        yield float(scores[best]), np.average(boxes[one], axis=0, weights=scores[one])
+        left = left[~same]
+
+
+def _overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How much boxes share: what both cover of what either covers."""
+    low = np.maximum(box[:2] - box[2:4] / 2, others[:, :2] - others[:, 2:4] / 2)
+    high = np.minimum(box[:2] + box[2:4] / 2, others[:, :2] + others[:, 2:4] / 2)
+    both = (high - low).clip(0).prod(1)
+    return both / (box[2:4].prod() + others[:, 2:4].prod(1) - both).clip(1e-12)
+
+
+def _run(network: Any, given: np.ndarray) -> list[np.ndarray]:
+    network.set_tensor(network.get_input_details()[0]["index"], given[None].astype(np.float32))
+    network.invoke()
+    return [network.get_tensor(each["index"]) for each in network.get_output_details()]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the library writes to standard error when it starts, which is the progress's."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
