@@ -83,7 +83,7 @@ def test_open_job_description_deals_out_parts_and_gathers_them(project, tmp_path
     subprocess.run([OPENJD, "check", template], check=True)
     given = {"Table": project / "shots.json", "Out": out, "Parts": 4, "Blender": project / "blender"}
     parameters = [word for name, value in given.items() for word in ("--job-param", f"{name}={value}")]
-    command = [OPENJD, "run", template, *parameters, "--step", "Summary", "--run-dependencies"]
+    command = [str(OPENJD), "run", str(template), *parameters, "--step", "Summary", "--run-dependencies"]
     ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert states(out) == [shots.KEPT] * 3

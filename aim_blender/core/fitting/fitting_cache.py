@@ -33,8 +33,8 @@ def cache_beside(actor_path: Path) -> Path:
 
 
 def load_inverse(path: Path, actor: Actor, settings: FittingSettings) -> Prepared | None:
-    """Modes (V, M) float32, eigenvalues (M,) and inverse normal matrix (M N, M N) float64 of this actor and these settings, if the
-    file has them."""
+    """Modes (V, M) float32, eigenvalues (M,) and the inverse normal matrix (M N, M N) float64 of this actor and these
+    settings, if the file has them."""
     try:
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {})["aim"])
