@@ -198,7 +198,7 @@ def test_a_terminal_shows_a_bar(folder):
         (["fit", "a", "b", "--out", "A.take.safetensors", "--from-rest"], ["no start from rest", "solver neural"]),
         (
             ["fit", "a", "b.npz", "--out", "A.take.safetensors", "--landmarks", "c"],
-            ["landmarks given is for points", "b.npz"],
+            ["landmarks given is for points of images or points", "b.npz"],
         ),
         (["evaluate", "a", "b", "--out", "b.npz", "--unit", "10"], ["b.npz is always in mm", ".pc2 or .mdd"]),
         (["bake", "a", "b", "--out", "b.npz", "--tolerance", "0"], ["0 mm", "more than 0"]),
