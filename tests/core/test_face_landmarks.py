@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from aim_blender.core.shared.faces.face_landmarks import (
     landmarks_in_frame,
     suggest_landmarks,
 )
-from aim_blender.core.shared.faces.face_profile import HeadFrame, find_head_frame
+from aim_blender.core.shared.faces.face_profile import PROFILE, HeadFrame, find_head_frame, flatness
 from aim_blender.core.shared.foundation.errors import InputError
 from tests.core.geometry import mirrored_name, moved, rigid
 
@@ -102,6 +104,17 @@ def test_a_bust_with_shoulders_is_understood(demo: DemoActor, triangles: np.ndar
     again = suggest_landmarks(bust, faces)
     for name in ("nasion", "nose_tip", "pogonion", "zygion.L"):
         assert bust[again[name]] == pytest.approx(demo.neutral[found[name]], abs=6.0), name
+
+
+def test_a_chin_is_no_nose(demo: DemoActor, triangles: np.ndarray, found: dict[str, int], frame: HeadFrame) -> None:
+    """Upside down, the chin where the nose should be."""
+    corners, chin = demo.neutral[triangles], demo.neutral[found["pogonion"]]
+    up, front = PROFILE["nose_tip"]
+    nasion = chin + frame.scale * (up * frame.up - front * frame.front)
+    turned = dataclasses.replace(frame, left=-frame.left, up=-frame.up, nasion=nasion)
+    assert turned.local(chin)[1:] == pytest.approx([up, front])
+    assert flatness(corners, frame.nasion, frame) == 0.0
+    assert flatness(corners, frame.nasion, turned) > 1.0
 
 
 def test_a_ball_is_no_face() -> None:

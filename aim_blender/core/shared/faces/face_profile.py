@@ -2,12 +2,13 @@
 """Where front, up and left of a head are, from its shape alone: its mirror plane and its profile.
 
 A typical adult's profile is laid on the curve in which the mirror plane cuts the head; the best of all places, turns
-and sizes says how the head is turned and how large it is. Needs numpy only; Blender's process imports it.
+and sizes says how the head is turned and how large it is. Upside down a chin and a neck may look like a nose and a
+forehead, so that a nose has to stick out of the face beside it. Needs numpy only; Blender's process imports it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,8 +42,12 @@ HEAD_MIDDLE_MM, HEAD_HALF_MM = (0.0, -30.0, -90.0), (250.0, 260.0, 250.0)  # lik
 FACING_MM = 40.0  # a partner that faces a radian aside counts as this far off
 SIZES = np.geomspace(100.0, 900.0, 14)  # mm: how long the profile's diagonal may be, from a mask to a bust
 DIRECTIONS = 36
+SIDES_OF_NOSE = (1.0, -1.0)
 SETTLED_COSINE = 1.0 - 1e-7
-WORST_PROFILE_MM = 3.2  # of faces it is about 2, of a ball 4
+WORST_PROFILE_MM = 4.5  # of faces it is about 2, of those least like an adult 4.2; of a ball 8, as it has no nose
+TRIED = 40  # of the places, turns and sizes, those on which the profile lies best
+# The face lies 19 to 30 mm behind the tip of a nose this far aside of it, and 4 to 11 mm behind that of a chin.
+BESIDE_NOSE_MM, BEHIND_NOSE_MM, FLAT_PENALTY = 18.0, 16.0, 0.3
 # A plane that mirrors the surface twice as badly as the best counts as if its profile lay off by so much more: beside
 # the ears, too, a cut may look somewhat like a face.
 ASKEW_MM = 1.0
@@ -56,7 +61,8 @@ class HeadFrame:
     """How a head is turned and how large it is.
 
     left, up, front: (3,) unit axes. nasion: (3,) where the nose meets the forehead, in the mesh's unit. scale: the
-    mesh's units per mm of a typical adult. error_mm: how well the profile of a typical adult lies on the head's.
+    mesh's units per mm of a typical adult. error_mm: how well the profile of a typical adult lies on the head's, and
+    how far its nose sticks out.
     """
 
     left: np.ndarray
@@ -156,6 +162,15 @@ def outward_sign(corners: np.ndarray) -> float:
 
 def profile_segments(corners: np.ndarray, origin: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where a plane cuts triangles (T, 3, 3): segments (S, 2, 3) and the outward normals (S, 3) of their triangles."""
+    segments, cut = _cut(corners, origin, side)
+    cut_corners = corners[cut]
+    normals = np.cross(cut_corners[:, 1] - cut_corners[:, 0], cut_corners[:, 2] - cut_corners[:, 0])
+    normals *= outward_sign(corners) / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-300)
+    return segments, normals
+
+
+def _cut(corners: np.ndarray, origin: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a plane cuts triangles (T, 3, 3): segments (S, 2, 3), and the indices (S,) of their triangles."""
     height = (corners - origin) @ side
     above = height >= 0
     cut = np.flatnonzero(above.any(1) & ~above.all(1))
@@ -168,9 +183,7 @@ def profile_segments(corners: np.ndarray, origin: np.ndarray, side: np.ndarray) 
         share = height[row, alone] / (height[row, alone] - height[row, other])
         first, second = cut_corners[row, alone], cut_corners[row, other]
         ends.append(first + share[:, None] * (second - first))
-    normals = np.cross(cut_corners[:, 1] - cut_corners[:, 0], cut_corners[:, 2] - cut_corners[:, 0])
-    normals *= outward_sign(corners) / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-300)
-    return np.stack(ends, axis=1), normals
+    return np.stack(ends, axis=1), cut
 
 
 def nearest(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -285,8 +298,8 @@ def _match_profile(
         tip = plane.T @ near_to.nasion + near_to.scale * np.array(PROFILE["nose_tip"]) @ frame
         hypotheses = np.array([near_to.scale]), frame[None], tip[None]
     error, _ = _profile_error(typical[::4], typical_normals[::4], curve[::4], curve_normals[::4], *hypotheses)
-    best = None
-    for index in np.argsort(error)[:20]:
+    best: HeadFrame | None = None
+    for index in np.argsort(error)[:TRIED]:
         placed = tuple(each[[index]] for each in hypotheses)
         for _ in range(10):
             _, partner = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
@@ -294,15 +307,35 @@ def _match_profile(
             if all(np.array_equal(one, other) for one, other in zip(before, placed, strict=True)):
                 break
         final, _ = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
-        if best is None or final[0] < best[0]:
-            best = (final[0], *(each[0] for each in placed))
-    if best is None:
-        return None
-    error, scale, frame, tip = best
-    up, front3 = plane @ frame[0], plane @ frame[1]
-    middle = origin - (origin @ up) * up - (origin @ front3) * front3
-    nasion = plane @ (tip - scale * np.array(PROFILE["nose_tip"]) @ frame) + middle
-    return HeadFrame(np.cross(up, front3), up, front3, nasion, float(scale), float(error))
+        if best is not None and final[0] >= best.error_mm:
+            continue
+        scale, frame, tip = (each[0] for each in placed)
+        up, front3 = plane @ frame[0], plane @ frame[1]
+        middle = origin - (origin @ up) * up - (origin @ front3) * front3
+        nasion = plane @ (tip - scale * np.array(PROFILE["nose_tip"]) @ frame) + middle
+        found = HeadFrame(np.cross(up, front3), up, front3, nasion, float(scale), float(final[0]))
+        found = replace(found, error_mm=found.error_mm + flatness(corners, origin, found))
+        if best is None or found.error_mm < best.error_mm:
+            best = found
+    return best
+
+
+def flatness(corners: np.ndarray, origin: np.ndarray, found: HeadFrame) -> float:
+    """What it costs in mm that the nose of a face among triangles (T, 3, 3), mirrored at origin (3,), does not stick
+    out."""
+    up, front = PROFILE["nose_tip"]
+    behind = []
+    for side in SIDES_OF_NOSE:
+        aside = origin + side * BESIDE_NOSE_MM * found.scale * found.left
+        segments, _ = _cut(corners, aside, found.left)
+        place = found.local(segments)[..., 1:] - (up, front)  # (S, 2, 2)
+        crossing = place[(place[..., 0].min(1, initial=np.inf) <= 0) & (place[..., 0].max(1, initial=-np.inf) >= 0)]
+        if len(crossing) == 0:
+            continue
+        height, depth = crossing[..., 0], crossing[..., 1]
+        share = height[:, 0] / np.where(height[:, 0] == height[:, 1], 1.0, height[:, 0] - height[:, 1])
+        behind.append(-float((depth[:, 0] + share * (depth[:, 1] - depth[:, 0])).max()))
+    return FLAT_PENALTY * max(0.0, BEHIND_NOSE_MM - float(np.mean(behind))) if behind else 0.0
 
 
 def _even_curve(segments: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
