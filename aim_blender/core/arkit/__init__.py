@@ -3,4 +3,5 @@
 
 arkit_shapes   the 52 shapes of any actor: captured, split, or the demo head's by deformation transfer
 arkit_weights  a take's weights of them, in [0, 1]; arkit_baking  a bake of these, and what a CSV needs
+arkit_files    the shapes as meshes, or as one archive
 """

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..baking.baking import CHUNK_FRAMES, posed_frames, rest_space
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
@@ -108,3 +109,15 @@ def _notes(bake: Bake, shapes: ArkitShapes, keys: str) -> list[str]:
         if full:
             notes.append(f"{', '.join(full)} reaches 1: where the jaw goes further than it was captured, keys cannot")
     return [*notes, *(shapes.notes if used.any() else [])]
+
+
+def head_angles(take: Take, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """(F, 3) radians of the head's pitch, yaw and roll, and (F, 4) degrees of the eyes where the take knows them, as
+    phone_rows has them: the inverse of what fit_phone does. axes: (3, 3) rows, the character's left, up and front."""
+    turn = axes @ take.head[:, :3, :3] @ axes.T
+    angles = Rotation.from_matrix(turn).as_euler("YXZ")[:, [1, 0, 2]]
+    eyes = take.figures.get("eye_degrees")
+    if not isinstance(eyes, dict) or {len(column) for column in eyes.values()} != {len(take.frames)}:
+        return np.unwrap(angles, axis=0), None
+    columns = [eyes[name] for name in ("left_yaw", "left_pitch", "right_yaw", "right_pitch")]
+    return np.unwrap(angles, axis=0), np.array(columns, dtype=np.float64).T
