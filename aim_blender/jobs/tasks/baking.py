@@ -32,6 +32,7 @@ def bake(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     optional = (*BAKING_CHOICES, *TIMING_CHOICES)
     check_arguments("bake", arguments, required=("actor", "take", "out"), optional=optional)
     settings = BakingSettings(**choices_of(arguments, BAKING_CHOICES))
+    settings.require_keys_for_jaw()
     if settings.keys != "own" or Path(arguments["out"]).suffix.lower() == CSV:
         return _bake_to_keys(arguments, settings, report)
     out = output_path(arguments["out"], ".npz")

@@ -21,12 +21,19 @@ CACHES = ("PC2", "MDD")
 
 
 def prepare_baking(
-    actor: Any, take: Any, kind: str, timing: dict[str, Any], tolerance_mm: float, reduce_keys_mm: float, beside: bool
+    actor: Any,
+    take: Any,
+    kind: str,
+    timing: dict[str, Any],
+    tolerance_mm: float,
+    reduce_keys_mm: float,
+    beside: bool,
+    keys: dict[str, Any] | None = None,
 ) -> JobFolder:
     """Write the description of baking an actor's take as `KEYS`, or as a mesh cache, `PC2` or `MDD`.
 
     timing: of the tasks' start, end, step, first, fps. reduce_keys_mm: by how much fewer keyframes may move a point.
-    Raises InputError, OSError.
+    keys: of the task's keys and jaw_as, where they are not the actor's own, which alone keep the tolerance. Raises InputError, OSError.
     """
     actor_file, take_path, neutral = learned_file(actor), fitted_file(take), actors.neutral_of(actor)
     path, scale = folders.new_job_folder(actor.name, "bake"), actor.millimetres_per_unit
@@ -47,7 +54,7 @@ def prepare_baking(
     if kind in CACHES:
         step = {"task": "evaluate", "arguments": {**arguments, "millimetres_per_unit": scale}}
     else:
-        step = {"task": "bake", "arguments": {**arguments, "tolerance_mm": tolerance_mm}}
+        step = {"task": "bake", "arguments": {**arguments, **(keys or {"tolerance_mm": tolerance_mm})}}
     return JobFolder.create(path, f"bake {take.name}", [step])
 
 

@@ -54,6 +54,9 @@ class BakingSettings:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def require_keys_for_jaw(self) -> None:
+        """Raise InputError where the jaw is to be in the keys, and these are the actor's own."""
         if self.jaw_as == "keys" and self.keys == "own":
             raise InputError(
                 "the actor's own keys have a jaw bone; bake to the keys of arkit, vrm0 or vrm1 to have the jaw in them"
