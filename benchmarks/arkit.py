@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import sys
 import tempfile
 from pathlib import Path
 
@@ -112,13 +111,17 @@ def main() -> None:
         "VRM 1, jaw in them": bake_arkit(shapes, take, "vrm1", "keys"),
     }
     rows = bake_rows(shapes, bakes, take)
-    rows.append(["the captured shapes, one weight each in [0, 1]", captured_alone(actor, take), "", f"{len(actor.names)}"])
+    rows.append(
+        ["the captured shapes, one weight each in [0, 1]", captured_alone(actor, take), "", f"{len(actor.names)}"]
+    )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "take.csv"
         weights = bakes["52 keys, jaw a bone"].key_weights
         write_live_link_face(file, weights, take.frames, take.fps)
         read = read_phone_recording(file)
-        rows.append(["CSV read back, largest difference of a weight", "", float(np.abs(read.weights - weights).max()), ""])
+        rows.append(
+            ["CSV read back, largest difference of a weight", "", float(np.abs(read.weights - weights).max()), ""]
+        )
         again = bake_arkit(shapes, fit_phone(performer, read))
         rows.append(
             [
@@ -137,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

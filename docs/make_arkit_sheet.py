@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draw the 52 shapes that `python -m aim_blender arkit` wrote as one picture, docs/pictures/guide/arkit.png:
 
-    python docs/make_arkit_sheet.py shapes.npz [--out PICTURE.png]
+python docs/make_arkit_sheet.py shapes.npz [--out PICTURE.png]
 """
 
 from __future__ import annotations

@@ -100,8 +100,8 @@ def _errors(bake: Bake, shapes: ArkitShapes, take: Take, report: Report) -> dict
 def _notes(bake: Bake, shapes: ArkitShapes, keys: str) -> list[str]:
     figures = bake.figures
     notes = [
-        f"keys alone come within {figures['mean_mm']:.2f} mm of the take, {figures['worst_mm']:.1f} mm at worst; a bake "
-        "with the actor's own keys and correctives comes nearer"
+        f"keys alone come within {figures['mean_mm']:.2f} mm of the take, {figures['worst_mm']:.1f} mm at worst; a "
+        "bake with the actor's own keys and correctives comes nearer"
     ]
     used = bake.key_weights.max(0) > STRONGER
     if keys == "arkit" and shapes.hinge is not None:

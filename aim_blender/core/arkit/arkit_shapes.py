@@ -34,10 +34,11 @@ CLOSE, OPEN = SHAPES.index("mouthClose"), SHAPES.index("jawOpen")
 
 @dataclass(frozen=True)
 class ArkitShapes:
-    """Of an actor's V points. offsets: (52, V, 3) mm what each shape adds after skinning, in the order of SHAPES. poses:
+    """Of an actor's V points. offsets: (52, V, 3) mm what each shape adds after skinning, in SHAPES' order. poses:
     (52, 6) of the jaw about its hinge, zero without one. closing: (V,) how much a point goes with closing lips. rows:
     for each shape its name, by what it is shown (captured, imitated, transferred, jaw or nothing), the share of the
-    motion that is, and the expressions that are parts of it. notes: what to say of them."""
+    motion that is, and the expressions that are parts of it. closes: whether mouthClose is
+    made by closing the lips, and was not captured. notes: what to say of them."""
 
     actor: Actor
     offsets: np.ndarray
@@ -136,7 +137,9 @@ def _notes(rows: list[dict[str, Any]], performer: PhoneActor) -> list[str]:
     notes = []
     if by[TRANSFERRED]:
         told = _motions(by[TRANSFERRED])
-        notes.append(f"the actor was not captured in {told}: these are the demo head's muscles', by deformation transfer")
+        notes.append(
+            f"the actor was not captured in {told}: these are the demo head's muscles', by deformation transfer"
+        )
     if by[IMITATED]:
         told = _motions(by[IMITATED])
         notes.append(f"the actor was not captured in {told}: its other expressions imitate these")

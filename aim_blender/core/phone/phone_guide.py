@@ -84,7 +84,18 @@ def _without_motions(actor: Actor, demo: DemoActor, motions: dict[str, np.ndarra
     middle = actor.neutral.mean(0)
     nothing = np.zeros_like(actor.neutral)
     left = _left_side(actor, axes[0], size)
-    return Guide(dict.fromkeys(motions, nothing), np.ones(len(left)), axes, left, middle, middle, size, False, actor.neutral, np.zeros(len(left)))
+    return Guide(
+        dict.fromkeys(motions, nothing),
+        np.ones(len(left)),
+        axes,
+        left,
+        middle,
+        middle,
+        size,
+        False,
+        actor.neutral,
+        np.zeros(len(left)),
+    )
 
 
 def _left_side(actor: Actor, left: np.ndarray, size: float) -> np.ndarray:

@@ -33,7 +33,8 @@ def prepare_baking(
     """Write the description of baking an actor's take as `KEYS`, or as a mesh cache, `PC2` or `MDD`.
 
     timing: of the tasks' start, end, step, first, fps. reduce_keys_mm: by how much fewer keyframes may move a point.
-    keys: of the task's keys and jaw_as, where they are not the actor's own, which alone keep the tolerance. Raises InputError, OSError.
+    keys: of the task's keys and jaw_as, where they are not the actor's own, which alone keep the tolerance.
+    Raises InputError, OSError.
     """
     actor_file, take_path, neutral = learned_file(actor), fitted_file(take), actors.neutral_of(actor)
     path, scale = folders.new_job_folder(actor.name, "bake"), actor.millimetres_per_unit

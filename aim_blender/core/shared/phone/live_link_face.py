@@ -62,9 +62,13 @@ def write_live_link_face(
         notes.append(f"a timecode begins at 0: frame {numbers[0]} is written as frame 0")
         numbers = numbers - numbers[0]
     if numbers[-1] >= 24 * 3600 * nominal:
-        raise InputError(f"a timecode ends after a day, before frame {numbers[-1]}; let the bake begin at another frame")
+        raise InputError(
+            f"a timecode ends after a day, before frame {numbers[-1]}; let the bake begin at another frame"
+        )
     if abs(NOMINAL[nominal] - fps) > 1e-3:
-        notes.append(f"a reader takes its timecode for {NOMINAL[nominal]:g} frames a second; tell it that it is {fps:g}")
+        notes.append(
+            f"a reader takes its timecode for {NOMINAL[nominal]:g} frames a second; tell it that it is {fps:g}"
+        )
     elif int((numbers % nominal).max()) < max((each for each in NOMINAL if each < nominal), default=0):
         notes.append(f"it is so short that its timecode does not tell its rate; tell a reader that it is {fps:g}")
     turns = np.zeros((len(numbers), len(TURNS)))

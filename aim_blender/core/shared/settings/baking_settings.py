@@ -39,7 +39,11 @@ class BakingSettings:
         "own",
         "Keys",
         "Which shape keys a take is baked to. Those of engines have weights from 0 to 1 and no correctives",
-        ("own", "Actor's Own", "The expressions that were captured, and correctives that bring them within the tolerance"),
+        (
+            "own",
+            "Actor's Own",
+            "The expressions that were captured, and correctives that bring them within the tolerance",
+        ),
         ("arkit", "ARKit", "The 52 shapes of ARKit; what was never captured is the demo head's, and said"),
         ("vrm0", "VRM 0", "The expressions of VRM 0: A, I, U, E, O, Blink_L, Joy and so on"),
         ("vrm1", "VRM 1", "The expressions of VRM 1: aa, ih, ou, ee, oh, blinkLeft, happy and so on"),
