@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draw the 52 shapes that `python -m aim_blender arkit` wrote as one picture, docs/pictures/guide/arkit.png:
 
-python docs/make_arkit_sheet.py shapes.npz [--out PICTURE.png]
+python docs/make_arkit_sheet.py shapes.npz [--z-up] [--out PICTURE.png]
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ SHOWN_MM = 3.0  # what moves so far in some shape is in the picture
 FULL_MM = 12.0  # of a motion, from which a point has the colour of what moves
 
 
-def sheet(path: Path) -> Image.Image:
-    """A picture a shape, more coloured the more it moves, and jawOpen with mouthClose last. Faces look along Z, Y is
-    up."""
+def sheet(path: Path, z_up: bool) -> Image.Image:
+    """A picture a shape, more coloured the more it moves, and jawOpen with mouthClose last.
+
+    z_up: faces look against Y, as the demo's do; else Y is up and they look along Z."""
     with np.load(path) as data:
         names, shapes = [str(name) for name in data["names"]], data["vertices"].astype(np.float64)
         triangles = Topology(data["corners"], data["sizes"], shapes.shape[1]).triangles()
@@ -36,7 +37,8 @@ def sheet(path: Path) -> Image.Image:
         names, shapes = [*names, "jawOpen + mouthClose"], np.concatenate([shapes, both[None]])
     rows = -(-len(names) // COLUMNS)
     page = Image.new("RGB", (COLUMNS * SIZE, rows * (SIZE + 16)), "white")
-    seen = seen_from(shapes, np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]), 25.0)
+    up, forward = ((0.0, 0.0, 1.0), (0.0, -1.0, 0.0)) if z_up else ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    seen = seen_from(shapes, np.array(up), np.array(forward), 25.0)
     face = np.linalg.norm(shapes - shapes[0], axis=-1).max(0) > SHOWN_MM
     shift, factor = filling(seen[:, face], SIZE, SIZE)
     text = ImageDraw.Draw(page)
@@ -54,5 +56,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shapes", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures" / "guide" / "arkit.png")
+    parser.add_argument("--z-up", action="store_true", help="faces look against Y, as the demo's do")
     arguments = parser.parse_args()
-    sheet(arguments.shapes).save(arguments.out, optimize=True)
+    sheet(arguments.shapes, arguments.z_up).convert("P", palette=Image.Palette.ADAPTIVE).save(
+        arguments.out, optimize=True
+    )
