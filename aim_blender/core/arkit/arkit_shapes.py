@@ -125,9 +125,9 @@ def _transferred(performer: PhoneActor, motions: list[str]) -> dict[str, np.ndar
     """{motion: (W, 3) mm} what the demo head's muscles do, on the actor's working mesh, by deformation transfer."""
     guide, actor = performer.guide, performer.worked
     source = guide.neutral + np.stack([np.zeros_like(guide.neutral), *(guide.motions[each] for each in motions)])
-    still = np.tile(np.eye(4), (len(motions), 1, 1))
+    at_rest = np.tile(np.eye(4), (len(motions), 1, 1))
     moved = transferred_shapes(
-        source, np.zeros((len(actor.neutral), 1)), actor.neutral, actor.topology, guide.trust, 1.0, still
+        source, np.zeros((len(actor.neutral), 1)), actor.neutral, actor.topology, guide.trust, 1.0, at_rest
     )
     return dict(zip(motions, moved.shapes - actor.neutral, strict=True))
 
