@@ -95,7 +95,7 @@ def bring_in_bake(
     text = f"baked {name}, frames {int(frames.min())} to {int(frames.max())}; it is in collection {collection.name}"
     if "worst_mm" in figures:
         text += f", within {figures['worst_mm']:.3f} mm of the take"
-    return text
+    return "; ".join([text, *figures.get("notes", [])])
 
 
 def _show_cache(
