@@ -57,6 +57,8 @@ class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
         sub.prop(chosen, "first", text="")
         column.prop(chosen, "convert_rate")
         if chosen.kind == "KEYS":
+            column.prop(chosen, "keys")
+            column.prop(chosen, "jaw_as")
             column.prop(state, "tolerance_mm", text="Tolerance (mm)")
             column.prop(chosen, "reduce_keys_mm", text="Reduce (mm)")
         layout.prop(state, "beside", text="Beside the Neutral")
@@ -64,6 +66,21 @@ class AIM_PT_bake(WithPresets, AimPanel, bpy.types.Panel):
         found = actors.find_actor(take.actor) if take is not None else None
         if found is not None:
             draw_job(layout, found[1], "bake")
+
+
+class AIM_PT_engines(AimPanel, bpy.types.Panel):
+    bl_label = "For Engines"
+    bl_parent_id = "AIM_PT_bake"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.aim
+        layout.operator_menu_enum("aim.engine_shapes_add", "keys", icon="SHAPEKEY_DATA")
+        if len(state.takes):
+            layout.operator("aim.live_link_export", icon="EXPORT")
+        actor = actors.active_actor(context.scene)
+        if actor is not None:
+            draw_job(layout, actor, "arkit", "csv")
 
 
 class AIM_PT_rig(AimPanel, bpy.types.Panel):
@@ -94,4 +111,4 @@ class AIM_PT_rig(AimPanel, bpy.types.Panel):
         draw_main_button(layout, "aim.bake_to_rig", "ARMATURE_DATA")
 
 
-CLASSES = (AIM_UL_rig_pairs, AIM_PT_bake, AIM_PT_rig)
+CLASSES = (AIM_UL_rig_pairs, AIM_PT_bake, AIM_PT_engines, AIM_PT_rig)

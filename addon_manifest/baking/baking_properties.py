@@ -51,6 +51,8 @@ class AimBaking(bpy.types.PropertyGroup):
         default=False,
     )
     reduce_keys_mm: scene_property(BakingSettings, "reduce_keys_mm")
+    keys: scene_property(BakingSettings, "keys")
+    jaw_as: scene_property(BakingSettings, "jaw_as")
 
 
 class AimRig(bpy.types.PropertyGroup):

@@ -23,6 +23,8 @@ DOING = {
     "inspect": "looking inside",
     "errors": "measuring a take of",
     "pair": "pairing the shapes of",
+    "arkit": "making the shapes of",
+    "csv": "writing a take of",
     "transfer": "giving expressions to",
 }
 

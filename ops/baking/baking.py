@@ -61,11 +61,21 @@ class AIM_OT_take_bake(_BakingOptions, AimOperator, bpy.types.Operator):
         tolerance = round(self.tolerance_mm or state.tolerance_mm, 6)
         reduce_keys = self.reduce_keys_mm if self._is_set("reduce_keys_mm") else state.baking.reduce_keys_mm
         interpreter = worker_interpreter(context)
+        keys = self._keys(state.baking) if kind == "KEYS" else None
         folder = baking_jobs.prepare_baking(
-            actor, take, kind, self._timing(context), tolerance, round(reduce_keys, 6), state.beside
+            actor, take, kind, self._timing(context), tolerance, round(reduce_keys, 6), state.beside, keys
         )
         start_job(self, actor, "bake", interpreter, folder, f"baking {take.name}")
         return {"FINISHED"}
+
+    def _keys(self, scene: Any) -> dict[str, Any] | None:
+        """What the task takes of keys and jaw_as, the operator's or else the scene's; None for the actor's own."""
+        found = {name: getattr(self if self._is_set(name) else scene, name) for name in ("keys", "jaw_as")}
+        if found["keys"] != "own":
+            return found
+        if self._is_set("jaw_as"):
+            BakingSettings(jaw_as=self.jaw_as).require_keys_for_jaw()
+        return None
 
     def _timing(self, context: bpy.types.Context) -> dict[str, Any]:
         """What the task takes of start, end, step, first and fps: the operator's, else the scene's."""

@@ -148,3 +148,16 @@ def test_script(scene, tmp_path, arrays):
     failed = run_script("export.py", "--blend", tmp_path / "take.blend", "--out", tmp_path / "a.obj")
     assert failed.returncode == 1
     assert "its name must end with one of" in failed.stderr
+
+
+def test_another_take_in_the_file_is_not_exported_instead(scene, tmp_path, arrays):
+    """Both are actions of objects and slots with like names."""
+    other = {**arrays, "key_weights": arrays["key_weights"][::-1].copy()}
+    write(other, tmp_path)
+    skin, rig = export_and_import("glb", write(arrays, tmp_path), arrays["frames"], tmp_path)
+    assert len(bpy.data.actions) == 1
+    for key in skin.data.shape_keys.key_blocks[1:]:
+        key.slider_min, key.slider_max = -10, 10
+    mesh_mm, jaw_mm = compare(skin, rig, arrays)
+    assert mesh_mm < LARGEST_MM
+    assert jaw_mm < LARGEST_MM

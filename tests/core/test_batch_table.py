@@ -8,6 +8,7 @@ import pytest
 
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.jobs.batch.batch_table import Shot, part_of, read_table
+from aim_blender.jobs.batch.shot_steps import steps_of
 
 CSV = """shot,actor,performance,targets,write,start,end,fps,tolerance_mm,strength,head_motion
 sh010,a.actor.safetensors,sh010.npz,b.actor.safetensors|a.actor.safetensors,bake;pc2,5,20,30,0.2,0.8,off
@@ -176,3 +177,11 @@ def test_a_rest_frame_is_a_number_or_a_choice(tmp_path):
     table.write_text("\n".join(["shot,actor,performance,rest_frame", *rows]).replace("off", "now"), encoding="utf-8")
     with pytest.raises(InputError, match="column rest_frame: 'now' is not a frame, or auto or off"):
         read_table(table)
+
+
+def test_keys_of_engines_reach_the_bake_without_a_tolerance(tmp_path):
+    text = "actor,take,keys,jaw_as,tolerance_mm\na.actor.safetensors,t.take.safetensors,arkit,keys,0.1\n"
+    (shot,) = read_table(write(tmp_path, "shots.csv", text))
+    (step,) = steps_of(Shot.from_json(json.loads(json.dumps(shot.as_json()))), tmp_path)
+    assert {name: step.arguments[name] for name in ("keys", "jaw_as")} == {"keys": "arkit", "jaw_as": "keys"}
+    assert "tolerance_mm" not in step.arguments

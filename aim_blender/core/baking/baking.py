@@ -123,10 +123,13 @@ def rest_space(shapes: np.ndarray, jaw: np.ndarray, skin_weight: np.ndarray) -> 
 
 
 def bounded_weights(
-    keys: np.ndarray, frames: np.ndarray, iterations: int = 500, temporal: float = TEMPORAL_SMOOTHNESS
+    keys: np.ndarray,
+    frames: np.ndarray,
+    iterations: int = 500,
+    temporal: float = TEMPORAL_SMOOTHNESS,
+    highest: float = HIGHEST_WEIGHT,
 ) -> np.ndarray:
-    """Weights g (F, N) in [LOWEST_WEIGHT, HIGHEST_WEIGHT], smooth in time, that bring keys (N, X) closest to frames
-    (F, X).
+    """Weights g (F, N) in [LOWEST_WEIGHT, highest], smooth in time, that bring keys (N, X) closest to frames (F, X).
 
     Minimises, docs/model.md (38), sum_j |g_j keys - frame_j|² + smoothness sum_j |g_j - g_{j-1}|² by accelerated
     projected gradient.
@@ -135,14 +138,14 @@ def bounded_weights(
     right = (frames @ keys.T).astype(np.float64)  # (F, N)
     smoothness = temporal * np.trace(gram) / len(gram)
     step = 1.0 / (np.linalg.eigvalsh(gram)[-1] + 4 * smoothness + 1e-12)
-    weights = momentum = np.clip(np.zeros_like(right), LOWEST_WEIGHT, HIGHEST_WEIGHT)
+    weights = momentum = np.clip(np.zeros_like(right), LOWEST_WEIGHT, highest)
     speed = 1.0
     for _ in range(iterations):
         gradient = momentum @ gram - right
         change = np.diff(momentum, axis=0) * smoothness
         gradient[1:] += change
         gradient[:-1] -= change
-        following = np.clip(momentum - step * gradient, LOWEST_WEIGHT, HIGHEST_WEIGHT)
+        following = np.clip(momentum - step * gradient, LOWEST_WEIGHT, highest)
         next_speed = (1 + np.sqrt(1 + 4 * speed**2)) / 2
         momentum = following + (speed - 1) / next_speed * (following - weights)
         weights, speed = following, next_speed

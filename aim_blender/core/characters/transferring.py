@@ -8,6 +8,7 @@ turns about the source's hinge, carried to where it lies in this face.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -80,16 +81,9 @@ def transfer_actor(
         hinge, scale = _carried_hinge(there, neutral, sure)
         pose = decompose_jaw(source.jaw, source.hinge)
         axes = hinge_axes(source.hinge).T @ hinge_axes(hinge)  # (3, 3) turns rows from one hinge to the other
-        carried = np.concatenate([pose[:, :3] @ axes, scale * pose[:, 3:] @ axes], axis=1)
-        jaw = compose_jaw(carried, hinge)
-    notes: list[str] = []
-    if across:
-        surface = CharacterSurface(rest_mesh(neutral, topology), turned, skin_weight, sure, scale)
-        moved, skin_weight = surface.moved(jaw)
-        shapes, notes = neutral + moved, surface.notes()
-    else:
-        movement = np.linalg.norm(turned[1:] - turned[0], axis=-1).max(0)
-        shapes = DeformationTransfer(turned[0], neutral, topology.triangles(), movement).transfer(turned[1:])
+        jaw = compose_jaw(np.concatenate([pose[:, :3] @ axes, scale * pose[:, 3:] @ axes], axis=1), hinge)
+    carried = transferred_shapes(turned, skin_weight, neutral, topology, sure, scale, jaw, across)
+    shapes, skin_weight, notes = carried.shapes, carried.skin_weight, carried.notes
     # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
     expressions = shapes - linear_blend_skinning(neutral, jaw, skin_weight)
     thickness = np.float32(scale) * there.thickness
@@ -125,6 +119,39 @@ def transfer_actor(
     )
     report({"message": "Transferring the expressions", "done": 1, "total": 1})
     return actor
+
+
+@dataclass(frozen=True)
+class TransferredShapes:
+    """shapes: (N, W, 3) mm. skin_weight: (W, 1). notes: what an artist should know of them."""
+
+    shapes: np.ndarray
+    skin_weight: np.ndarray
+    notes: list[str]
+
+
+def transferred_shapes(
+    source: np.ndarray,
+    skin_weight: np.ndarray,
+    neutral: np.ndarray,
+    topology: Topology,
+    sure: np.ndarray,
+    scale: float,
+    jaw: np.ndarray,
+    across: bool = True,
+) -> TransferredShapes:
+    """What a neutral (W, 3) mm does as source (N+1, W, 3) does, the source's neutral first and turned as it stands.
+
+    skin_weight: (W, 1) of the source, sure: (W,) how sure the places are, jaw: (N, 4, 4) of the neutral's own, scale:
+    how much larger it is than the source, across: whether that is of another topology.
+    """
+    if across:
+        surface = CharacterSurface(rest_mesh(neutral, topology), source, skin_weight, sure, scale)
+        moved, skin_weight = surface.moved(jaw)
+        return TransferredShapes(neutral + moved, skin_weight, surface.notes())
+    movement = np.linalg.norm(source[1:] - source[0], axis=-1).max(0)
+    shapes = DeformationTransfer(source[0], neutral, topology.triangles(), movement).transfer(source[1:])
+    return TransferredShapes(shapes, skin_weight, [])
 
 
 def _carried_hinge(there: Actor, neutral: np.ndarray, sure: np.ndarray) -> tuple[Hinge, float]:

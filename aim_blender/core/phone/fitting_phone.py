@@ -69,6 +69,8 @@ def phone_actor(actor: Actor, demo: DemoActor, correspondence: Correspondence | 
             motions={motion: moved[chosen] for motion, moved in guide.motions.items()},
             trust=guide.trust[chosen],
             left=guide.left[chosen],
+            neutral=guide.neutral[chosen],
+            closing=guide.closing[chosen],
         )
     shapes = phone_shapes(worked, guide)
     if all(row["by"] == NOTHING for row in shapes.rows):

@@ -13,7 +13,7 @@ from ..model.actor import Actor
 from ..pictures.inspection import upright
 from ..retargeting.carrying import facing
 from ..shared.demo.demo_actor import DemoActor
-from ..shared.demo.demo_arkit import arkit_motions
+from ..shared.demo.demo_arkit import arkit_motions, closing_share
 from ..shared.demo.demo_curves import smooth_step
 from ..shared.foundation.topology import same_surface
 
@@ -27,7 +27,8 @@ class Guide:
     """Of an actor's V points. motions: {motion: (V, 3) mm}, both sides, without the jaw. trust: (V,) in [0, 1] how sure
     they are. axes: (3, 3) rows: the character's left, up and front. left: (V,) in [0, 1] how much a point is of the
     left side. neck, anchor: (3,) mm, what the head turns about, and where ARKit measures its place. size: of the face,
-    measured by the demo head. known: whether motions are known at all.
+    measured by the demo head. known: whether motions are known at all. neutral: (V, 3) mm the demo head's, at the place
+    of each point, turned and sized as the actor's. closing: (V,) in [0, 1] how much a point goes with closing lips.
     """
 
     motions: dict[str, np.ndarray]
@@ -38,6 +39,8 @@ class Guide:
     anchor: np.ndarray
     size: float
     known: bool
+    neutral: np.ndarray
+    closing: np.ndarray
 
     def side(self, which: str) -> np.ndarray:
         """(V,) how much a point is of a side, Left or Right; all for ""."""
@@ -48,11 +51,12 @@ def guide_of(actor: Actor, demo: DemoActor, correspondence: Correspondence | Non
     """The guide of an actor. correspondence: of the demo actor's mesh to the actor's; None where the mesh is the demo's
     own, or where no face was found: then nothing is known of the motions."""
     motions = arkit_motions(demo)
-    trust, neutral = np.ones(len(actor.neutral)), demo.neutral
+    trust, neutral, closing = np.ones(len(actor.neutral)), demo.neutral, closing_share(demo)
     own = same_surface(demo.topology, actor.topology)
     if correspondence is not None and not own:
         motions = {motion: correspondence.carry(field) for motion, field in motions.items()}
         trust, neutral = correspondence.confidence.astype(np.float64), correspondence.carry(demo.neutral)
+        closing = correspondence.carry(closing[:, None])[:, 0]
     elif not own:
         return _without_motions(actor, demo, motions)
     size, turn = facing(neutral, actor.neutral)
@@ -68,6 +72,8 @@ def guide_of(actor: Actor, demo: DemoActor, correspondence: Correspondence | Non
         anchor,
         float(size),
         True,
+        size * neutral @ turn.T + moved,
+        closing,
     )
 
 
@@ -78,7 +84,18 @@ def _without_motions(actor: Actor, demo: DemoActor, motions: dict[str, np.ndarra
     middle = actor.neutral.mean(0)
     nothing = np.zeros_like(actor.neutral)
     left = _left_side(actor, axes[0], size)
-    return Guide(dict.fromkeys(motions, nothing), np.ones(len(left)), axes, left, middle, middle, size, False)
+    return Guide(
+        dict.fromkeys(motions, nothing),
+        np.ones(len(left)),
+        axes,
+        left,
+        middle,
+        middle,
+        size,
+        False,
+        actor.neutral,
+        np.zeros(len(left)),
+    )
 
 
 def _left_side(actor: Actor, left: np.ndarray, size: float) -> np.ndarray:

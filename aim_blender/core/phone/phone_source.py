@@ -13,28 +13,36 @@ from ..shared.demo.demo_actor import make_demo_actor
 from ..shared.foundation.errors import InputError
 from ..shared.phone.phone_tables import read_phone_recording
 from ..shared.results.kept_files import kept_correspondence
-from .fitting_phone import fit_phone, guide_correspondence, phone_actor
+from .fitting_phone import PhoneActor, Report, fit_phone, guide_correspondence, phone_actor
 
 
 def fit_file(actor: Actor, request: FitRequest) -> Fitted:
-    """Fit a phone's recording. The correspondence of the actor to the demo head is kept beside the actor's file.
+    """Fit a phone's recording.
 
     Raises InputError as read_phone_recording, phone_actor and fit_phone do, and for a unit, which weights have not.
     """
     if request.millimetres_per_unit is not None:
         raise InputError(f"{request.path} holds weights that a phone recorded, which have no unit; leave it out")
     recording = read_phone_recording(request.path, request.fps, request.settings.keep_timecode)
+    take = fit_phone(performer_of(actor, request.actor_path, request.report), recording, request.settings)
+    return Fitted(take, only_in_take=("eye_degrees",))
+
+
+def performer_of(actor: Actor, actor_path: Path, report: Report) -> PhoneActor:
+    """An actor as one that can do ARKit's shapes. The correspondence to the demo head is kept beside the actor's file.
+
+    Raises InputError as phone_actor does.
+    """
     demo = make_demo_actor()
-    kept = kept_correspondence(request.actor_path, demo.topology.digest)
+    kept = kept_correspondence(actor_path, demo.topology.digest)
     correspondence = load_correspondence(kept) if kept.is_file() else None
     if correspondence is None:
-        request.report({"message": "Comparing the face with the demo head"})
-        correspondence = guide_correspondence(actor, demo, request.report)
+        report({"message": "Comparing the face with the demo head"})
+        correspondence = guide_correspondence(actor, demo, report)
         if correspondence is not None:
             save_correspondence(correspondence, kept)
-    request.report({"message": "Finding the shapes"})
-    take = fit_phone(phone_actor(actor, demo, correspondence), recording, request.settings)
-    return Fitted(take, only_in_take=("eye_degrees",))
+    report({"message": "Finding the shapes"})
+    return phone_actor(actor, demo, correspondence)
 
 
 def describe_file(path: Path) -> dict[str, Any]:

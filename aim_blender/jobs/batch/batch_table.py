@@ -80,8 +80,8 @@ class Target:
 class Shot:
     """A row of the table, with absolute paths. where: the file and row it stands in, for messages.
 
-    folder: below the batch's folder. take is empty where performance is to be fitted. fit, timing: what
-    the tasks of these names take beyond files. millimetres_per_unit: of the caches that are written.
+    folder: below the batch's folder. take is empty where performance is to be fitted. fit, timing, bake:
+    what the tasks of these names take beyond files. millimetres_per_unit: of the caches that are written.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Shot:
     tolerance_mm: float | None = None
     reduce_keys_mm: float = 0.0
     millimetres_per_unit: float | None = None
+    bake: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The shot in JSON's own types."""
@@ -267,6 +268,7 @@ def _shot(path: Path, where: str, row: dict[str, Any]) -> Shot:
         tolerance_mm=values.get("tolerance_mm"),
         reduce_keys_mm=values.get("reduce_keys_mm", 0.0),
         millimetres_per_unit=values.get("millimetres_per_unit"),
+        bake={column: values[column] for column in ("keys", "jaw_as") if column in values},
     )
 
 

@@ -79,8 +79,10 @@ def _steps_of_target(shot: Shot, target: Target, take: str, folder: Path) -> lis
         take = carried
     performed = {"actor": target.actor, "take": take, **shot.timing}
     if "bake" in shot.write or "blend" in shot.write:
-        tolerance = {} if shot.tolerance_mm is None else {"tolerance_mm": shot.tolerance_mm}
-        bake = {**performed, "out": str(bake_file(shot, target, folder)), **tolerance}
+        # Engines' keys have no correctives, and so no tolerance.
+        kept = shot.tolerance_mm is not None and shot.bake.get("keys", "own") == "own"
+        tolerance = {"tolerance_mm": shot.tolerance_mm} if kept else {}
+        bake = {**performed, "out": str(bake_file(shot, target, folder)), **tolerance, **shot.bake}
         steps.append(Step(f"bake {target.name}", "bake", bake, ("actor", "take")))
     for suffix in ("npz", "pc2", "mdd"):
         if suffix in shot.write:

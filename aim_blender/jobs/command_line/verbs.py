@@ -13,6 +13,7 @@ from ..environment.environment_plan import BUILDS, detect_build
 from ..folders.folder import STATUS_INPUT
 from ..folders.sentences import one_line
 from ..running.registry import TRUSTED_TASKS
+from ..tasks.baking import ENGINES
 from ..tasks.fitting import PERFORMANCE_UNIT
 from .option_flags import add_options, names
 from .option_flags import path as _path
@@ -40,6 +41,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         _add_correspond,
         _add_transfer,
         _add_retarget,
+        _add_arkit,
         _add_bake,
         _add_evaluate,
         _add_batch,
@@ -177,11 +179,18 @@ def _add_landmarks(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_arkit(verbs: Any) -> None:
+    parser = _verb(verbs, "arkit", "Write the 52 shapes of ARKit, or VRM's expressions, as an actor makes them.")
+    parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
+    parser.add_argument("--out", required=True, metavar="shapes.npz|DIR", type=_path, help="a folder: an .obj each")
+    parser.add_argument("--keys", choices=ENGINES, help="whose names and shapes (default: arkit)")
+
+
 def _add_bake(verbs: Any) -> None:
     parser = _verb(verbs, "bake", "Turn a take into shape keys, a jaw bone and their keyframes.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
-    parser.add_argument("--out", required=True, metavar="bake.npz", type=_path)
+    parser.add_argument("--out", required=True, metavar="bake.npz|.csv", type=_path, help="a .csv: as Live Link Face")
     add_options(parser, "bake")
 
 

@@ -7,7 +7,7 @@ from ...core.shared.foundation.errors import InputError
 from ..batch.batch import batch
 from ..tasks.anatomy import anatomy
 from ..tasks.arguments import Task
-from ..tasks.baking import bake, errors, evaluate
+from ..tasks.baking import arkit, bake, errors, evaluate
 from ..tasks.characters import transfer
 from ..tasks.environment import environment
 from ..tasks.fitting import fit
@@ -23,6 +23,7 @@ TASKS: dict[str, Task] = {
     "correspond": correspond,
     "transfer": transfer,
     "retarget": retarget,
+    "arkit": arkit,
     "bake": bake,
     "evaluate": evaluate,
     "batch": batch,

@@ -13,6 +13,7 @@ import bpy
 import mathutils
 import numpy as np
 
+from ...core.shared.foundation.topology import Topology
 from ..actors import actor_meshes, actors
 from ..basics import meshes, rigging, versions
 from ..basics.vertex_groups import write_vertex_group
@@ -64,7 +65,7 @@ def _fill_collection(
     collection: bpy.types.Collection,
     kept: Sequence[np.ndarray] | None,
 ) -> None:
-    skin = _make_skin(actor, baked, title, collection)
+    skin = make_skin(actor, baked.neutral, baked.topology, title, collection)
     rests = place_bones(baked)
     armature = _make_armature(context, dict(zip((HEAD, JAW), rests, strict=True)), f"{title} rig", collection)
     armature.matrix_world = mathutils.Matrix(frame.tolist())
@@ -101,20 +102,22 @@ def _remove_collection(collection: bpy.types.Collection) -> None:
 # -- the skin ---------------------------------------------------------------------------------------------------------
 
 
-def _make_skin(actor: Any, baked: BakedTake, title: str, collection: bpy.types.Collection) -> bpy.types.Object:
-    """The result's mesh object: a copy of the neutral, with its UVs, materials and groups, at the baked neutral."""
+def make_skin(
+    actor: Any, neutral: np.ndarray, topology: Topology, title: str, collection: bpy.types.Collection
+) -> bpy.types.Object:
+    """A new mesh object: a copy of the actor's neutral, with its UVs, materials and groups, at neutral (V, 3)."""
     source = actor.neutral
-    usable = actors.is_there(source) and len(source.data.vertices) == len(baked.neutral)
-    usable = usable and np.array_equal(meshes.read_corners(source.data), baked.topology.corners)
+    usable = actors.is_there(source) and len(source.data.vertices) == len(neutral)
+    usable = usable and np.array_equal(meshes.read_corners(source.data), topology.corners)
     if usable:
         mesh = source.data.copy()
         mesh.name = title
         mesh.animation_data_clear()
         skin = bpy.data.objects.new(title, mesh)
         skin.shape_key_clear()
-        meshes.write_positions(mesh, baked.neutral)
+        meshes.write_positions(mesh, neutral)
     else:  # the neutral was deleted or edited since: the result does not need it
-        mesh = meshes.make_mesh(title, baked.neutral, baked.topology.corners, baked.topology.sizes)
+        mesh = meshes.make_mesh(title, neutral, topology.corners, topology.sizes)
         skin = bpy.data.objects.new(title, mesh)
     collection.objects.link(skin)
     if usable:

@@ -230,9 +230,9 @@ def _builtin_shader(name: str) -> Any:
 def gltf_animation_options() -> dict[str, Any]:
     """Options of the glTF exporter that keep the armature's and the shape keys' motions one animation.
 
-    With slots they share an action; before there were two actions, which the exporter merges if told so.
+    By default, with slots, it would add the actions of other takes, whose slots have names alike.
     """
-    return {} if HAS_SLOTS else {"export_animation_mode": "ACTIVE_ACTIONS"}
+    return {"export_animation_mode": "ACTIVE_ACTIONS"}
 
 
 def ends_badly() -> bool:

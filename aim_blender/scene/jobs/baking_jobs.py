@@ -21,11 +21,19 @@ CACHES = ("PC2", "MDD")
 
 
 def prepare_baking(
-    actor: Any, take: Any, kind: str, timing: dict[str, Any], tolerance_mm: float, reduce_keys_mm: float, beside: bool
+    actor: Any,
+    take: Any,
+    kind: str,
+    timing: dict[str, Any],
+    tolerance_mm: float,
+    reduce_keys_mm: float,
+    beside: bool,
+    keys: dict[str, Any] | None = None,
 ) -> JobFolder:
     """Write the description of baking an actor's take as `KEYS`, or as a mesh cache, `PC2` or `MDD`.
 
     timing: of the tasks' start, end, step, first, fps. reduce_keys_mm: by how much fewer keyframes may move a point.
+    keys: of the task's keys and jaw_as, where they are not the actor's own, which alone keep the tolerance.
     Raises InputError, OSError.
     """
     actor_file, take_path, neutral = learned_file(actor), fitted_file(take), actors.neutral_of(actor)
@@ -47,7 +55,7 @@ def prepare_baking(
     if kind in CACHES:
         step = {"task": "evaluate", "arguments": {**arguments, "millimetres_per_unit": scale}}
     else:
-        step = {"task": "bake", "arguments": {**arguments, "tolerance_mm": tolerance_mm}}
+        step = {"task": "bake", "arguments": {**arguments, **(keys or {"tolerance_mm": tolerance_mm})}}
     return JobFolder.create(path, f"bake {take.name}", [step])
 
 
@@ -87,7 +95,7 @@ def bring_in_bake(
     text = f"baked {name}, frames {int(frames.min())} to {int(frames.max())}; it is in collection {collection.name}"
     if "worst_mm" in figures:
         text += f", within {figures['worst_mm']:.3f} mm of the take"
-    return text
+    return "; ".join([text, *figures.get("notes", [])])
 
 
 def _show_cache(

@@ -260,7 +260,13 @@ def read_into(state: Any, path: Path) -> int:
         row = state.shots.add()
         row.name, row.actor, row.performance, row.take = shot.name, shot.actor, shot.performance, shot.take
         row.targets = "|".join(target.actor for target in shot.targets)
-        more: dict[str, Any] = {**shot.fit, **shot.timing, "write": list(shot.write), "folder": shot.folder}
+        more: dict[str, Any] = {
+            **shot.fit,
+            **shot.timing,
+            **shot.bake,
+            "write": list(shot.write),
+            "folder": shot.folder,
+        }
         if shot.tolerance_mm is not None:
             more["tolerance_mm"] = shot.tolerance_mm
         if shot.millimetres_per_unit is not None:

@@ -40,6 +40,8 @@ PLACED = {
     "fit": True,
     "retarget": True,
     "bake": True,
+    "arkit": True,
+    "csv": False,
     "anatomy": True,
     "inspect": False,
     "errors": False,

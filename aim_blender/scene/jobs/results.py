@@ -18,7 +18,7 @@ from ...jobs.folders.folder import JobFolder
 from ..actors import actors, placing
 from ..baking import baked
 from ..basics import folders, naming
-from . import anatomy_jobs, baking_jobs, errors, pairing_jobs, read_ahead
+from . import anatomy_jobs, baking_jobs, engine_jobs, errors, pairing_jobs, read_ahead
 from .job_making import ACTOR_SUFFIX, read_delivery
 
 CURVE_SUFFIX = ".learning.png"
@@ -131,6 +131,8 @@ BRINGING: dict[str, Callable[[Arrived], str]] = {
     "bake": lambda made: baking_jobs.bring_in_bake(
         made.context, made.scene, made.actor, made.path, made.delivery, made.first
     ),
+    "arkit": lambda made: engine_jobs.bring_in_shapes(made.context, made.actor, made.path, made.delivery, made.first),
+    "csv": lambda made: engine_jobs.describe_csv(made.delivery, made.first),
     "anatomy": lambda made: anatomy_jobs.bring_in_bones(made.scene, made.actor, made.path, made.delivery, made.first),
     "inspect": lambda made: anatomy_jobs.show_inside(made.context, made.actor, made.delivery["show"]),
     "errors": _bring_in_errors,

@@ -70,4 +70,11 @@ def arkit_motions(demo: DemoActor) -> dict[str, np.ndarray]:
     return moves
 
 
+def closing_share(demo: DemoActor) -> np.ndarray:
+    """(V,) in [0, 1] how much a point goes with lips that close over an open jaw: all of the lips, to their corners."""
+    head, (x, y, z) = demo.head, demo.neutral.T
+    over = z - head.mouth_line[head.layout.rim]
+    return smooth_step(y, -20, -45) * smooth_step(np.hypot(x / 56, over / 34), 1.0, 0.45)
+
+
 MUSCLE_REST = activation_vector({})

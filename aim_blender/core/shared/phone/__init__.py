@@ -3,4 +3,5 @@
 
 phone_times   times, timecodes and rates
 phone_rows, phone_json, phone_tables  rows as a file has them, and the recording that they make
+live_link_face  writes one as Live Link Face does
 """

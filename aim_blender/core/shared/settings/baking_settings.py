@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .option import check_options, number
+from ..foundation.errors import InputError
+from .option import check_options, choice, number
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,33 @@ class BakingSettings:
         zero="to keep a key at every frame",
         soft=1,
     )
+    keys: str = choice(
+        "own",
+        "Keys",
+        "Which shape keys a take is baked to. Those of engines have weights from 0 to 1 and no correctives",
+        (
+            "own",
+            "Actor's Own",
+            "The expressions that were captured, and correctives that bring them within the tolerance",
+        ),
+        ("arkit", "ARKit", "The 52 shapes of ARKit; what was never captured is the demo head's, and said"),
+        ("vrm0", "VRM 0", "The expressions of VRM 0: A, I, U, E, O, Blink_L, Joy and so on"),
+        ("vrm1", "VRM 1", "The expressions of VRM 1: aa, ih, ou, ee, oh, blinkLeft, happy and so on"),
+    )
+    jaw_as: str = choice(
+        "bone",
+        "Jaw",
+        "With the keys of engines: what opens the mouth, never both",
+        ("bone", "Bone", "A jaw bone; the jaw's keys hold only what it leaves of them"),
+        ("keys", "Keys", "The keys of the jaw, such as jawOpen; the jaw bone stays at rest"),
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def require_keys_for_jaw(self) -> None:
+        """Raise InputError where the jaw is to be in the keys, and these are the actor's own."""
+        if self.jaw_as == "keys" and self.keys == "own":
+            raise InputError(
+                "the actor's own keys have a jaw bone; bake to the keys of arkit, vrm0 or vrm1 to have the jaw in them"
+            )
