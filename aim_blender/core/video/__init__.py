@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Videos of a performer: their frames, and the face in each.
+"""Videos of a performer -> a take. In: a movie and an actor. Out: the face in each frame, and what the actor does there.
 
-face_detector: where 478 landmarks of a face are in a picture, and 52 weights, by MediaPipe's networks.
-movies: the frames of a movie file, upright, with their times.
+movies         the frames of a movie file, upright, with their times
+face_detector  where 478 landmarks of a face are in a picture, and 52 weights, by MediaPipe's networks
+seen_faces     what is seen of a performer over a movie; detection  the pass that finds it
 """

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is seen of a performer's face in the frames of a movie."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..shared.foundation.errors import InputError
+from .face_detector import LANDMARKS, LEFT_EYE, RIGHT_EYE, WEIGHT_NAMES
+
+STEADY = 0.3  # of a frame: times that are off by less are those of a steady rate
+PROFILE_DEGREES = 60.0  # a head that is turned further hides half of its face
+FIRST_FRAME = 1  # as movie clips are numbered in Blender
+ARRAYS = ("times", "landmarks", "presence", "weights", "others", "cuts")
+
+
+@dataclass(frozen=True)
+class SeenFaces:
+    """The face of a performer in F frames of a movie.
+
+    source: the file, for messages. frames: (F,) int32 numbers, from 1. times: (F,) seconds from the movie's first
+    frame. fps: frames a second. size: width and height in pixels, upright. landmarks: (F, 478, 3) right and down in
+    pixels from the upper left corner, and depth on the same scale, away from the viewer, not a number where no face is
+    seen. presence: (F,) in [0, 1] how sure the face is, 0 where none is. weights: (F, 52) in [0, 1], in the order of
+    WEIGHT_NAMES, not a number where no face is. others: (F,) bool where another face, about as large, is seen. cuts:
+    (F,) bool where picture or face have jumped since the frame before. notes: what to say of how it was read.
+    """
+
+    source: str
+    frames: np.ndarray
+    times: np.ndarray
+    fps: float
+    size: tuple[int, int]
+    landmarks: np.ndarray
+    presence: np.ndarray
+    weights: np.ndarray
+    others: np.ndarray
+    cuts: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> np.ndarray:
+        """(F,) bool where no face is seen."""
+        return self.presence == 0.0
+
+    @property
+    def yaw_degrees(self) -> np.ndarray:
+        """(F,) how far the face is turned from the camera to the performer's left, as the detector has it."""
+        eyes = self.landmarks[:, LEFT_EYE] - self.landmarks[:, RIGHT_EYE]  # (F, 3)
+        return np.degrees(np.arctan2(eyes[:, 2], np.hypot(eyes[:, 0], eyes[:, 1])))
+
+    def only(self, chosen: np.ndarray) -> SeenFaces:
+        """Of frames (F,) bool or by their indices."""
+        parts = {name: getattr(self, name)[chosen] for name in ("frames", *ARRAYS)}
+        return dataclasses.replace(self, **parts)
+
+
+def steady(seen: SeenFaces) -> SeenFaces:
+    """The same at frames of a steady rate, each with its number; those that the movie lacks have no face.
+
+    Where the movie's own times depart from that rate, a frame lies between the two about it.
+    """
+    place = seen.times * seen.fps
+    nearest = np.round(place).astype(np.int64)
+    total = int(nearest[-1]) + 1
+    if np.abs(place - nearest).max() <= STEADY and (np.diff(nearest) > 0).all():
+        if total == len(nearest):
+            return seen
+        return _spread(seen, nearest, total)
+    wanted = np.arange(total) / seen.fps
+    after = np.searchsorted(seen.times, wanted - 1e-9).clip(0, len(seen.times) - 1)
+    before = (after - (seen.times[after] > wanted + 1e-9)).clip(0)
+    span = seen.times[after] - seen.times[before]
+    share = np.where(span > 0, (wanted - seen.times[before]) / np.where(span > 0, span, 1.0), 0.0)
+
+    def between(values: np.ndarray) -> np.ndarray:
+        part = share.reshape(-1, *[1] * (values.ndim - 1))
+        mixed = values[before] * (1 - part) + values[after] * part
+        return np.where(part > 0, mixed, values[before])
+
+    presence = between(seen.presence) * ~(seen.missing[before] | ((share > 0) & seen.missing[after]))
+    # Nothing lies between the two sides of a cut.
+    cut = (share > 0) & seen.cuts[after]
+    nearer = np.where(share < 0.5, before, after)
+    parts = {name: between(getattr(seen, name)) for name in ("landmarks", "weights")}
+    for name in parts:
+        parts[name][cut] = getattr(seen, name)[nearer[cut]]
+    presence[cut] = seen.presence[nearer[cut]]
+    cuts = np.zeros(total, dtype=bool)
+    cuts[np.searchsorted(wanted, seen.times[seen.cuts]).clip(max=total - 1)] = True
+    note = f"the movie's frames are not evenly spaced in time; they were brought to {seen.fps:.4g} a second"
+    return dataclasses.replace(
+        seen,
+        frames=numbers(total),
+        times=wanted,
+        presence=presence,
+        others=seen.others[nearer],
+        cuts=cuts,
+        notes=(*seen.notes, note),
+        **parts,
+    )
+
+
+def numbers(total: int) -> np.ndarray:
+    """(F,) int32 of a movie's frames."""
+    return np.arange(FIRST_FRAME, FIRST_FRAME + total, dtype=np.int32)
+
+
+def _spread(seen: SeenFaces, places: np.ndarray, total: int) -> SeenFaces:
+    """Each frame at its place (F,) of so many; no face at the others."""
+    parts = {}
+    for name in ARRAYS:
+        values = getattr(seen, name)
+        empty = np.nan if name in ("landmarks", "weights") else 0
+        parts[name] = np.full((total, *values.shape[1:]), empty, values.dtype)
+        parts[name][places] = values
+    parts["times"] = np.arange(total) / seen.fps
+    return dataclasses.replace(seen, frames=numbers(total), **parts)
+
+
+def check_seen(seen: SeenFaces) -> None:
+    """Raise InputError unless some frame shows a face, and all arrays are of the same frames."""
+    total = len(seen.times)
+    shapes = {"landmarks": (LANDMARKS, 3), "weights": (len(WEIGHT_NAMES),)}
+    for name in ("frames", *ARRAYS):
+        if getattr(seen, name).shape != (total, *shapes.get(name, ())):
+            raise ValueError(f"{name} has the shape {getattr(seen, name).shape}")
+    if seen.missing.all():
+        raise InputError(
+            f"no face was found in {seen.source}, in none of its {total} frames; it must be seen from the front, "
+            "upright, and larger than a tenth of the picture"
+        )
