@@ -11,6 +11,8 @@ import numpy as np
 from ..shared.foundation.errors import InputError
 from .face_detector import LANDMARKS, LEFT_EYE, RIGHT_EYE, WEIGHT_NAMES
 
+USUAL_RATES = (24.0, 24000 / 1001, 25.0, 30.0, 30000 / 1001, 48.0, 50.0, 60.0, 60000 / 1001, 15.0, 120.0)
+NEARLY = 0.0009  # a rate that is off by less is a usual one, or the same; 24 and 23.976 are 0.001 apart
 STEADY = 0.3  # of a frame: times that are off by less are those of a steady rate
 PROFILE_DEGREES = 60.0  # a head that is turned further hides half of its face
 FIRST_FRAME = 1  # as movie clips are numbered in Blender
@@ -58,49 +60,67 @@ class SeenFaces:
         return dataclasses.replace(self, **parts)
 
 
-def steady(seen: SeenFaces) -> SeenFaces:
+def steady(seen: SeenFaces, fps: float | None = None) -> SeenFaces:
     """The same at frames of a steady rate, each with its number; those that the movie lacks have no face.
 
-    Where the movie's own times depart from that rate, a frame lies between the two about it.
+    fps: frames a second; None keeps the movie's own. Where the movie's times are not those of that rate, a frame lies
+    between the two about it, so that everything takes as long as it did.
     """
+    usual = next((rate for rate in USUAL_RATES if abs(seen.fps / rate - 1.0) < NEARLY), seen.fps)
+    own = dataclasses.replace(seen, fps=usual)
+    places = _places(own)
+    if places is not None and (fps is None or abs(fps / usual - 1.0) < NEARLY):
+        total = int(places[-1]) + 1
+        return own if total == len(places) else _spread(own, places, total)
+    wanted = fps or usual
+    notes = list(seen.notes)
+    if places is None:
+        notes.append(f"the movie's frames are not evenly spaced in time; they were brought to {wanted:.4g} a second")
+    elif fps is not None:
+        notes.append(
+            f"the movie has {usual:.4g} frames a second and the take {wanted:.4g}, so that it is as long as it was"
+        )
+    return dataclasses.replace(_between(own, wanted), notes=tuple(notes))
+
+
+def _places(seen: SeenFaces) -> np.ndarray | None:
+    """Which frame (F,) of a steady rate each is; None if they are not of it."""
     place = seen.times * seen.fps
     nearest = np.round(place).astype(np.int64)
-    total = int(nearest[-1]) + 1
-    if np.abs(place - nearest).max() <= STEADY and (np.diff(nearest) > 0).all():
-        if total == len(nearest):
-            return seen
-        return _spread(seen, nearest, total)
-    wanted = np.arange(total) / seen.fps
-    after = np.searchsorted(seen.times, wanted - 1e-9).clip(0, len(seen.times) - 1)
-    before = (after - (seen.times[after] > wanted + 1e-9)).clip(0)
+    steady = np.abs(place - nearest).max() <= STEADY and (np.diff(nearest) > 0).all()
+    return nearest if steady else None
+
+
+def _between(seen: SeenFaces, fps: float) -> SeenFaces:
+    """At frames of this rate, each between the two about it in time."""
+    total = int(np.floor(seen.times[-1] * fps + 1e-6)) + 1
+    wanted = np.arange(total) / fps
+    after = np.searchsorted(seen.times, wanted - 1e-6).clip(0, len(seen.times) - 1)
+    before = (after - (seen.times[after] > wanted + 1e-6)).clip(0)
     span = seen.times[after] - seen.times[before]
-    share = np.where(span > 0, (wanted - seen.times[before]) / np.where(span > 0, span, 1.0), 0.0)
+    share = np.where(span > 0, (wanted - seen.times[before]) / np.where(span > 0, span, 1.0), 0.0).clip(0.0, 1.0)
+    share[(share > 0) & seen.cuts[after] & (share < 0.5)] = 0.0  # nothing lies between the two sides of a cut
+    share[(share > 0) & seen.cuts[after]] = 1.0
 
-    def between(values: np.ndarray) -> np.ndarray:
+    def mixed(values: np.ndarray) -> np.ndarray:
         part = share.reshape(-1, *[1] * (values.ndim - 1))
-        mixed = values[before] * (1 - part) + values[after] * part
-        return np.where(part > 0, mixed, values[before])
+        both = values[before] * (1 - part) + values[after] * part
+        return np.where(part == 0, values[before], np.where(part == 1, values[after], both))
 
-    presence = between(seen.presence) * ~(seen.missing[before] | ((share > 0) & seen.missing[after]))
-    # Nothing lies between the two sides of a cut.
-    cut = (share > 0) & seen.cuts[after]
+    lost = ((share < 1) & seen.missing[before]) | ((share > 0) & seen.missing[after])
     nearer = np.where(share < 0.5, before, after)
-    parts = {name: between(getattr(seen, name)) for name in ("landmarks", "weights")}
-    for name in parts:
-        parts[name][cut] = getattr(seen, name)[nearer[cut]]
-    presence[cut] = seen.presence[nearer[cut]]
     cuts = np.zeros(total, dtype=bool)
-    cuts[np.searchsorted(wanted, seen.times[seen.cuts]).clip(max=total - 1)] = True
-    note = f"the movie's frames are not evenly spaced in time; they were brought to {seen.fps:.4g} a second"
+    cuts[np.searchsorted(wanted, seen.times[seen.cuts] - 0.5 / fps).clip(max=total - 1)] = True
     return dataclasses.replace(
         seen,
         frames=numbers(total),
         times=wanted,
-        presence=presence,
+        fps=fps,
+        landmarks=mixed(seen.landmarks),
+        presence=mixed(seen.presence) * ~lost,
+        weights=mixed(seen.weights),
         others=seen.others[nearer],
         cuts=cuts,
-        notes=(*seen.notes, note),
-        **parts,
     )
 
 

@@ -25,6 +25,7 @@ Report = Callable[[dict[str, Any]], None]
 RIDGE_MM = 50.0  # landmarks of a detector tell of the whole face, not of its details
 USUAL_FOCAL_MM = 28.0  # of webcams and phones, for a sensor of 36 mm
 SENSOR_MM = 36.0
+NO_FIT_MM = 6.0  # on the mean of all landmarks
 
 
 def fit_video(
@@ -61,6 +62,7 @@ def fit_video(
     )
     camera = camera_of(seen, settings.focal_length)
     take = fit_image_points(actor, points, [camera], places.landmarks, chosen, report)
+    take.figures["notes"] = _notes(take)  # none of single landmarks, which nobody has placed
     return _held_as_at_rest(take, camera)
 
 
@@ -70,6 +72,16 @@ def camera_of(seen: SeenFaces, focal_length_mm: float) -> Camera:
     size = np.array(seen.size)
     focal = (focal_length_mm or USUAL_FOCAL_MM) / SENSOR_MM * size.max()
     return Camera("video", size, np.full(2, focal), size / 2, np.eye(4))
+
+
+def _notes(take: Take) -> list[str]:
+    """What of a fit cannot be right."""
+    if (off := take.figures["mean_mm"]) > NO_FIT_MM:
+        return [
+            f"the landmarks are seen {off:.0f} mm from where the face has them on the mean: the performer may be far "
+            "from the actor, or the focal length wrong"
+        ]
+    return []
 
 
 def _held_as_at_rest(take: Take, camera: Camera) -> Take:

@@ -43,7 +43,7 @@ class VideoFittingSettings:
     take_fps: float | None = number(
         None,
         "Take Rate",
-        "Of a video: frames a second of the take",
+        "Of a phone's recording, or a video: frames a second of the take",
         least=1.0,
         most=1000.0,
         subject="the frame rate",
