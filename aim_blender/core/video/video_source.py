@@ -14,6 +14,7 @@ from ..fitting.driving.request import FitRequest, Fitted
 from ..model.actor import Actor
 from ..shared.captured.performances import check_given_fps, in_range
 from ..shared.foundation.errors import InputError
+from ..shared.settings.video_settings import INSTALLED_MODEL
 from .detection import see_faces
 from .face_detector import FaceDetector
 from .kept_faces import KeptFaces
@@ -22,9 +23,6 @@ from .seen_faces import SeenFaces, check_seen, steady
 from .video_fit import fit_video
 from .video_notes import notes_of
 from .video_pictures import save_face_curves, save_video_sheet
-
-# Where the face model is in an environment, in which `install-video` puts it.
-MODEL = Path("share", "aim_blender", "face_landmarker.task")
 
 
 def fit_file(actor: Actor, request: FitRequest) -> Fitted:
@@ -79,7 +77,7 @@ def model_file(chosen: str) -> Path:
         if not path.is_file():
             raise InputError(f"there is no face model {path}; choose MediaPipe's file face_landmarker.task")
         return path
-    path = Path(sys.prefix) / MODEL
+    path = Path(sys.prefix) / INSTALLED_MODEL
     if not path.is_file():
         raise InputError(
             "the face detector is not installed, which finds the face in a video; press Install Video in the "

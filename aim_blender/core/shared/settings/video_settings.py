@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from .fitting_settings import head_field, temporal_field
 from .option import check_options, frame, number, text
+
+# Where the face model is in an environment in which `install-video` has put it.
+INSTALLED_MODEL = Path("share", "aim_blender", "face_landmarker.task")
 
 
 @dataclass(frozen=True)
