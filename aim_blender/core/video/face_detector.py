@@ -135,7 +135,11 @@ class FaceDetector:
 
     def landmarks(self, picture: np.ndarray, crop: Crop) -> FoundFace:
         """The face in a crop of a picture (height, width, 3) of bytes; its presence tells whether there is one."""
-        points, presence, _ = _run(self._landmarks, cut(picture, crop, LANDMARK_SIZE) / 255.0)
+        return self.landmarks_in(cut(picture, crop, LANDMARK_SIZE), crop)
+
+    def landmarks_in(self, cut_out: np.ndarray, crop: Crop) -> FoundFace:
+        """The face in what a crop shows, (256, 256, 3) up to 255."""
+        points, presence, _ = _run(self._landmarks, cut_out / np.float32(255.0))
         points = points.reshape(LANDMARKS, 3).astype(np.float64)
         flat = crop.to_picture(points[:, :2], LANDMARK_SIZE)
         depth = points[:, 2:] / LANDMARK_SIZE * crop.side
