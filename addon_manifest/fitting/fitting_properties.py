@@ -124,7 +124,8 @@ class AimSources(bpy.types.PropertyGroup):
     active_landmark: IntProperty(name="Chosen", description="The selected point")
     rest: EnumProperty(
         name="Face at Rest",
-        description="Of points, or a video: what their face differs by from the actor's at rest is no expression, and is taken off",
+        description="Of points, or a video: what their face differs by from the actor's at rest is no expression, and "
+        "is taken off",
         items=REST,
         default="auto",
     )

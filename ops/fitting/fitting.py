@@ -51,8 +51,8 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
     )
     folder: StringProperty(
         name="Folder or File",
-        description="A folder with one mesh per frame, or a file of meshes, of points or that a phone recorded, or a video; empty "
-        "takes the scene's choice",
+        description="A folder with one mesh per frame, or a file of meshes, of points or that a phone recorded, or a "
+        "video; empty takes the scene's choice",
         subtype="FILE_PATH",
     )
     fps: FloatProperty(

@@ -57,7 +57,16 @@ PLACES: Mapping[type[Any], Mapping[str, str]] = {
     Timing: {"fps": "baking.convert_rate"},
 }
 # Those of them that have a switch beside them, or mean more than their value: panels and operators know how.
-BY_HAND = ("rest_frame", "take_fps", "neutral_frame", "pairs", "region_strength", "device", "face_model", *options_of(Timing))
+BY_HAND = (
+    "rest_frame",
+    "take_fps",
+    "neutral_frame",
+    "pairs",
+    "region_strength",
+    "device",
+    "face_model",
+    *options_of(Timing),
+)
 
 
 def place_of(settings: type[Any], name: str) -> str:

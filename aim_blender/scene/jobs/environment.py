@@ -17,8 +17,8 @@ from typing import Any
 import bpy
 
 from ...core.shared.foundation.errors import InputError
-from ...jobs.environment.environment_making import description, remove_environment, traces
 from ...jobs.environment import video_plan
+from ...jobs.environment.environment_making import description, remove_environment, traces
 from ...jobs.environment.environment_plan import REQUIREMENTS, Plan, find_base_python, steps_for
 from ...jobs.environment.video_plan import VideoPlan
 from ...jobs.folders.folder import JobFolder
