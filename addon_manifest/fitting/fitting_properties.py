@@ -114,7 +114,7 @@ class AimSources(bpy.types.PropertyGroup):
         options=versions.RELATIVE_PATH,
     )
     use_video_range: BoolProperty(
-        name="Part of It", description="Fit some of the video's frames, counted at the scene's frame rate from 1"
+        name="Frame Range", description="Fit some of the video's frames, counted from 1 at the scene's frame rate"
     )
     video_start: IntProperty(name="Start", description="The first frame of the video to fit", default=1, min=1)
     video_end: IntProperty(name="End", description="The last frame of the video to fit", default=250, min=1)
