@@ -16,6 +16,7 @@ from aim_blender.core.shared.foundation.drawing import draw
 
 SIZE = (320, 240)
 AWAY_MM = 620.0  # of the camera, before the face
+TICKS = 48000  # a second: MPEG-4 has no more than 65535
 FOCAL = 1.0  # of the picture's longer side
 BACKGROUND = np.array([0.25, 0.3, 0.36])
 
@@ -58,11 +59,11 @@ def write_movie(
         stream: Any = container.add_stream("mpeg4", rate=fps)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.bit_rate = "yuv420p", 8_000_000
-        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.time_base = Fraction(1, TICKS)
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             time = times[index] if len(times) else index / fps
-            frame.pts, frame.time_base = round(1000 * time), Fraction(1, 1000)
+            frame.pts, frame.time_base = round(TICKS * time), Fraction(1, TICKS)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Videos of a performer -> a take. In: a movie and an actor. Out: the face in each frame, and what the actor does there.
+"""Videos of a performer -> a take. In: a movie and an actor. Out: the face in each frame, and what the actor does.
 
 movies         the frames of a movie file, upright, with their times
 face_detector  where 478 landmarks of a face are in a picture, and 52 weights, by MediaPipe's networks
-seen_faces     what is seen of a performer over a movie; detection  the pass that finds it; kept_faces  kept for the next
+seen_faces     what is seen of a performer over a movie; detection  the pass that finds it; kept_faces  what is kept
 landmark_places  where the landmarks are on an actor's mesh; video_fit  a take of what is seen
 video_source   a video as a source of performances; video_notes, video_pictures  what to know and see of the result
 """

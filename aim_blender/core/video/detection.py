@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .face_detector import LANDMARKS, PRESENT_SCORE, WEIGHT_NAMES, Crop, FaceDetector, FoundFace
+from .face_detector import CROP_SCALE, LANDMARKS, PRESENT_SCORE, WEIGHT_NAMES, Crop, FaceDetector, FoundFace
 from .movies import Movie
 from .seen_faces import SeenFaces, numbers
 
@@ -17,10 +19,12 @@ Report = Callable[[dict[str, Any]], None]
 LOOKED_EVERY = 8  # frames, in which other faces are looked for
 AS_LARGE = 0.5  # of the performer's face: another that is smaller is of the background
 APART = 0.5  # of a face's size, by which centres of two differ
-JUMP = 0.5  # of its size, by which no face moves from frame to frame
+MOST_LOOKS, OFF = 4, 0.1  # of a crop's side, by which it may miss what it is of
+JUMP, GROWN = 0.5, 0.25  # of its size, by which no face moves or grows from frame to frame
 THUMBNAIL = 32  # places along a side at which pictures are compared
+ROUNDED_FRAMES = 2  # by so many files are wrong about how many they have
 CHANGED, SUDDEN = 0.1, 4.0  # of all brightness, and times the usual change: another picture
-KEPT_EVERY = 100  # frames
+KEPT_EVERY_S = 20.0
 
 
 class Follower:
@@ -45,14 +49,22 @@ class Follower:
         if found is None:
             return None, False, cut
         self.last = found.next_crop()
-        jumped = before is not None and _distance(self.last, before) > JUMP * before.side / 1.5
-        others = [crop for crop in crops if _distance(crop, self.last) > APART * self.last.side / 1.5]
+        jumped = before is not None and _has_jumped(before, self.last)
+        others = [crop for crop in crops if _distance(crop, self.last) > APART * self.last.side / CROP_SCALE]
         another = any(crop.side > AS_LARGE * self.last.side and self._present(picture, crop) for crop in others)
         return found, another, cut or jumped
 
     def _present(self, picture: np.ndarray, crop: Crop) -> FoundFace | None:
-        face = self.detector.landmarks(picture, crop)
-        return face if face.presence >= PRESENT_SCORE else None
+        """The face in a crop, looked at again where the crop did not fit it."""
+        for _ in range(MOST_LOOKS):
+            face = self.detector.landmarks(picture, crop)
+            if face.presence < PRESENT_SCORE:
+                return None
+            fitting = face.next_crop()
+            if _distance(fitting, crop) < OFF * crop.side and abs(np.log(fitting.side / crop.side)) < OFF:
+                break
+            crop = fitting
+        return face
 
     def _chosen(self, picture: np.ndarray, crops: list[Crop], near: Crop | None) -> FoundFace | None:
         order = sorted(crops, key=lambda crop: -crop.side if near is None else _distance(crop, near))
@@ -85,23 +97,35 @@ def see_faces(
     report = report or (lambda _: None)
     rows = _Rows(movie, begun)
     follower = Follower(detector)
-    first, another = len(rows.times), False
+    first, another, kept_at = len(rows.times), False, time.monotonic()
     try:
-        for index, (time, picture) in enumerate(movie.frames()):
-            report({"message": "Finding the face", "done": index, "total": max(movie.expected, index)})
+        for index, (seconds, picture) in enumerate(movie.frames()):
+            total = max(movie.expected, index + 1) if movie.expected else 0
+            report({"message": "Finding the face", "done": index, "total": total})
             if index < first:
                 continue
             look = index % LOOKED_EVERY == 0
             face, more, cut = follower.next(picture, look)
             another = more if look else another and face is not None
-            rows.add(time, face, detector.weights(face) if face is not None else None, another, cut)
-            if keep is not None and len(rows.times) % KEPT_EVERY == 0:
+            rows.add(seconds, face, detector.weights(face) if face is not None else None, another, cut)
+            if keep is not None and time.monotonic() - kept_at > KEPT_EVERY_S:
                 keep(rows.seen())
+                kept_at = time.monotonic()
     except BaseException:
         if keep is not None and len(rows.times) > first:
             keep(rows.seen())
         raise
-    return rows.seen()
+    return dataclasses.replace(rows.seen(), notes=_notes_of(movie, len(rows.times)))
+
+
+def _notes_of(movie: Movie, decoded: int) -> tuple[str, ...]:
+    """What of a movie could not be read, once it was."""
+    short = movie.expected - decoded
+    if movie.damaged == 0 and short <= ROUNDED_FRAMES:
+        return ()
+    return (
+        f"{movie.path.name} is damaged: {decoded} frames could be decoded, the others are left out; export it anew",
+    )
 
 
 class _Rows:
@@ -113,9 +137,9 @@ class _Rows:
         parts = [list(getattr(begun, name)) if begun is not None else [] for name in names]
         self.times, self.landmarks, self.presence, self.weights, self.others, self.cuts = parts
 
-    def add(self, time: float, face: FoundFace | None, weights: np.ndarray | None, another: bool, cut: bool) -> None:
+    def add(self, seconds: float, face: FoundFace | None, weights: np.ndarray | None, another: bool, cut: bool) -> None:
         """The next frame's."""
-        self.times.append(time)
+        self.times.append(seconds)
         self.landmarks.append(np.full((LANDMARKS, 3), np.nan) if face is None else face.landmarks)
         self.presence.append(0.0 if face is None else face.presence)
         self.weights.append(np.full(len(WEIGHT_NAMES), np.nan) if weights is None else weights)
@@ -137,6 +161,11 @@ class _Rows:
             np.array(self.others, dtype=bool),
             np.array(self.cuts, dtype=bool),
         )
+
+
+def _has_jumped(before: Crop, now: Crop) -> bool:
+    far = _distance(now, before) > JUMP * before.side / CROP_SCALE
+    return far or bool(abs(np.log(now.side / before.side)) > GROWN)
 
 
 def _distance(one: Crop, other: Crop) -> float:

@@ -37,8 +37,14 @@ class KeptFaces:
             with open_archive(self.path) as archive:
                 arrays = {name: archive[name] for name in ARRAYS}
                 fps, width, height, whole = archive["about"].tolist()
+                notes = tuple(map(str, archive["notes"].tolist())) if "notes" in archive else ()
             found = SeenFaces(
-                str(self.movie), numbers(len(arrays["times"])), fps=fps, size=(int(width), int(height)), **arrays
+                str(self.movie),
+                numbers(len(arrays["times"])),
+                fps=fps,
+                size=(int(width), int(height)),
+                notes=notes,
+                **arrays,
             )
             with contextlib.suppress(InputError):  # of frames without a face
                 check_seen(found)
@@ -49,6 +55,8 @@ class KeptFaces:
     def write(self, seen: SeenFaces, whole: bool) -> None:
         """Keep it; where nothing can be written, it is not kept."""
         arrays = {name: getattr(seen, name) for name in ARRAYS}
+        if seen.notes:
+            arrays["notes"] = np.array(seen.notes)
         with contextlib.suppress(OSError):
             save_arrays(self.path, {**arrays, "about": np.array([seen.fps, *seen.size, whole])})
 

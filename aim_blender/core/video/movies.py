@@ -13,19 +13,21 @@ from ..shared.foundation.errors import InputError
 
 
 class Movie:
-    """A movie file. fps: frames a second on the mean; size: width, height in pixels as it is watched.
+    """A movie file. fps: frames a second on the mean; size: width, height in pixels as it is watched. expected: as how
+    many frames the file has it, 0 where it does not say. damaged: how many parts of it could not be decoded, as far as
+    it was read.
 
     Raises InputError if it cannot be decoded or has no pictures.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.damaged = path, 0
         with self._opened() as container:
             stream = self._stream(container)
             rate = stream.average_rate or stream.guessed_rate
             if not rate:
                 raise InputError(f"{path} does not say how many frames a second it has; convert it to another format")
-            self.fps, self.expected = float(rate), int(stream.frames)  # 0 where the file does not say
+            self.fps, self.expected = float(rate), int(stream.frames)
             first = next(self._decoded(container, stream), None)
         if first is None:
             raise InputError(f"{path} has no frame that can be decoded; export it anew")
@@ -33,10 +35,15 @@ class Movie:
 
     def frames(self) -> Iterator[tuple[float, np.ndarray]]:
         """Each frame's time in seconds from the first one's, and its picture (height, width, 3) of bytes, RGB."""
+        self.damaged = 0
         with self._opened() as container:
-            first: float | None = None
-            for time, picture in self._decoded(container, self._stream(container)):
-                first = time if first is None else first
+            first = before = 0.0
+            for count, (time, picture) in enumerate(self._decoded(container, self._stream(container))):
+                if count == 0:
+                    first = time
+                elif time <= before:  # of a file whose times are wrong
+                    time = before + 1.0 / self.fps
+                before = time
                 yield time - first, picture
 
     def _opened(self) -> Any:
@@ -56,13 +63,29 @@ class Movie:
         return stream
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[tuple[float, np.ndarray]]:
-        import av
-
-        try:
-            for count, frame in enumerate(container.decode(stream)):
+        """Each frame's time in seconds and its picture; what is damaged is left out, and counted."""
+        count = 0
+        for packet in self._packets(container, stream):
+            for frame in self._frames_of(packet):
                 time = float(frame.time) if frame.time is not None else count / self.fps
+                count += 1
                 # What the file says it is to be turned by when watched, anticlockwise in degrees.
                 turns = round(getattr(frame, "rotation", 0) / 90) % 4
                 yield time, np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
-        except av.error.FFmpegError as error:
-            raise InputError(f"{self.path} is damaged ({error.strerror.lower()}); export it anew") from error
+
+    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+        import av
+
+        try:
+            yield from container.demux(stream)
+        except av.error.FFmpegError:
+            self.damaged += 1
+
+    def _frames_of(self, packet: Any) -> list[Any]:
+        import av
+
+        try:
+            return list(packet.decode())
+        except av.error.FFmpegError:
+            self.damaged += 1
+            return []

@@ -66,7 +66,8 @@ def steady(seen: SeenFaces, fps: float | None = None) -> SeenFaces:
     fps: frames a second; None keeps the movie's own. Where the movie's times are not those of that rate, a frame lies
     between the two about it, so that everything takes as long as it did.
     """
-    usual = next((rate for rate in USUAL_RATES if abs(seen.fps / rate - 1.0) < NEARLY), seen.fps)
+    nearest = min(USUAL_RATES, key=lambda rate: abs(seen.fps / rate - 1.0))
+    usual = nearest if abs(seen.fps / nearest - 1.0) < NEARLY else seen.fps
     own = dataclasses.replace(seen, fps=usual)
     places = _places(own)
     if places is not None and (fps is None or abs(fps / usual - 1.0) < NEARLY):

@@ -16,6 +16,11 @@ def notes_of(seen: SeenFaces) -> list[str]:
     """Sentences about how the movie was read, other faces, cuts, profiles and small faces."""
     notes = list(seen.notes)
     there = ~seen.missing
+    if seen.missing.any():
+        notes.append(
+            f"no face was found in {seen.missing.sum()} of {len(there)} frames, {_stretches(seen.frames[~there])}; "
+            "they were filled in from their neighbours"
+        )
     others = np.flatnonzero(seen.others & there)
     if len(others):
         notes.append(

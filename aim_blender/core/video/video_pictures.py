@@ -129,4 +129,3 @@ def _drawn(points: np.ndarray, triangles: np.ndarray, camera: Camera, crop: Crop
     flat = ((camera.project(points) - crop.centre) @ crop.axes.T / crop.side + 0.5) * PIXELS
     placed = np.column_stack([flat[:, 0], PIXELS - flat[:, 1], -camera.depth(points)])
     return draw(placed, triangles, SKIN, PIXELS, PIXELS)[::-1]
-

@@ -103,8 +103,8 @@ def _add_fit(verbs: Any) -> None:
         "performance",
         metavar="PERFORMANCE",
         type=_path,
-        help="folder of meshes, .npz, .pc2, .mdd, points as .json or .csv, a phone's recording (.csv, .txt, .json), or a "
-        "video (.mp4, .mov, .mkv, .avi)",
+        help="folder of meshes, .npz, .pc2, .mdd, points as .json or .csv, a phone's recording (.csv, .txt, .json), "
+        "or a video (.mp4, .mov, .mkv, .avi)",
     )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
     add_options(parser, "fit")
@@ -227,7 +227,9 @@ def _add_environment(verbs: Any) -> None:
 
 
 def _add_install_video(verbs: Any) -> None:
-    text = "Install what fitting to videos needs into the Python that runs this: a face detector, and what decodes movies."
+    text = (
+        "Install what fitting to videos needs into the Python that runs this: a face detector, and what decodes movies."
+    )
     parser = _verb(verbs, "install-video", text)
     parser.add_argument("--options", metavar="TEXT", default="", help="more options for pip, as one argument")
 

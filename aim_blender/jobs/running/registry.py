@@ -33,7 +33,7 @@ TASKS: dict[str, Task] = {
     "info": info,
 }
 
-# They install software or trust another computer: a job's description alone, which may be a stranger's, starts none of them.
+# They install software or trust another computer: a job's description alone, which may be a stranger's, starts none.
 TRUSTED_TASKS = ("environment", "install-video", "batch")
 
 

@@ -92,14 +92,6 @@ SOURCES = (
         whole=True,
     ),
     Source(
-        name="video",
-        label="a video",
-        told_by="sources.recognising:holds_video",
-        module="video.video_source",
-        settings=VideoFittingSettings,
-        suffixes=(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"),
-    ),
-    Source(
         name="phone",
         label="weights that a phone recorded",
         told_by="phone.phone_tables:is_phone_recording",
@@ -127,6 +119,14 @@ SOURCES = (
         module="fitting.fitting_points",
         settings=PointFittingSettings,
         suffixes=(".csv", ".json"),
+    ),
+    Source(
+        name="video",
+        label="frames of a video",
+        told_by="sources.recognising:holds_video",
+        module="video.video_source",
+        settings=VideoFittingSettings,
+        suffixes=(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"),
     ),
 )
 NAMED = {source.name: source for source in SOURCES}
