@@ -98,7 +98,7 @@ class FaceDetector:
         except ImportError as error:
             raise InputError(
                 "the face detector needs the package ai-edge-litert in the worker's environment, which is not there; "
-                "install the environment's part for video"
+                "press Install Video in the extension's preferences, or run the command install-video"
             ) from error
         try:
             with zipfile.ZipFile(path) as archive, _quiet():

@@ -62,7 +62,8 @@ def landmark_places(actor: Actor, detector: FaceDetector) -> LandmarkPlaces:
     known = np.flatnonzero(count >= LEAST_VIEWS)
     middle = np.nanmedian(hits[:, known], axis=0)
     off = np.linalg.norm(hits[:, known] - middle, axis=2)  # (views, P)
-    trust, places = np.zeros(LANDMARKS), {}
+    trust = np.zeros(LANDMARKS)
+    places: dict[str, int | tuple[int, tuple[float, ...]]] = {}
     trust[known] = 1.0 / (1.0 + (np.nanmedian(off, axis=0) / AGREED_MM) ** 2)
     for first, last in IRISES:  # of which the skin tells nothing
         trust[first:last] = 0.0

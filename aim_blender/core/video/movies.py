@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..shared.foundation.errors import InputError
+from ..shared.foundation.errors import UNREADABLE, InputError
+
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # as FFmpeg calls them
+LONGEST_GAP_S = 60.0  # between two frames: more is a damaged time
+RATES = (1.0, 1000.0)  # frames a second that a movie of a performer can have
 
 
 class Movie:
@@ -22,11 +26,13 @@ class Movie:
 
     def __init__(self, path: Path) -> None:
         self.path, self.damaged = path, 0
+        self._failures = (*UNREADABLE, MemoryError, _decoder().error.FFmpegError)
         with self._opened() as container:
             stream = self._stream(container)
             rate = stream.average_rate or stream.guessed_rate
-            if not rate:
-                raise InputError(f"{path} does not say how many frames a second it has; convert it to another format")
+            if not rate or not RATES[0] <= rate <= RATES[1]:
+                said = f"says that it has {float(rate):g}" if rate else "does not say how many"
+                raise InputError(f"{path} {said} frames a second; export it as MP4 with a usual frame rate")
             self.fps, self.expected = float(rate), int(stream.frames)
             first = next(self._decoded(container, stream), None)
         if first is None:
@@ -41,17 +47,17 @@ class Movie:
             for count, (time, picture) in enumerate(self._decoded(container, self._stream(container))):
                 if count == 0:
                     first = time
-                elif time <= before:  # of a file whose times are wrong
+                elif not before < time <= before + LONGEST_GAP_S:  # of a file whose times are wrong
                     time = before + 1.0 / self.fps
                 before = time
                 yield time - first, picture
 
     def _opened(self) -> Any:
-        import av
-
+        # Neither a network nor a list of other files is ever opened.
+        options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
         try:
-            return av.open(str(self.path))
-        except (av.error.FFmpegError, OSError) as error:
+            return _decoder().open(f"file:{self.path.absolute()}", options=options, metadata_errors="replace")
+        except self._failures as error:
             said = getattr(error, "strerror", None) or str(error)
             raise InputError(f"{self.path} cannot be read as a movie ({said.lower()}); export it as MP4") from error
 
@@ -66,26 +72,44 @@ class Movie:
         """Each frame's time in seconds and its picture; what is damaged is left out, and counted."""
         count = 0
         for packet in self._packets(container, stream):
-            for frame in self._frames_of(packet):
-                time = float(frame.time) if frame.time is not None else count / self.fps
+            for time, picture in self._frames_of(packet):
+                yield (count / self.fps if time is None else float(time)), picture
                 count += 1
-                # What the file says it is to be turned by when watched, anticlockwise in degrees.
-                turns = round(getattr(frame, "rotation", 0) / 90) % 4
-                yield time, np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
-        import av
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except self._failures:
+                self.damaged += 1
+                return
+            if packet is None:
+                return
+            yield packet
 
+    def _frames_of(self, packet: Any) -> list[tuple[float | None, np.ndarray]]:
+        """Time, if it is said, and picture of each."""
         try:
-            yield from container.demux(stream)
-        except av.error.FFmpegError:
-            self.damaged += 1
-
-    def _frames_of(self, packet: Any) -> list[Any]:
-        import av
-
-        try:
-            return list(packet.decode())
-        except av.error.FFmpegError:
+            return [(frame.time, _upright(frame)) for frame in packet.decode()]
+        except self._failures:
             self.damaged += 1
             return []
+
+
+def _upright(frame: Any) -> np.ndarray:
+    """Its picture, turned by what the file says that it is turned by when watched, anticlockwise in degrees."""
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+
+
+def _decoder() -> Any:
+    """PyAV. Raises InputError where it is not installed."""
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(
+            "reading a movie needs the package av in the worker's environment, which is not there; press Install Video "
+            "in the extension's preferences, or run the command install-video"
+        ) from error
+    return av

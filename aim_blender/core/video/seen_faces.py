@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,7 @@ def numbers(total: int) -> np.ndarray:
 
 def _spread(seen: SeenFaces, places: np.ndarray, total: int) -> SeenFaces:
     """Each frame at its place (F,) of so many; no face at the others."""
-    parts = {}
+    parts: dict[str, Any] = {}
     for name in ARRAYS:
         values = getattr(seen, name)
         empty = np.nan if name in ("landmarks", "weights") else 0

