@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Videos of faces whose truth is known, for benchmarks/video.py: make_capture.py's actors with eyeballs, mouth and teeth,
-painted lips and brows, lit and filmed otherwise than the renders that an actor is prepared with, and compressed."""
+"""Videos of faces whose truth is known, for video.py: make_capture.py's actors with eyeballs, mouth and teeth, painted
+lips and brows, lit and filmed otherwise than the renders that an actor is prepared with, and compressed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from aim_blender.core.shared.foundation.drawing import draw
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.shared.foundation.drawing import DARKEST, LIGHT, draw
+from aim_blender.core.shared.foundation.normals import vertex_normals
 
 SIZE, FPS = 480, 30
 LIVELY, QUIET = (800, 90, 30), (200, 60, 1)  # of the recorded take: the first frame, how many, and the step
 SKIN_END, LOWER_TEETH = 11248, slice(19247, 21451)
-BEFORE = 60  # rows that no test of the face's front counts: see front_of
-JAW_PARTS = ("gums_and_tongue", "teeth")
+DEEP_MM = 95.0  # behind the foremost point the front ends
 TONES = ((0.87, 0.68, 0.58), (0.70, 0.50, 0.40), (0.48, 0.33, 0.25))
 
 
@@ -61,9 +62,11 @@ def perform(shared: Path, seed: int, what: tuple[int, int, int], path: Path) -> 
     return Performed(path, stabilized, jaw, head)
 
 
-def front_of(neutral: np.ndarray, unmoved: np.ndarray) -> np.ndarray:
-    """(V,) bool: the front of the face, what some expression moves by more than 0.5 mm. unmoved: (V, N, 3) shapes."""
-    return np.linalg.norm(unmoved, axis=2).max(1) > 0.5
+def front_of(actor: Actor) -> np.ndarray:
+    """The vertices of the face's front: what an expression moves by more than 0.5 mm, and a camera before it sees."""
+    moved = np.linalg.norm(actor.offsets(), axis=2).max(1) > 0.5
+    facing = vertex_normals(actor.neutral, actor.topology.triangles())[:, 2] > 0.1
+    return np.flatnonzero(moved & facing & (actor.neutral[:, 2] > actor.neutral[:, 2].max() - DEEP_MM))
 
 
 def _heads(neutral: np.ndarray, count: int, step: int, rng: np.random.Generator) -> np.ndarray:
@@ -152,10 +155,7 @@ class _Look:
         return (255 * (picture + 0.012 * self.rng.normal(size=picture.shape))).clip(0, 255).astype(np.uint8)
 
     def _shade(self, points: np.ndarray) -> np.ndarray:
-        """(V,) of the light that draw adds on its own, what makes it this one's."""
-        from aim_blender.core.shared.foundation.drawing import DARKEST, LIGHT
-        from aim_blender.core.shared.foundation.normals import vertex_normals
-
+        """(V,) what makes the light that draw adds this one's."""
         normals = vertex_normals(points, self.triangles)
         own = DARKEST + (1 - DARKEST) * (normals @ (LIGHT / np.linalg.norm(LIGHT))).clip(0)
         return (self.ambient + (1 - self.ambient) * (normals @ self.light).clip(0)) / own
@@ -168,7 +168,7 @@ def _triangles(faces: np.ndarray) -> np.ndarray:
 
 def _write(path: Path, frames: Any) -> None:
     with av.open(str(path), "w") as movie:
-        stream = movie.add_stream("libx264", rate=Fraction(FPS))
+        stream: Any = movie.add_stream("libx264", rate=Fraction(FPS))
         stream.width = stream.height = SIZE
         stream.pix_fmt, stream.options = "yuv420p", {"crf": "23"}
         for picture in frames:

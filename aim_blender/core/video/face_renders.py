@@ -19,6 +19,7 @@ from ..anatomy.jaw import compose_jaw, decompose_jaw
 from ..geometry.skinning import linear_blend_skinning
 from ..geometry.surfaces import boundary_loops
 from ..model.actor import Actor
+from ..shared.demo.demo_curves import smooth_step
 from ..shared.foundation.drawing import fill_clear
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.normals import vertex_normals
@@ -35,14 +36,14 @@ from .face_detector import (
 from .face_frame import FaceFrame, sides_of
 
 MOST_SHAPES = 5  # that act at once
-ONE_SIDED, CALM = 0.35, 0.5  # how often a shape acts on one side otherwise, and how often all act little
+ONE_SIDED, CALM = 0.25, 0.5  # how often a shape acts on one side otherwise, and how often all act little
 FREE_JAW, JAW_BEYOND = 0.4, 1.1  # how often the jaw does not go with the shapes; how far it may, of the furthest
-TURNS_DEGREES, LARGEST_TURNS = (16.0, 9.0, 7.0), (40.0, 22.0, 18.0)  # of the head: yaw, pitch, roll
+TURNS_DEGREES, LARGEST_TURNS = (13.0, 8.0, 6.0), (40.0, 22.0, 18.0)  # of the head: yaw, pitch, roll
 DISTANCES = (2.2, 7.0)  # of the camera, in sizes of the face
 TONES = np.array([[0.92, 0.78, 0.70], [0.87, 0.68, 0.58], [0.70, 0.50, 0.40], [0.48, 0.33, 0.25]])
 IRIS_COLOURS = np.array([[0.30, 0.22, 0.16], [0.20, 0.35, 0.50], [0.15, 0.10, 0.08]])
 GAZE = 0.25  # radians, to each side on the mean
-CROPS, SHIFTS = 3, 16  # crops whose answers' mean is taken, and within how many pixels
+CROPS, SHIFTS = 2, 16  # crops whose answers' mean is taken, and within how many pixels
 CROP_SHIFTS = np.stack(np.meshgrid([-8, -3, 3, 8], [-8, -3, 3, 8]), axis=-1).reshape(-1, 2)
 TOGETHER = 8  # renders of one look
 FLESH = np.array([0.30, 0.10, 0.08])
@@ -71,6 +72,13 @@ class Renders:
 
 
 RESTING = 8
+# Landmarks of lips and brows, which are painted.
+LIPS = np.array([
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185, 78, 95, 88, 178, 87, 14,
+    317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191,
+])  # fmt: skip
+BROWS = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
+PAINTED, PAINTED_WITHIN = 0.7, 0.03  # how often, and of the face's height, how far from the landmarks
 
 
 def make_renders(
@@ -132,8 +140,12 @@ class Stage:
         self.skin_weight = actor.skin_weight[self.chosen]
         self.sides = sides_of(actor)[self.chosen]  # (v, 2)
         self.jaws = np.zeros((self.names, 6)) if actor.hinge is None else decompose_jaw(actor.jaw, actor.hinge)
+        self.painted = np.zeros((len(self.neutral), 2))
         self.look = self._look()
         self.anchors = self._anchors()
+        away, nearest = cKDTree(self.neutral[self.anchors]).query(self.neutral)
+        soft = 1.0 - smooth_step(away, 0.5 * PAINTED_WITHIN * self.size, PAINTED_WITHIN * self.size)
+        self.painted = np.stack([soft * np.isin(nearest, part) for part in (LIPS, BROWS)], axis=1)
         self.holes = self._holes()
 
     def _anchors(self) -> np.ndarray:
@@ -180,7 +192,7 @@ class Stage:
             distance=rng.uniform(*DISTANCES) * self.size,
             light=light / np.linalg.norm(light),
             ambient=rng.uniform(0.2, 0.6),
-            albedo=tone * (1 + 0.04 * rng.normal(size=(len(self.neutral), 1))),
+            albedo=tone * (1 + 0.04 * rng.normal(size=(len(self.neutral), 1))) * self._paint(),
             filled=rng.random() < FILLED,
             background=rng.uniform(size=3),
             dark=FLESH * rng.uniform(0.2, 1.5),
@@ -190,6 +202,13 @@ class Stage:
             gamma=rng.uniform(0.9, 1.5),
             noise=rng.uniform(0.0, 0.02),
         )
+
+    def _paint(self) -> np.ndarray:
+        """(v, 3) what is left of the skin's colour on lips and brows."""
+        rng = self.rng
+        lips = np.array([rng.uniform(0.8, 1.0), *np.full(2, rng.uniform(0.5, 0.95))])
+        darker = np.stack([lips, np.full(3, rng.uniform(0.3, 0.9))]) - 1.0
+        return 1.0 + self.painted @ (darker * (rng.random((2, 1)) < PAINTED))
 
     def one(self, at_rest: bool = False) -> tuple[np.ndarray, ...] | None:
         """The next render, as the rows of Renders; None where no face is seen in it."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ..model.actor import Actor
 from ..shared.foundation.archives import open_archive, save_arrays
 from ..shared.foundation.errors import UNREADABLE
 from ..shared.results.kept_files import ACTOR_SUFFIX
-from .answers import Answers, shapes_of
+from .answers import Answers
 from .kept_faces import digest_of
 
 VERSION = 1
@@ -25,7 +26,9 @@ class KeptAnswers:
 
     def __init__(self, actor_file: Path, model: Path, renders: int) -> None:
         stem = actor_file.name.removesuffix(ACTOR_SUFFIX)
-        self.path = actor_file.with_name(f"{stem}.renders-{digest_of(VERSION, actor_file, model, renders)}{SUFFIX}")
+        known = f"{VERSION} {digest_of(actor_file)} {digest_of(model)} {renders}"
+        digest = hashlib.sha256(known.encode()).hexdigest()
+        self.path = actor_file.with_name(f"{stem}.told-{digest[:12]}{SUFFIX}")
 
     def read(self, actor: Actor) -> Answers | None:
         """What was kept; None where nothing is, or not what it should be."""
@@ -37,7 +40,7 @@ class KeptAnswers:
         except UNREADABLE:
             return None
         found = Answers(**arrays)
-        return found if shapes_of(found) == shapes_of(actor) and all_finite(found) else None
+        return found if found.fits(len(actor.names)) else None
 
     def write(self, answers: Answers) -> None:
         """Keep it; where nothing can be written, it is not kept."""

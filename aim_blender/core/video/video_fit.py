@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from ..anatomy.jaw import compose_jaw
 from ..fitting.jaw_of_frame import PlausibleJaw
-from ..fitting.rest_offset import CALM_FRAMES, CALM_MM, calmest, distance_of, rest_index
+from ..fitting.rest_offset import distance_of, rest_index
 from ..model.actor import Actor, jaw_figures
 from ..shared.captured.cameras import Camera
 from ..shared.foundation.errors import InputError
@@ -30,7 +30,8 @@ Report = Callable[[dict[str, Any]], None]
 USUAL_FOCAL_MM = 28.0  # of webcams and phones, for a sensor of 36 mm
 SENSOR_MM = 36.0
 NO_FIT_MM = 6.0  # on the mean of all landmarks
-BELIEVED = 0.3  # of what a found rest frame shows: performers rest with a face, and the light adds another
+USUAL = 0.4  # of the frames say less of a shape than the performer does at rest: expressions come and go
+BELIEVED = 0.3  # of what is usual: performers rest with a face, and the light adds another
 GAIN = 1.1  # performers do fewer things at once than the renders that the ridge was learned by
 POINTS = 2000  # of the mesh, by which the calmest frame is found
 
@@ -116,20 +117,17 @@ def _told(
     """What frames (f,) tell by their features (f, D), with what a rest frame shows taken off, docs/model.md (36)."""
     if rest_frame == "off":
         return _Told(features, GAIN * answers.targets(features), int(there[0]))
-    shapes = len(actor.names)
-    weights = answers.targets(features)[:, : 2 * shapes].reshape(-1, 2, shapes).mean(1)
-    moved = actor.offsets()[:: max(1, len(actor.neutral) // POINTS)]
+    targets = answers.targets(features)
     if isinstance(rest_frame, int):
         usable = np.isin(np.arange(len(seen.frames)), there)
         rest = int(np.searchsorted(there, rest_index(seen.frames, rest_frame, usable, seen.source)))
-        apart = distance_of(weights - weights[rest], moved)
-    else:
-        rest, apart = calmest(weights, moved, np.ones(len(there), dtype=bool))
-    near = np.argsort(apart, kind="stable")[:CALM_FRAMES]
-    near = near[apart[near] <= CALM_MM]
-    shown = features[near].mean(0)
-    shown = shown if isinstance(rest_frame, int) else (1.0 - BELIEVED) * shown
-    return _Told(features - shown, GAIN * answers.targets(features - shown), int(there[rest]))
+        return _Told(features - features[rest], GAIN * (targets - targets[rest]), int(there[rest]))
+    usual = np.quantile(targets, USUAL, axis=0)
+    moved = actor.offsets()[:: max(1, len(actor.neutral) // POINTS)]
+    weights = (targets - usual)[:, : 2 * len(actor.names)].reshape(len(targets), 2, -1).mean(1)
+    rest = int(distance_of(weights, moved).argmin())
+    shown = features[rest]
+    return _Told(features - shown, GAIN * (targets - (1.0 - BELIEVED) * usual), int(there[rest]))
 
 
 def _off(answers: Answers, told: _Told) -> np.ndarray:
