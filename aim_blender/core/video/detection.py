@@ -22,7 +22,7 @@ APART = 0.5  # of a face's size, by which centres of two differ
 MOST_LOOKS, OFF = 4, 0.1  # of a crop's side, by which it may miss what it is of
 JUMP, GROWN = 0.5, 0.25  # of its size, by which no face moves or grows from frame to frame
 THUMBNAIL = 32  # places along a side at which pictures are compared
-ROUNDED_FRAMES = 2  # by so many files are wrong about how many they have
+LOST_S = 0.5  # by less files are wrong about how long they are
 CHANGED, SUDDEN = 0.1, 4.0  # of all brightness, and times the usual change: another picture
 KEPT_EVERY_S = 20.0
 
@@ -115,13 +115,13 @@ def see_faces(
         if keep is not None and len(rows.times) > first:
             keep(rows.seen())
         raise
-    return dataclasses.replace(rows.seen(), notes=_notes_of(movie, len(rows.times)))
+    return dataclasses.replace(rows.seen(), notes=_notes_of(movie, rows.times))
 
 
-def _notes_of(movie: Movie, decoded: int) -> tuple[str, ...]:
+def _notes_of(movie: Movie, times: list[float]) -> tuple[str, ...]:
     """What of a movie could not be read, once it was."""
-    short = movie.expected - decoded
-    if movie.damaged == 0 and short <= ROUNDED_FRAMES:
+    decoded = len(times)
+    if movie.damaged == 0 and times[-1] + LOST_S >= movie.seconds:
         return ()
     return (
         f"{movie.path.name} is damaged: {decoded} frames could be decoded, the others are left out; export it anew",
