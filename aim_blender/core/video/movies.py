@@ -64,6 +64,8 @@ class Movie:
 
     def _stream(self, container: Any) -> Any:
         if not container.streams.video:
+            if not container.streams.audio:
+                raise InputError(f"{self.path} cannot be read as a movie (it is cut off or empty); export it as MP4")
             raise InputError(f"{self.path} holds sound only; a video with pictures is needed")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
