@@ -24,7 +24,7 @@ JUMP, GROWN = 0.5, 0.25  # of its size, by which no face moves or grows from fra
 THUMBNAIL = 32  # places along a side at which pictures are compared
 LOST_S = 0.5  # by less files are wrong about how long they are
 CHANGED, SUDDEN = 0.1, 4.0  # of all brightness, and times the usual change: another picture
-KEPT_EVERY_S = 20.0
+KEPT_EVERY_S, KEPT_TIMES = 20.0, 20.0  # and times as long as keeping takes
 
 
 class Follower:
@@ -97,7 +97,7 @@ def see_faces(
     report = report or (lambda _: None)
     rows = _Rows(movie, begun)
     follower = Follower(detector)
-    first, another, kept_at = len(rows.times), False, time.monotonic()
+    first, another, keep_at = len(rows.times), False, time.monotonic() + KEPT_EVERY_S
     try:
         for index, (seconds, picture) in enumerate(movie.frames()):
             total = max(movie.expected, index + 1) if movie.expected else 0
@@ -108,9 +108,10 @@ def see_faces(
             face, more, cut = follower.next(picture, look)
             another = more if look else another and face is not None
             rows.add(seconds, face, detector.weights(face) if face is not None else None, another, cut)
-            if keep is not None and time.monotonic() - kept_at > KEPT_EVERY_S:
+            if keep is not None and time.monotonic() > keep_at:
+                begun_at = time.monotonic()
                 keep(rows.seen())
-                kept_at = time.monotonic()
+                keep_at = time.monotonic() + max(KEPT_EVERY_S, KEPT_TIMES * (time.monotonic() - begun_at))
     except BaseException:
         if keep is not None and len(rows.times) > first:
             keep(rows.seen())
@@ -140,7 +141,8 @@ class _Rows:
     def add(self, seconds: float, face: FoundFace | None, weights: np.ndarray | None, another: bool, cut: bool) -> None:
         """The next frame's."""
         self.times.append(seconds)
-        self.landmarks.append(np.full((LANDMARKS, 3), np.nan) if face is None else face.landmarks)
+        seen = np.full((LANDMARKS, 3), np.nan) if face is None else face.landmarks
+        self.landmarks.append(seen.astype(np.float32))  # half an hour would fill the memory otherwise
         self.presence.append(0.0 if face is None else face.presence)
         self.weights.append(np.full(len(WEIGHT_NAMES), np.nan) if weights is None else weights)
         self.others.append(another)
