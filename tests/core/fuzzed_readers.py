@@ -49,6 +49,7 @@ from aim_blender.jobs.batch.batch_table import read_table
 from aim_blender.jobs.batch.shot_record import Record
 from aim_blender.jobs.batch.shot_steps import correspondence_kept_for
 from aim_blender.jobs.folders.folder import JobFolder
+from tests.core.c3d_made import write_c3d
 from tests.core.fuzzing import Reader
 from tests.core.mesh_files import write_mdd, write_pc2, write_ply
 from tests.core.movies_made import write_movie
@@ -151,6 +152,7 @@ def _readers(folder: Path, actor: Actor, performance: Performance) -> dict[str, 
         "performance, mdd": alone("shot.mdd", fitted),
         "points, csv": alone("points.csv", pointed),
         "points, wide csv": alone("wide.csv", pointed),
+        "points, c3d": alone("points.c3d", pointed),
         "points, json": alone("points.json", pointed),
         "image points, csv": alone("tracks.csv", seen, "cameras.json", "map.json"),
         "image points, json": alone("tracks.json", seen, "cameras.json", "map.json"),
@@ -216,6 +218,7 @@ def _written(folder: Path, actor: Actor, take: Take, performance: Performance) -
         for f, place in enumerate(frames)
     ]
     (folder / "wide.csv").write_text("\n".join(wide))
+    write_c3d(folder / "points.c3d", [f"p{v}" for v in some], frames[:, some])
     camera = {"name": "c", "width": 1000, "height": 800, "focal": 1500, "world_to_camera": _in_front()}
     look = np.array(camera["world_to_camera"])
     local = frames[:, some] @ look[:3, :3].T + look[:3, 3]

@@ -204,7 +204,7 @@ def _tensors(data: bytes, chance: random.Random) -> bytes:
     if how == 0:
         header = _json(header, chance)
     elif how == 1:
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
             outer = json.loads(header)
             inside = outer["__metadata__"]
             name = chance.choice(sorted(inside))

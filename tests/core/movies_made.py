@@ -55,7 +55,9 @@ def write_movie(
     turns them by, anticlockwise."""
     import av
 
-    with av.open(str(path), "w") as container:
+    # What a player must know stands first, so that a file that is cut off still plays.
+    options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as container:
         stream: Any = container.add_stream("mpeg4", rate=fps)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.bit_rate = "yuv420p", 8_000_000

@@ -17,8 +17,9 @@ from aim_blender.core.files.files import load_actor
 from aim_blender.core.shared.foundation.errors import Cancelled
 from aim_blender.core.shared.results.kept_files import kept_correspondence
 from aim_blender.jobs.batch import shots
-from aim_blender.jobs.batch.batch import summary
+from aim_blender.jobs.batch.batch import SUMMARY, summary
 from aim_blender.jobs.command_line.command_line import main
+from aim_blender.jobs.folders.plain_values import plain
 from aim_blender.jobs.running.registry import TASKS
 from tests.core.tiny_capture import POINTS, learn_step, shapes, write_capture, write_performance
 
@@ -91,6 +92,7 @@ def test_all_of_it_then_nothing(project):
     before = contents(project / "out")
     again = run(project)
     assert states(again) == [shots.KEPT] * 3
+    assert json.loads((project / "out" / SUMMARY).read_text()) == json.loads(json.dumps(plain(again)))
     assert [row["worst_mm"] for row in again["rows"]] == [row["worst_mm"] for row in first["rows"]]
     assert contents(project / "out") == before
     assert all(runs(project, f"sh{number}") == STEPS for number in (1, 2, 3))
@@ -108,9 +110,9 @@ def test_what_cannot_be_right_is_in_the_row_and_below_the_table(project):
 
 
 def contents(folder):
-    return {
-        path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "worker.lock"
-    }
+    """Of all files but those that tell of a run."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path: path.read_bytes() for path in files if path.name not in ("worker.lock", SUMMARY)}
 
 
 def test_what_is_made_again(project):

@@ -69,7 +69,7 @@ def test_flat_meshes(scale):
     assert "'neutral' is flat" in refused(["neutral", "smile"], [flat, flat], [topology] * 2)
     assert "'smile' is flat" in refused(["neutral", "smile"], [points, points * (1, 0, 1)], [topology] * 2)
     with pytest.raises(InputError, match=r"'frame 1' is flat: .* scaled by 0, and"):
-        check_follow(["frame 1"], (points * (1, 0, 1))[None], "neutral", points, topology)
+        check_follow(["frame 1"], (points * (1, 0, 1))[None], "neutral", points, topology.edges())
 
 
 def test_expressions_that_are_the_neutral():

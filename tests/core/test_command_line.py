@@ -194,16 +194,11 @@ def test_a_terminal_shows_a_bar(folder):
         (["learn", "capture", "--out", "a", "--device", "tpu"], ["--device", "tpu", "cuda"]),
         (["learn", "capture", "--out", "a", "--iter", "5"], ["--iter"]),
         (["learn", "capture", "--out", "A.safetensors"], ["A.safetensors", ".actor.safetensors"]),
-        (["learn", "capture", "--out", "A.actor.safetensors", "--resume"], ["nothing to resume", "--resume"]),
         (["fit", "a", "b", "--out", "A.take.safetensors", "--resume"], ["closed form keeps no checkpoint", "--resume"]),
-        (
-            ["fit", "a", "b", "--out", "A.take.safetensors", "--solver", "neural", "--resume"],
-            ["nothing to resume", "--resume"],
-        ),
         (["fit", "a", "b", "--out", "A.take.safetensors", "--from-rest"], ["no start from rest", "solver neural"]),
         (
             ["fit", "a", "b.npz", "--out", "A.take.safetensors", "--landmarks", "c"],
-            ["landmarks given is for points", "b.npz"],
+            ["landmarks given is for points of images or points", "b.npz"],
         ),
         (["evaluate", "a", "b", "--out", "b.npz", "--unit", "10"], ["b.npz is always in mm", ".pc2 or .mdd"]),
         (["bake", "a", "b", "--out", "b.npz", "--tolerance", "0"], ["0 mm", "more than 0"]),
@@ -297,6 +292,18 @@ def test_interrupted_learning_says_how_to_go_on_and_goes_on(folder, tmp_path):
     steps = [int(re.search(r", (\d+) of", line)[1]) for line in (progress, first_line)]
     assert steps[1] > steps[0], (progress, first_line)
     assert (checkpoint / "learning.safetensors").read_bytes() != before
+
+
+def test_a_command_that_resumes_may_be_the_first(folder, tmp_path):
+    """A farm's task that is killed in its first seconds is tried again by the same command."""
+    out = tmp_path / "A.actor.safetensors"
+    said = aim(
+        "learn", str(folder / "capture.npz"), "--out", str(out), "--hidden", "8", "--iterations", "3", "--resume"
+    )
+    assert said.returncode == 0, said.stderr
+    assert f"there is nothing to resume in {out}.checkpoint; starting anew\n" in said.stderr
+    assert out.exists()
+    assert not Path(f"{out}.checkpoint").exists()
 
 
 # -- without torch ----------------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def test_live_frames_are_the_same_on_a_gpu(demo_learned, demo_frames, gpu):
 
 def test_what_mixes_devices_is_refused(demo_learned, demo_frames, gpu, monkeypatch):
     session = fitting_session.FittingSession(demo_learned, FittingSettings(modes=4))
-    assert session.solver.factor.device == GPU
+    assert session.solver.inverse.device == GPU
     still = demo_frames.vertices[:1].astype(np.float64)
     with pytest.raises(TypeError, match="CUDA tensor to numpy"):
         session.residual(still, np.eye(4)[None]).numpy()

@@ -22,6 +22,7 @@ from aim_blender.core.points.image_points import (
     read_landmark_map,
 )
 from aim_blender.core.shared.captured.cameras import Camera, blender_camera
+from aim_blender.core.shared.captured.image_views import View
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.settings.point_settings import ImageFittingSettings
 from tests.core.geometry import degrees_between, rigid
@@ -119,6 +120,15 @@ def test_wrong_and_missing_tracks_hardly_matter(demo_learned, demo_shot, points,
     few = ImageFittingSettings(modes=4)
     takes = [fit_image_points(demo_learned, each, cameras, landmarks, few) for each in (doubted, gone)]
     assert takes[0].coefficients == pytest.approx(takes[1].coefficients, abs=1e-5)
+
+
+@pytest.mark.parametrize(("slide", "left"), [(-600.0, -350.0), (-2000.0, -350.0), (-100.0, -100.0), (900.0, 900.0)])
+def test_no_step_takes_the_face_behind_a_camera(slide, left):
+    """It stands 700 mm before the camera, which looks along +Y."""
+    camera = looking_at(np.zeros(3), 0.0, "front")
+    view = View([camera], np.zeros((1, 1, 2)), np.ones((1, 1)), 0.0)
+    kept = view.kept_in_front(np.zeros(3), np.array([3.0, slide, 0.0]))
+    np.testing.assert_allclose(kept, np.array([3.0, slide, 0.0]) * (left / slide), atol=1e-9)
 
 
 def test_frames_with_too_few_points_are_filled_in(demo_learned, points, cameras, landmarks):

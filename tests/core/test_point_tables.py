@@ -129,6 +129,41 @@ def test_images_are_frames(tmp_path):
         read_image_points(tmp_path / "a.csv")
 
 
+def openface(faces=("0",)):
+    """What OpenFace's FeatureExtraction writes of three landmarks, with others of its columns."""
+    axes = [f"{axis}_{point}" for axis in "xyXYZ" for point in range(3)]
+    lines = [
+        ", ".join(["frame", "face_id", "timestamp", "confidence", "success", "gaze_0_x", "pose_Tx", *axes, "AU01_r"])
+    ]
+    for frame, places in enumerate(np.nan_to_num(PLACES, nan=5.0), 1):
+        for face in faces if frame < 4 else faces[:1]:
+            moved = places + 100.0 * int(face)
+            cells = [*(moved[:, :2] + 300.0).T.ravel(), *moved.T.ravel()]
+            found = "0" if frame == 3 else "1"
+            row = [str(frame), face, f"{frame / 30:.3f}", "0.88", found, "0.1", "12", *map(str, cells), "0.3"]
+            lines.append(", ".join(row))
+    return "\n".join(lines)
+
+
+def test_landmarks_of_openface_are_read(tmp_path):
+    (tmp_path / "clip.csv").write_text(openface())
+    found = read_points(tmp_path / "clip.csv")
+    assert found.names == ("landmark 0", "landmark 1", "landmark 2")
+    np.testing.assert_allclose(found.positions, np.nan_to_num(PLACES, nan=5.0))
+    assert found.confidence[:, 0].tolist() == [0.88, 0.88, 0.0, 0.88]
+    assert found.fps == pytest.approx(30.0, rel=0.01)
+    seen = read_image_points(tmp_path / "clip.csv")
+    np.testing.assert_allclose(seen.positions, np.nan_to_num(PLACES, nan=5.0)[..., :2] + 300.0)
+    assert seen.confidence[2].tolist() == [0.0] * 3
+
+
+def test_of_several_faces_that_which_is_seen_most_is_read(tmp_path):
+    (tmp_path / "clip.csv").write_text(openface(("1", "0")))
+    found = read_points(tmp_path / "clip.csv")
+    np.testing.assert_allclose(found.positions, np.nan_to_num(PLACES, nan=5.0) + 100.0)
+    assert found.notes == ("it shows 2 faces: the one that is seen most, 1, was read",)
+
+
 def test_image_points_of_zeros_and_empty_cells_are_not_seen(tmp_path):
     (tmp_path / "a.csv").write_text(
         "Frame;Cam;Landmark;X (px);Y (px)\n1;left;a;3,5;4\n1;left;b;0;0\n2;left;b;;\n2;left;a;1;2\n"

@@ -113,7 +113,7 @@ def test_every_row_leads_to_what_fits_it(source):
     [
         ("images", {}, "performance holds points of images; camera, a JSON file of the cameras, is needed too"),
         ("points", {"camera": "c.json"}, "landmarks, a JSON file of where on the mesh each belongs, is needed too"),
-        ("archive", {"landmarks": "c.json"}, "landmarks given is for points of images; "),
+        ("archive", {"landmarks": "c.json"}, "landmarks given is for points of images or points; "),
         ("points", {"solver": "neural"}, "holds points, which the networks do not fit; leave out the solver"),
         ("points", {"iterations": 3}, "iterations means nothing for the points in"),
         (

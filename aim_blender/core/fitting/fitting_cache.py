@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modes and the factored normal matrix of a fit, kept in a file beside the actor: a second fit starts at once.
+"""The modes and the inverse normal matrix of a fit, kept in a file beside the actor: a second fit starts at once.
 
 The file can be deleted at any time. One that is damaged, or of another actor or other settings, is passed over and
 replaced.
@@ -21,10 +21,10 @@ from ..shared.foundation.errors import UNREADABLE
 from ..shared.foundation.whole_files import written_whole
 from ..shared.settings.fitting_settings import FittingSettings
 
-FORMULA = 2  # grows when modes or normal matrix are computed otherwise
+FORMULA = 3  # grows when modes or normal matrix are computed otherwise
 CACHE_SUFFIX = ".fitting.safetensors"
 
-Factor = tuple[np.ndarray, np.ndarray, np.ndarray]
+Prepared = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def cache_beside(actor_path: Path) -> Path:
@@ -32,15 +32,15 @@ def cache_beside(actor_path: Path) -> Path:
     return actor_path.with_name(actor_path.name.removesuffix(".safetensors").removesuffix(".actor") + CACHE_SUFFIX)
 
 
-def load_factor(path: Path, actor: Actor, settings: FittingSettings) -> Factor | None:
-    """Modes (V, M) float32, eigenvalues (M,) and factor (M N, M N) float64 of this actor and these settings, if the
-    file has them."""
+def load_inverse(path: Path, actor: Actor, settings: FittingSettings) -> Prepared | None:
+    """Modes (V, M) float32, eigenvalues (M,) and the inverse normal matrix (M N, M N) float64 of this actor and these
+    settings, if the file has them."""
     try:
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {})["aim"])
             if header.get("digest") != _digest(actor, settings):
                 return None
-            arrays = tuple(file.get_tensor(name) for name in ("modes", "eigenvalues", "factor"))
+            arrays = tuple(file.get_tensor(name) for name in ("modes", "eigenvalues", "inverse"))
         if header.get("checksum") != _checksum(*arrays):
             return None
     except (SafetensorError, *UNREADABLE):
@@ -48,21 +48,21 @@ def load_factor(path: Path, actor: Actor, settings: FittingSettings) -> Factor |
     return arrays[0], arrays[1], arrays[2]
 
 
-def save_factor(
+def save_inverse(
     path: Path,
     actor: Actor,
     settings: FittingSettings,
     modes: np.ndarray,
     eigenvalues: np.ndarray,
-    factor: np.ndarray,
+    inverse: np.ndarray,
 ) -> None:
-    """Keep them for load_factor. Where nothing can be written the next fit computes them again."""
+    """Keep them for load_inverse. Where nothing can be written the next fit computes them again."""
     header = {
         "kind": "fitting cache",
         "digest": _digest(actor, settings),
-        "checksum": _checksum(modes, eigenvalues, factor),
+        "checksum": _checksum(modes, eigenvalues, inverse),
     }
-    arrays = {"modes": modes, "eigenvalues": eigenvalues, "factor": factor}
+    arrays = {"modes": modes, "eigenvalues": eigenvalues, "inverse": inverse}
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"aim": json.dumps(header)})
     with contextlib.suppress(OSError), written_whole(path) as temporary:
         temporary.write_bytes(content)

@@ -17,6 +17,7 @@ from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..model.closed_form import prior_of_modes
 from ..model.working_actor import modes_of
+from ..points.image_points import at_landmarks, read_landmark_map
 from ..points.points import Binding, PointPerformance, bind_points, binding_note, in_millimetres, read_points
 from ..shared.faces.similarity import unit_note
 from ..shared.foundation.errors import InputError
@@ -125,8 +126,11 @@ class PointSolver:
 
 
 def fit_file(actor: Actor, request: FitRequest) -> Fitted:
-    """Fit a file of points. Raises InputError as read_points and fit_points do."""
+    """Fit a file of points, of which the file `landmarks` may say where they belong. Raises InputError as its readers
+    and fit_points do."""
     points = read_points(request.path, request.fps, request.millimetres_per_unit)
+    if "landmarks" in request.files:
+        points = at_landmarks(points, read_landmark_map(request.files["landmarks"]))
     return Fitted(fit_points(actor, points, request.settings, request.report))
 
 

@@ -19,7 +19,7 @@ from ..model.head import estimate_head, quietness
 from ..model.working_actor import modes_of
 from ..shared.foundation.robust_weights import geman_mcclure
 from ..shared.settings.fitting_settings import FittingSettings
-from .fitting_cache import load_factor, save_factor
+from .fitting_cache import load_inverse, save_inverse
 from .jaw_of_frame import JawOfFrame
 
 ROBUST_ROUNDS = 2
@@ -40,10 +40,10 @@ class FittedFrames:
 
 
 class FittingSession:
-    """Smooth modes, the factored normal matrix and what reads the jaw of one actor, on one device.
+    """Smooth modes, the inverse normal matrix and what reads the jaw of one actor, on one device.
 
     There are fewer modes than the settings ask for where so many expressions would fill the memory; `notes` says so.
-    cache: a file to keep the modes and the factor in, for the next session. trust: (V,) how much each point counts on
+    cache: a file to keep the modes and the inverse in, for the next session. trust: (V,) how much each point counts on
     the mean, if not fully; what differs from it in a frame costs a few iterations.
     """
 
@@ -63,24 +63,24 @@ class FittingSession:
         self.device = choose_device(settings.device)
         # Positions about the head's middle keep their last digits in float32.
         self.centre = actor.neutral.mean(0)
-        found = load_factor(cache, actor, settings) if cache is not None else None
+        found = load_inverse(cache, actor, settings) if cache is not None else None
         if found is None:
             modes, eigenvalues = modes_of(actor, settings.modes)
             modes = modes.astype(np.float32)
-            factor = None
+            inverse = None
         else:
             modes, eigenvalues, known = found
-            factor = torch.as_tensor(known, device=self.device)
+            inverse = torch.as_tensor(known, device=self.device)
         self.modes, self.eigenvalues = modes, eigenvalues  # (V, M), (M,)
         expressions, prior = self.tensor(actor.expressions), self.tensor(prior_of_modes(eigenvalues, settings))
         # Where only a few points are missing, the matrix for all of them is near enough, and may be known already.
         partial = self.tensor(trust) if trust is not None and trust.min() < 0.5 else None
         bounds = (1.0 - settings.largest_weight, settings.largest_weight) if settings.largest_weight else None
-        known_factor = factor if partial is None else None
-        self.solver = ClosedForm(expressions, self.tensor(modes), prior, partial, known_factor, bounds)
+        known_inverse = inverse if partial is None else None
+        self.solver = ClosedForm(expressions, self.tensor(modes), prior, partial, known_inverse, bounds)
         if cache is not None and found is None and partial is None:
-            save_factor(cache, actor, settings, modes, eigenvalues, self.solver.factor.cpu().numpy())
-        self.usual_trust = partial  # what the factor is for
+            save_inverse(cache, actor, settings, modes, eigenvalues, self.solver.inverse.cpu().numpy())
+        self.usual_trust = partial  # what the inverse is for
         self.jaw_of_frame = JawOfFrame(actor)
         self.quietness = quietness(actor)
         self.shapes_reach = float(np.linalg.norm(actor.shapes()[1:] - actor.neutral, axis=-1).max())
@@ -188,6 +188,8 @@ class FittingSession:
         if self.settings.outlier_mm == 0:
             return None
         moved = stabilized - self.actor.neutral
+        if max(-moved.min(), moved.max()) < WILD_REACHES * self.shapes_reach / 2:  # as in nearly all frames
+            return None
         squared = np.einsum("fvc,fvc->fv", moved, moved)
         if trust is not None:
             squared = np.where(trust > 0, squared, 0.0)

@@ -108,6 +108,7 @@ class ImageSolver:
                 found = within_box(normal, right, found, 1.0 - self.largest_weight - face, self.largest_weight - face)
             step = np.zeros(6 + len(face))
             step[first : first + len(found)] = found
+            step[3:6] = view.kept_in_front(pivot, step[3:6])
             head = _moved_head(head, step[:6], pivot)
             face = face + step[6:]
             if np.abs(step[3:6]).max() < 1e-3 and np.abs(step[6:]).max() < 1e-4 and np.abs(step[:3]).max() < 1e-5:
@@ -139,6 +140,7 @@ class ImageSolver:
             system = rows.reshape(-1, len(cost)), np.repeat(robust.reshape(-1), 2), off.reshape(-1), cost, known
             step = self._bounded(system, _least_squares(*system), face)
             if not self.head_is_held:
+                step[3:6] = view.kept_in_front(pivot, step[3:6])
                 head = _moved_head(head, step[:6], pivot)
                 found_head = found_head + step[:6]
             detail = detail + step[len(found_head) :].reshape(count, names)

@@ -51,7 +51,6 @@ class LiveFit:
     def __init__(self, actor: Actor, settings: FittingSettings | None = None, cache: Path | None = None) -> None:
         self.actor = actor
         self.session = FittingSession(actor, settings or FittingSettings(), cache)
-        self.session.solver.prepare_for_single_frames()
         energy = (actor.expressions**2).sum(-1)  # (V, N)
         self._share = self.session.modes.T @ (energy / energy.sum(0).clip(min=1e-12))  # (M, N)
         self._handles: tuple[bytes, Handles] | None = None

@@ -44,10 +44,11 @@ def prior_of_modes(eigenvalues: np.ndarray, settings: Prior) -> np.ndarray:
 
 
 class ClosedForm:
-    """The normal matrix of the M N unknowns is the same for all frames, and factored once.
+    """The normal matrix of the M N unknowns is the same for all frames, and inverted once.
 
     expressions: e (V, N, 3) mm. modes: Φ (V, M) of unit mean square. prior: (M,) mm² of prior_of_modes. trust: (V,) in
-    [0, 1] how much each point counts in most frames, None for all alike. factor: (M N, M N) float64, if it is known.
+    [0, 1] how much each point counts in most frames, None for all alike. inverse: (M N, M N) float64, if it is known;
+    with it a frame takes a quarter of what its factor would.
     bounds: the least and the largest weight that any point may have; 0 lies between them.
     """
 
@@ -57,7 +58,7 @@ class ClosedForm:
         modes: Tensor,
         prior: Tensor,
         trust: Tensor | None = None,
-        factor: Tensor | None = None,
+        inverse: Tensor | None = None,
         bounds: tuple[float, float] | None = None,
     ) -> None:
         self.expressions = expressions.contiguous()  # (V, N, 3)
@@ -65,8 +66,7 @@ class ClosedForm:
         cost = len(expressions) * prior.double()
         self.prior = cost.repeat_interleave(expressions.shape[1])  # (M N,), unknowns ordered mode by mode
         self.trust = trust
-        self.factor = positive_factor(self.normal_matrix()) if factor is None else factor
-        self.inverse: Tensor | None = None
+        self.inverse = torch.cholesky_inverse(positive_factor(self.normal_matrix())) if inverse is None else inverse
         self.bounds = None if bounds is None else WeightBounds(self, *bounds)
 
     def normal_matrix(self) -> Tensor:
@@ -77,24 +77,20 @@ class ClosedForm:
         matrix.diagonal().add_(self.prior)
         return matrix
 
-    def prepare_for_single_frames(self) -> None:
-        """Make a frame alone four times as fast, for half a second now: a factor is quick for many frames at once."""
-        self.inverse = torch.cholesky_inverse(self.factor)
-
     def solve(self, residual: Tensor, trust: Tensor | None = None, start: Tensor | None = None) -> Tensor:
         """Coefficients a (F, M, N) that explain residual (F, V, 3) best, docs/model.md (17).
 
-        trust: (F, V) how much each point counts in each frame, None where it is what the matrix was factored for;
+        trust: (F, V) how much each point counts in each frame, None where it is what the matrix was inverted for;
         the difference is made up by conjugate gradients, which begin at start (F, M, N).
         """
         right = self.seen(residual if trust is None else residual * trust[..., None])  # (M N, F)
         if trust is None:
-            found = self.shaped(self._factored(right), residual)
+            found = self.shaped(self.inverse @ right, residual)
             return found if self.bounds is None else self.bounds.kept(found, right, self.trust)
         known = torch.zeros_like(right) if start is None else self._flat(start)
         missing = right if start is None else right - self._matrix_times(known, trust)
         goal = CLOSE_ENOUGH * right.norm(dim=0)
-        direction = preconditioned = self._factored(missing)
+        direction = preconditioned = self.inverse @ missing
         energy = (missing * preconditioned).sum(0)
         for _ in range(MOST_ITERATIONS):
             if bool((missing.norm(dim=0) <= goal).all()):
@@ -103,7 +99,7 @@ class ClosedForm:
             step = energy / (direction * image).sum(0).clamp(min=1e-30)
             known = known + step * direction
             missing = missing - step * image
-            preconditioned = self._factored(missing)
+            preconditioned = self.inverse @ missing
             before, energy = energy, (missing * preconditioned).sum(0)
             direction = preconditioned + energy / before.clamp(min=1e-30) * direction
         found = self.shaped(known, residual)
@@ -117,10 +113,6 @@ class ClosedForm:
         """The normal matrix of every frame's own trust (F, V) times flat (M N, F)."""
         offsets = self.offsets(self.shaped(flat, self.modes)) * trust[..., None]
         return self.seen(offsets) + self.prior[:, None] * flat
-
-    def _factored(self, right: Tensor) -> Tensor:
-        """The inverse of the normal matrix times right (M N, F)."""
-        return torch.cholesky_solve(right, self.factor) if self.inverse is None else self.inverse @ right
 
     def seen(self, offsets: Tensor) -> Tensor:
         """(M N, F) float64: what the modes see of offsets (F, V, 3)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked
 from ..shared.captured.point_tables import LARGEST, PointRows, check_fullness, read_point_table
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
 from ..shared.sources.recognising import holds_json
-from .points import Binding, checked_confidence, whole_number
+from .points import Binding, PointPerformance, checked_confidence, whole_number
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,33 @@ def bind_landmarks(actor: Actor, names: tuple[str, ...], landmarks: LandmarkMap)
         corners[row, : len(weights)] = actor.topology.corners[start[face] : start[face + 1]]
         shares[row, : len(weights)] = np.array(weights) / sum(weights)
     return known, Binding(corners, shares)
+
+
+def at_landmarks(points: PointPerformance, landmarks: LandmarkMap) -> PointPerformance:
+    """Points in space at the vertices that a map names for them; points that it does not name are left out.
+
+    Raises InputError, naming the file, if none is named, or a place is no vertex.
+    """
+    known = [index for index, name in enumerate(points.names) if name in landmarks.places]
+    if not known:
+        raise InputError(
+            f"{landmarks.source} has none of the points' names, such as {points.names[0]!r}; name them alike"
+        )
+    names = tuple(points.names[index] for index in known)
+    places = [landmarks.places[name] for name in names]
+    for name, place in zip(names, places, strict=True):
+        if not isinstance(place, int) or place < 0:
+            raise InputError(f"{landmarks.source} puts {name!r} on no vertex, as markers need; name the nearest one")
+    lost = len(points.names) - len(known)
+    told = (f"{lost} points are not in {landmarks.source} and were left out",) if lost else ()
+    return replace(
+        points,
+        names=names,
+        positions=points.positions[:, known],
+        confidence=points.confidence[:, known],
+        vertices=np.array(places, dtype=np.int64),
+        notes=(*points.notes, *told),
+    )
 
 
 def _place(name: str, place: Any) -> int | tuple[int, tuple[float, ...]]:

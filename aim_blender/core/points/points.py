@@ -18,7 +18,8 @@ from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked
 from ..shared.captured.point_tables import LARGEST, read_point_table
 from ..shared.faces.similarity import NAMES, millimetres_of
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
-from ..shared.sources.recognising import holds_json
+from ..shared.sources.recognising import holds_c3d, holds_json
+from .c3d_points import read_c3d
 
 MOSTLY_SEEN = 0.9  # of the points of the fullest frame, where a frame may be that of rest
 ASKED_FRAMES = 60
@@ -67,7 +68,7 @@ class PointPerformance:
 
 
 def read_points(path: Path, fps: float | None = None, millimetres_per_unit: float | None = None) -> PointPerformance:
-    """Points from JSON or CSV. fps: frames a second, instead of what the file says, or of DEFAULT_FPS.
+    """Points from C3D, JSON or CSV. fps: frames a second, instead of what the file says, or of DEFAULT_FPS.
     millimetres_per_unit: of its lengths, where somebody names it; else told by the face that they make.
 
     JSON: {"fps": 24, "points": [{"name": "chin", "vertex": 12}, ...], "frames": [{"frame": 1, "positions": [[x, y, z],
@@ -77,7 +78,10 @@ def read_points(path: Path, fps: float | None = None, millimetres_per_unit: floa
     """
     check_given_fps(fps)
     try:
-        performance = _read_json(path, fps) if holds_json(path) else _read_csv(path, fps)
+        if holds_c3d(path):
+            performance = _read_c3d(path, fps)
+        else:
+            performance = _read_json(path, fps) if holds_json(path) else _read_csv(path, fps)
     except UNREADABLE as error:
         raise InputError(f"{path} cannot be read as points: {reason(error)}") from error
     if performance.positions.shape[0] == 0 or performance.positions.shape[1] == 0:
@@ -254,6 +258,17 @@ def _read_csv(path: Path, fps: float | None) -> PointPerformance:
     trusted, nowhere = checked_confidence(confidence), np.zeros(0, dtype=np.int32)
     points = PointPerformance(rows.names, positions, trusted, rows.vertices, nowhere, rate, str(path), rows.notes)
     return _sampled(points, frames)
+
+
+def _read_c3d(path: Path, fps: float | None) -> PointPerformance:
+    markers = read_c3d(path, fps)
+    total, count = markers.positions.shape[:2]
+    nowhere, trust = np.zeros(0, dtype=np.int32), np.ones((total, count))
+    named = np.full(count, -1, dtype=np.int64)
+    points = PointPerformance(
+        markers.names, markers.positions, trust, named, nowhere, markers.fps, str(path), markers.notes
+    )
+    return _sampled(points, markers.first_frame + np.arange(total, dtype=np.float64))
 
 
 def _sampled(points: PointPerformance, places: np.ndarray) -> PointPerformance:

@@ -151,7 +151,6 @@ class Retargeting:
     def prepare_for_single_frames(self) -> None:
         """Make a frame alone several times as fast, for a second now: factors are quick for many frames at once."""
         self._weights.inverse = torch.cholesky_inverse(self._weights.factor)
-        self.session.solver.prepare_for_single_frames()
 
     def shown(self, coefficients: Tensor) -> np.ndarray:
         """(f, V, 3) mm s'_j, the target with coefficients (f, M, N) of the weights of the source's shapes.

@@ -22,9 +22,9 @@ APART = 0.5  # of a face's size, by which centres of two differ
 MOST_LOOKS, OFF = 4, 0.1  # of a crop's side, by which it may miss what it is of
 JUMP, GROWN = 0.5, 0.25  # of its size, by which no face moves or grows from frame to frame
 THUMBNAIL = 32  # places along a side at which pictures are compared
-ROUNDED_FRAMES = 2  # by so many files are wrong about how many they have
+LOST_S = 0.5  # by less files are wrong about how long they are
 CHANGED, SUDDEN = 0.1, 4.0  # of all brightness, and times the usual change: another picture
-KEPT_EVERY_S = 20.0
+KEPT_EVERY_S, KEPT_TIMES = 20.0, 20.0  # and times as long as keeping takes
 
 
 class Follower:
@@ -97,7 +97,7 @@ def see_faces(
     report = report or (lambda _: None)
     rows = _Rows(movie, begun)
     follower = Follower(detector)
-    first, another, kept_at = len(rows.times), False, time.monotonic()
+    first, another, keep_at = len(rows.times), False, time.monotonic() + KEPT_EVERY_S
     try:
         for index, (seconds, picture) in enumerate(movie.frames()):
             total = max(movie.expected, index + 1) if movie.expected else 0
@@ -109,20 +109,21 @@ def see_faces(
             face = None if face is None else detector.steadied(picture, face)
             another = more if look else another and face is not None
             rows.add(seconds, face, detector.weights(face) if face is not None else None, another, cut)
-            if keep is not None and time.monotonic() - kept_at > KEPT_EVERY_S:
+            if keep is not None and time.monotonic() > keep_at:
+                begun_at = time.monotonic()
                 keep(rows.seen())
-                kept_at = time.monotonic()
+                keep_at = time.monotonic() + max(KEPT_EVERY_S, KEPT_TIMES * (time.monotonic() - begun_at))
     except BaseException:
         if keep is not None and len(rows.times) > first:
             keep(rows.seen())
         raise
-    return dataclasses.replace(rows.seen(), notes=_notes_of(movie, len(rows.times)))
+    return dataclasses.replace(rows.seen(), notes=_notes_of(movie, rows.times))
 
 
-def _notes_of(movie: Movie, decoded: int) -> tuple[str, ...]:
+def _notes_of(movie: Movie, times: list[float]) -> tuple[str, ...]:
     """What of a movie could not be read, once it was."""
-    short = movie.expected - decoded
-    if movie.damaged == 0 and short <= ROUNDED_FRAMES:
+    decoded = len(times)
+    if movie.damaged == 0 and times[-1] + LOST_S >= movie.seconds:
         return ()
     return (
         f"{movie.path.name} is damaged: {decoded} frames could be decoded, the others are left out; export it anew",
@@ -141,7 +142,8 @@ class _Rows:
     def add(self, seconds: float, face: FoundFace | None, weights: np.ndarray | None, another: bool, cut: bool) -> None:
         """The next frame's."""
         self.times.append(seconds)
-        self.landmarks.append(np.full((LANDMARKS, 3), np.nan) if face is None else face.landmarks)
+        seen = np.full((LANDMARKS, 3), np.nan) if face is None else face.landmarks
+        self.landmarks.append(seen.astype(np.float32))  # half an hour would fill the memory otherwise
         self.presence.append(0.0 if face is None else face.presence)
         self.weights.append(np.full(len(WEIGHT_NAMES), np.nan) if weights is None else weights)
         self.others.append(another)

@@ -180,19 +180,22 @@ def cut(picture: np.ndarray, crop: Crop, pixels: int) -> np.ndarray:
     Where it is made smaller, blocks of the picture are averaged first.
     """
     blocks = max(1, int(crop.side / pixels))
-    if blocks > 1:
-        picture = _averaged(picture, blocks)
     grid = (np.arange(pixels) + 0.5) / pixels - 0.5
     places = (np.stack(np.meshgrid(grid, grid), -1) * crop.side @ crop.axes + crop.centre) / blocks - 0.5  # (P, P, 2)
+    picture, first = _part(picture, blocks, places)
+    places = (places - first).astype(np.float32)
     low = np.floor(places).astype(int)
-    share = (places - low)[..., None]
+    share = (places - low).astype(np.float32)[..., None]
     height, width = picture.shape[:2]
+    flat = np.ascontiguousarray(picture).reshape(-1, 3)
 
     def at(right: int, down: int) -> np.ndarray:
         column, row = low[..., 0] + right, low[..., 1] + down
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        taken = picture[row.clip(0, height - 1), column.clip(0, width - 1)].astype(np.float32)
-        return taken * inside[..., None]
+        taken = flat.take(row.clip(0, height - 1) * width + column.clip(0, width - 1), axis=0).astype(np.float32)
+        outside = (column < 0) | (column >= width) | (row < 0) | (row >= height)
+        if outside.any():
+            taken[outside] = 0.0
+        return taken
 
     right, down = share[:, :, 0], share[:, :, 1]
     above = at(0, 0) * (1 - right) + at(1, 0) * right
@@ -200,10 +203,20 @@ def cut(picture: np.ndarray, crop: Crop, pixels: int) -> np.ndarray:
     return (above * (1 - down) + below * down).astype(np.float32)
 
 
-def _averaged(picture: np.ndarray, blocks: int) -> np.ndarray:
-    height, width = (length // blocks * blocks for length in picture.shape[:2])
-    parts = picture[:height, :width].reshape(height // blocks, blocks, width // blocks, blocks, 3)
-    return parts.mean((1, 3), dtype=np.float32)
+def _part(picture: np.ndarray, blocks: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a picture that places (P, P, 2), counted in blocks, need: a value (h, w, 3) a block, the mean of its
+    pixels; and the place (2,) of its first."""
+    size = np.array(picture.shape[1::-1]) // blocks
+    first = np.floor(places.min((0, 1))).astype(int).clip(0, np.maximum(size - 1, 0))
+    last = (np.floor(places.max((0, 1))).astype(int) + 2).clip(first + 1, np.maximum(size, 1))
+    (left, top), (right, bottom) = first * blocks, last * blocks
+    part = picture[top:bottom, left:right]
+    if blocks == 1:
+        return part, first
+    total = np.zeros((*(last - first)[::-1], 3), dtype=np.float32)
+    for row, column in np.ndindex(blocks, blocks):
+        total += part[row::blocks, column::blocks]
+    return total / np.float32(blocks**2), first
 
 
 def _anchors() -> np.ndarray:

@@ -36,6 +36,7 @@ class KeptFaces:
         try:
             with open_archive(self.path) as archive:
                 arrays = {name: archive[name] for name in ARRAYS}
+                arrays["landmarks"] = arrays["landmarks"].astype(np.float64)
                 fps, width, height, whole = archive["about"].tolist()
                 notes = tuple(map(str, archive["notes"].tolist())) if "notes" in archive else ()
             found = SeenFaces(
@@ -55,6 +56,7 @@ class KeptFaces:
     def write(self, seen: SeenFaces, whole: bool) -> None:
         """Keep it; where nothing can be written, it is not kept."""
         arrays = {name: getattr(seen, name) for name in ARRAYS}
+        arrays["landmarks"] = seen.landmarks.astype(np.float32)
         if seen.notes:
             arrays["notes"] = np.array(seen.notes)
         with contextlib.suppress(OSError):

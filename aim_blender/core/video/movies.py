@@ -17,9 +17,9 @@ RATES = (1.0, 1000.0)  # frames a second that a movie of a performer can have
 
 
 class Movie:
-    """A movie file. fps: frames a second on the mean; size: width, height in pixels as it is watched. expected: as how
-    many frames the file has it, 0 where it does not say. damaged: how many parts of it could not be decoded, as far as
-    it was read.
+    """A movie file. fps: frames a second as the file has it; size: width, height in pixels as it is watched. seconds:
+    how long it says it is, 0 where it does not; expected: how many frames that makes. damaged: how many parts of it
+    could not be decoded, as far as it was read.
 
     Raises InputError if it cannot be decoded or has no pictures.
     """
@@ -33,7 +33,8 @@ class Movie:
             if not rate or not RATES[0] <= rate <= RATES[1]:
                 said = f"says that it has {float(rate):g}" if rate else "does not say how many"
                 raise InputError(f"{path} {said} frames a second; export it as MP4 with a usual frame rate")
-            self.fps, self.expected = float(rate), int(stream.frames)
+            self.fps, self.seconds = float(rate), _seconds(container, stream)
+            self.expected = int(stream.frames) or round(self.seconds * self.fps)
             first = next(self._decoded(container, stream), None)
         if first is None:
             raise InputError(f"{path} has no frame that can be decoded; export it anew")
@@ -63,6 +64,8 @@ class Movie:
 
     def _stream(self, container: Any) -> Any:
         if not container.streams.video:
+            if not container.streams.audio:
+                raise InputError(f"{self.path} cannot be read as a movie (it is cut off or empty); export it as MP4")
             raise InputError(f"{self.path} holds sound only; a video with pictures is needed")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
@@ -95,6 +98,12 @@ class Movie:
         except self._failures:
             self.damaged += 1
             return []
+
+
+def _seconds(container: Any, stream: Any) -> float:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / 1e6
 
 
 def _upright(frame: Any) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from .face_detector import LANDMARKS, LEFT_EYE, RIGHT_EYE, WEIGHT_NAMES
 
 USUAL_RATES = (24.0, 24000 / 1001, 25.0, 30.0, 30000 / 1001, 48.0, 50.0, 60.0, 60000 / 1001, 15.0, 120.0)
 NEARLY = 0.0009  # a rate that is off by less is a usual one, or the same; 24 and 23.976 are 0.001 apart
+OTHER_RATE = 0.2  # of a rate, as a logarithm
 STEADY = 0.3  # of a frame: times that are off by less are those of a steady rate
 PROFILE_DEGREES = 60.0  # a head that is turned further hides half of its face
 FIRST_FRAME = 1  # as movie clips are numbered in Blender
@@ -62,21 +62,21 @@ class SeenFaces:
 
 
 def steady(seen: SeenFaces, fps: float | None = None) -> SeenFaces:
-    """The same at frames of a steady rate, each with its number; those that the movie lacks have no face.
+    """The same at frames of a steady rate, each with its number.
 
     fps: frames a second; None keeps the movie's own. Where the movie's times are not those of that rate, a frame lies
     between the two about it, so that everything takes as long as it did.
     """
-    nearest = min(USUAL_RATES, key=lambda rate: abs(seen.fps / rate - 1.0))
-    usual = nearest if abs(seen.fps / nearest - 1.0) < NEARLY else seen.fps
+    said = _rate_of(seen)
+    nearest = min(USUAL_RATES, key=lambda rate: abs(said / rate - 1.0))
+    usual = nearest if abs(said / nearest - 1.0) < NEARLY else said
     own = dataclasses.replace(seen, fps=usual)
-    places = _places(own)
-    if places is not None and (fps is None or abs(fps / usual - 1.0) < NEARLY):
-        total = int(places[-1]) + 1
-        return own if total == len(places) else _spread(own, places, total)
+    even = _is_even(own)
+    if even and (fps is None or abs(fps / usual - 1.0) < NEARLY):
+        return own
     wanted = fps or usual
     notes = list(seen.notes)
-    if places is None:
+    if not even:
         notes.append(f"the movie's frames are not evenly spaced in time; they were brought to {wanted:.4g} a second")
     elif fps is not None:
         notes.append(
@@ -85,12 +85,17 @@ def steady(seen: SeenFaces, fps: float | None = None) -> SeenFaces:
     return dataclasses.replace(_between(own, wanted), notes=tuple(notes))
 
 
-def _places(seen: SeenFaces) -> np.ndarray | None:
-    """Which frame (F,) of a steady rate each is; None if they are not of it."""
-    place = seen.times * seen.fps
-    nearest = np.round(place).astype(np.int64)
-    steady = np.abs(place - nearest).max() <= STEADY and (np.diff(nearest) > 0).all()
-    return nearest if steady else None
+def _rate_of(seen: SeenFaces) -> float:
+    """Frames a second as the file has it, or as its times have it where these say something else altogether."""
+    if len(seen.times) < 2:
+        return seen.fps
+    shown = 1.0 / float(np.median(np.diff(seen.times)))
+    return seen.fps if abs(np.log(shown / seen.fps)) < OTHER_RATE else shown
+
+
+def _is_even(seen: SeenFaces) -> bool:
+    """Whether its frames come one after the other at its rate."""
+    return bool(np.abs(seen.times * seen.fps - np.arange(len(seen.times))).max() <= STEADY)
 
 
 def _between(seen: SeenFaces, fps: float) -> SeenFaces:
@@ -129,18 +134,6 @@ def _between(seen: SeenFaces, fps: float) -> SeenFaces:
 def numbers(total: int) -> np.ndarray:
     """(F,) int32 of a movie's frames."""
     return np.arange(FIRST_FRAME, FIRST_FRAME + total, dtype=np.int32)
-
-
-def _spread(seen: SeenFaces, places: np.ndarray, total: int) -> SeenFaces:
-    """Each frame at its place (F,) of so many; no face at the others."""
-    parts: dict[str, Any] = {}
-    for name in ARRAYS:
-        values = getattr(seen, name)
-        empty = np.nan if name in ("landmarks", "weights") else 0
-        parts[name] = np.full((total, *values.shape[1:]), empty, values.dtype)
-        parts[name][places] = values
-    parts["times"] = np.arange(total) / seen.fps
-    return dataclasses.replace(seen, frames=numbers(total), **parts)
 
 
 def check_seen(seen: SeenFaces) -> None:

@@ -51,7 +51,7 @@ def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     take = fit_video(actor, seen, answers, settings, request.report)
     take = dataclasses.replace(take, settings=dataclasses.asdict(settings))
     take.figures["notes"] = [*notes_of(seen), *take.figures.get("notes", [])]
-    take.figures["movie_fps"] = movie.fps
+    take.figures["movie_fps"] = round(movie.fps, 4)
 
     def sheet(picture: Path) -> None:
         save_video_sheet(actor, take, movie, seen, picture)

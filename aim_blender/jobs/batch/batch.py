@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
+from ..folders.folder import write_atomically
 from ..tasks.arguments import Figures, Report, check_arguments
 from .batch_dask import run_on_cluster
 from .batch_table import part_of, read_table
 from .shots import DONE, FAILED, KEPT, run_shot, within
+
+SUMMARY = "summary.json"
 
 
 def batch(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
@@ -28,7 +32,8 @@ def run_batch(table: Path, out: Path, part: str, scheduler: str, report: Report)
 
     scheduler: the address of a Dask scheduler that spreads the shots over its workers; empty does them here. A shot
     that fails does not stop the others. Returns the figures: how many shots are done, were done already and failed, and
-    `rows` with one object a shot. Raises InputError if the table cannot be understood, Cancelled.
+    `rows` with one object a shot; those of the whole table are written to SUMMARY in `out` as well. Raises InputError
+    if the table cannot be understood, Cancelled.
     """
     shots = read_table(table)
     if part:
@@ -41,7 +46,7 @@ def run_batch(table: Path, out: Path, part: str, scheduler: str, report: Report)
     else:
         rows = [run_shot(shot, out, within(report, number, len(shots), shot.name)) for number, shot in enumerate(shots)]
     count = {state: sum(row["state"] == state for row in rows) for state in (DONE, KEPT, FAILED)}
-    return {
+    figures = {
         "out": str(out),
         "shots": len(rows),
         "done": count[DONE],
@@ -51,6 +56,9 @@ def run_batch(table: Path, out: Path, part: str, scheduler: str, report: Report)
         "seconds": round(time.monotonic() - started, 2),
         "rows": rows,
     }
+    if not part:
+        write_atomically(out / SUMMARY, json.dumps(figures, indent=1) + "\n")
+    return figures
 
 
 def summary(figures: dict[str, Any]) -> str:

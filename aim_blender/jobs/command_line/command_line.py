@@ -63,6 +63,10 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
         if checkpoint is not None:
             # Before anything is written beside it.
             output_path(given["out"], ACTOR_SUFFIX if verb == "learn" else TAKE_SUFFIX)
+            if resume and not _holds_checkpoint(checkpoint):
+                # A farm retries a task by the same command, also one that was killed in its first seconds.
+                print(f"{prog}: there is nothing to resume in {checkpoint}; starting anew", file=sys.stderr)
+                resume = False
             _prepare_checkpoint(checkpoint, given, resume)
         with _quiet(), _interruptible() as stopped, progress_shown(stopped) as report:
             # Standard output belongs to the figures alone, whatever a library prints.
@@ -93,7 +97,7 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
 def _prepare_checkpoint(folder: Path, arguments: dict[str, Any], resume: bool) -> None:
     """Keep the checkpoint to resume from, or clear it to start anew, and note which arguments it is for.
 
-    Raises InputError if there is nothing to resume, or the work began with other arguments.
+    Raises InputError if the work to resume began with other arguments.
     """
     note = folder / ARGUMENTS_NOTE
     if not resume:
@@ -101,8 +105,6 @@ def _prepare_checkpoint(folder: Path, arguments: dict[str, Any], resume: bool) -
         folder.mkdir(parents=True)
         write_atomically(note, json.dumps(arguments))
         return
-    if not _holds_checkpoint(folder):
-        raise InputError(f"there is nothing to resume: {folder} holds no checkpoint; leave out --resume to start anew")
     try:
         begun: dict[str, Any] = dict(json.loads(note.read_text(encoding="utf-8")))
     except UNREADABLE as error:

@@ -103,7 +103,7 @@ def _add_fit(verbs: Any) -> None:
         "performance",
         metavar="PERFORMANCE",
         type=_path,
-        help="folder of meshes, .npz, .pc2, .mdd, points as .json or .csv, a phone's recording (.csv, .txt, .json), "
+        help="folder of meshes, .npz, .pc2, .mdd, points (.json, .csv, .c3d), a phone's recording (.csv, .txt, .json), "
         "or a video (.mp4, .mov, .mkv, .avi)",
     )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
@@ -111,7 +111,10 @@ def _add_fit(verbs: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="let the neural solver go on from the checkpoint")
     parser.add_argument("--camera", type=_path, metavar="FILE.json", help="of the images that the points are in")
     parser.add_argument(
-        "--landmarks", type=_path, metavar="FILE.json", help="where on the mesh the points of images belong"
+        "--landmarks",
+        type=_path,
+        metavar="FILE.json",
+        help="where on the mesh the points belong by name: points of images, and markers that name no vertex",
     )
     add_options(parser, "bake", *RANGE)
     parser.add_argument(

@@ -25,11 +25,11 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     needs beside, of OTHER_FILES; performance_fps: frames a second of the performance, not what its file says; and
     performance_millimetres_per_unit: its unit, else told by its size.
 
-    Which source it is, is told by its content (sources.py); points are points of images where a camera is given, a JSON
-    file, and landmarks, which says where they belong on the mesh. Only whole meshes can be fitted from start to end.
-    Beside the take `X.take.safetensors` it writes pictures: X.error.png, the error of each frame; X.jaw.png, the jaw's
-    path, if it is known; X.sheet.png, frames of the performance and the take. Beside the actor it keeps what its next
-    fit can use again.
+    Which source it is, is told by its content (sources.py). Points of images need a camera, a JSON file, and landmarks,
+    another, which says where they belong on the mesh; points in space may have landmarks too. Only whole meshes can be
+    fitted from start to end. Beside the take `X.take.safetensors` it writes pictures: X.error.png, the error of each
+    frame; X.jaw.png, the jaw's path, if it is known; X.sheet.png, frames of the performance and the take. Beside the
+    actor it keeps what its next fit can use again.
     """
     optional = (*CHOICES, *OTHER_FILES, "performance_fps", PERFORMANCE_UNIT)
     check_arguments("fit", arguments, required=("actor", "performance", "out"), optional=optional)
@@ -94,9 +94,9 @@ def _settings(source: Source, path: Path, chosen: dict[str, Any]) -> Any:
 def _check_files(source: Source, path: Path, files: dict[str, Path]) -> None:
     """Raise InputError unless all files are there that the source needs, and none that it does not."""
     for name in files:
-        if name not in source.files:
-            owner = next(each for each in SOURCES if name in each.files)
-            raise InputError(f"the {name} given is for {owner.label}; {path} is of {source.label}")
+        if name not in source.files and name not in source.usable:
+            owners = " or ".join(each.label for each in SOURCES if name in each.files or name in each.usable)
+            raise InputError(f"the {name} given is for {owners}; {path} is of {source.label}")
     for name, what in source.files.items():
         if name not in files:
             raise InputError(f"{path} holds {source.label}; {name}, {what}, is needed too")

@@ -19,6 +19,24 @@ TOLD = 1.2  # by how much the mean of all must exceed that of the inliers to be 
 MOST = 0.5  # of the frames
 
 
+class _Counted:
+    """Distances (f, P) in mm, not a number where there was nothing: how many, their sums, and a histogram of all."""
+
+    def __init__(self, distance: Tensor) -> None:
+        given = ~distance.isnan()
+        whole = bool(given.all())
+        self.known = distance if whole else torch.where(given, distance, 0.0)
+        self.counts = given.sum(1)
+        self.sums = self.known.sum(1, dtype=torch.float64)
+        bits = (distance.flatten() if whole else distance[given]).view(torch.int32) >> SHIFT
+        self.bins = torch.bincount(bits, minlength=BINS)
+
+    def means_and_worst(self) -> np.ndarray:
+        """(f, 2) float32 of each row."""
+        means = self.sums / self.counts.clamp(min=1)
+        return torch.stack([means.float(), self.known.amax(1)], dim=1).cpu().numpy()
+
+
 class DistanceSummary:
     """Mean and quantiles of any number of distances, in the memory of a histogram."""
 
@@ -29,17 +47,15 @@ class DistanceSummary:
     def add(self, distance: Tensor | np.ndarray) -> np.ndarray:
         """Count distances (f, ..., V) in mm, not a number where there was nothing. Returns mean and worst (f, 2)
         float32 of each row."""
-        distance = torch.as_tensor(distance).float().flatten(1)
-        given = ~distance.isnan()
-        known = torch.where(given, distance, 0.0)
-        counts = given.sum(1)
-        sums = known.double().sum(1)
-        self.total += float(sums.sum())
-        self.count += int(counts.sum())
-        bins = torch.bincount(distance[given].view(torch.int32) >> SHIFT, minlength=BINS)
-        self.bins = bins if self.bins is None else self.bins + bins
-        means = sums / counts.clamp(min=1)
-        return torch.stack([means.float(), known.amax(1)], dim=1).cpu().numpy()
+        counted = _Counted(torch.as_tensor(distance).float().flatten(1))
+        self.take(counted)
+        return counted.means_and_worst()
+
+    def take(self, counted: _Counted) -> None:
+        """Add what was counted."""
+        self.total += float(counted.sums.sum())
+        self.count += int(counted.counts.sum())
+        self.bins = counted.bins if self.bins is None else self.bins + counted.bins
 
     @property
     def mean(self) -> float:
@@ -75,14 +91,16 @@ class FitErrors:
         distance = torch.as_tensor(distance)
         given = ~distance.isnan()
         self.given += given.flatten(0, -2).sum(0).cpu().numpy()
+        counted = _Counted(distance.float().flatten(1))
+        self.all.take(counted)
         if lost is None:
-            self.inliers.add(distance)
+            self.inliers.take(counted)
         else:
             lost = torch.as_tensor(lost, device=distance.device) & given
             self.lost += lost.flatten(0, -2).sum(0).cpu().numpy()
             self._lost_in |= dict(zip(rows.tolist(), map(np.flatnonzero, lost.cpu().numpy()), strict=True))
             self.inliers.add(distance.masked_fill(lost, torch.nan))
-        return self.all.add(distance)
+        return counted.means_and_worst()
 
     def lost_in(self, rows: np.ndarray, cameras: tuple[int, ...] = ()) -> np.ndarray:
         """(f, P) bool which points of frames (f,) were left out; (f, C, P) where that many cameras (C,) see them."""

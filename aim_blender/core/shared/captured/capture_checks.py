@@ -145,12 +145,12 @@ def check_follow(
     frames: np.ndarray,
     neutral_name: str,
     neutral: np.ndarray,
-    topology: Topology,
+    edges: np.ndarray,
     torn_share: float = TORN_SHARE,
 ) -> None:
     """Raise InputError naming the first of frames (F, V, 3) that is no face of neutral (V, 3) vertex by vertex and in
-    scale. Points that are not numbers are passed over; more than torn_share of the edges may not be torn."""
-    edges = topology.edges()
+    scale. edges: (E, 2) all or some of the mesh. Points that are not numbers are passed over; more than torn_share of
+    the edges may not be torn."""
     neutral_lengths = edge_lengths(neutral, edges)
     first = list(zip(names, frames, strict=True))[:1]  # a recording is scaled and mirrored as a whole
     for name, points in first:

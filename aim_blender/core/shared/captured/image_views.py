@@ -38,6 +38,17 @@ class View:
             scale.append(pixels_per_mm)
         return np.stack(off), np.stack(change), np.array(scale)
 
+    def kept_in_front(self, place: np.ndarray, slide: np.ndarray) -> np.ndarray:
+        """As much of a slide (3,) in mm of a place (3,) as leaves half of its depth before each camera: points that are
+        no face would send it behind them, where nothing is seen."""
+        share = 1.0
+        for camera in self.cameras:
+            depth = camera.depth(place)
+            nearer = depth - camera.depth(place + slide)
+            if nearer > depth / 2 > 0:
+                share = min(share, depth / 2 / nearer)
+        return share * slide
+
     def robust_weight(self, off: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """(C, P) robust weights of points that are off (C, P, 2) mm, by docs/model.md (19)."""
         if self.outlier_mm == 0:

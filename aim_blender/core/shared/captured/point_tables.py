@@ -35,12 +35,15 @@ SPELLINGS = {
     "confidence": ("confidence", "conf", "trust", "weight", "score", "likelihood", "probability"),
     "vertex": ("vertex", "vertex id", "vertex index", "vertexid", "vertexindex", "vertex number", "vert", "vtx"),
     "camera": ("camera", "camera name", "cam", "view"),
+    "success": ("success",),  # 0 where nothing was found, as OpenFace says it
+    "face": ("face id",),  # which of several
 }  # fmt: skip
 BEFORE_AXIS = r"(?:pos|position|p|t|trans|translate|translation|loc|location|coord|coordinate)"
 AXIS = re.compile(rf"{BEFORE_AXIS}? ?([xyz])|([xyz]) (?:pos|position|coord|coordinate|coordinates)")
 NAMED_AXIS = re.compile(
     rf"(.*[^\s_.:\-])(?:[\s_.:\-]+{BEFORE_AXIS}?[\s_.]*([xyz])|(?<=[a-z0-9])([XYZ]))", re.IGNORECASE
 )
+INDEXED_AXIS = {2: re.compile(r"([xyz])_(\d+)"), 3: re.compile(r"([XYZ])_(\d+)")}  # as OpenFace calls them
 UNITS = {"mm": 1.0, "millimetres": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "px": 1.0, "pixels": 1.0}
 MISSING = (
     "", "na", "n/a", "n.a.", "nan", "-nan", "null", "none", "nil", "-", "--", "missing", "#n/a", "#na", "1.#qnan",
@@ -125,9 +128,11 @@ class _Rows:
         self.cameras: dict[str | None, int] = {}
         self.vertices: dict[int, int] = {}
         self.frame, self.time, self.confidence, self.values = array("d"), array("d"), array("d"), array("d")
-        self.point, self.camera = array("l"), array("l")
+        self.point, self.camera, self.face = array("l"), array("l"), array("l")
+        self.faces: dict[str, int] = {}
 
     def gathered(self, header: _Header, given_fps: float | None) -> PointRows:
+        told = self._keep_one_face()
         places = np.array(self.values).reshape(-1, self.axes) * header.factor
         places[~np.isfinite(places).all(1) | (places == 0).all(1)] = np.nan
         if np.nanmax(np.abs(places), initial=0.0) > LARGEST:
@@ -144,10 +149,25 @@ class _Rows:
         vertices = np.full(len(self.names), -1, dtype=np.int64)
         for index, vertex in self.vertices.items():
             vertices[index] = vertex
+        notes = (*notes, *told)
         if header.factor != 1.0:
             notes = (*notes, f"its header says a unit: places were taken {header.factor:g} times as large")
         names, cameras = tuple(self.names), tuple(self.cameras)
         return PointRows(names, cameras, frame, point, camera, places, np.array(self.confidence), vertices, fps, notes)
+
+    def _keep_one_face(self) -> tuple[str, ...]:
+        """Of several faces that are in most rows; what to say."""
+        if len(self.faces) < 2:
+            return ()
+        face = np.array(self.face)
+        count = np.bincount(face)
+        kept = face == count.argmax()
+        for name in ("frame", "time", "confidence", "point", "camera"):
+            values = getattr(self, name)
+            setattr(self, name, array(values.typecode, np.asarray(values)[kept].tolist()))
+        self.values = array("d", np.asarray(self.values).reshape(-1, self.axes)[kept].ravel().tolist())
+        name = list(self.faces)[int(count.argmax())]
+        return (f"it shows {len(self.faces)} faces: the one that is seen most, {name}, was read",)
 
 
 def check_fullness(rows: int, frames: int, points: int) -> None:
@@ -233,11 +253,13 @@ def _understood(
     points: dict[str, dict[str, int]] = {}
     for place, cell in enumerate(cells):
         found = NAMED_AXIS.fullmatch(without_brackets(cell))
-        axis = (found[2] or found[3]).lower() if found else ""
-        if found and axis in axes and place not in single.values():
-            if axis in points.setdefault(found[1], {}):
-                raise ValueError(f"its header has two columns for {axis} of {found[1]!r}; remove one")
-            points[found[1]][axis] = place
+        name, axis = (found[1], (found[2] or found[3]).lower()) if found else ("", "")
+        if indexed := INDEXED_AXIS[len(axes)].fullmatch(cell.strip()):
+            name, axis = f"landmark {indexed[2]}", indexed[1].lower()
+        if name and axis in axes and place not in single.values():
+            if axis in points.setdefault(name, {}):
+                raise ValueError(f"its header has two columns for {axis} of {name!r}; remove one")
+            points[name][axis] = place
     whole = tuple((name, tuple(at[a] for a in axes)) for name, at in points.items() if len(at) == len(axes))
     if not whole:
         return None
@@ -287,6 +309,7 @@ def _lines(text: str, header: _Header) -> Iterator[tuple[int, list[str]]]:
 
 def _read_line(rows: _Rows, header: _Header, cells: list[str]) -> None:
     at = {meaning: cells[place] if place < len(cells) else "" for meaning, place in header.columns.items()}
+    face = rows.faces.setdefault(at.get("face", ""), len(rows.faces))
     for name, places in header.wide or ((at.get("name", ""), header.axes),):
         if not name:
             raise ValueError("a point has no name")
@@ -297,8 +320,9 @@ def _read_line(rows: _Rows, header: _Header, cells: list[str]) -> None:
         rows.camera.append(rows.cameras.setdefault(camera, len(rows.cameras)))
         rows.frame.append(_frame(at["frame"]) if "frame" in at else math.nan)
         rows.time.append(_number(at.get("time", "")))
-        trust = math.nan if header.wide else _number(at.get("confidence", ""))
+        trust = 0.0 if at.get("success") == "0" else _number(at.get("confidence", ""))
         rows.confidence.append(1.0 if math.isnan(trust) else trust)
+        rows.face.append(face)
         vertex = math.nan if header.wide else _number(at.get("vertex", ""))
         if not math.isnan(vertex):
             if vertex != math.floor(vertex) or not -1 <= vertex < 2**31:

@@ -62,7 +62,16 @@ def holds_json(path: Path) -> bool:
 
 def holds_points(path: Path) -> bool:
     """Whether it holds points in space."""
-    return point_axes(path) == 3
+    return holds_c3d(path) or point_axes(path) == 3
+
+
+def holds_c3d(path: Path) -> bool:
+    """Whether it is a recording of markers in the format C3D: a header, and parameters of a known kind of processor."""
+    data = opening(path)
+    if len(data) < 512 or data[1] != 0x50:
+        return False
+    start = 512 * (data[0] - 1)
+    return 0 < start < len(data) - 4 and data[start + 3] in (84, 85, 86)
 
 
 def holds_image_points(path: Path) -> bool:

@@ -34,9 +34,9 @@ class Source:
     or folder whether its content is of this kind. module: in core, with fit_file(actor, FitRequest) -> Fitted and,
     unless it is of whole meshes, describe_file(path) -> what `info` tells. settings: the dataclass of what can be
     chosen. suffixes: of files that are taken for this kind where the content tells nothing, being damaged or gone.
-    files: what else it needs, each by its name in the arguments of `fit`, with what that is. instead_of: the source
-    whose files are taken for this one when one of `files` is given. ranged: whether frames can be left out by start and
-    end, which the settings need not have.
+    files: what else it needs, each by its name in the arguments of `fit`, with what that is; usable: what it takes if
+    it is given. instead_of: the source whose files are taken for this one when one of `files` is given. ranged: whether
+    frames can be left out by start and end, which the settings need not have.
 
     measured: whether a take's distance from it is known, and has a curve. whole: whether that is known of every vertex
     of the actor's mesh; apart: why not, for a sentence.
@@ -49,6 +49,7 @@ class Source:
     settings: type[Any]
     suffixes: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    usable: tuple[str, ...] = ()
     instead_of: str = ""
     ranged: bool = False
     measured: bool = True
@@ -118,7 +119,8 @@ SOURCES = (
         told_by="sources.recognising:holds_points",
         module="fitting.fitting_points",
         settings=PointFittingSettings,
-        suffixes=(".csv", ".json"),
+        suffixes=(".csv", ".json", ".c3d"),
+        usable=("landmarks",),
     ),
     Source(
         name="video",
@@ -142,8 +144,9 @@ def source_of(path: Path | str, given: Iterable[str] = ()) -> Source:
     if found is None:
         suffix = path.suffix.lower()
         found = next((source for source in SOURCES if suffix in source.suffixes), NAMED["meshes"])
+    others = set(given) - set(found.usable)
     with_files = (source for source in SOURCES if source.instead_of == found.name)
-    return next((source for source in with_files if source.files.keys() & set(given)), found)
+    return next((source for source in with_files if source.files.keys() & others), found)
 
 
 def recognised(path: Path) -> Source | None:
