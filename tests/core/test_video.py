@@ -58,7 +58,7 @@ def test_a_video_becomes_a_take_and_is_looked_at_once(demo_learned, detector, sp
     save_actor(demo_learned, actor)
     told: list[dict] = []
     out = str(tmp_path / "T.take.safetensors")
-    arguments = {"actor": str(actor), "performance": str(speaking), "out": out, "temporal": 0.0}
+    arguments: dict[str, object] = {"actor": str(actor), "performance": str(speaking), "out": out, "temporal": 0.0}
     figures = fit(arguments, told.append, None)
     take = load_take(tmp_path / "T.take.safetensors")
     assert take.frames.tolist() == list(range(1, len(OPENING) + 1))
