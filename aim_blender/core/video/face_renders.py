@@ -281,7 +281,8 @@ class Stage:
 
     def _inside(self, skin: np.ndarray, turn: np.ndarray) -> list[tuple[np.ndarray, ...]]:
         """What is seen through holes: places, as _seen has them, triangles, and colours."""
-        look, found = self.look, []
+        look = self.look
+        found: list[tuple[np.ndarray, ...]] = []
         gaze = Rotation.from_rotvec([*(GAZE * self.rng.normal(size=2)), 0.0]).as_matrix()
         for loop, eye in self.holes:
             if eye:
