@@ -106,6 +106,7 @@ def see_faces(
                 continue
             look = index % LOOKED_EVERY == 0
             face, more, cut = follower.next(picture, look)
+            face = None if face is None else detector.steadied(picture, face)
             another = more if look else another and face is not None
             rows.add(seconds, face, detector.weights(face) if face is not None else None, another, cut)
             if keep is not None and time.monotonic() > keep_at:

@@ -26,6 +26,8 @@ RIGHT_EYE, LEFT_EYE = 33, 263  # their outer corners
 DETECTED_SCORE, SAME_FACE_OVERLAP = 0.5, 0.3
 PRESENT_SCORE = 0.5
 CROP_SCALE = 1.5  # of the extent of the face
+# Crops beside that of a face: right and down of its side, larger by, and radians.
+BESIDE = ((0.02, 0.01, 0.03, 0.02), (-0.02, 0.015, -0.03, -0.02), (0.0, -0.02, 0.01, 0.0))
 DETECTOR_SIZE, LANDMARK_SIZE = 128, 256  # pixels across
 ANCHORS = ((8, 2), (16, 6))  # strides in pixels, anchors at each place
 # What the last network takes of the landmarks, and what it tells.
@@ -135,11 +137,25 @@ class FaceDetector:
 
     def landmarks(self, picture: np.ndarray, crop: Crop) -> FoundFace:
         """The face in a crop of a picture (height, width, 3) of bytes; its presence tells whether there is one."""
-        points, presence, _ = _run(self._landmarks, cut(picture, crop, LANDMARK_SIZE) / 255.0)
+        return self.landmarks_in(cut(picture, crop, LANDMARK_SIZE), crop)
+
+    def landmarks_in(self, cut_out: np.ndarray, crop: Crop) -> FoundFace:
+        """The face in what a crop shows, (256, 256, 3) up to 255."""
+        points, presence, _ = _run(self._landmarks, cut_out / np.float32(255.0))
         points = points.reshape(LANDMARKS, 3).astype(np.float64)
         flat = crop.to_picture(points[:, :2], LANDMARK_SIZE)
         depth = points[:, 2:] / LANDMARK_SIZE * crop.side
         return FoundFace(np.concatenate([flat, depth], 1), float(1.0 / (1.0 + np.exp(-presence.item()))))
+
+    def steadied(self, picture: np.ndarray, face: FoundFace) -> FoundFace:
+        """A face that was found, with its landmarks as crops a little aside put them on the mean: those of one tremble
+        with the crop, by as much as light and skin move them."""
+        crop, found = face.next_crop(), [face.landmarks]
+        for right, down, larger, turned in BESIDE:
+            shift = np.array([right, down]) * crop.side
+            other = Crop(crop.centre + shift, crop.side * (1.0 + larger), crop.angle + turned)
+            found.append(self.landmarks(picture, other).landmarks)
+        return FoundFace(np.mean(found, axis=0), face.presence)
 
     def weights(self, face: FoundFace) -> np.ndarray:
         """(52,) in [0, 1], in the order of WEIGHT_NAMES."""

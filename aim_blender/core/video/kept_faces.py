@@ -24,7 +24,7 @@ class KeptFaces:
     """What is kept of a movie that one detector has looked at; both are known by their content."""
 
     def __init__(self, actor_file: Path, movie: Path, model: Path) -> None:
-        digest = hashlib.sha256(f"{VERSION} {_digest(movie)} {_digest(model)}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{VERSION} {digest_of(movie)} {digest_of(model)}".encode()).hexdigest()
         stem = actor_file.name.removesuffix(ACTOR_SUFFIX)
         self.path = actor_file.with_name(f"{stem}.seen-{digest[:12]}{SUFFIX}")
         self.movie = movie
@@ -63,7 +63,8 @@ class KeptFaces:
             save_arrays(self.path, {**arrays, "about": np.array([seen.fps, *seen.size, whole])})
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Of what a file holds."""
     digest = hashlib.blake2b(digest_size=20)
     with open(path, "rb") as file:
         while block := file.read(BLOCK):

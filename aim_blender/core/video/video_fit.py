@@ -1,69 +1,156 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is seen of a face in a video -> a take of the actor."""
+"""What is seen of a face in a video -> a take of the actor, by what the detector answers to the actor's own renders."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from ..fitting.fitting_image_points import fit_image_points
-from ..model.actor import Actor
-from ..points.image_points import ImagePoints
+from ..anatomy.jaw import compose_jaw
+from ..fitting.jaw_of_frame import PlausibleJaw
+from ..fitting.rest_offset import distance_of, rest_index
+from ..model.actor import Actor, jaw_figures
 from ..shared.captured.cameras import Camera
+from ..shared.foundation.errors import InputError
 from ..shared.results.takes import Take
-from ..shared.settings.point_settings import ImageFittingSettings
 from ..shared.settings.video_settings import VideoFittingSettings
-from .face_detector import LANDMARKS, FaceDetector
-from .landmark_places import landmark_places, name_of
+from ..timing.timeline import Timeline
+from .answers import JAW_SCALE, Aligned, Answers, aligned
+from .face_detector import LANDMARKS
+from .face_frame import FaceFrame, sides_of
 from .seen_faces import PROFILE_DEGREES, SeenFaces
 
 Report = Callable[[dict[str, Any]], None]
 
-RIDGE_MM = 50.0  # landmarks of a detector tell of the whole face, not of its details
 USUAL_FOCAL_MM = 28.0  # of webcams and phones, for a sensor of 36 mm
 SENSOR_MM = 36.0
 NO_FIT_MM = 6.0  # on the mean of all landmarks
+USUAL = 0.4  # of the frames say less of a shape than the performer does at rest: expressions come and go
+BELIEVED = 0.3  # of what is usual: performers rest with a face, and the light adds another
+GAIN = 1.1  # performers do fewer things at once than the renders that the ridge was learned by
+POINTS = 2000  # of the mesh, by which the calmest frame is found
 
 
 def fit_video(
     actor: Actor,
     seen: SeenFaces,
-    detector: FaceDetector,
+    answers: Answers,
     settings: VideoFittingSettings | None = None,
     report: Report | None = None,
 ) -> Take:
     """A take of the actor that does what the face in a video does, its head as it is held in the frame of rest.
 
-    seen: at a steady rate. detector: which saw it. The take's figures have the `camera` that saw it, as read_cameras
-    takes it. report is called with {"message", "done", "total"}. Raises InputError as landmark_places and
-    fit_image_points do.
+    seen: at a steady rate. answers: of the detector that saw it to the actor. The take's error_mm is how far landmarks
+    are from where the detector would see them on the fitted face; its figures have the `camera` that saw it, as
+    read_cameras takes it. report is called with {"message", "done", "total"}. Raises InputError if the chosen rest
+    frame shows no face, or all faces are in profile.
     """
     settings, report = settings or VideoFittingSettings(), report or (lambda _: None)
-    report({"message": "Finding the landmarks on the actor"})
-    places = landmark_places(actor, detector)
-    there = np.flatnonzero(~seen.missing)
-    turned = np.abs(seen.yaw_degrees[there]) > PROFILE_DEGREES
-    points = ImagePoints(
-        names=tuple(name_of(landmark) for landmark in range(LANDMARKS)),
-        cameras=(None,),
-        positions=seen.landmarks[there, :, :2],
-        confidence=places.trust * (seen.presence[there] * ~turned)[:, None],
-        frame_of=there,
-        camera_of=np.zeros(len(there), dtype=np.int64),
+    started, total = time.perf_counter(), len(seen.frames)
+    report({"message": "Fitting", "done": 0, "total": total})
+    with np.errstate(invalid="ignore"):
+        missing = seen.missing | ~(np.abs(seen.yaw_degrees) <= PROFILE_DEGREES)
+    there = np.flatnonzero(~missing)
+    if len(there) == 0:
+        raise InputError(f"{seen.source} shows the face in profile only; it must be seen from the front")
+    camera = camera_of(seen, settings.focal_length)
+    focal = np.full(len(there), camera.focal[0])
+    found = aligned(seen.landmarks[there], seen.weights[there], focal, answers.base, answers.steady)
+    told = _told(actor, answers, answers.features(found), seen, there, settings.rest_frame)
+    shapes = len(actor.names)
+    sides = np.zeros((total, 2, shapes), dtype=np.float32)
+    sides[there] = told.targets[:, : 2 * shapes].clip(0.0, 1.0).reshape(-1, 2, shapes)
+    head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
+    if actor.hinge is not None:
+        poses = PlausibleJaw(actor).within(told.targets[:, 2 * shapes :] / JAW_SCALE)
+        jaw[there] = compose_jaw(poses, actor.hinge)
+    if settings.head != "still":
+        head[there] = _heads(actor, answers, found, told.features, camera)
+    error = np.zeros((total, 2), dtype=np.float32)
+    error[there] = _off(answers, told)
+    timeline = Timeline(actor, seen.frames, missing, settings.temporal)
+    sides = timeline.settled_weights(sides)
+    head, jaw = timeline.settled_motions(head, jaw)
+    held = head[told.rest]
+    figures = {
+        **timeline.figures(error),
+        "mean_mm": float(error[there, 0].mean()),
+        **jaw_figures(actor, jaw),
+        **({} if settings.rest_frame == "off" else {"rest_frame": int(seen.frames[told.rest])}),
+        "points": LANDMARKS,
+        "camera": _kept(camera, held),
+        "notes": [*timeline.notes("show no face from the front"), *_notes(error[there, 0])],
+        "frames_per_second": total / (time.perf_counter() - started),
+    }
+    return Take(
+        names=actor.names,
+        topology_digest=actor.topology.digest,
+        modes=sides_of(actor).astype(np.float32),
+        coefficients=sides,
+        jaw=jaw,
+        head=np.linalg.inv(held) @ head,
         frames=seen.frames,
         fps=seen.fps,
-        source=seen.source,
+        error_mm=error,
+        figures=figures,
     )
-    chosen = ImageFittingSettings(
-        ridge=RIDGE_MM, temporal=settings.temporal, head=settings.head, rest_frame=settings.rest_frame
-    )
-    camera = camera_of(seen, settings.focal_length)
-    take = fit_image_points(actor, points, [camera], places.landmarks, chosen, report)
-    take.figures["notes"] = _notes(take)  # none of single landmarks, which nobody has placed
-    return _held_as_at_rest(take, camera)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What f frames tell. features: (f, D) from the neutral's, without what the video's look adds. targets: (f, T).
+    rest: index of the rest frame among all, or the first that shows a face."""
+
+    features: np.ndarray
+    targets: np.ndarray
+    rest: int
+
+
+def _told(
+    actor: Actor, answers: Answers, features: np.ndarray, seen: SeenFaces, there: np.ndarray, rest_frame: int | str
+) -> _Told:
+    """What frames (f,) tell by their features (f, D), with what a rest frame shows taken off, docs/model.md (36)."""
+    if rest_frame == "off":
+        return _Told(features, GAIN * answers.targets(features), int(there[0]))
+    targets = answers.targets(features)
+    if isinstance(rest_frame, int):
+        usable = np.isin(np.arange(len(seen.frames)), there)
+        rest = int(np.searchsorted(there, rest_index(seen.frames, rest_frame, usable, seen.source)))
+        return _Told(features - features[rest], GAIN * (targets - targets[rest]), int(there[rest]))
+    usual = np.quantile(targets, USUAL, axis=0)
+    moved = actor.offsets()[:: max(1, len(actor.neutral) // POINTS)]
+    weights = (targets - usual)[:, : 2 * len(actor.names)].reshape(len(targets), 2, -1).mean(1)
+    rest = int(distance_of(weights, moved).argmin())
+    shown = features[rest]
+    return _Told(features - shown, GAIN * (targets - (1.0 - BELIEVED) * usual), int(there[rest]))
+
+
+def _off(answers: Answers, told: _Told) -> np.ndarray:
+    """(f, 2) mean and worst mm that landmarks are from where the detector would see them."""
+    explained = told.targets @ answers.responses / GAIN
+    off = (told.features - explained)[:, : 3 * LANDMARKS].reshape(-1, LANDMARKS, 3)
+    distance = np.linalg.norm(off[..., :2], axis=2)
+    return np.stack([distance.mean(1), distance.max(1)], axis=1)
+
+
+def _heads(actor: Actor, answers: Answers, found: Aligned, features: np.ndarray, camera: Camera) -> np.ndarray:
+    """H (f, 4, 4) before the camera."""
+    turn, about, scale = answers.heads(found, features)
+    frame = FaceFrame.of(actor)
+    ray = (found.middle - camera.centre) / camera.focal  # (f, 2)
+    # Landmarks are told as if the camera looked at them.
+    towards = Rotation.from_rotvec(np.column_stack([-ray[:, 1], ray[:, 0], np.zeros(len(ray))])).as_matrix()
+    head = np.tile(np.eye(4), (len(ray), 1, 1))
+    head[:, :3, :3] = towards @ turn @ frame.axes
+    distance = scale * camera.focal[0]
+    middle = np.column_stack([ray * distance[:, None] - about, distance])
+    head[:, :3, 3] = middle - head[:, :3, :3] @ frame.middle
+    return head
 
 
 def camera_of(seen: SeenFaces, focal_length_mm: float) -> Camera:
@@ -74,31 +161,23 @@ def camera_of(seen: SeenFaces, focal_length_mm: float) -> Camera:
     return Camera("video", size, np.full(2, focal), size / 2, np.eye(4))
 
 
-def _notes(take: Take) -> list[str]:
-    """What of a fit cannot be right."""
-    if (off := take.figures["mean_mm"]) > NO_FIT_MM:
+def _kept(camera: Camera, held: np.ndarray) -> dict[str, Any]:
+    """The camera as read_cameras takes it, before a head that is held (4, 4) so at rest."""
+    return {
+        "name": camera.name,
+        "width": int(camera.size[0]),
+        "height": int(camera.size[1]),
+        "focal": camera.focal.tolist(),
+        "centre": camera.centre.tolist(),
+        "world_to_camera": (camera.world_to_camera @ held).tolist(),
+    }
+
+
+def _notes(mean_mm: np.ndarray) -> list[str]:
+    """What of a fit cannot be right. mean_mm: (f,)."""
+    if (off := float(mean_mm.mean())) > NO_FIT_MM:
         return [
             f"the landmarks are seen {off:.0f} mm from where the face has them on the mean: the performer may be far "
             "from the actor, or the focal length wrong"
         ]
     return []
-
-
-def _held_as_at_rest(take: Take, camera: Camera) -> Take:
-    """The take with its head unmoved in the frame of rest, or the first that shows it; the camera stands before it."""
-    rest = take.figures.get("rest_frame")
-    known = np.flatnonzero(~np.isin(take.frames, take.figures.get("missing_frames", ())))
-    index = int(np.flatnonzero(take.frames == rest)[0]) if rest is not None else int(known[0])
-    held = take.head[index]
-    figures = {
-        **take.figures,
-        "camera": {
-            "name": camera.name,
-            "width": int(camera.size[0]),
-            "height": int(camera.size[1]),
-            "focal": camera.focal.tolist(),
-            "centre": camera.centre.tolist(),
-            "world_to_camera": (camera.world_to_camera @ held).tolist(),
-        },
-    }
-    return replace(take, head=np.linalg.inv(held) @ take.head, figures=figures)

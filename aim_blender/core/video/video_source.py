@@ -15,8 +15,11 @@ from ..model.actor import Actor
 from ..shared.captured.performances import check_given_fps, in_range
 from ..shared.foundation.errors import InputError
 from ..shared.settings.video_settings import INSTALLED_MODEL
+from .answers import Answers, learn_answers
 from .detection import see_faces
 from .face_detector import FaceDetector
+from .face_renders import make_renders
+from .kept_answers import KeptAnswers
 from .kept_faces import KeptFaces
 from .movies import Movie
 from .seen_faces import SeenFaces, check_seen, steady
@@ -26,9 +29,10 @@ from .video_pictures import save_face_curves, save_video_sheet
 
 
 def fit_file(actor: Actor, request: FitRequest) -> Fitted:
-    """Fit a video. What was seen in it is kept beside the actor's file.
+    """Fit a video. What was seen in it is kept beside the actor's file, and what was learned of the detector.
 
-    Raises InputError as model_file, Movie, check_seen and fit_video do, and for a unit, which pictures have not.
+    Raises InputError as model_file, Movie, check_seen, make_renders and fit_video do, and for a unit, which pictures
+    have not.
     """
     if request.millimetres_per_unit is not None:
         raise InputError(f"{request.path} is a video, which has no unit; leave it out")
@@ -43,7 +47,8 @@ def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     seen = steady(seen, settings.take_fps)
     seen = seen.only(in_range(seen.frames, settings.start, settings.end, str(request.path)))
     check_seen(seen)
-    take = fit_video(actor, seen, detector, settings, request.report)
+    answers = _answers(actor, detector, request, KeptAnswers(request.actor_path, model, settings.renders))
+    take = fit_video(actor, seen, answers, settings, request.report)
     take = dataclasses.replace(take, settings=dataclasses.asdict(settings))
     take.figures["notes"] = [*notes_of(seen), *take.figures.get("notes", [])]
     take.figures["movie_fps"] = round(movie.fps, 4)
@@ -95,3 +100,17 @@ def _seen(movie: Movie, detector: FaceDetector, request: FitRequest, kept: KeptF
     seen = see_faces(movie, detector, request.report, begun, lambda so_far: kept.write(so_far, whole=False))
     kept.write(seen, whole=True)
     return seen
+
+
+def _answers(actor: Actor, detector: FaceDetector, request: FitRequest, kept: KeptAnswers) -> Answers:
+    """What the detector answers to the actor, learned now or before."""
+    found = kept.read(actor)
+    if found is not None:
+        return found
+
+    def tell(done: int, total: int) -> None:
+        request.report({"message": "Showing the actor to the face detector", "done": done, "total": total})
+
+    answers = learn_answers(make_renders(actor, detector, request.settings.renders, tell))
+    kept.write(answers)
+    return answers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .fitting_settings import head_field, temporal_field
-from .option import check_options, frame, number, text
+from .option import check_options, frame, number, text, whole
 
 # Where the face model is in an environment in which `install-video` has put it.
 INSTALLED_MODEL = Path("share", "aim_blender", "face_landmarker.task")
@@ -19,7 +19,8 @@ class VideoFittingSettings:
 
     rest_frame: landmarks of a detector are not where the actor's own points are; what they differ by at rest is no
     expression. focal_length: as if the sensor's longer side were 36 mm; 0 takes that of a usual webcam or phone, since
-    a wrong one is mostly a wrong distance. face_model: empty for the one that was installed. take_fps: None leaves the
+    a wrong one is mostly a wrong distance. renders: below some
+    hundred too few for all that an actor does. face_model: empty for the one that was installed. take_fps: None leaves the
     take at the video's own rate. start, end: the first and the last frame that is wanted, None for all.
     """
 
@@ -53,6 +54,16 @@ class VideoFittingSettings:
         subject="the frame rate",
         wanted="from 1 to 1000 frames a second",
         unset="the recording's own",
+        advanced=True,
+    )
+    renders: int = whole(
+        1500,
+        "Renders",
+        "Of a video: how many pictures of the actor the face detector is shown, once for an actor, to learn what it "
+        "answers to its expressions. More take longer and come closer",
+        least=64,
+        most=20000,
+        soft=5000,
         advanced=True,
     )
     face_model: str = text(
