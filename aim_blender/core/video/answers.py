@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the face detector answers to an actor's face, learned on the actor's own renders: from landmarks and weights to
-expressions, jaw and head, docs/model.md (35).
+expressions, jaw and head, docs/model.md (39).
 
 A detector's landmarks are not where the skin is: they are drawn towards faces as it knows them, and turned and lit faces
 are answered otherwise. So nothing is fitted to where they lie: a ridge regression tells what the actor does when the
@@ -72,7 +72,7 @@ class Answers:
         )
 
     def features(self, found: Aligned) -> np.ndarray:
-        """(F, D) without what turns of the head add, from those of the neutral."""
+        """(F, D) without what turns of the head add, from those of the neutral: what f of docs/model.md (39) is of."""
         return found.features - pose_terms(found.turn) @ self.posed - self.rest
 
     def targets(self, features: np.ndarray) -> np.ndarray:
@@ -99,8 +99,8 @@ class Aligned:
 
 
 def aligned(landmarks: np.ndarray, weights: np.ndarray, focal: np.ndarray, base: np.ndarray, steady: np.ndarray) -> Aligned:
-    """Of landmarks (F, 478, 3) in any unit and weights (F, 52). focal: (F,) the camera's distance in that unit, where
-    the landmarks' plane is the picture."""
+    """What makes f of docs/model.md (39): of landmarks (F, 478, 3) in any unit and weights (F, 52). focal: (F,) the
+    camera's distance in that unit, where the landmarks' plane is the picture."""
     middle = np.einsum("l,flx->fx", steady / steady.sum(), landmarks[..., :2])
     straight = landmarks.copy()
     straight[..., :2] = (landmarks[..., :2] - middle[:, None]) * (1 + landmarks[..., 2:] / focal[:, None, None])
@@ -121,7 +121,7 @@ def aligned(landmarks: np.ndarray, weights: np.ndarray, focal: np.ndarray, base:
 
 
 def learn_answers(renders: Renders) -> Answers:
-    """From renders and their answers."""
+    """A and B of docs/model.md (40), from renders and their answers."""
     base = renders.landmarks[:RESTING].mean(0)
     steady = np.ones(LANDMARKS)
     for first, last in IRISES:

@@ -61,27 +61,27 @@ def fit_video(
     camera = camera_of(seen, settings.focal_length)
     focal = np.full(len(there), camera.focal[0])
     found = aligned(seen.landmarks[there], seen.weights[there], focal, answers.base, answers.steady)
-    told = _told(actor, answers, answers.features(found), seen, there, settings.rest_frame)
+    shown = told(actor, answers, answers.features(found), seen, there, settings.rest_frame)
     shapes = len(actor.names)
     sides = np.zeros((total, 2, shapes), dtype=np.float32)
-    sides[there] = told.targets[:, : 2 * shapes].clip(0.0, 1.0).reshape(-1, 2, shapes)
+    sides[there] = shown.targets[:, : 2 * shapes].clip(0.0, 1.0).reshape(-1, 2, shapes)
     head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
     if actor.hinge is not None:
-        poses = PlausibleJaw(actor).within(told.targets[:, 2 * shapes :] / JAW_SCALE)
+        poses = PlausibleJaw(actor).within(shown.targets[:, 2 * shapes :] / JAW_SCALE)
         jaw[there] = compose_jaw(poses, actor.hinge)
     if settings.head != "still":
-        head[there] = _heads(actor, answers, found, told.features, camera)
+        head[there] = _heads(actor, answers, found, shown.features, camera)
     error = np.zeros((total, 2), dtype=np.float32)
-    error[there] = _off(answers, told)
+    error[there] = _off(answers, shown)
     timeline = Timeline(actor, seen.frames, missing, settings.temporal)
     sides = timeline.settled_weights(sides)
     head, jaw = timeline.settled_motions(head, jaw)
-    held = head[told.rest]
+    held = head[shown.rest]
     figures = {
         **timeline.figures(error),
         "mean_mm": float(error[there, 0].mean()),
         **jaw_figures(actor, jaw),
-        **({} if settings.rest_frame == "off" else {"rest_frame": int(seen.frames[told.rest])}),
+        **({} if settings.rest_frame == "off" else {"rest_frame": int(seen.frames[shown.rest])}),
         "points": LANDMARKS,
         "camera": _kept(camera, held),
         "notes": [*timeline.notes("show no face from the front"), *_notes(error[there, 0])],
@@ -102,7 +102,7 @@ def fit_video(
 
 
 @dataclass(frozen=True)
-class _Told:
+class Told:
     """What f frames tell. features: (f, D) from the neutral's, without what the video's look adds. targets: (f, T).
     rest: index of the rest frame among all, or the first that shows a face."""
 
@@ -111,29 +111,30 @@ class _Told:
     rest: int
 
 
-def _told(
+def told(
     actor: Actor, answers: Answers, features: np.ndarray, seen: SeenFaces, there: np.ndarray, rest_frame: int | str
-) -> _Told:
-    """What frames (f,) tell by their features (f, D), with what a rest frame shows taken off, docs/model.md (36)."""
+) -> Told:
+    """What frames (f,) tell by their features (f, D), less what is usual in the video or shows in a
+    chosen rest frame: y of docs/model.md (40)."""
     if rest_frame == "off":
-        return _Told(features, GAIN * answers.targets(features), int(there[0]))
+        return Told(features, GAIN * answers.targets(features), int(there[0]))
     targets = answers.targets(features)
     if isinstance(rest_frame, int):
         usable = np.isin(np.arange(len(seen.frames)), there)
         rest = int(np.searchsorted(there, rest_index(seen.frames, rest_frame, usable, seen.source)))
-        return _Told(features - features[rest], GAIN * (targets - targets[rest]), int(there[rest]))
+        return Told(features - features[rest], GAIN * (targets - targets[rest]), int(there[rest]))
     usual = np.quantile(targets, USUAL, axis=0)
     moved = actor.offsets()[:: max(1, len(actor.neutral) // POINTS)]
     weights = (targets - usual)[:, : 2 * len(actor.names)].reshape(len(targets), 2, -1).mean(1)
     rest = int(distance_of(weights, moved).argmin())
     shown = features[rest]
-    return _Told(features - shown, GAIN * (targets - (1.0 - BELIEVED) * usual), int(there[rest]))
+    return Told(features - shown, GAIN * (targets - (1.0 - BELIEVED) * usual), int(there[rest]))
 
 
-def _off(answers: Answers, told: _Told) -> np.ndarray:
+def _off(answers: Answers, shown: Told) -> np.ndarray:
     """(f, 2) mean and worst mm that landmarks are from where the detector would see them."""
-    explained = told.targets @ answers.responses / GAIN
-    off = (told.features - explained)[:, : 3 * LANDMARKS].reshape(-1, LANDMARKS, 3)
+    explained = shown.targets @ answers.responses / GAIN
+    off = (shown.features - explained)[:, : 3 * LANDMARKS].reshape(-1, LANDMARKS, 3)
     distance = np.linalg.norm(off[..., :2], axis=2)
     return np.stack([distance.mean(1), distance.max(1)], axis=1)
 
