@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How near a take comes to what an actor did, when all that is known of it is a video.
 
-The videos and their truth are made by performed_videos.py: 90 frames from all over a recorded take, in which much is done,
-and 60 that follow each other, in which little is. `off`: mean distance of the front of the face in mm; `frozen`: of a
-face that does not move; `worse`: frames in which a frozen one would be nearer. `jaw`, `lips`, `lids`: correlation and
-slope of the jaw's angle and the gaps, with the angle's mean error in degrees. `head`: degrees, from the frame of rest.
-`trembling`: how far a frame is in mm from the middle of its two neighbours, less what the face does itself, smoothed as
-takes of videos are. The focal length that the fit is told is not the camera's: 1.5 for 1.5 to 1.9 widths of the picture.
-`frames a second`: from the movie to the take, once the detector has been shown the actor, which takes `shown in`.
+The videos and their truth are made by performed_videos.py: 90 frames from all over a recorded take, in which much is
+done, and 60 that follow each other, in which little is. `off`: mean distance of the front of the face in mm; `frozen`:
+of a face that does not move; `worse`: frames in which a frozen one would be nearer. `jaw`, `lips`, `lids`: correlation
+and slope of the jaw's angle and the gaps, with the angle's mean error in degrees. `head`: degrees, from the frame of
+rest. `trembling`: how far a frame is in mm from the middle of its two neighbours, less what the face does itself,
+smoothed as takes of videos are. The focal length that the fit is told is 1.5 widths of the picture; the camera's is 1.5
+to 1.9. `frames a second`: from the movie to the take, once the detector has been shown the actor, which takes `shown
+in` seconds.
 """
 
 from __future__ import annotations
@@ -104,7 +105,11 @@ def _measured(actor: Actor, take: Take, performed: Performed, quiet: bool) -> li
     measures = measures_at(places) if places is not None else {}
     for names in (("lip_gap",), ("lid_gap_left", "lid_gap_right")):
         known = [each for name in names if (each := measures.get(name)) is not None]
-        row += ["", ""] if quiet or not known else _gaps(known, frames - actor.neutral, performed.stabilized - actor.neutral)
+        row += (
+            ["", ""]
+            if quiet or not known
+            else _gaps(known, frames - actor.neutral, performed.stabilized - actor.neutral)
+        )
     rest = index_of(take, take.figures["rest_frame"])
     turned = np.linalg.inv(performed.head[rest])[:3, :3] @ performed.head[:, :3, :3]
     apart = Rotation.from_matrix(take.head[:, :3, :3] @ turned.transpose(0, 2, 1)).magnitude()

@@ -2,11 +2,11 @@
 """What the face detector answers to an actor's face, learned on the actor's own renders: from landmarks and weights to
 expressions, jaw and head, docs/model.md (39).
 
-A detector's landmarks are not where the skin is: they are drawn towards faces as it knows them, and turned and lit faces
-are answered otherwise. So nothing is fitted to where they lie: a ridge regression tells what the actor does when the
-detector answers so. Light and skin add something of their own, which is one for a video, and is taken off before. On two
-actors of make_capture.py, kernels and small networks came no nearer than the ridge did (1.2 mm of 1.9 on renders that
-were left out), and a bounded fit of what is answered to each shape stayed behind it (1.3).
+A detector's landmarks are not where the skin is: they are drawn towards faces as it knows them, and turned and lit
+faces are answered otherwise. So nothing is fitted to where they lie: a ridge regression tells what the actor does when
+the detector answers so. Light and skin add something of their own, which is one for a video, and is taken off before.
+On an actor of make_capture.py, kernels and small networks came no nearer to videos than the ridge did (1.5 mm where a
+frozen face is 2.6 off), and a bounded fit of what is answered to each shape stayed behind it (1.8).
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ class Aligned:
     middle: np.ndarray
 
 
-def aligned(landmarks: np.ndarray, weights: np.ndarray, focal: np.ndarray, base: np.ndarray, steady: np.ndarray) -> Aligned:
+def aligned(
+    landmarks: np.ndarray, weights: np.ndarray, focal: np.ndarray, base: np.ndarray, steady: np.ndarray
+) -> Aligned:
     """What makes f of docs/model.md (39): of landmarks (F, 478, 3) in any unit and weights (F, 52). focal: (F,) the
     camera's distance in that unit, where the landmarks' plane is the picture."""
     middle = np.einsum("l,flx->fx", steady / steady.sum(), landmarks[..., :2])

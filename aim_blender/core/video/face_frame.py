@@ -25,6 +25,7 @@ class FaceFrame:
 
     @staticmethod
     def of(actor: Actor) -> FaceFrame:
+        """Of the actor's neutral and what its expressions move."""
         up, forward = upright(actor)
         axes = np.stack([np.cross(up, forward), up, forward])
         moved = np.linalg.norm(actor.offsets(), axis=2).max(1)

@@ -155,7 +155,9 @@ class Stage:
             places, flat = self._seen(self.neutral, turn)
             crop = Crop(np.zeros(2), side * self.size, 0.0)
             for _ in range(3):
-                face = self.detector.landmarks_in(self._picture(places, flat, crop, [])[SHIFTS // 2 : -SHIFTS // 2, SHIFTS // 2 : -SHIFTS // 2], crop)
+                face = self.detector.landmarks_in(
+                    self._picture(places, flat, crop, [])[SHIFTS // 2 : -SHIFTS // 2, SHIFTS // 2 : -SHIFTS // 2], crop
+                )
                 crop = face.next_crop()
             if face.presence >= PRESENT_SCORE:
                 front = np.flatnonzero(vertex_normals(places * [1, -1, -1], self.triangles)[:, 2] > 0)

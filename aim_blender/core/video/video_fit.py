@@ -31,8 +31,8 @@ USUAL_FOCAL_MM = 28.0  # of webcams and phones, for a sensor of 36 mm
 SENSOR_MM = 36.0
 NO_FIT_MM = 6.0  # on the mean of all landmarks
 USUAL = 0.4  # of the frames say less of a shape than the performer does at rest: expressions come and go
-BELIEVED = 0.3  # of what is usual: performers rest with a face, and the light adds another
-GAIN = 1.1  # performers do fewer things at once than the renders that the ridge was learned by
+BELIEVED = 0.2  # of what is usual: performers rest with a face, and the light adds another
+GAIN = 1.05  # performers do fewer things at once than the renders that the ridge was learned by
 POINTS = 2000  # of the mesh, by which the calmest frame is found
 
 

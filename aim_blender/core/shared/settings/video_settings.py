@@ -19,9 +19,9 @@ class VideoFittingSettings:
 
     rest_frame: landmarks of a detector are not where the actor's own points are; what they differ by at rest is no
     expression. focal_length: as if the sensor's longer side were 36 mm; 0 takes that of a usual webcam or phone, since
-    a wrong one is mostly a wrong distance. renders: below some
-    hundred too few for all that an actor does. face_model: empty for the one that was installed. take_fps: None leaves the
-    take at the video's own rate. start, end: the first and the last frame that is wanted, None for all.
+    a wrong one is mostly a wrong distance. renders: below some hundred, too few for all that an actor does. face_model:
+    empty for the one that was installed. take_fps: None leaves the take at the video's own rate. start, end: the first
+    and the last frame that is wanted, None for all.
     """
 
     rest_frame: int | str = frame(
