@@ -59,7 +59,7 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if kind == "FOLDER":
         column.prop(state, "performance_folder")
         column.prop(state.sources, "performance_fps")
-        if picked_source(state.performance_folder).measured:  # a phone's weights have no unit
+        if picked_source(state.performance_folder).name not in ("phone", "video"):  # which have no unit
             column.prop(state.sources, "performance_unit")
         return
     if kind == "OBJECT":

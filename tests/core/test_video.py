@@ -59,6 +59,7 @@ def test_a_video_becomes_a_take_and_is_looked_at_once(demo_learned, detector, sp
     told: list[dict] = []
     out = str(tmp_path / "T.take.safetensors")
     arguments: dict[str, object] = {"actor": str(actor), "performance": str(speaking), "out": out, "temporal": 0.0}
+    arguments["renders"] = 128
     figures = fit(arguments, told.append, None)
     take = load_take(tmp_path / "T.take.safetensors")
     assert take.frames.tolist() == list(range(1, len(OPENING) + 1))
@@ -191,7 +192,6 @@ def test_cuts_other_faces_and_profiles_are_said(demo, detector, rest, tmp_path):
     assert seen.cuts[7]
     told = " ".join(notes_of(seen))
     assert "the picture or the face jumps at frame" in told
-    assert "no face was found in" in told
     both = see_faces(Movie(write_movie(tmp_path / "two.mp4", [two] * 3)), detector)
     assert both.others.all()
     assert np.ptp(both.landmarks[:, 1, 0]) < 5.0  # it stays with one of them

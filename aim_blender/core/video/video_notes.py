@@ -16,11 +16,6 @@ def notes_of(seen: SeenFaces) -> list[str]:
     """Sentences about how the movie was read, other faces, cuts, profiles and small faces."""
     notes = list(seen.notes)
     there = ~seen.missing
-    if seen.missing.any():
-        notes.append(
-            f"no face was found in {seen.missing.sum()} of {len(there)} frames, {_stretches(seen.frames[~there])}; "
-            "they were filled in from their neighbours"
-        )
     others = np.flatnonzero(seen.others & there)
     if len(others):
         notes.append(
@@ -37,7 +32,7 @@ def notes_of(seen: SeenFaces) -> list[str]:
     if turned.any():
         notes.append(
             f"the face is seen in profile in frames {_stretches(seen.frames[turned])}, where half of it is hidden; "
-            "these frames were filled in from their neighbours"
+            "they are filled in: look at them, or correct them by hand"
         )
     size = np.ptp(seen.landmarks[there, :, :2], axis=1).max(1)  # (F,) pixels
     if len(size) and np.median(size) < SMALL_PIXELS:
