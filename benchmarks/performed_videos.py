@@ -4,6 +4,7 @@ lips and brows, lit and filmed otherwise than the renders that an actor is prepa
 
 from __future__ import annotations
 
+import importlib
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,9 +40,7 @@ class Performed:
 def maker(shared: Path) -> Any:
     """The module make_capture."""
     sys.path.insert(0, str(shared / "tools"))
-    import make_capture
-
-    return make_capture
+    return importlib.import_module("make_capture")
 
 
 def perform(shared: Path, seed: int, what: tuple[int, int, int], path: Path) -> Performed:
@@ -104,14 +103,14 @@ class _Inside:
         colours = np.tile([0.35, 0.12, 0.10], (ends[-1], 1))
         for eye in ("eyeball_left", "eyeball_right"):
             index = names.index(eye)
-            part = np.arange(ends[index - 1], ends[index])
-            part = part[part < ends[-1]]
-            places = full[part]
+            eyeball = np.arange(ends[index - 1], ends[index])
+            eyeball = eyeball[eyeball < ends[-1]]
+            places = full[eyeball]
             off = np.linalg.norm((places - places.mean(0))[:, :2], axis=1)
             front = places[:, 2] > places[:, 2].mean()
-            colours[part] = 0.9
-            colours[part[front & (off < 6.0)]] = (0.30, 0.22, 0.16)
-            colours[part[front & (off < 2.5)]] = 0.05
+            colours[eyeball] = 0.9
+            colours[eyeball[front & (off < 6.0)]] = (0.30, 0.22, 0.16)
+            colours[eyeball[front & (off < 2.5)]] = 0.05
         colours[ends[names.index("gums_and_tongue")] : ends[names.index("teeth")]] = (0.88, 0.85, 0.78)
         self.colours = colours[SKIN_END:]
         faces = data["faces"]
