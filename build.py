@@ -25,6 +25,7 @@ from building.choosing import chosen_blenders
 from building.demo import run_demo
 from building.environments import BLENDER, BLENDERS, CHECK, WORKER, make_environments
 from building.extension_zip import build_zip
+from building.face_model import install_face_model
 from building.repository import build_repository
 from building.steps import Output, summarise
 from building.template_bones import make_template_bones
@@ -108,6 +109,7 @@ def run(arguments: list[str]) -> int:
     elif chosen.command == "environments":
         make_environments(WORKER, BLENDER, CHECK)
         make_template_bones()
+        install_face_model()
     else:
         build_zip()
     return 0

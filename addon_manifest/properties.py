@@ -31,6 +31,7 @@ from .basics.settings_groups import (
     AimPhoneFitting,
     AimPointFitting,
     AimRetargeting,
+    AimVideoFitting,
 )
 from .fitting.fitting_properties import AimSources
 from .jobs.batch_properties import AimBatch
@@ -217,6 +218,7 @@ class AimScene(bpy.types.PropertyGroup):
     point_fitting: PointerProperty(type=AimPointFitting)
     image_fitting: PointerProperty(type=AimImageFitting)
     phone_fitting: PointerProperty(type=AimPhoneFitting)
+    video_fitting: PointerProperty(type=AimVideoFitting)
     retargeting: PointerProperty(type=AimRetargeting)
     iterations: scene_property(LearningSettings, "iterations", left_out=True)
     hidden: scene_property(LearningSettings, "hidden", left_out=True)
@@ -235,6 +237,7 @@ class AimScene(bpy.types.PropertyGroup):
             ("FOLDER", "File", "A folder with one mesh per frame, or a file of meshes or of points"),
             ("POINTS", "Points", "Empties, or other objects, that are at points of the face: markers, or handles"),
             ("IMAGES", "Images", "Points that are tracked in the images of one or more cameras"),
+            ("VIDEO", "Video", "A movie of the performer, in which the face is found by itself"),
         ),
     )
     performance_object: PointerProperty(
@@ -246,7 +249,7 @@ class AimScene(bpy.types.PropertyGroup):
     performance_folder: StringProperty(
         name="Folder or File",
         description="A folder with one mesh per frame (.obj, .ply or .stl), a file of meshes (.npz, .pc2, .mdd), of "
-        "points (.csv, .json), or what a phone recorded (.csv, .txt, .json)",
+        "points (.csv, .json), what a phone recorded (.csv, .txt, .json), or a video",
         subtype="FILE_PATH",
         options=versions.RELATIVE_PATH,
     )

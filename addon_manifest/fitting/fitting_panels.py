@@ -9,18 +9,22 @@ import bpy
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.settings.option import options_of
+from ...aim_blender.jobs.environment import video_plan
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.fitting import markers
 from ...aim_blender.scene.fitting.performances import picked_source
 from ...aim_blender.scene.jobs import errors, results
+from ...aim_blender.scene.jobs.environment import ENVIRONMENT
 from ...aim_blender.scene.jobs.job_making import chosen_settings
 from ...aim_blender.scene.live import live
 from ...aim_blender.scene.live.live_correcting import LiveCorrection
 from ...aim_blender.scene.live.live_fitting import LiveFit
+from ...ops.basics.base import preferences
 from ..basics.parts import OfActor, draw_job, draw_notes, read_figures
 from ..basics.settings_panels import draw_settings
 from ..basics.text import draw_text
+from ..jobs.preferences import draw_environment
 
 
 class AIM_UL_views(bpy.types.UIList):
@@ -55,11 +59,14 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if kind == "FOLDER":
         column.prop(state, "performance_folder")
         column.prop(state.sources, "performance_fps")
-        if picked_source(state.performance_folder).measured:  # a phone's weights have no unit
+        if picked_source(state.performance_folder).name not in ("phone", "video"):  # which have no unit
             column.prop(state.sources, "performance_unit")
         return
     if kind == "OBJECT":
         column.prop(state, "performance_object", text="Object")
+    elif kind == "VIDEO":
+        _draw_video(column, context)
+        return
     elif kind == "POINTS":
         _draw_points(column, context)
     else:
@@ -84,6 +91,25 @@ def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: A
     column.prop(state, "tolerance_mm", text="Tolerance (mm)")
     if kind != "IMAGES":  # what cameras see has its place
         layout.prop(state, "beside", text=f"Beside the {'Performance' if kind == 'OBJECT' else 'Neutral'}")
+
+
+def _draw_video(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    sources = context.scene.aim.sources
+    column.prop(sources, "video_clip")
+    if sources.video_clip is None:
+        column.prop(sources, "video_file")
+    column.prop(sources, "use_video_range")
+    if sources.use_video_range:
+        sub = column.column(align=True)
+        sub.prop(sources, "video_start")
+        sub.prop(sources, "video_end")
+    chosen = preferences(context)
+    if (chosen is None or not chosen.face_model) and ENVIRONMENT.lacks_video(getattr(chosen, "interpreter", "")):
+        unavailable = video_plan.unavailable()
+        draw_text(column, unavailable or "the face detector is not installed yet", "ERROR" if unavailable else "INFO")
+        column.operator("aim.video_install", icon="IMPORT")
+        if ENVIRONMENT.active or ENVIRONMENT.state == "failed":
+            draw_environment(column, getattr(chosen, "interpreter", ""))
 
 
 def _draw_points(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -151,7 +177,8 @@ def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
     row = layout.row(align=True)
     row.label(text="Pictures")
     for which in errors.PICTURES:
-        if not (is_retargeted and which == "ERROR"):
+        of_videos = which == "FACE" and "fit_movie_fps" not in figures
+        if not (of_videos or (is_retargeted and which == "ERROR")):
             row.operator("aim.take_picture_show", text=which.title()).picture = which
     if is_retargeted:  # there is nothing that it could be compared with
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 from bpy.props import (
+    BoolProperty,
     CollectionProperty,
     EnumProperty,
     FloatProperty,
@@ -101,13 +102,30 @@ class AimSources(bpy.types.PropertyGroup):
         soft_max=1000.0,
         precision=3,
     )
+    video_clip: PointerProperty(
+        type=bpy.types.MovieClip,
+        name="Clip",
+        description="The movie clip in which the performer's face is seen, from the front and not too small",
+    )
+    video_file: StringProperty(
+        name="File",
+        description="Instead of a clip: a movie of the performer (.mp4, .mov, .mkv, .webm, .avi)",
+        subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
+    )
+    use_video_range: BoolProperty(
+        name="Frame Range", description="Fit some of the video's frames, counted from 1 at the scene's frame rate"
+    )
+    video_start: IntProperty(name="Start", description="The first frame of the video to fit", default=1, min=1)
+    video_end: IntProperty(name="End", description="The last frame of the video to fit", default=250, min=1)
     views: CollectionProperty(type=AimView)
     active_view: IntProperty(name="Chosen", description="The selected camera")
     landmarks: CollectionProperty(type=AimImageLandmark)
     active_landmark: IntProperty(name="Chosen", description="The selected point")
     rest: EnumProperty(
         name="Face at Rest",
-        description="Of points: what their face differs by from the actor's at rest is no expression, and is taken off",
+        description="Of points, or a video: what their face differs by from the actor's at rest is no expression, and "
+        "is taken off",
         items=REST,
         default="auto",
     )

@@ -33,6 +33,12 @@ class AimPreferences(bpy.types.AddonPreferences):
         "of every build, such as --index-url with an address; --no-index --find-links with a folder needs no network",
     )
     device: scene_property(LearningSettings, "device")
+    face_model: StringProperty(
+        name="Face Model",
+        description="MediaPipe's file face_landmarker.task, which finds the face in a video. Leave it empty to use the "
+        "one that Install Video installs",
+        subtype="FILE_PATH",
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """The preferences' own panel."""
@@ -41,12 +47,14 @@ class AimPreferences(bpy.types.AddonPreferences):
         column.prop(self, "interpreter")
         column.prop(self, "device")
         column.prop(self, "pip_options")
+        column.prop(self, "face_model")
         draw_environment(column, self.interpreter)
         row = column.row(align=True)
         row.operator("aim.environment_install", icon="IMPORT")
         row.operator("aim.environment_check", icon="CHECKMARK")
         if environment.is_there():
             row.operator("aim.environment_remove", text="Remove", icon="TRASH")
+        column.operator("aim.video_install", icon="FILE_MOVIE")
 
 
 def draw_environment(layout: bpy.types.UILayout, chosen: str) -> None:

@@ -19,6 +19,7 @@ files           actors, takes and correspondences as files; what a file holds
 baking          a take -> shape keys, bones and keyframes; corrections back into the take
 live            one frame at a time, while somebody watches
 pictures        curves and sheets of what came out
+video           a video of a performer -> a take
 
 docs/model.md says where each formula is computed.
 """

@@ -27,6 +27,7 @@ class AIM_OT_take_picture_show(AimOperator, bpy.types.Operator):
         items=(
             ("ERROR", "Error Curve", "How far off the fit of each frame is, on average and at the worst point"),
             ("JAW", "Jaw Path", "Where the lower front teeth go, from the front and the side, and how the jaw turns"),
+            ("FACE", "Face", "How the jaw, the lips and the lids move over the frames of a video"),
             ("SHEET", "Frames", "Some frames as they were performed, and as the take has them, with their error"),
         ),
     )

@@ -14,11 +14,13 @@ from ...aim_blender.core.shared.settings.option import options_of
 from ...aim_blender.core.shared.settings.point_settings import FITS, PointFittingSettings
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics import options
+from ...aim_blender.scene.fitting.performances import video_path
 from ...aim_blender.scene.jobs.job_making import PerformanceSource, learned_file, prepare_fitting
 from ..basics.base import (
     AimOperator,
     in_object_mode,
     may_start_job,
+    preferences,
     refused,
     require_actor,
     worker_device,
@@ -49,8 +51,8 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
     )
     folder: StringProperty(
         name="Folder or File",
-        description="A folder with one mesh per frame, or a file of meshes, of points or that a phone recorded; empty "
-        "takes the scene's choice",
+        description="A folder with one mesh per frame, or a file of meshes, of points or that a phone recorded, or a "
+        "video; empty takes the scene's choice",
         subtype="FILE_PATH",
     )
     fps: FloatProperty(
@@ -97,6 +99,8 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         source = self._source(context)
         given: dict[str, Any] = {"device": worker_device(context)}
         given |= options.operator_choices(self, *FITS, leave_out=LEFT_TO_THE_METHOD)
+        if source.kind.name == "video":
+            given = self._of_video(context, given)
         if self.rest_frame or source.kind.takes("rest_frame"):
             given["rest_frame"] = self._rest_frame(context.scene.aim, source.settings)
         choices = options.chosen(context.scene.aim, source.settings, given)
@@ -106,6 +110,19 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         work = prepare_fitting(context.scene, actor, source, choices, tolerance, beside)
         start_job(self, actor, "fit", interpreter, work, "fitting the performance")
         return {"FINISHED"}
+
+    def _of_video(self, context: bpy.types.Context, given: dict[str, Any]) -> dict[str, Any]:
+        """The choices, and those that a video has besides: the face model of the preferences, and its frames."""
+        chosen, sources = preferences(context), context.scene.aim.sources
+        of_scene = not self.folder and context.scene.aim.performance_kind == "VIDEO" and sources.use_video_range
+        for name in ("start", "end"):
+            if self.properties.is_property_set(f"frame_{name}"):
+                given[name] = getattr(self, f"frame_{name}")
+            elif of_scene:
+                given[name] = getattr(sources, f"video_{name}")
+        if chosen is not None and chosen.face_model:
+            given.setdefault("face_model", bpy.path.abspath(chosen.face_model))
+        return given
 
     def _rest_frame(self, state: Any, settings: type[Any]) -> int | str:
         if not self.rest_frame and "rest_frame" in options_of(settings):
@@ -131,6 +148,9 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
             unit = self.millimetres_per_unit or state.sources.performance_unit
             folder = self.folder or state.performance_folder
             return PerformanceSource(None, folder=folder, fps=fps, millimetres_per_unit=unit)
+        if kind == "VIDEO":
+            sources = state.sources
+            return PerformanceSource(None, folder=video_path(sources.video_clip, sources.video_file), fps=self.fps)
         item = state.performance_object
         if self.object_name:
             item = scene.objects.get(self.object_name)

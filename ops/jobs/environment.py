@@ -12,6 +12,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.jobs.environment import video_plan
 from ...aim_blender.jobs.environment.environment_plan import BUILDS, detect_build
 from ...aim_blender.jobs.supervision.interpreter import InterpreterError
 from ...aim_blender.scene.jobs import environment, jobs
@@ -160,6 +161,60 @@ class AIM_OT_environment_install(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class AIM_OT_video_install(AimOperator, bpy.types.Operator):
+    bl_idname = "aim.video_install"
+    bl_label = "Install Video"
+    bl_description = (
+        "Install what fitting to videos needs into the environment: a face detector, its model, and what decodes "
+        "movies. First it shows what will be run and how much will be downloaded. Videos never leave this computer"
+    )
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if sentence := video_plan.unavailable():
+            return refused(cls, sentence[:1].upper() + sentence[1:])
+        return is_idle(cls)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Show what will be done before it is done."""
+        return set(
+            context.window_manager.invoke_props_dialog(
+                self, width=DIALOG_PIXELS, title="Install Video", confirm_text="Install"
+            )
+        )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The dialog: the very commands, the size, and whose work it is."""
+        try:
+            plan = self._plan(context)
+            lines = [("This will be run:", "CONSOLE", False)]
+            lines += [(line, "BLANK1", False) for line in plan.shown]
+            lines.append((f"It is {video_plan.SIZE}", "IMPORT", False))
+            lines.append((video_plan.LICENCES, "INFO", False))
+            environment.require_network(plan)
+        except InputError as error:
+            lines = [(str(error), "ERROR", True)]
+        for text, icon, alert in lines:
+            _draw_lines(self.layout, text, icon, alert)
+
+    def run(self, context: bpy.types.Context) -> set[str]:
+        plan = self._plan(context)
+        plan.check()
+        environment.require_network(plan)
+        ENVIRONMENT.start_video(plan)
+        if bpy.app.background:
+            ENVIRONMENT.wait()
+            self.tell(ENVIRONMENT.text)
+        jobs.watch()
+        return {"FINISHED"}
+
+    def _plan(self, context: bpy.types.Context) -> environment.VideoPlan:
+        chosen = preferences(context)
+        options = chosen.pip_options if chosen is not None else ""
+        return environment.video_plan_for(worker_interpreter(context), options)
+
+
 class AIM_OT_environment_cancel(AimOperator, bpy.types.Operator):
     bl_idname = "aim.environment_cancel"
     bl_label = "Cancel"
@@ -222,6 +277,7 @@ def _draw_lines(layout: bpy.types.UILayout, text: str, icon: Any, alert: bool) -
 CLASSES = (
     AIM_OT_environment_check,
     AIM_OT_environment_install,
+    AIM_OT_video_install,
     AIM_OT_environment_cancel,
     AIM_OT_environment_remove,
 )

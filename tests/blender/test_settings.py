@@ -19,6 +19,7 @@ OPERATORS = {
 }
 KINDS = {
     "PhoneFittingSettings": "FOLDER",
+    "VideoFittingSettings": "VIDEO",
     "FittingSettings": "OBJECT",
     "PointFittingSettings": "POINTS",
     "ImageFittingSettings": "IMAGES",
@@ -100,9 +101,9 @@ def test_every_setting_reaches_a_panel_and_the_presets(scene, tasks, options, tm
             drawn = drawn_now()
             for name in options.options_of(settings):
                 place = options.place_of(settings, name)
-                if place == options.DEVICE:
+                if place in (options.DEVICE, options.FACE_MODEL):
                     preferences = headless.extension_module("addon_manifest.jobs.preferences").AimPreferences
-                    assert "device" in preferences.bl_rna.properties
+                    assert name in preferences.bl_rna.properties
                 else:
                     owner, last = options.owner_of(state, settings, name)
                     assert (owner.bl_rna.identifier, last) in drawn or tasks.missing(task, name, "panel"), place

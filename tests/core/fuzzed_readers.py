@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import tempfile
 from collections.abc import Callable
@@ -43,6 +44,7 @@ from aim_blender.core.shared.faces.expression_names import pair_expressions, rea
 from aim_blender.core.shared.results.kept_files import read_places
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.point_settings import PointFittingSettings
+from aim_blender.core.video.movies import Movie
 from aim_blender.jobs.batch.batch_table import read_table
 from aim_blender.jobs.batch.shot_record import Record
 from aim_blender.jobs.batch.shot_steps import correspondence_kept_for
@@ -50,6 +52,7 @@ from aim_blender.jobs.folders.folder import JobFolder
 from tests.core.c3d_made import write_c3d
 from tests.core.fuzzing import Reader
 from tests.core.mesh_files import write_mdd, write_pc2, write_ply
+from tests.core.movies_made import write_movie
 from tests.core.tiny_capture import POINTS, grid, shapes, write_capture, write_performance
 
 FIT = FittingSettings(modes=6, device="cpu")
@@ -182,6 +185,8 @@ def _readers(folder: Path, actor: Actor, performance: Performance) -> dict[str, 
         "result of a job": alone("result.json", lambda path: JobFolder(path.parent).read_result()),
         "record of a batch": alone("batch.json", recorded),
         "checkpoint": alone("checkpoint.safetensors", resumed),
+        "video": alone("movie.mp4", lambda path: list(itertools.islice(Movie(path).frames(), 20))),
+        "video, avi": alone("movie.avi", lambda path: list(itertools.islice(Movie(path).frames(), 20))),
         "info, npz": alone("bake.npz", describe_file),
         "info, mdd": alone("shot.mdd", describe_file),
         "info, take": alone("T.take.safetensors", describe_file),
@@ -256,6 +261,9 @@ def _written(folder: Path, actor: Actor, take: Take, performance: Performance) -
     corners = np.repeat(np.arange(POINTS, dtype=np.int32)[:, None], 3, axis=1)
     found = Correspondence("a", "b", corners, np.full((POINTS, 3), 1 / 3), np.ones(POINTS))
     save_correspondence(found, folder / "C.correspondence.safetensors")
+    stripes = [np.full((48, 64, 3), [20 * number, 90, 200], np.uint8) for number in range(6)]
+    for name in ("movie.mp4", "movie.avi"):
+        write_movie(folder / name, stripes)
     bake_take(actor, take, 0.5).save(folder / "bake.npz")
     write_cache(folder / "written.pc2", performance.vertices, performance.frames, 24.0)
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

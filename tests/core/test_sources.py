@@ -116,11 +116,16 @@ def test_every_row_leads_to_what_fits_it(source):
         ("archive", {"landmarks": "c.json"}, "landmarks given is for points of images or points; "),
         ("points", {"solver": "neural"}, "holds points, which the networks do not fit; leave out the solver"),
         ("points", {"iterations": 3}, "iterations means nothing for the points in"),
-        ("points", {"start": 3}, "leave it out, or give whole meshes or weights that a phone recorded instead"),
+        (
+            "points",
+            {"start": 3},
+            "leave it out, or give whole meshes, weights that a phone recorded or frames of a video instead",
+        ),
         (
             "archive",
             {"rest_frame": 1},
-            "leave it out, or give weights that a phone recorded, points of images or points instead",
+            "leave it out, or give weights that a phone recorded, points of images, points or frames of a video "
+            "instead",
         ),
         ("points", {"modes": 0}, "modes is 0; it must be between 1 and 2000"),
         ("points", {"gain": 0}, "fit does not know gain"),

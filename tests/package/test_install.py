@@ -23,6 +23,7 @@ PROMISED = [
     "performance_fit",
     "performance_retarget",
     "take_bake",
+    "video_install",
 ]
 
 

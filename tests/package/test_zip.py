@@ -27,7 +27,7 @@ def test_it_is_small(zip_file: Path) -> None:
 
 def test_it_holds_the_extension_and_nothing_else(contents: dict[str, bytes]) -> None:
     allowed = re.compile(
-        r"(__init__\.py|blender_manifest\.toml|LICENSE|requirements/worker\.txt|(aim_blender|addon_manifest|ops)/.+\.py"
+        r"(__init__\.py|blender_manifest\.toml|LICENSE|requirements/(worker|video)\.txt|(aim_blender|addon_manifest|ops)/.+\.py"
         r"|aim_blender/template_bones/((skull|mandible)\.ply|(LICENSE|NOTICE)\.txt))"
     )
     assert not [name for name in contents if not allowed.fullmatch(name)]

@@ -26,6 +26,8 @@ RIGHT_EYE, LEFT_EYE = 33, 263  # their outer corners
 DETECTED_SCORE, SAME_FACE_OVERLAP = 0.5, 0.3
 PRESENT_SCORE = 0.5
 CROP_SCALE = 1.5  # of the extent of the face
+# Crops beside that of a face: right and down of its side, larger by, and radians.
+BESIDE = ((0.02, 0.01, 0.03, 0.02), (-0.02, 0.015, -0.03, -0.02), (0.0, -0.02, 0.01, 0.0))
 DETECTOR_SIZE, LANDMARK_SIZE = 128, 256  # pixels across
 ANCHORS = ((8, 2), (16, 6))  # strides in pixels, anchors at each place
 # What the last network takes of the landmarks, and what it tells.
@@ -98,7 +100,7 @@ class FaceDetector:
         except ImportError as error:
             raise InputError(
                 "the face detector needs the package ai-edge-litert in the worker's environment, which is not there; "
-                "install the environment's part for video"
+                "press Install Video in the extension's preferences, or run the command install-video"
             ) from error
         try:
             with zipfile.ZipFile(path) as archive, _quiet():
@@ -135,11 +137,25 @@ class FaceDetector:
 
     def landmarks(self, picture: np.ndarray, crop: Crop) -> FoundFace:
         """The face in a crop of a picture (height, width, 3) of bytes; its presence tells whether there is one."""
-        points, presence, _ = _run(self._landmarks, cut(picture, crop, LANDMARK_SIZE) / 255.0)
+        return self.landmarks_in(cut(picture, crop, LANDMARK_SIZE), crop)
+
+    def landmarks_in(self, cut_out: np.ndarray, crop: Crop) -> FoundFace:
+        """The face in what a crop shows, (256, 256, 3) up to 255."""
+        points, presence, _ = _run(self._landmarks, cut_out / np.float32(255.0))
         points = points.reshape(LANDMARKS, 3).astype(np.float64)
         flat = crop.to_picture(points[:, :2], LANDMARK_SIZE)
         depth = points[:, 2:] / LANDMARK_SIZE * crop.side
         return FoundFace(np.concatenate([flat, depth], 1), float(1.0 / (1.0 + np.exp(-presence.item()))))
+
+    def steadied(self, picture: np.ndarray, face: FoundFace) -> FoundFace:
+        """A face that was found, with its landmarks as crops a little aside put them on the mean: those of one tremble
+        with the crop, by as much as light and skin move them."""
+        crop, found = face.next_crop(), [face.landmarks]
+        for right, down, larger, turned in BESIDE:
+            shift = np.array([right, down]) * crop.side
+            other = Crop(crop.centre + shift, crop.side * (1.0 + larger), crop.angle + turned)
+            found.append(self.landmarks(picture, other).landmarks)
+        return FoundFace(np.mean(found, axis=0), face.presence)
 
     def weights(self, face: FoundFace) -> np.ndarray:
         """(52,) in [0, 1], in the order of WEIGHT_NAMES."""
@@ -164,19 +180,22 @@ def cut(picture: np.ndarray, crop: Crop, pixels: int) -> np.ndarray:
     Where it is made smaller, blocks of the picture are averaged first.
     """
     blocks = max(1, int(crop.side / pixels))
-    if blocks > 1:
-        picture = _averaged(picture, blocks)
     grid = (np.arange(pixels) + 0.5) / pixels - 0.5
     places = (np.stack(np.meshgrid(grid, grid), -1) * crop.side @ crop.axes + crop.centre) / blocks - 0.5  # (P, P, 2)
+    picture, first = _part(picture, blocks, places)
+    places = (places - first).astype(np.float32)
     low = np.floor(places).astype(int)
-    share = (places - low)[..., None]
+    share = (places - low).astype(np.float32)[..., None]
     height, width = picture.shape[:2]
+    flat = np.ascontiguousarray(picture).reshape(-1, 3)
 
     def at(right: int, down: int) -> np.ndarray:
         column, row = low[..., 0] + right, low[..., 1] + down
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        taken = picture[row.clip(0, height - 1), column.clip(0, width - 1)].astype(np.float32)
-        return taken * inside[..., None]
+        taken = flat.take(row.clip(0, height - 1) * width + column.clip(0, width - 1), axis=0).astype(np.float32)
+        outside = (column < 0) | (column >= width) | (row < 0) | (row >= height)
+        if outside.any():
+            taken[outside] = 0.0
+        return taken
 
     right, down = share[:, :, 0], share[:, :, 1]
     above = at(0, 0) * (1 - right) + at(1, 0) * right
@@ -184,10 +203,20 @@ def cut(picture: np.ndarray, crop: Crop, pixels: int) -> np.ndarray:
     return (above * (1 - down) + below * down).astype(np.float32)
 
 
-def _averaged(picture: np.ndarray, blocks: int) -> np.ndarray:
-    height, width = (length // blocks * blocks for length in picture.shape[:2])
-    parts = picture[:height, :width].reshape(height // blocks, blocks, width // blocks, blocks, 3)
-    return parts.mean((1, 3), dtype=np.float32)
+def _part(picture: np.ndarray, blocks: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a picture that places (P, P, 2), counted in blocks, need: a value (h, w, 3) a block, the mean of its
+    pixels; and the place (2,) of its first."""
+    size = np.array(picture.shape[1::-1]) // blocks
+    first = np.floor(places.min((0, 1))).astype(int).clip(0, np.maximum(size - 1, 0))
+    last = (np.floor(places.max((0, 1))).astype(int) + 2).clip(first + 1, np.maximum(size, 1))
+    (left, top), (right, bottom) = first * blocks, last * blocks
+    part = picture[top:bottom, left:right]
+    if blocks == 1:
+        return part, first
+    total = np.zeros((*(last - first)[::-1], 3), dtype=np.float32)
+    for row, column in np.ndindex(blocks, blocks):
+        total += part[row::blocks, column::blocks]
+    return total / np.float32(blocks**2), first
 
 
 def _anchors() -> np.ndarray:

@@ -48,6 +48,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         _add_inspect,
         _add_errors,
         _add_environment,
+        _add_install_video,
         _add_info,
         _add_live,
         _add_job,
@@ -104,7 +105,8 @@ def _add_fit(verbs: Any) -> None:
         "performance",
         metavar="PERFORMANCE",
         type=_path,
-        help="folder of meshes, .npz, .pc2, .mdd, points (.json, .csv, .c3d), a phone's recording (.csv, .txt, .json)",
+        help="folder of meshes, .npz, .pc2, .mdd, points (.json, .csv, .c3d), a phone's recording (.csv, .txt, .json), "
+        "or a video (.mp4, .mov, .mkv, .avi)",
     )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
     add_options(parser, "fit")
@@ -233,6 +235,14 @@ def _add_environment(verbs: Any) -> None:
     build = detect_build()
     parser.add_argument("--build", choices=tuple(BUILDS), default=build, help="of torch (default here: %(default)s)")
     parser.add_argument("--base", metavar="PYTHON", type=_path, default=sys.executable, help="default: this Python")
+    parser.add_argument("--options", metavar="TEXT", default="", help="more options for pip, as one argument")
+
+
+def _add_install_video(verbs: Any) -> None:
+    text = (
+        "Install what fitting to videos needs into the Python that runs this: a face detector, and what decodes movies."
+    )
+    parser = _verb(verbs, "install-video", text)
     parser.add_argument("--options", metavar="TEXT", default="", help="more options for pip, as one argument")
 
 

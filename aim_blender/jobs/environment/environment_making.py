@@ -86,7 +86,7 @@ def make_environment(plan: Plan, report: Report, trial: bool = True) -> dict[str
         _put_in_place(unfinished, plan.folder)
     finally:
         remove_folder(unfinished)
-    return {"folder": str(plan.folder), "size_mb": round(_size_of(plan.folder) / 1e6), **found}
+    return {"folder": str(plan.folder), "size_mb": round(folder_size(plan.folder) / 1e6), **found}
 
 
 def _install(command: list[str], plan: Plan, report: Report) -> None:
@@ -109,12 +109,11 @@ def _install(command: list[str], plan: Plan, report: Report) -> None:
             share = DOWNLOADED + (INSTALLED - DOWNLOADED) * min(1.0, installed / len(packages))
             report({"message": f"Installing {min(installed, len(packages))} of {len(packages)} packages", **_of(share)})
             return
-        got = _size_of(download)
+        got = folder_size(download)
         share = MADE + (DOWNLOADED - MADE) * min(1.0, got / expected)
         report({"message": f"{what[0]}, {got / 1e6:.0f} MB so far" if got else what[0], **_of(share)})
 
-    wrapped = [command[0], "-c", PIP, *command[3:]]  # PIP instead of -m pip
-    _run(wrapped, plan, listen, tell)
+    _run(pip_command(command), plan, listen, tell)
 
 
 def _installed(environment: Path) -> list[Path]:
@@ -128,14 +127,33 @@ def _of(share: float) -> dict[str, float]:
 
 
 def _run(command: list[str], plan: Plan, listen: Callable[[str], None], tell: Callable[[], None]) -> None:
+    def why(said: list[str]) -> str:
+        return why_it_failed(said, plan.folder.parent, plan.size, "the environment could not be made")
+
+    run_command(command, plan.unfinished / "download", listen, tell, why)
+
+
+def pip_command(command: list[str]) -> list[str]:
+    """A command `python -m pip ...` as one that ends with this process."""
+    return [command[0], "-c", PIP, *command[3:]]
+
+
+def run_command(
+    command: list[str],
+    temporary: Path,
+    listen: Callable[[str], None],
+    tell: Callable[[], None],
+    why: Callable[[list[str]], str],
+) -> None:
     """Run a command to its end: `listen` gets its lines, `tell` is called all the while, and ends it if it raises.
 
-    Raises InputError with the last thing it said if it fails.
+    temporary: the folder for what it keeps for itself meanwhile. Raises InputError if it fails, with the sentence that
+    `why` makes of what it said last.
     """
     shown = [command[0], "-m", "pip", *command[3:]] if PIP in command else command
     print("--", shlex.join(shown), file=sys.stderr, flush=True)
     variables = worker_environment()
-    variables.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(plan.unfinished / "download")))
+    variables.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -173,7 +191,7 @@ def _run(command: list[str], plan: Plan, listen: Callable[[str], None], tell: Ca
             if stream is not None:
                 stream.close()
     if process.returncode:
-        raise InputError(_why(said, plan))
+        raise InputError(why(said))
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -193,16 +211,16 @@ def _read(stream: IO[str], lines: queue.Queue[str | None]) -> None:
     lines.put(None)
 
 
-def _why(said: list[str], plan: Plan) -> str:
-    """One sentence for what pip or venv said last."""
+def why_it_failed(said: list[str], folder: Path, size: str, failed: str) -> str:
+    """One sentence for what pip or venv said last. folder, size: where it goes and how much it is. failed: what did."""
     text = " ".join(said)
     if any(re.search(words, text) for words in WORDS_OF_FULL_DISK):
-        return f"the disk of {plan.folder.parent} is full; the environment takes {plan.size}"
+        return f"the disk of {folder} is full; it takes {size}"
     errors = [line.removeprefix("ERROR:").strip() for line in said if line.startswith(("ERROR:", "Error:"))]
     detail = one_line(errors[-1] if errors else next((line for line in reversed(said) if line), "it gave no reason"))
     if any(words in text for words in NETWORK_WORDS):
         return f"pip could not reach where it downloads from; check the connection, then try again ({detail})"
-    return f"the environment could not be made: {detail}"
+    return f"{failed}: {detail}"
 
 
 def _tried(environment: Path, report: Report) -> dict[str, Any]:
@@ -239,7 +257,7 @@ def _put_in_place(unfinished: Path, folder: Path) -> None:
     remove_folder(replaced)
 
 
-def _size_of(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Bytes of the files in a folder, as far as they are still there."""
     size = 0
     for path, _, names in os.walk(folder):

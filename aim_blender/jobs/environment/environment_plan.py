@@ -118,6 +118,14 @@ def _dotted(version: Sequence[int]) -> str:
 # -- what will be done ------------------------------------------------------------------------------------------------
 
 
+def split_options(options: str) -> list[str]:
+    """Options of pip, one by one. Raises InputError if they cannot be told apart."""
+    try:
+        return shlex.split(options, posix=sys.platform != "win32")
+    except ValueError as error:
+        raise InputError(f"the pip options {options!r} cannot be read: {error}; close every quote") from error
+
+
 @dataclass(frozen=True)
 class Plan:
     """An environment to be made: in `folder`, with the Python `base`, of the torch called `build` in BUILDS.
@@ -147,10 +155,7 @@ class Plan:
 
     def more_options(self) -> list[str]:
         """Raises InputError if they cannot be told apart."""
-        try:
-            return shlex.split(self.options, posix=sys.platform != "win32")
-        except ValueError as error:
-            raise InputError(f"the pip options {self.options!r} cannot be read: {error}; close every quote") from error
+        return split_options(self.options)
 
     @property
     def needs_network(self) -> bool:

@@ -9,7 +9,7 @@ from ..tasks.anatomy import anatomy
 from ..tasks.arguments import Task
 from ..tasks.baking import arkit, bake, errors, evaluate
 from ..tasks.characters import transfer
-from ..tasks.environment import environment
+from ..tasks.environment import environment, install_video
 from ..tasks.fitting import fit
 from ..tasks.inspecting import info, inspect
 from ..tasks.learning import learn
@@ -30,11 +30,12 @@ TASKS: dict[str, Task] = {
     "inspect": inspect,
     "errors": errors,
     "environment": environment,
+    "install-video": install_video,
     "info": info,
 }
 
-# They install software or trust another computer: a job's description alone, which may be a stranger's, starts neither.
-TRUSTED_TASKS = ("environment", "batch")
+# They install software or trust another computer: a job's description alone, which may be a stranger's, starts none.
+TRUSTED_TASKS = ("environment", "install-video", "batch")
 
 
 def task_named(name: str) -> Task:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making the environment that learning needs."""
+"""Making the environment that learning needs, and installing what videos need into it."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +29,14 @@ def environment(arguments: dict[str, Any], report: Report, checkpoint: Path | No
         arguments.get("options", ""),
     )
     return make_environment(plan, report, arguments.get("trial", True))
+
+
+def install_video(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """Optionally requirements (a file) and options (of pip, in one string). Installs into the Python that does this."""
+    check_arguments("install-video", arguments, required=(), optional=("requirements", "options"))
+    from ..environment import video_installing
+    from ..environment.video_plan import REQUIREMENTS, VideoPlan
+
+    requirements = arguments.get("requirements") or Path(__file__).absolute().parents[3] / REQUIREMENTS
+    plan = VideoPlan(Path(sys.executable), Path(requirements), arguments.get("options", ""))
+    return video_installing.install_video(plan, report)

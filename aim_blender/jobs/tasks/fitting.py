@@ -71,7 +71,10 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         save_error_curve(take, picture_beside(out, "error"))
         figures = {"curve": str(picture_beside(out, "error")), **figures}
     save_jaw_path(actor, take, picture_beside(out, "jaw"))
-    save_fit_sheet(actor, take, fitted.performance, picture_beside(out, "sheet"))
+    if "sheet" not in fitted.pictures:
+        save_fit_sheet(actor, take, fitted.performance, picture_beside(out, "sheet"))
+    for what, save in fitted.pictures.items():
+        save(picture_beside(out, what))
     return {"out": str(out), **figures}
 
 

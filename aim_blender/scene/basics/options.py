@@ -19,10 +19,11 @@ from ...core.shared.settings.phone_settings import PhoneFittingSettings
 from ...core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
 from ...core.shared.settings.retarget_settings import RetargetSettings
 from ...core.shared.settings.timing_settings import Timing
+from ...core.shared.settings.video_settings import VideoFittingSettings
 
 LARGEST_WHOLE = 2**31 - 1  # of Blender's numbers
 DIGITS = 6  # of numbers that Blender keeps in single precision: 0.1, not what is nearest to it there
-DEVICE = "preferences.device"
+DEVICE, FACE_MODEL = "preferences.device", "preferences.face_model"
 
 # The group below the scene's `aim` that holds the settings of a dataclass.
 GROUPS: Mapping[type[Any], str] = {
@@ -31,6 +32,7 @@ GROUPS: Mapping[type[Any], str] = {
     PointFittingSettings: "point_fitting",
     ImageFittingSettings: "image_fitting",
     PhoneFittingSettings: "phone_fitting",
+    VideoFittingSettings: "video_fitting",
     RetargetSettings: "retargeting",
     BakingSettings: "baking",
     Timing: "baking",
@@ -42,6 +44,7 @@ PLACES: Mapping[type[Any], Mapping[str, str]] = {
     PointFittingSettings: {"rest_frame": "sources.rest"},
     ImageFittingSettings: {"rest_frame": "sources.rest"},
     PhoneFittingSettings: {"rest_frame": "sources.phone_rest"},
+    VideoFittingSettings: {"rest_frame": "sources.rest", "face_model": FACE_MODEL},
     RetargetSettings: {
         "strength": "retarget_strength",
         "jaw_strength": "retarget_jaw_strength",
@@ -54,7 +57,16 @@ PLACES: Mapping[type[Any], Mapping[str, str]] = {
     Timing: {"fps": "baking.convert_rate"},
 }
 # Those of them that have a switch beside them, or mean more than their value: panels and operators know how.
-BY_HAND = ("rest_frame", "take_fps", "neutral_frame", "pairs", "region_strength", "device", *options_of(Timing))
+BY_HAND = (
+    "rest_frame",
+    "take_fps",
+    "neutral_frame",
+    "pairs",
+    "region_strength",
+    "device",
+    "face_model",
+    *options_of(Timing),
+)
 
 
 def place_of(settings: type[Any], name: str) -> str:

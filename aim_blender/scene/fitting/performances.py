@@ -17,7 +17,8 @@ from ...core.shared.sources.sources import NAMED, Source, source_of
 from ..actors import actors
 from ..basics import folders, meshes
 
-OF_THE_SCENE = {"OBJECT": "meshes", "POINTS": "points", "IMAGES": "images"}  # what is read frame by frame
+# What is read frame by frame, and what only one source can be.
+OF_THE_SCENE = {"OBJECT": "meshes", "POINTS": "points", "IMAGES": "images", "VIDEO": "video"}
 
 
 def performed_source(kind: str, file: str) -> Source:
@@ -28,6 +29,19 @@ def performed_source(kind: str, file: str) -> Source:
 def picked_source(file: str) -> Source:
     """Which source a file or folder is; whole meshes where none is picked."""
     return source_of(Path(bpy.path.abspath(file))) if file else NAMED["meshes"]
+
+
+def video_path(clip: bpy.types.MovieClip | None, file: str) -> str:
+    """The movie file of a clip, or a file. Raises InputError if there is none, or it is no movie."""
+    if clip is not None and clip.source == "SEQUENCE":
+        raise InputError(f"the clip {clip.name!r} is a sequence of images; make a movie of it, such as an MP4")
+    path = file if clip is None else clip.filepath
+    if not path:
+        raise InputError("no video is picked; pick a movie clip or a movie file in which the face is seen")
+    path = bpy.path.abspath(path, library=None if clip is None else clip.library)
+    if Path(path).exists() and picked_source(path).name != "video":
+        raise InputError(f"{path} is no video; pick a movie (.mp4, .mov, .mkv, .webm, .avi), or choose another source")
+    return path
 
 
 def frame_list(start: int, end: int, step: int) -> np.ndarray:

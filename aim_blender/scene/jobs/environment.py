@@ -17,8 +17,10 @@ from typing import Any
 import bpy
 
 from ...core.shared.foundation.errors import InputError
+from ...jobs.environment import video_plan
 from ...jobs.environment.environment_making import description, remove_environment, traces
 from ...jobs.environment.environment_plan import REQUIREMENTS, Plan, find_base_python, steps_for
+from ...jobs.environment.video_plan import VideoPlan
 from ...jobs.folders.folder import JobFolder
 from ...jobs.supervision.interpreter import InterpreterError, check_interpreter, find_interpreter
 from ...jobs.supervision.supervisor import JobCancelled, JobFailed, Status, Supervisor
@@ -39,6 +41,7 @@ class Environment:
         self.text = ""
         self.status = Status("new")
         self._missing: tuple[str, str] | None = None  # what was chosen, and why that is none
+        self._lacks_video: tuple[str, bool] | None = None  # what was chosen, and whether that can fit no videos
         self._thread: threading.Thread | None = None
         self._supervisor: Supervisor | None = None
         self._made: Callable[[], None] | None = None
@@ -67,9 +70,19 @@ class Environment:
                 self._missing = (chosen, str(error))
         return self._missing[1]
 
+    def lacks_video(self, chosen: str) -> bool:
+        """Whether there is an interpreter, but not what videos need; looked for as in missing()."""
+        if self._lacks_video is None or self._lacks_video[0] != chosen:
+            lacks = False
+            with contextlib.suppress(InterpreterError):
+                path = bpy.path.abspath(chosen) if chosen else None
+                lacks = not has_video(find_interpreter(path, EXTENSION_FOLDER, folders.user_folder()))
+            self._lacks_video = (chosen, lacks)
+        return self._lacks_video[1]
+
     def look_again(self) -> None:
         """Forget what was found, because something changed."""
-        self._missing = None
+        self._missing = self._lacks_video = None
 
     # -- trying -------------------------------------------------------------------------------------------------------
 
@@ -104,10 +117,17 @@ class Environment:
 
     def start_making(self, plan: Plan, made: Callable[[], None]) -> None:
         """Start to make an environment; `made` is called when it is ready. Raises InputError, JobFailed, OSError."""
+        self._start("environment", steps_for(plan), plan.base, made)
+
+    def start_video(self, plan: VideoPlan) -> None:
+        """Start to install what videos need, as an environment is made. Raises InputError, JobFailed, OSError."""
+        self._start(video_plan.TASK, plan.steps(), plan.python, lambda: None)
+
+    def _start(self, task: str, steps: list[dict[str, Any]], python: Path, made: Callable[[], None]) -> None:
         if self.active:
             raise InputError("the environment is being worked on; wait for it or cancel it first")
-        folder = JobFolder.create(making_folder(), "environment", steps_for(plan))
-        self._supervisor = Supervisor(folder, plan.base, trusted="environment")
+        folder = JobFolder.create(making_folder(), task, steps)
+        self._supervisor = Supervisor(folder, python, trusted=task)
         self._supervisor.start()
         self._made = made
         self.state, self.text, self.status = "making", "starting", Status("running", "starting")
@@ -115,6 +135,10 @@ class Environment:
     def make(self, plan: Plan, made: Callable[[], None]) -> None:
         """Make it and wait. Raises InputError, JobFailed, OSError."""
         self.start_making(plan, made)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for what is being made. Raises JobFailed, OSError."""
         assert self._supervisor is not None
         last = ""
 
@@ -142,7 +166,8 @@ class Environment:
         if not self.status.ended:
             return
         if self.status.state == "finished":
-            self.state, self.text = "ready", description(self.status.figures)
+            figures = self.status.figures
+            self.state, self.text = "ready", VIDEO_READY if "model" in figures else description(figures)
             shutil.rmtree(making_folder(), ignore_errors=True)
             if self._made is not None:
                 self._made()
@@ -192,6 +217,7 @@ class Environment:
 
 
 ENVIRONMENT = Environment()
+VIDEO_READY = "videos can be fitted: the face detector is installed"
 
 
 def environment_folder() -> Path:
@@ -219,7 +245,17 @@ def plan_for(base: Path, build: str, options: str) -> Plan:
     return Plan(environment_folder(), base, build, EXTENSION_FOLDER / REQUIREMENTS, options)
 
 
-def require_network(plan: Plan) -> None:
+def video_plan_for(python: Path, options: str) -> VideoPlan:
+    """What is to be installed for videos, into the environment of an interpreter."""
+    return VideoPlan(python, EXTENSION_FOLDER / video_plan.REQUIREMENTS, options)
+
+
+def has_video(python: Path) -> bool:
+    """Whether the environment of an interpreter has what videos need."""
+    return video_plan.model_of(python).is_file()
+
+
+def require_network(plan: Plan | VideoPlan) -> None:
     """Raises InputError if the plan needs the network and Blender may not use it."""
     if not plan.needs_network or bpy.app.online_access:
         return

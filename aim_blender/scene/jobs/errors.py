@@ -19,7 +19,12 @@ from ..basics import folders, legends, meshes, painting
 from .job_making import TAKE_SUFFIX, fitted_file, learned_file, write_delivery
 
 SUFFIX = ".errors.npz"
-PICTURES = {"ERROR": ("error curve", ".error.png"), "JAW": ("jaw path", ".jaw.png"), "SHEET": ("sheet", ".sheet.png")}
+PICTURES = {
+    "ERROR": ("error curve", ".error.png"),
+    "JAW": ("jaw path", ".jaw.png"),
+    "FACE": ("curves of the face", ".face.png"),
+    "SHEET": ("sheet", ".sheet.png"),
+}
 COLOURS = "AIM Error"
 VALUES = "error_mm"
 LEGEND = "aim_error_legend"

@@ -38,8 +38,10 @@ class FitRequest:
 @dataclass(frozen=True)
 class Fitted:
     """What comes of it. performance: the meshes that were fitted, where the take can be shown beside them.
-    only_in_take: names of figures that are too long to be told, and stand in the take's file alone."""
+    only_in_take: names of figures that are too long to be told, and stand in the take's file alone. pictures: functions
+    that write one, by what is shown; the `sheet` instead of the one of meshes."""
 
     take: Take
     performance: Performance | None = None
     only_in_take: tuple[str, ...] = ()
+    pictures: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)

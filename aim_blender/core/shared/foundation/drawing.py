@@ -53,9 +53,9 @@ def draw(
     light = DARKEST + (1.0 - DARKEST) * (normals @ (LIGHT / np.linalg.norm(LIGHT))).clip(0.0)
     picture = np.zeros((size[0] * size[1], 4), dtype=np.float32)
     front = _doubled_area(corners) > 0.0
-    _fill(picture, corners[front], own[front] * light[triangles[front]][..., None], size)
+    fill_clear(picture, corners[front], own[front] * light[triangles[front]][..., None], size)
     # What is seen from behind only shows through holes, such as an open mouth.
-    _fill(picture, corners[~front], INSIDE * own[~front], size)
+    fill_clear(picture, corners[~front], INSIDE * own[~front], size)
     parts = picture.reshape(height, finer, width, finer, 4)
     mean = np.zeros((height, width, 4))
     for part in np.ndindex(finer, finer):
@@ -65,7 +65,7 @@ def draw(
     return mean.clip(0.0, 1.0)
 
 
-def _fill(picture: np.ndarray, corners: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> None:
+def fill_clear(picture: np.ndarray, corners: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> None:
     """Draw triangles (T, 3, 3) with a colour at each corner, (T, 3, 3), into the pixels (P, 4) that are still clear:
     the nearest is seen."""
     pixels, owners, shares = _covered(corners[..., :2], *size)

@@ -3,7 +3,7 @@
 
 option             a setting: its default, help, range and choices, said once, in the field of its dataclass
 learning_settings  of learning; fitting_settings, point_settings  of fits to whole meshes and to points
-phone_settings     of what a phone recorded
+phone_settings, video_settings  of what a phone recorded, and of videos
 retarget_settings, baking_settings, timing_settings  of retargets, of bakes, and which frames of a take are wanted
 settings_of_tasks  which task has which of them, and where one cannot be set, and why
 """

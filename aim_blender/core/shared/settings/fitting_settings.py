@@ -67,10 +67,10 @@ def smoothness_field(default: float) -> Any:
     )
 
 
-def temporal_field() -> Any:
+def temporal_field(default: float = 0.0) -> Any:
     """The field of smoothing over time."""
     return number(
-        0.0,
+        default,
         "Temporal",
         "Movements that go to and fro within this many frames are halved, slower ones kept, without delay. 0 fits "
         "every frame for itself",

@@ -41,7 +41,7 @@ class PhoneFittingSettings:
     take_fps: float | None = number(
         None,
         "Take Rate",
-        "Of a phone's recording: frames a second of the take",
+        "Of a phone's recording, or a video: frames a second of the take",
         least=1.0,
         most=1000.0,
         subject="the frame rate",

@@ -18,6 +18,7 @@ from .fitting_settings import (
 )
 from .option import check_options, frame, number
 from .phone_settings import PhoneFittingSettings
+from .video_settings import VideoFittingSettings
 
 
 def rest_frame_field() -> Any:
@@ -86,4 +87,4 @@ class ImageFittingSettings:
         check_options(self)
 
 
-FITS = (FittingSettings, PointFittingSettings, ImageFittingSettings, PhoneFittingSettings)
+FITS = (FittingSettings, PointFittingSettings, ImageFittingSettings, PhoneFittingSettings, VideoFittingSettings)

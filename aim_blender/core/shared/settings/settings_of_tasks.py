@@ -13,6 +13,7 @@ from .phone_settings import PhoneFittingSettings
 from .point_settings import FITS
 from .retarget_settings import RetargetSettings
 from .timing_settings import Timing
+from .video_settings import VideoFittingSettings
 
 SETTINGS: Mapping[str, tuple[type[Any], ...]] = {
     "learn": (LearningSettings,),
@@ -21,7 +22,7 @@ SETTINGS: Mapping[str, tuple[type[Any], ...]] = {
     "bake": (BakingSettings, Timing),
 }
 # Where the settings of a task differ by what it is given: of what each dataclass is.
-OF_WHAT = dict(zip(FITS, ("meshes", "points", "points of images", "a phone's recording"), strict=True))
+OF_WHAT = dict(zip(FITS, ("meshes", "points", "points of images", "a phone's recording", "a video"), strict=True))
 # Every way to use the product. A preset is of the panel's settings.
 SURFACES = ("command line", "batch", "operator", "panel", "preset")
 
@@ -32,6 +33,7 @@ MISSING: Mapping[tuple[str, str, str], str] = {
     ("learn", "device", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
     ("fit", "device", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
     ("fit", "rest_frame", "preset"): "it is of one performance, a preset is for any",
+    ("fit", "face_model", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
     ("fit", "take_fps", "panel"): "the scene's frame rate counts, so that the take stays as long as it was",
     ("fit", "take_fps", "preset"): "the scene's frame rate counts",
     ("retarget", "pairs", "operator"): "it is a list: the scene's, in the section *Expressions*, counts",
@@ -55,6 +57,8 @@ FOR_PYTHON = {
     "who measures the method needs other weights",
     (PhoneFittingSettings, "start"): _RANGE,
     (PhoneFittingSettings, "end"): _RANGE,
+    (VideoFittingSettings, "start"): _RANGE,
+    (VideoFittingSettings, "end"): _RANGE,
 }
 
 

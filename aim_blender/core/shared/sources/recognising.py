@@ -13,6 +13,7 @@ from ..foundation.errors import UNREADABLE
 
 PEEKED = 2**16  # bytes, an even number of them
 SPACE = b"\xef\xbb\xbf \t\r\n"  # or a byte order mark
+IMAGE_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 FIRST_POSITION = re.compile(rb'"positions"\s*:\s*\[\s*(?:null\s*,\s*)*\[([^\[\]]*)\]')
 FIRST_POINT = re.compile(rb'"points"\s*:\s*\[\s*([{"])')
 
@@ -39,6 +40,16 @@ def holds_meshes(path: Path) -> bool:
             return "vertices" in archive.files
     except UNREADABLE:
         return False
+
+
+def holds_video(path: Path) -> bool:
+    """Whether it is a movie's container: MP4 and QuickTime, Matroska and WebM, or AVI. An image is none, though some
+    are of the first kind."""
+    data = opening(path)
+    if data[4:8] == b"ftyp":
+        return data[8:12] not in IMAGE_BRANDS
+    quicktime = data[4:8] in (b"moov", b"mdat", b"wide", b"free") and path.suffix.lower() in (".mov", ".mp4", ".m4v")
+    return quicktime or data.startswith(b"\x1aE\xdf\xa3") or (data.startswith(b"RIFF") and data[8:12] == b"AVI ")
 
 
 def holds_json(path: Path) -> bool:

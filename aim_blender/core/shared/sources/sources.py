@@ -20,6 +20,7 @@ from typing import Any
 from ..settings.fitting_settings import FittingSettings
 from ..settings.phone_settings import PhoneFittingSettings
 from ..settings.point_settings import ImageFittingSettings, PointFittingSettings
+from ..settings.video_settings import VideoFittingSettings
 
 CORE = __package__.rpartition(".shared")[0]
 REMEMBERED = 64  # files, of which the panel asks again and again
@@ -120,6 +121,14 @@ SOURCES = (
         settings=PointFittingSettings,
         suffixes=(".csv", ".json", ".c3d"),
         usable=("landmarks",),
+    ),
+    Source(
+        name="video",
+        label="frames of a video",
+        told_by="sources.recognising:holds_video",
+        module="video.video_source",
+        settings=VideoFittingSettings,
+        suffixes=(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"),
     ),
 )
 NAMED = {source.name: source for source in SOURCES}

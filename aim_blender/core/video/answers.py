@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the face detector answers to an actor's face, learned on the actor's own renders: from landmarks and weights to
+expressions, jaw and head, docs/model.md (39).
+
+A detector's landmarks are not where the skin is: they are drawn towards faces as it knows them, and turned and lit
+faces are answered otherwise. So nothing is fitted to where they lie: a ridge regression tells what the actor does when
+the detector answers so. Light and skin add something of their own, which is one for a video, and is taken off before.
+On an actor of make_capture.py, kernels and small networks came no nearer to videos than the ridge did (1.5 mm where a
+frozen face is 2.6 off), and a bounded fit of what is answered to each shape stayed behind it (1.8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from .face_detector import IRISES, LANDMARKS, WEIGHT_NAMES
+from .face_renders import RESTING, Renders
+
+WEIGHT_GAIN = 20.0  # mm that a weight of the detector counts as
+COMPONENTS = 120
+JAW_SCALE = np.repeat([10.0, 0.1], 3)  # of its pose, radians and mm: to about 1, as weights are
+RIDGES = 10.0 ** np.arange(-0.5, 3.1, 0.5)
+FOLDS = 5
+STEADY_ROUNDS = 3
+TARGET_RIDGE = 0.1  # shapes without a jaw, say, tell nothing of it
+POSE_TERMS = 10
+HEAD_TERMS = 6
+HEAD_MM = 100.0  # from which a turn of one moves as much as a slide of one
+CAMERA = np.diag([1.0, -1.0, -1.0])  # from left, up and front to right, down and away
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is learned; D = 3 * 478 + 52 features, K components, T = 2 N + 6 targets: weights of the left, of the right,
+    and the jaw.
+
+    base: (478, 3) mm, the landmarks at rest, from in front. steady: (478,) how much each says of the head. posed:
+    (10, D) what turns of the head add. rest: (D,) the features of the neutral. responses: (T, D) what a target adds.
+    components: (D, K). told: (K, T) targets by components. head: (K + 10, 6) what the head is
+    turned, moved and larger by.
+    """
+
+    base: np.ndarray
+    steady: np.ndarray
+    posed: np.ndarray
+    rest: np.ndarray
+    responses: np.ndarray
+    components: np.ndarray
+    told: np.ndarray
+    head: np.ndarray
+
+    def fits(self, shapes: int) -> bool:
+        """Whether it is of an actor of so many shapes, and all numbers."""
+        features, targets = 3 * LANDMARKS + len(WEIGHT_NAMES), 2 * shapes + 6
+        count = self.components.shape[-1]
+        wanted = {
+            "base": (LANDMARKS, 3),
+            "steady": (LANDMARKS,),
+            "posed": (POSE_TERMS, features),
+            "rest": (features,),
+            "responses": (targets, features),
+            "components": (features, count),
+            "told": (count, targets),
+            "head": (count + POSE_TERMS, HEAD_TERMS),
+        }
+        return all(
+            getattr(self, name).shape == shape and np.isfinite(getattr(self, name)).all()
+            for name, shape in wanted.items()
+        )
+
+    def features(self, found: Aligned) -> np.ndarray:
+        """(F, D) without what turns of the head add, from those of the neutral: what f of docs/model.md (39) is of."""
+        return found.features - pose_terms(found.turn) @ self.posed - self.rest
+
+    def targets(self, features: np.ndarray) -> np.ndarray:
+        """(F, T) of features (F, D) from those of the neutral."""
+        return features @ self.components @ self.told
+
+    def heads(self, found: Aligned, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """How the face's axes are turned (F, 3, 3) in a camera that looks at the steady landmarks' middle, where these
+        lie (F, 2) mm from the face's own, and mm a pixel (F,)."""
+        told = np.concatenate([features @ self.components, pose_terms(found.turn)], axis=1) @ self.head
+        turn = (Rotation.from_rotvec(told[:, :3]) * Rotation.from_rotvec(found.turn)).as_matrix() @ CAMERA
+        return turn, told[:, 3:5], found.scale * np.exp(-told[:, 5])
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Answers brought to the actor's, seen from in front. features: (F, D). turn: (F, 3) rotation vectors of what they
+    were turned by. scale: (F,) mm a pixel. middle: (F, 2) pixels, of the steady landmarks."""
+
+    features: np.ndarray
+    turn: np.ndarray
+    scale: np.ndarray
+    middle: np.ndarray
+
+
+def aligned(
+    landmarks: np.ndarray, weights: np.ndarray, focal: np.ndarray, base: np.ndarray, steady: np.ndarray
+) -> Aligned:
+    """What makes f of docs/model.md (39): of landmarks (F, 478, 3) in any unit and weights (F, 52). focal: (F,) the
+    camera's distance in that unit, where the landmarks' plane is the picture."""
+    middle = np.einsum("l,flx->fx", steady / steady.sum(), landmarks[..., :2])
+    straight = landmarks.copy()
+    straight[..., :2] = (landmarks[..., :2] - middle[:, None]) * (1 + landmarks[..., 2:] / focal[:, None, None])
+    share = steady / steady.sum()
+    own = np.einsum("l,flx->fx", share, straight)
+    straight -= own[:, None]
+    wanted = base - share @ base
+    agreement = np.einsum("l,flx,ly->fxy", share, straight, wanted)
+    u, sizes, vt = np.linalg.svd(agreement)
+    mirrored = np.ones_like(sizes)
+    mirrored[:, 2] = np.sign(np.linalg.det(u @ vt))
+    turn = (u * mirrored[:, None]) @ vt  # straight @ turn lies on wanted
+    scale = (sizes * mirrored).sum(1) / np.einsum("l,flx,flx->f", share, straight, straight)
+    flat = (scale[:, None, None] * straight @ turn + share @ base).reshape(len(landmarks), -1)
+    features = np.concatenate([flat, WEIGHT_GAIN * weights], axis=1)
+    turns = Rotation.from_matrix(turn).as_rotvec()
+    return Aligned(features, turns, scale, middle)
+
+
+def learn_answers(renders: Renders) -> Answers:
+    """A and B of docs/model.md (40), from renders and their answers."""
+    base = renders.landmarks[:RESTING].mean(0)
+    steady = np.ones(LANDMARKS)
+    for first, last in IRISES:
+        steady[first:last] = 0.0
+    moving = steady > 0
+    for _ in range(STEADY_ROUNDS):
+        found = aligned(renders.landmarks, renders.weights, renders.distance, base, steady)
+        places = found.features[:, : 3 * LANDMARKS].reshape(-1, LANDMARKS, 3)
+        varied = places.var(0).sum(1)
+        steady = moving / (varied + 0.1 * np.median(varied))
+    targets = np.concatenate([renders.left, renders.right, renders.jaw * JAW_SCALE], axis=1)
+    terms = pose_terms(found.turn)
+    told = _solve(np.concatenate([terms, targets], axis=1), found.features, TARGET_RIDGE)
+    posed, responses = told[:POSE_TERMS].copy(), told[POSE_TERMS:]
+    rest, posed[0] = posed[0].copy(), 0.0
+    looks = np.unique(renders.look, return_inverse=True)[1]
+    features = found.features - terms @ posed - rest
+    features = features - _of_looks(features - targets @ responses, looks)
+    components = _components(features)
+    parts = features @ components
+    return Answers(
+        base=base,
+        steady=steady,
+        posed=posed,
+        rest=rest,
+        responses=responses,
+        components=components,
+        told=_ridge(parts, targets, looks),
+        head=_head(renders, found, np.concatenate([parts, terms], axis=1), looks),
+    )
+
+
+def _components(features: np.ndarray) -> np.ndarray:
+    """(D, K) of features (R, D): between the principal ones as they are and all alike, for small ones tell much, and
+    are noisy."""
+    squared, rows = np.linalg.eigh(features @ features.T)
+    count = min(COMPONENTS, len(features) // 3)
+    sizes, rows = np.sqrt(squared[: -count - 1 : -1].clip(1e-12)), rows[:, : -count - 1 : -1]
+    return features.T @ (rows / sizes) / np.sqrt(sizes * sizes[0] / len(features))
+
+
+def pose_terms(turn: np.ndarray) -> np.ndarray:
+    """(F, 10) 1, the turns (F, 3) and their products."""
+    one, other = np.triu_indices(3)
+    return np.concatenate([np.ones((len(turn), 1)), turn, turn[:, one] * turn[:, other]], axis=1)
+
+
+def _of_looks(values: np.ndarray, looks: np.ndarray) -> np.ndarray:
+    """The means of values (R, X) within looks (R,), for each row."""
+    sums = np.zeros((looks.max() + 1, values.shape[1]))
+    np.add.at(sums, looks, values)
+    return (sums / np.bincount(looks)[:, None])[looks]
+
+
+def _ridge(parts: np.ndarray, targets: np.ndarray, looks: np.ndarray) -> np.ndarray:
+    """(K, T) of targets (R, T) by parts (R, K), as strongly held as looks (R,) that were left out want."""
+    off = np.zeros(len(RIDGES))
+    for fold in range(FOLDS):
+        out = looks % FOLDS == fold
+        for index, ridge in enumerate(RIDGES):
+            off[index] += ((targets[out] - parts[out] @ _solve(parts[~out], targets[~out], ridge)) ** 2).sum()
+    return _solve(parts, targets, RIDGES[off.argmin()])
+
+
+def _solve(parts: np.ndarray, targets: np.ndarray, ridge: float) -> np.ndarray:
+    normal = parts.T @ parts
+    return np.linalg.solve(normal + ridge * np.eye(len(normal)), parts.T @ targets)
+
+
+def _head(renders: Renders, found: Aligned, known: np.ndarray, looks: np.ndarray) -> np.ndarray:
+    """(K + 10, 6) of what the head is turned by beside what the landmarks are, where their middle lies from the face's,
+    and by how much they are larger, as a logarithm."""
+    apparent = Rotation.from_rotvec(found.turn)
+    missing = (Rotation.from_matrix(renders.turn @ CAMERA) * apparent.inv()).as_rotvec()
+    wanted = np.column_stack([missing, found.middle / HEAD_MM, np.log(found.scale)])
+    return _ridge(known, wanted, looks) * np.repeat([1.0, HEAD_MM, 1.0], [3, 2, 1])

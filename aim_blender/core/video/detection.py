@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The detection pass: one performer's face is followed through all frames of a movie."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .face_detector import CROP_SCALE, LANDMARKS, PRESENT_SCORE, WEIGHT_NAMES, Crop, FaceDetector, FoundFace
+from .movies import Movie
+from .seen_faces import SeenFaces, numbers
+
+Report = Callable[[dict[str, Any]], None]
+
+LOOKED_EVERY = 8  # frames, in which other faces are looked for
+AS_LARGE = 0.5  # of the performer's face: another that is smaller is of the background
+APART = 0.5  # of a face's size, by which centres of two differ
+MOST_LOOKS, OFF = 4, 0.1  # of a crop's side, by which it may miss what it is of
+JUMP, GROWN = 0.5, 0.25  # of its size, by which no face moves or grows from frame to frame
+THUMBNAIL = 32  # places along a side at which pictures are compared
+LOST_S = 0.5  # by less files are wrong about how long they are
+CHANGED, SUDDEN = 0.1, 4.0  # of all brightness, and times the usual change: another picture
+KEPT_EVERY_S, KEPT_TIMES = 20.0, 20.0  # and times as long as keeping takes
+
+
+class Follower:
+    """Follows one face from picture to picture: the largest at first, then the one that is nearest to it."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self.detector = detector
+        self.face: FoundFace | None = None  # in the picture before
+        self.last: Crop | None = None  # where it was seen last
+        self._before: np.ndarray | None = None
+        self._usual = 0.0  # change from picture to picture
+
+    def next(self, picture: np.ndarray, look: bool) -> tuple[FoundFace | None, bool, bool]:
+        """The face in the next picture (height, width, 3) of bytes; whether there is another, which is looked for if
+        asked to; whether picture or face have jumped."""
+        cut = self._is_cut(picture)
+        found = None if cut or self.face is None else self._present(picture, self.face.next_crop())
+        crops = [crop for _, crop in self.detector.faces(picture)] if look or found is None else []
+        if found is None:
+            found = self._chosen(picture, crops, None if cut else self.last)
+        before, self.face = self.last, found
+        if found is None:
+            return None, False, cut
+        self.last = found.next_crop()
+        jumped = before is not None and _has_jumped(before, self.last)
+        others = [crop for crop in crops if _distance(crop, self.last) > APART * self.last.side / CROP_SCALE]
+        another = any(crop.side > AS_LARGE * self.last.side and self._present(picture, crop) for crop in others)
+        return found, another, cut or jumped
+
+    def _present(self, picture: np.ndarray, crop: Crop) -> FoundFace | None:
+        """The face in a crop, looked at again where the crop did not fit it."""
+        for _ in range(MOST_LOOKS):
+            face = self.detector.landmarks(picture, crop)
+            if face.presence < PRESENT_SCORE:
+                return None
+            fitting = face.next_crop()
+            if _distance(fitting, crop) < OFF * crop.side and abs(np.log(fitting.side / crop.side)) < OFF:
+                break
+            crop = fitting
+        return face
+
+    def _chosen(self, picture: np.ndarray, crops: list[Crop], near: Crop | None) -> FoundFace | None:
+        order = sorted(crops, key=lambda crop: -crop.side if near is None else _distance(crop, near))
+        return next((face for crop in order if (face := self._present(picture, crop)) is not None), None)
+
+    def _is_cut(self, picture: np.ndarray) -> bool:
+        height, width = picture.shape[:2]
+        rows, columns = (np.linspace(0, length - 1, THUMBNAIL).astype(int) for length in (height, width))
+        now = picture[rows][:, columns].mean(-1) / 255.0
+        change = 0.0 if self._before is None else float(np.abs(now - self._before).mean())
+        cut = change > CHANGED and change > SUDDEN * self._usual
+        self._before = now
+        if not cut:
+            self._usual = 0.9 * self._usual + 0.1 * change
+        return cut
+
+
+def see_faces(
+    movie: Movie,
+    detector: FaceDetector,
+    report: Report | None = None,
+    begun: SeenFaces | None = None,
+    keep: Callable[[SeenFaces], None] | None = None,
+) -> SeenFaces:
+    """What is seen in all frames of a movie.
+
+    begun: what was seen of its first frames before, which are not looked at again. keep: gets what is seen so far, now
+    and then and when the work is ended. report is called with {"message", "done", "total"} and may raise to end it.
+    """
+    report = report or (lambda _: None)
+    rows = _Rows(movie, begun)
+    follower = Follower(detector)
+    first, another, keep_at = len(rows.times), False, time.monotonic() + KEPT_EVERY_S
+    try:
+        for index, (seconds, picture) in enumerate(movie.frames()):
+            total = max(movie.expected, index + 1) if movie.expected else 0
+            report({"message": "Finding the face", "done": index, "total": total})
+            if index < first:
+                continue
+            look = index % LOOKED_EVERY == 0
+            face, more, cut = follower.next(picture, look)
+            face = None if face is None else detector.steadied(picture, face)
+            another = more if look else another and face is not None
+            rows.add(seconds, face, detector.weights(face) if face is not None else None, another, cut)
+            if keep is not None and time.monotonic() > keep_at:
+                begun_at = time.monotonic()
+                keep(rows.seen())
+                keep_at = time.monotonic() + max(KEPT_EVERY_S, KEPT_TIMES * (time.monotonic() - begun_at))
+    except BaseException:
+        if keep is not None and len(rows.times) > first:
+            keep(rows.seen())
+        raise
+    return dataclasses.replace(rows.seen(), notes=_notes_of(movie, rows.times))
+
+
+def _notes_of(movie: Movie, times: list[float]) -> tuple[str, ...]:
+    """What of a movie could not be read, once it was."""
+    decoded = len(times)
+    if movie.damaged == 0 and times[-1] + LOST_S >= movie.seconds:
+        return ()
+    return (
+        f"{movie.path.name} is damaged: {decoded} frames could be decoded, the others are left out; export it anew",
+    )
+
+
+class _Rows:
+    """A row a frame, of all that SeenFaces has."""
+
+    def __init__(self, movie: Movie, begun: SeenFaces | None) -> None:
+        self.movie = movie
+        names = ("times", "landmarks", "presence", "weights", "others", "cuts")
+        parts = [list(getattr(begun, name)) if begun is not None else [] for name in names]
+        self.times, self.landmarks, self.presence, self.weights, self.others, self.cuts = parts
+
+    def add(self, seconds: float, face: FoundFace | None, weights: np.ndarray | None, another: bool, cut: bool) -> None:
+        """The next frame's."""
+        self.times.append(seconds)
+        seen = np.full((LANDMARKS, 3), np.nan) if face is None else face.landmarks
+        self.landmarks.append(seen.astype(np.float32))  # half an hour would fill the memory otherwise
+        self.presence.append(0.0 if face is None else face.presence)
+        self.weights.append(np.full(len(WEIGHT_NAMES), np.nan) if weights is None else weights)
+        self.others.append(another)
+        self.cuts.append(cut)
+
+    def seen(self) -> SeenFaces:
+        """All rows so far."""
+        total = len(self.times)
+        return SeenFaces(
+            str(self.movie.path),
+            numbers(total),
+            np.array(self.times, dtype=np.float64),
+            self.movie.fps,
+            self.movie.size,
+            np.array(self.landmarks, dtype=np.float64).reshape(total, LANDMARKS, 3),
+            np.array(self.presence, dtype=np.float64),
+            np.array(self.weights, dtype=np.float64).reshape(total, len(WEIGHT_NAMES)),
+            np.array(self.others, dtype=bool),
+            np.array(self.cuts, dtype=bool),
+        )
+
+
+def _has_jumped(before: Crop, now: Crop) -> bool:
+    far = _distance(now, before) > JUMP * before.side / CROP_SCALE
+    return far or bool(abs(np.log(now.side / before.side)) > GROWN)
+
+
+def _distance(one: Crop, other: Crop) -> float:
+    return float(np.linalg.norm(one.centre - other.centre))

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is learned of the detector's answers to an actor, kept beside the actor's file for its next video."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from ..model.actor import Actor
+from ..shared.foundation.archives import open_archive, save_arrays
+from ..shared.foundation.errors import UNREADABLE
+from ..shared.results.kept_files import ACTOR_SUFFIX
+from .answers import Answers
+from .kept_faces import digest_of
+
+VERSION = 1
+SUFFIX = ".answers.npz"
+
+
+class KeptAnswers:
+    """Of an actor's file and a detector's, both known by their content, and a number of renders."""
+
+    def __init__(self, actor_file: Path, model: Path, renders: int) -> None:
+        stem = actor_file.name.removesuffix(ACTOR_SUFFIX)
+        known = f"{VERSION} {digest_of(actor_file)} {digest_of(model)} {renders}"
+        digest = hashlib.sha256(known.encode()).hexdigest()
+        self.path = actor_file.with_name(f"{stem}.told-{digest[:12]}{SUFFIX}")
+
+    def read(self, actor: Actor) -> Answers | None:
+        """What was kept; None where nothing is, or not what it should be."""
+        if not self.path.is_file():
+            return None
+        try:
+            with open_archive(self.path) as archive:
+                arrays = {each.name: archive[each.name].astype(np.float64) for each in fields(Answers)}
+        except UNREADABLE:
+            return None
+        found = Answers(**arrays)
+        return found if found.fits(len(actor.names)) else None
+
+    def write(self, answers: Answers) -> None:
+        """Keep it; where nothing can be written, it is not kept."""
+        with contextlib.suppress(OSError):
+            save_arrays(
+                self.path, {each.name: getattr(answers, each.name).astype(np.float32) for each in fields(Answers)}
+            )

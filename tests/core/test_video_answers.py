@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is learned of a detector that answers in a known way: expressions, jaw and head are told from its answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from aim_blender.core.video.answers import CAMERA, JAW_SCALE, Answers, aligned, learn_answers
+from aim_blender.core.video.face_detector import LANDMARKS, WEIGHT_NAMES
+from aim_blender.core.video.face_renders import RESTING, Renders
+from aim_blender.core.video.kept_answers import KeptAnswers
+
+SHAPES, COUNT, DISTANCE = 3, 320, 800.0
+
+
+@pytest.fixture(scope="module")
+def renders() -> Renders:
+    """A face of random points on which each target moves some, before a camera, with noise and a look of its own."""
+    rng = np.random.default_rng(1)
+    face = rng.normal(size=(LANDMARKS, 3)) * [60.0, 80.0, 30.0]
+    moved = rng.normal(size=(2 * SHAPES + 6, LANDMARKS, 3)) * (rng.random((2 * SHAPES + 6, LANDMARKS, 1)) < 0.15) * 8.0
+    left, right = rng.uniform(size=(2, COUNT, SHAPES))
+    jaw = rng.uniform(size=(COUNT, 6)) / JAW_SCALE
+    turns = Rotation.from_euler("YXZ", rng.normal(size=(COUNT, 3)) * [12, 8, 6], degrees=True)
+    for part in (left, right, jaw):
+        part[:RESTING] = 0.0
+    turns = Rotation.concatenate([Rotation.identity(RESTING), turns[RESTING:]])
+    targets = np.concatenate([left, right, jaw * JAW_SCALE], axis=1)
+    look = np.arange(COUNT) // RESTING
+    looks = rng.normal(size=(look.max() + 1, LANDMARKS, 3))
+    places = face + np.einsum("rt,tlx->rlx", targets, moved) + 0.3 * looks[look]
+    seen = np.einsum("rxy,rly->rlx", turns.as_matrix(), places) + 0.2 * rng.normal(size=places.shape)
+    landmarks = seen.copy()
+    landmarks[..., :2] *= DISTANCE / (DISTANCE + seen[..., 2:])
+    weights = np.zeros((COUNT, len(WEIGHT_NAMES)))
+    turn = turns.as_matrix() @ CAMERA
+    return Renders(left, right, jaw, turn, np.full(COUNT, DISTANCE), landmarks, weights, look)
+
+
+@pytest.fixture(scope="module")
+def learned(renders) -> Answers:
+    return learn_answers(_part(renders, slice(0, COUNT - 40)))
+
+
+def _part(renders: Renders, rows: slice) -> Renders:
+    return Renders(*(getattr(renders, name)[rows] for name in Renders.__dataclass_fields__))
+
+
+def test_what_the_actor_does_is_told_by_the_answers(renders, learned):
+    new = _part(renders, slice(COUNT - 40, COUNT))
+    # A picture of half the size, seen elsewhere in it, is the same face.
+    landmarks = 0.5 * new.landmarks + [100.0, 50.0, 0.0]
+    found = aligned(landmarks, new.weights, 0.5 * new.distance, learned.base, learned.steady)
+    features = learned.features(found)
+    targets = np.concatenate([new.left, new.right, new.jaw * JAW_SCALE], axis=1)
+    assert np.abs(learned.targets(features) - targets).mean() < 0.1
+    assert np.corrcoef(learned.targets(features).ravel(), targets.ravel())[0, 1] > 0.95
+    turn, _, scale = learned.heads(found, features)
+    off = Rotation.from_matrix(turn @ new.turn.transpose(0, 2, 1)).magnitude()
+    assert np.degrees(off).mean() < 1.0
+    assert np.allclose(scale, 2.0, rtol=0.03)
+
+
+def test_what_is_kept_is_what_was_learned(demo_learned, learned, tmp_path):
+    actor, model = tmp_path / "A.actor.safetensors", tmp_path / "model"
+    actor.write_bytes(b"actor")
+    model.write_bytes(b"model")
+    kept = KeptAnswers(actor, model, 64)
+    assert kept.read(demo_learned) is None
+    kept.write(learned)
+    of_three = replace(demo_learned, names=demo_learned.names[:SHAPES])
+    found = kept.read(of_three)
+    assert np.allclose(found.told, learned.told, rtol=1e-5)
+    assert kept.read(demo_learned) is None  # not of so many shapes
+    actor.write_bytes(b"learned anew")
+    assert KeptAnswers(actor, model, 64).read(of_three) is None
+    kept.path.write_bytes(kept.path.read_bytes()[:3000])
+    assert kept.read(of_three) is None
