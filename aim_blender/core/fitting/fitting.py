@@ -155,7 +155,7 @@ class MeshTarget(Target):
                 head[rows] = session.head(frames, trust)
             jaw[rows] = session.jaw(without_head(frames, head[rows]) if self.moving else frames, trust)
             if self.parts is not None:
-                measured, known = self.parts.jaw(rows, head[rows])
+                measured, known = self.parts.jaw_of_rows(rows, head[rows])
                 jaw[rows[known]] = measured[known]
         return head, jaw
 

@@ -25,29 +25,55 @@ FEWEST_POINTS = 12
 OFF_MM = 1.0  # of a part, from where a note says that it does not do what it was taken for
 
 
-class PartsOfPerformance:
-    """The parts in a performance of an actor's whole mesh, in the actor's axes. unit_factor: what its vertices are
-    multiplied by to be in mm; set when it is known."""
+class PartsOfFrames:
+    """What the parts of frames of an actor's whole mesh show, in mm and without the head's motion."""
 
-    def __init__(self, actor: Actor, parts: Parts, performance: Performance) -> None:
-        self.actor, self.parts, self.performance = actor, parts, performance
-        self.unit_factor = 1.0
+    def __init__(self, actor: Actor, parts: Parts) -> None:
+        self.actor, self.parts = actor, parts
         self.teeth = np.flatnonzero(parts.of("jaw"))
 
     def has_jaw(self) -> bool:
         """Whether there are teeth to read the jaw from, and a jaw that they go with."""
         return self.actor.hinge is not None and len(self.teeth) >= FEWEST_POINTS
 
-    def jaw(self, rows: np.ndarray, head: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """T_j (f, 4, 4) of frames (f,) with heads (f, 4, 4), and of which (f,) bool it is known: where enough of the
-        teeth is there, and rigid."""
-        frames, trust = self._seen(rows, self.teeth)
-        stabilized, rest = without_head(frames, head), self.actor.neutral[self.teeth]
+    def jaw(self, stabilized: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """T_j (f, 4, 4) of frames (f, V, 3), and of which (f,) bool it is known: where enough of the teeth is there, and
+        rigid. trust: (f, V) how much each point counts."""
+        return self.jaw_of_teeth(stabilized[:, self.teeth], trust[:, self.teeth])
+
+    def jaw_of_teeth(self, stabilized: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As jaw, of the teeth alone (f, J, 3)."""
+        rest = self.actor.neutral[self.teeth]
         there = (trust > 0).sum(1) >= FEWEST_POINTS
         weight = np.where(there[:, None], trust, 1.0)
-        motion = rigid_registration(rest, stabilized, weight)
+        motion = rigid_registration(rest, np.where((weight > 0)[..., None], stabilized, rest), weight)
         off = np.linalg.norm(apply_motion(rest, motion) - stabilized, axis=-1)
         return motion, there & (np.where(trust > 0, off, 0.0).max(1) <= RIGID_MM)
+
+    def gaze(self, stabilized: np.ndarray, trust: np.ndarray) -> np.ndarray | None:
+        """(f, E, 3) how the eyes turn in frames (f, V, 3); None without eyes."""
+        if len(self.parts.eyes) == 0:
+            return None
+        eyes = [np.flatnonzero(self.parts.eye_of == eye) for eye in range(len(self.parts.eyes))]
+        turns = [
+            measured_turns(self.actor.neutral[rows], stabilized[:, rows], centre, trust[:, rows])
+            for rows, centre in zip(eyes, self.parts.eye_centres, strict=True)
+        ]
+        return np.stack(turns, axis=1)
+
+
+class PartsOfPerformance(PartsOfFrames):
+    """The parts in a performance of an actor's whole mesh, in the actor's axes. unit_factor: what its vertices are
+    multiplied by to be in mm; set when it is known."""
+
+    def __init__(self, actor: Actor, parts: Parts, performance: Performance) -> None:
+        super().__init__(actor, parts)
+        self.performance, self.unit_factor = performance, 1.0
+
+    def jaw_of_rows(self, rows: np.ndarray, head: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As jaw, of frames (f,) of the performance with heads (f, 4, 4)."""
+        frames, trust = self._seen(rows, self.teeth)
+        return self.jaw_of_teeth(without_head(frames, head), trust)
 
     def finished(self, take: Take, temporal: float) -> Take:
         """The take with the gaze, and what is told of the parts. temporal: as the settings have it."""

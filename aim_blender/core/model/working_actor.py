@@ -103,7 +103,7 @@ def working_actor(actor: Actor) -> Actor:
         neutral_residual=actor.neutral_residual[chosen],
         expression_residual=actor.expression_residual[chosen],
         constraints=dataclasses.replace(known, points=row[known.points]),
-        parts=None,
+        parts=actor.parts and dataclasses.replace(actor.parts, part_of=actor.parts.part_of[chosen]),
     )
 
 
@@ -127,10 +127,14 @@ def whole_take(take: Take, actor: Actor) -> Take:
 
 def modes_of(actor: Actor, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Smooth modes (V, M) of an actor's mesh, every vertex alike, and their eigenvalues (M,): copies of a vertex have
-    one value, loose ones that of the skin they follow, and what stands still none. M is `count`, or what there can be.
+    one value, loose ones and parts that of the skin they are nearest to, and what stands still none. M is `count`, or
+    what there can be; so much more, as there is of parts that bend, that none are taken from the skin.
     """
     work = actor.working
     places = actor.neutral[work.chosen]
+    if actor.parts is not None:
+        bending = int(actor.parts.of("bends")[work.chosen].sum())
+        count += round(count * bending / max(len(places) - bending, 1))
     modes, eigenvalues = laplacian_modes(
         places, work.topology.triangles(), min(count, len(places) - 2), equal_vertices=True
     )

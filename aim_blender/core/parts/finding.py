@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which parts a mesh has beside its skin: by what hangs together, by its form, and by how it moves over the shapes.
 
-The neutral alone tells eyeballs, by their form, and takes everything else that is no skin for a part of the skull; the
-shapes tell what goes with the jaw, what follows the skin and what bends.
+The neutral alone tells eyeballs, by their form, and what lies along the skin; the shapes tell what goes with the jaw, with
+the skull, what follows the skin and what bends.
 """
 
 from __future__ import annotations
@@ -168,6 +168,9 @@ class _Finding:
         vertices = piece.vertices
         if self.lower_teeth[vertices].any():
             return "jaw"
+        if len(self.shapes) == 1:
+            beside = self.tree.query(self.neutral[vertices])[0].max()
+            return "follows" if beside <= REACH_MM * self.scale else "skull" if self.near[vertices].any() else "still"
         if self.moved[vertices].max() <= STIFF_MM:
             return "skull" if self.near[vertices].any() else "still"
         return "follows" if self._follows(vertices) else "bends"

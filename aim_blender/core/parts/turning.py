@@ -23,8 +23,14 @@ def place_eyes(
     eye_of = parts.eye_of[vertices]
     if not (eye_of >= 0).any():
         return points
+    return turned_about(points, eye_of, parts.eye_centres, gaze)
+
+
+def turned_about(points: np.ndarray, eye_of: np.ndarray, centres: np.ndarray, gaze: np.ndarray) -> np.ndarray:
+    """Points (F, P, 3) turned about the centres (E, 3) of the eyes that they are of (P,), -1 for none, by rotation
+    vectors (F, E, 3)."""
     turned = points.copy()
-    for eye, centre in enumerate(parts.eye_centres):
+    for eye, centre in enumerate(centres):
         rows = np.flatnonzero(eye_of == eye)
         rotation = Rotation.from_rotvec(gaze[:, eye]).as_matrix()
         turned[:, rows] = (points[:, rows] - centre) @ rotation.transpose(0, 2, 1) + centre
