@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How teeth and eyeballs fare that are parts of a face's mesh: their distance from a rigid motion and from the truth, the
-gaze, and the skin beside a fit of the skin alone.
+"""How teeth and eyeballs fare that are parts of a face's mesh: their distance from a rigid motion and from the truth,
+the gaze, and the skin beside a fit of the skin alone.
 
     python benchmarks/parts.py [--iterations 60] [--hidden 16] [--resting] [--figures]
 
@@ -15,11 +15,9 @@ import argparse
 import dataclasses
 import subprocess
 import sys
-from pathlib import Path
-
-from common import parser, print_table
 
 import numpy as np
+from common import parser, print_table
 from scipy.spatial.transform import Rotation
 
 from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
@@ -75,8 +73,14 @@ def case(arguments: argparse.Namespace) -> tuple[Capture, np.ndarray, np.ndarray
     rotation = looking(20 * np.sin(time / 7), 28 * np.sin(time / 5))
     looks = np.array([LOOKS.get(name, (0.0, 0.0)) for name in capture.names])
     shapes = turned(capture.vertices, capture.neutral, looking(*looks.T)) if arguments.looks else capture.vertices
-    bones = fit_anatomy(AnatomyRequest(capture.neutral[SKIN], skin_of(capture).topology, millimetres_per_unit=1.0)).bones
-    return dataclasses.replace(capture, vertices=shapes, bones=bones), turned(frames, capture.neutral, rotation), rotation
+    bones = fit_anatomy(
+        AnatomyRequest(capture.neutral[SKIN], skin_of(capture).topology, millimetres_per_unit=1.0)
+    ).bones
+    return (
+        dataclasses.replace(capture, vertices=shapes, bones=bones),
+        turned(frames, capture.neutral, rotation),
+        rotation,
+    )
 
 
 def skin_of(capture: Capture) -> Capture:
@@ -130,7 +134,9 @@ def main() -> None:
             rows.append([way, name, rigid, f"{off.mean():.3f}", f"{off.max():.3f}", gaze])
 
     alone = skin_of(capture)
-    alone_actor = learn_actor(dataclasses.replace(alone, jaw_points=capture.vertices[:, PARTS["lower teeth"]]), learning)
+    alone_actor = learn_actor(
+        dataclasses.replace(alone, jaw_points=capture.vertices[:, PARTS["lower teeth"]]), learning
+    )
     alone_frames = Performance(frames[:, SKIN], numbers, 24.0, alone.topology, "skin")
     alone_shown = evaluate_take(alone_actor, fit_performance(alone_actor, alone_frames, fitting))["vertices"]
     for name, found in (("skin, with parts", shown[:, SKIN]), ("skin, alone", alone_shown)):

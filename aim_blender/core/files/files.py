@@ -146,11 +146,13 @@ def _parts(path: Path, arrays: Arrays, header: Header, points: int) -> Parts:
     good = isinstance(rows, list) and all(
         isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) and row[1] in KINDS_OF_PARTS for row in rows
     )
-    _require(path, good and 0 < len(rows) == len({row[0] for row in rows}), "its parts are not distinct names and kinds")
+    _require(
+        path, good and 0 < len(rows) == len({row[0] for row in rows}), "its parts are not distinct names and kinds"
+    )
     shapes: dict[str, tuple[int | None, ...]] = {"part_of": (points,), "centres": (len(rows), 3), "axes": (3, 3)}
     _check(path, arrays, {f"parts.{name}": shape for name, shape in shapes.items()})
     part_of, axes = arrays["parts.part_of"], arrays["parts.axes"]
-    _require(path, -1 <= part_of.min() and part_of.max() < len(rows), "a vertex is of a part that does not exist")
+    _require(path, part_of.min() >= -1 and part_of.max() < len(rows), "a vertex is of a part that does not exist")
     upright = np.abs(axes @ axes.T - np.eye(3)).max() < RIGID_TOLERANCE
     _require(path, bool(upright), "its face has axes that are not at right angles and of length 1")
     return Parts(tuple(row[0] for row in rows), tuple(row[1] for row in rows), part_of, arrays["parts.centres"], axes)

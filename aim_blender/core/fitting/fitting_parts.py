@@ -37,8 +37,8 @@ class PartsOfFrames:
         return self.actor.hinge is not None and len(self.teeth) >= FEWEST_POINTS
 
     def jaw(self, stabilized: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """T_j (f, 4, 4) of frames (f, V, 3), and of which (f,) bool it is known: where enough of the teeth is there, and
-        rigid. trust: (f, V) how much each point counts."""
+        """T_j (f, 4, 4) of frames (f, V, 3), and of which (f,) bool it is known: where enough of the teeth is there,
+        and rigid. trust: (f, V) how much each point counts."""
         return self.jaw_of_teeth(stabilized[:, self.teeth], trust[:, self.teeth])
 
     def jaw_of_teeth(self, stabilized: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

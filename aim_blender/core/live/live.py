@@ -78,7 +78,7 @@ class LiveFit:
         stabilized = without_head(frame, motion)
         jaw, gaze, held = self.session.jaw(stabilized, trust), None, False
         if self.actor.parts is not None:
-            jaw, gaze, held = self._shown_by_parts(stabilized, known, jaw)
+            jaw, gaze, held = self._shown_by_parts(stabilized, np.asarray(known), jaw)
         found = self.session.solve(stabilized, jaw, trust, hold_jaw=held)
         distance = found.distance if self.actor.parts is None else found.distance[:, ~self.actor.parts.rigid]
         distance = distance[~distance.isnan()]
@@ -88,9 +88,10 @@ class LiveFit:
     def _shown_by_parts(
         self, stabilized: np.ndarray, known: np.ndarray, jaw: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None, bool]:
-        """The jaw (1, 4, 4) that teeth give, else as it is; the gaze (1, E, 3); whether teeth gave the jaw. The parts of
-        the frame (1, V, 3), of which known (1, V) is there, are then put where the model has them: the skin is what is
-        solved for."""
+        """The jaw (1, 4, 4) that teeth give, else as it is; the gaze (1, E, 3); whether teeth gave the jaw.
+
+        Rigid parts of the frame (1, V, 3), of which known (1, V) is there, are then put where the model has them, for
+        the skin is what is solved for."""
         actor, parts = self.actor, self.actor.parts
         assert parts is not None
         shown = PartsOfFrames(actor, parts)

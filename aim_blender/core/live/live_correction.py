@@ -44,7 +44,16 @@ class LiveCorrection:
         trust = np.isfinite(residual).all(-1).astype(np.float64)
         coefficients, off = handles.solve_residual(residual, trust)
         shown = placed(actor, (stabilized + opened + self.fit.offsets(coefficients))[None], head)[0]
-        return LiveFrame(shown.astype(np.float32), jaw[0], head[0], None, coefficients, float(off.mean()), float(off.max()), frame=number)
+        return LiveFrame(
+            shown.astype(np.float32),
+            jaw[0],
+            head[0],
+            None,
+            coefficients,
+            float(off.mean()),
+            float(off.max()),
+            frame=number,
+        )
 
     def kept(self, shaped: LiveFrame, blend: int) -> tuple[Take, np.ndarray]:
         """The take with a frame as shaped by handles, see corrections.corrected."""

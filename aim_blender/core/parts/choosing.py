@@ -19,16 +19,14 @@ def read_choices(text: str) -> dict[str, str]:
         name, _, kind = (word.strip() for word in each.partition("="))
         if not name or kind not in KINDS:
             raise InputError(
-                f"{each!r} says nothing of a part; write a part's name, or the number of one of its vertices, an equals "
-                f"sign, and one of {', '.join(KINDS)}, for example skull_1=still"
+                f"{each!r} says nothing of a part; write a part's name, or the number of one of its vertices, an "
+                f"equals sign, and one of {', '.join(KINDS)}, for example skull_1=still"
             )
         found[name] = kind
     return found
 
 
-def pieces_chosen(
-    choices: Mapping[str, str], pieces: Sequence[np.ndarray], names: Sequence[str]
-) -> dict[int, str]:
+def pieces_chosen(choices: Mapping[str, str], pieces: Sequence[np.ndarray], names: Sequence[str]) -> dict[int, str]:
     """{which of the pieces: a key of KINDS}. pieces: the vertices of each, the skin first. names: of the part that each
     was taken for, "" for the skin. Raises InputError if a name or vertex is of no part."""
     chosen: dict[int, str] = {}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which parts a mesh has beside its skin: by what hangs together, by its form, and by how it moves over the shapes.
 
-The neutral alone tells eyeballs, by their form, and what lies along the skin; the shapes tell what goes with the jaw, with
-the skull, what follows the skin and what bends.
+The neutral alone tells eyeballs, by their form, and what lies along the skin; the shapes tell what goes with the jaw,
+with the skull, what follows the skin and what bends.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ TYPICAL_FACE_MM = 200.0  # what shapes move of a head
 
 @dataclass
 class _Piece:
-    """vertices: (n,). kind: a key of KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the number of the
-    eyeball that it is of."""
+    """vertices: (n,). kind: a key of KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the number of
+    the eyeball that it is of."""
 
     vertices: np.ndarray
     kind: str = ""

@@ -25,8 +25,8 @@ from ..shared.phone.phone_tables import PhoneRecording
 from ..shared.results.takes import Take
 from ..shared.settings.phone_settings import PhoneFittingSettings
 from ..timing.time_smoothing import smoothed
-from .phone_guide import Guide, guide_of
 from .phone_gaze import phone_gaze
+from .phone_guide import Guide, guide_of
 from .phone_shapes import IMITATED, NOTHING, PhoneShapes, phone_shapes
 
 Report = Callable[[dict], None]

@@ -29,8 +29,8 @@ def phone_gaze(weights: np.ndarray, eyes: np.ndarray | None, parts: Parts | None
 
 
 def looked(weights: np.ndarray) -> np.ndarray:
-    """(F, 4) degrees of what weights (F, 52) say: yaw to the character's left and pitch downwards, of the left eye, then
-    of the right."""
+    """(F, 4) degrees of what weights (F, 52) say: yaw to the character's left and pitch downwards, of the left eye,
+    then of the right."""
     column = {name: weights[:, SHAPES.index(name)] for name in SHAPES if name.startswith("eyeLook")}
     found = []
     for side, outwards in (("Left", 1.0), ("Right", -1.0)):

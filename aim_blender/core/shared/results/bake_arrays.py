@@ -161,28 +161,16 @@ def check_bake(arrays: Mapping[str, np.ndarray]) -> None:
         "named_count": (),
         "fps": (),
     }
-    numbers = NUMBERS
-    if "gaze" in arrays:
-        eyes = len(np.atleast_1d(arrays["eye_names"]))
-        shapes |= {"eye_names": (eyes,), "eye_of": (vertices,), "eye_centres": (eyes, 3), "eye_axes": (2, 3)}
-        shapes |= {"gaze": (frames, eyes, 3)}
-        numbers = (*NUMBERS, *EYE_ARRAYS[1:])
-    if "unbound" in arrays:
-        shapes |= {"unbound": (vertices,)}
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"its {name} has the shape {arrays[name].shape}, not {shape}")
     if arrays["skin_weight"].size != vertices:
         raise ValueError(f"its skin_weight has {arrays['skin_weight'].size} numbers for {vertices} vertices")
-    for name in numbers:
+    for name in NUMBERS:
         if arrays[name].dtype.kind not in "fiu" or not (np.abs(arrays[name]) <= LARGEST).all():
             raise ValueError(f"its {name} holds what are no numbers, or too large ones")
     if arrays["key_names"].dtype.kind != "U":
         raise ValueError("its key_names are no texts")
-    if "gaze" in arrays and (arrays["eye_names"].dtype.kind != "U" or arrays["eye_of"].dtype.kind != "i"):
-        raise ValueError("its eyes have no names, or its vertices are of no eyes")
-    if "unbound" in arrays and arrays["unbound"].dtype.kind != "b":
-        raise ValueError("its unbound holds what is neither true nor false")
     if arrays["named_count"].dtype.kind not in "iu" or not 0 <= arrays["named_count"] <= keys:
         raise ValueError(f"it names {arrays['named_count']} of its {keys} keys")
     if arrays["fps"].dtype.kind not in "fiu" or not 0 < arrays["fps"] < LARGEST:
@@ -190,4 +178,26 @@ def check_bake(arrays: Mapping[str, np.ndarray]) -> None:
     if frames == 0 or vertices == 0:
         raise ValueError(f"it has {frames} frames and {vertices} vertices; at least one of each is needed")
     checked_frames(arrays["frames"])
+    _check_parts(arrays, frames, vertices)
     Topology(arrays["corners"], arrays["sizes"], vertices)
+
+
+def _check_parts(arrays: Mapping[str, np.ndarray], frames: int, vertices: int) -> None:
+    """Raise ValueError or KeyError unless what a bake says of eyes, and of what is unbound, goes together."""
+    if "unbound" in arrays:
+        unbound = arrays["unbound"]
+        if unbound.shape != (vertices,) or unbound.dtype.kind != "b":
+            raise ValueError(f"its unbound does not say yes or no of {vertices} vertices")
+    if "gaze" not in arrays:
+        return
+    eyes = len(np.atleast_1d(arrays["eye_names"]))
+    shapes = {"eye_names": (eyes,), "eye_of": (vertices,), "eye_centres": (eyes, 3), "eye_axes": (2, 3)}
+    for name, shape in (shapes | {"gaze": (frames, eyes, 3)}).items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"its {name} has the shape {arrays[name].shape}, not {shape}")
+        if arrays[name].dtype.kind != {"eye_names": "U", "eye_of": "i"}.get(name, "f"):
+            raise ValueError(f"its {name} is of the type {arrays[name].dtype}, which is not meant for it")
+    if not all((np.abs(arrays[name]) <= LARGEST).all() for name in EYE_ARRAYS[2:]):
+        raise ValueError("its eyes hold what are no numbers, or too large ones")
+    if arrays["eye_of"].min() < -1 or arrays["eye_of"].max() >= eyes:
+        raise ValueError("a vertex is of an eye that does not exist")
