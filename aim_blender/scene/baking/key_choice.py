@@ -112,7 +112,7 @@ def needed_keys(baked: BakedTake, tolerance: float) -> list[np.ndarray] | None:
             moved = np.maximum(moved, apart.max(1))
         for eye, (sphere, motion_of_eye) in enumerate(zip(spheres, eyes, strict=True)):
             angles = np.stack(values[13 + 3 * eye : 16 + 3 * eye], 1)
-            turned = _motion_of(rests[2 + eye], np.zeros((3, len(angles))), rigging.rotation_of_angles(angles))
+            turned = _motion_of(rests[2 + eye], list(np.zeros((3, len(angles)))), rigging.rotation_of_angles(angles))
             change = head @ turned - bones[0] @ motion_of_eye
             moved = np.maximum(moved, np.linalg.norm((sphere @ change.transpose(0, 2, 1))[..., :3], axis=-1).max(1))
         change = (of_keys - weights).T.astype(np.float32)  # (F, K)
