@@ -5,6 +5,7 @@ process, since it needs numpy alone. From below to above, each package importing
 shared          what Blender's process may use too: files people bring, faces, bones, settings, results, the demo head
 geometry        rigid motions, surfaces, smooth modes, and the mesh that is worked on
 anatomy         bones that are fitted to a face, and the jaw's motion found from its shapes
+parts           eyeballs, teeth and lashes in a face's mesh: found, turned and carried over
 model           the actor: the model's formulae, its networks, weights in closed form, evaluation
 learning        a capture -> an actor
 timing          frames and rates of takes, smoothing over time

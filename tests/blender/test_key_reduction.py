@@ -7,7 +7,7 @@ import bpy
 import headless
 import numpy as np
 import pytest
-from scenes import shown
+from scenes import rotation, shown
 from test_baked import bake, formula
 
 
@@ -58,6 +58,55 @@ def test_no_point_moves_by_more_than_the_tolerance(scene, tmp_path, tolerance_mm
         assert np.allclose(bone.matrix_local, rigging.rest_matrix(rest), atol=1e-5)
     assert 0.1 * tolerance_mm < largest <= tolerance_mm + 0.002
     assert key_count(skin) < whole * (0.5 if tolerance_mm == 0.05 else 0.15)
+
+
+def with_eyes(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The bake with its last rows of vertices as two eyeballs that turn, and two vertices that are bound to nothing."""
+    count, frames = len(arrays["neutral"]), len(arrays["frames"])
+    of = np.full(count, -1, dtype=np.int32)
+    of[-24:-12], of[-12:] = 0, 1
+    arrays["keys"][:, of >= 0] = 0.0
+    arrays["keys"][:, :2] = 0.0
+    arrays["skin_weight"][of >= 0] = 0.0
+    time = np.linspace(0, 1, frames)[:, None]
+    turns = [np.array([0.4, 0.1, -0.5]) * time, np.array([-0.3, 0.2, 0.6]) * time]
+    return arrays | {
+        "eye_names": np.array(["eye_left", "eye_right"]),
+        "eye_of": of,
+        "eye_centres": np.stack([arrays["neutral"][of == eye].mean(0) for eye in (0, 1)]),
+        "eye_axes": np.array([[0.0, -1.0, 0.0], [0.0, 0.0, 1.0]]),
+        "gaze": np.stack(turns, axis=1),
+        "unbound": np.arange(count) < 2,
+    }
+
+
+@pytest.mark.parametrize("tolerance_mm", [0.0, 0.2])
+def test_eyes_turn_by_bones_of_their_own(scene, tmp_path, tolerance_mm):
+    arrays = with_eyes(bake())
+    skin = write(arrays, tmp_path, tolerance_mm)
+    head, worst = arrays["head"], 0.0
+    expected = formula(arrays)
+    for eye in (0, 1):
+        rows, centre = arrays["eye_of"] == eye, arrays["eye_centres"][eye]
+        turn = np.stack(
+            [
+                rotation(each, np.rad2deg(np.linalg.norm(each))) if each.any() else np.eye(3)
+                for each in arrays["gaze"][:, eye]
+            ]
+        )
+        turned = (arrays["neutral"][rows] - centre) @ turn.transpose(0, 2, 1) + centre
+        expected[:, rows] = turned @ head[:, :3, :3].transpose(0, 2, 1) + head[:, None, :3, 3]
+    expected[:, :2] = arrays["neutral"][:2]
+    for number, points in zip(arrays["frames"], expected, strict=True):
+        scene.frame_set(int(number))
+        worst = max(worst, float(np.linalg.norm(shown(skin) * 1000 - points, axis=1).max()))
+    assert worst <= tolerance_mm + 0.002
+    bones = skin.parent.data.bones
+    assert {bone.name: bone.parent.name for bone in bones if bone.parent} == dict.fromkeys(
+        ["jaw", "eye.L", "eye.R"], "head"
+    )
+    assert np.allclose(np.array(bones["eye.L"].head_local) * 1000, arrays["eye_centres"][0], atol=1e-3)
+    assert np.allclose(np.array(bones["eye.L"].matrix_local)[:3, :3], [[-1, 0, 0], [0, -1, 0], [0, 0, 1]], atol=1e-5)
 
 
 def test_noise_keeps_all_its_keys(scene, tmp_path):

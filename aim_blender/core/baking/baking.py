@@ -9,6 +9,7 @@ rest space, named keys take what they can, and correctives take the rest.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from ..geometry.rigid import apply_motion
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
+from ..parts.turning import turned_about
 from ..shared.foundation.errors import InputError
-from ..shared.results.bake_arrays import Bake
+from ..shared.results.bake_arrays import Bake, BakedEyes
 from ..shared.results.takes import Take
 from ..shared.settings.baking_settings import BakingSettings
 
@@ -41,12 +43,13 @@ def bake_take(
     total, neutral, skin_weight = len(take.frames), actor.neutral, actor.skin_weight
     points = len(neutral)
 
+    at_rest = replace(take, gaze=None)  # eyes are turned by bones
     named = rest_space(actor.shapes()[1:], actor.jaw, skin_weight) - neutral  # δ_i (N, V, 3), docs/model.md (37)
     named = named.astype(np.float32)
     rest = np.empty((total, points, 3), dtype=np.float32)  # x_j - s0
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, min(first + CHUNK_FRAMES, total))
-        rest[part] = rest_space(stabilized_frames(actor, take, part), take.jaw[part], skin_weight) - neutral
+        rest[part] = rest_space(stabilized_frames(actor, at_rest, part), take.jaw[part], skin_weight) - neutral
         report({"message": "Unposing frames", "done": part.stop, "total": total})
 
     report({"message": "Weighting the named keys", "done": 0, "total": total})
@@ -82,6 +85,8 @@ def bake_take(
         hinge_axis=np.asarray(axis, dtype=np.float64),
         frames=take.frames,
         fps=take.fps,
+        eyes=_eyes(actor, take),
+        unbound=_unbound(actor),
     )
     error = np.empty((total, points), dtype=np.float32)
     for first in range(0, total, CHUNK_FRAMES):
@@ -105,7 +110,25 @@ def posed_frames(bake: Bake, part: slice) -> np.ndarray:
     """(f, V, 3) float64 what Blender shows: x = H [(1-k) + k T] (s0 + sum_i g_i δ_i), docs/model.md (35)."""
     offsets = bake.key_weights[part].astype(np.float64) @ bake.keys.reshape(len(bake.keys), -1).astype(np.float64)
     shaped = bake.neutral + offsets.reshape(-1, *bake.neutral.shape)
-    return apply_motion(linear_blend_skinning(shaped, bake.jaw[part], bake.skin_weight[:, None]), bake.head[part])
+    skinned = linear_blend_skinning(shaped, bake.jaw[part], bake.skin_weight[:, None])
+    if bake.eyes is not None:
+        skinned = turned_about(skinned, bake.eyes.of, bake.eyes.centres, bake.eyes.gaze[part])
+    moved = apply_motion(skinned, bake.head[part])
+    return moved if bake.unbound is None else np.where(bake.unbound[:, None], shaped, moved)
+
+
+def _eyes(actor: Actor, take: Take) -> BakedEyes | None:
+    """The actor's eyes, and where a take knows how they turn, that."""
+    parts = actor.parts
+    if parts is None or len(parts.eyes) == 0:
+        return None
+    gaze = np.zeros((len(take.frames), len(parts.eyes), 3)) if take.gaze is None else take.gaze
+    return BakedEyes(parts.eye_names, parts.eye_of.astype(np.int32), parts.eye_centres, parts.axes[[2, 1]], gaze)
+
+
+def _unbound(actor: Actor) -> np.ndarray | None:
+    """(V,) bool the vertices that stay where they are, None if there are none."""
+    return None if actor.parts is None or "still" not in actor.parts.kinds else actor.parts.of("still")
 
 
 def rest_space(shapes: np.ndarray, jaw: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ turns about the source's hinge, carried to where it lies in this face.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from ..correspondence.rest_mesh import rest_mesh
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor, jaw_movements
 from ..model.model import UNIT_MM
+from ..parts.finding import find_parts
+from ..parts.parts import Parts
+from ..parts.pieces import sphere_of
 from ..retargeting.carrying import carried_actor, facing
 from ..shared.bones.constraints import Constraints
 from ..shared.captured.performances import UNIT_FACTORS
@@ -86,6 +89,11 @@ def transfer_actor(
     shapes, skin_weight, notes = carried.shapes, carried.skin_weight, carried.notes
     # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
     expressions = shapes - linear_blend_skinning(neutral, jaw, skin_weight)
+    parts = _parts_of(source, neutral, topology, across)
+    if parts is not None:  # what was carried to an eyeball is some lid's
+        rigid, of_jaw = parts.rigid[:, None], parts.of("jaw")[:, None]
+        skin_weight = np.where(rigid, of_jaw.astype(np.float32), skin_weight)
+        expressions = np.where(rigid, 0.0, expressions)
     thickness = np.float32(scale) * there.thickness
     normal = vertex_normals(neutral, topology.triangles()).astype(np.float32)
     bone = (neutral - thickness * normal).astype(np.float32)
@@ -106,6 +114,7 @@ def transfer_actor(
         constraints=Constraints.none(),
         settings={"transferred_from": name, "notes": notes},
         kept_mirror=mirror_plane(neutral, topology.triangles()),
+        parts=parts,
     )
     moved = np.linalg.norm(actor.shapes()[1:] - neutral, axis=-1)
     actor.figures.update(
@@ -152,6 +161,27 @@ def transferred_shapes(
     movement = np.linalg.norm(source[1:] - source[0], axis=-1).max(0)
     shapes = DeformationTransfer(source[0], neutral, topology.triangles(), movement).transfer(source[1:])
     return TransferredShapes(shapes, skin_weight, [])
+
+
+def _parts_of(source: Actor, neutral: np.ndarray, topology: Topology, across: bool) -> Parts | None:
+    """The parts of a neutral (W, 3): the source's where the mesh is its own, else the eyeballs, which a neutral alone
+    shows; other parts of a stranger's mesh move as the skin beside them."""
+    if not across:
+        if source.parts is None:
+            return None
+        found, centres = source.parts, source.parts.centres.copy()
+        for part in found.eyes:  # the neutral's own, which may be of another size
+            own = found.part_of == part
+            sphere = sphere_of(neutral[own])
+            moved = neutral[own].mean(0) - source.neutral[own].mean(0)
+            centres[part] = centres[part] + moved if sphere is None else sphere.centre
+        return replace(found, centres=centres)
+    found_here = find_parts(neutral[None], topology)
+    if found_here is None or len(found_here.eyes) == 0:
+        return None
+    kinds = ("turns",) * len(found_here.eyes)
+    part_of = found_here.eye_of.astype(np.int32)
+    return Parts(found_here.eye_names, kinds, part_of, found_here.eye_centres, found_here.axes)
 
 
 def _carried_hinge(there: Actor, neutral: np.ndarray, sure: np.ndarray) -> tuple[Hinge, float]:

@@ -66,6 +66,7 @@ def _describe_ours(path: Path) -> dict[str, Any]:
             "constrained_points": len(actor.constraints),
             "topology": actor.topology.digest,
             "jaw": jaw_movements(actor),
+            **({} if actor.parts is None else {"parts": actor.parts.rows()}),
             **actor.figures,
         }
     if kind == "correspondence":

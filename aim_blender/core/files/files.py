@@ -16,6 +16,8 @@ from safetensors.numpy import save
 from ..anatomy.anatomy import Hinge
 from ..correspondence.correspondence import Correspondence
 from ..model.actor import Actor
+from ..parts.parts import KINDS as KINDS_OF_PARTS
+from ..parts.parts import Parts
 from ..shared.bones.constraints import Constraints
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
 from ..shared.foundation.topology import Topology
@@ -27,6 +29,7 @@ RIGID_TOLERANCE = 1e-4
 LARGEST = 1e9  # of any number in a file; beyond it millimetres are no face's, and their squares overflow
 # What arrays are of that are not of floating point.
 KINDS = {"corners": "i", "sizes": "i", "frames": "i", "constraints.points": "i", "constraints.on_mandible": "b"}
+KINDS |= {"parts.part_of": "i"}
 
 ACTOR_ARRAYS = (
     "template",
@@ -39,6 +42,7 @@ ACTOR_ARRAYS = (
     "neutral_residual",
     "expression_residual",
 )
+PART_ARRAYS = ("part_of", "centres", "axes")
 TAKE_ARRAYS = ("modes", "coefficients", "jaw", "head", "frames", "error_mm")
 CORRESPONDENCE_ARRAYS = ("corners", "weights", "confidence")
 Arrays = dict[str, np.ndarray]
@@ -58,12 +62,16 @@ def save_actor(actor: Actor, path: Path) -> None:
         arrays["hinge"] = np.stack([actor.hinge.centre, actor.hinge.axis, actor.hinge.up])
     if actor.kept_mirror is not None:
         arrays["mirror"] = actor.kept_mirror
+    parts = actor.parts
+    if parts is not None:
+        arrays |= {f"parts.{name}": getattr(parts, name) for name in PART_ARRAYS}
     header = {
         "kind": "actor",
         "names": list(actor.names),
         "topology": actor.topology.digest,
         "settings": actor.settings,
         "figures": actor.figures,
+        **({} if parts is None else {"parts": [list(pair) for pair in zip(parts.names, parts.kinds, strict=True)]}),
     }
     _save(path, arrays, header, _actor_of)
 
@@ -116,6 +124,7 @@ def _actor_of(path: Path, arrays: Arrays, header: Header) -> Actor:
     mirror = arrays.get("mirror")
     upright = mirror is None or bool(abs(np.linalg.norm(mirror[1]) - 1) < RIGID_TOLERANCE)
     _require(path, upright, "the normal of its mirror plane is not of length 1")
+    parts = _parts(path, arrays, header, points) if "parts" in header else None  # files of before had none
     networks = {n.removeprefix("networks."): value for n, value in arrays.items() if n.startswith("networks.")}
     return Actor(
         names=names,
@@ -123,11 +132,30 @@ def _actor_of(path: Path, arrays: Arrays, header: Header) -> Actor:
         hinge=hinge,
         constraints=constraints,
         kept_mirror=mirror,
+        parts=parts,
         networks=networks,
         settings=header.get("settings", {}),
         figures=header.get("figures", {}),
         **{name: arrays[name] for name in ACTOR_ARRAYS},
     )
+
+
+def _parts(path: Path, arrays: Arrays, header: Header, points: int) -> Parts:
+    """The parts of an actor's mesh of so many points."""
+    rows: Any = header["parts"]
+    good = isinstance(rows, list) and all(
+        isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) and row[1] in KINDS_OF_PARTS for row in rows
+    )
+    _require(
+        path, good and 0 < len(rows) == len({row[0] for row in rows}), "its parts are not distinct names and kinds"
+    )
+    shapes: dict[str, tuple[int | None, ...]] = {"part_of": (points,), "centres": (len(rows), 3), "axes": (3, 3)}
+    _check(path, arrays, {f"parts.{name}": shape for name, shape in shapes.items()})
+    part_of, axes = arrays["parts.part_of"], arrays["parts.axes"]
+    _require(path, part_of.min() >= -1 and part_of.max() < len(rows), "a vertex is of a part that does not exist")
+    upright = np.abs(axes @ axes.T - np.eye(3)).max() < RIGID_TOLERANCE
+    _require(path, bool(upright), "its face has axes that are not at right angles and of length 1")
+    return Parts(tuple(row[0] for row in rows), tuple(row[1] for row in rows), part_of, arrays["parts.centres"], axes)
 
 
 def save_take(take: Take, path: Path) -> None:
@@ -141,7 +169,8 @@ def save_take(take: Take, path: Path) -> None:
         "settings": take.settings,
         "figures": take.figures,
     }
-    _save(path, {name: getattr(take, name) for name in TAKE_ARRAYS}, header, _take_of)
+    gaze = {} if take.gaze is None else {"gaze": take.gaze}
+    _save(path, {name: getattr(take, name) for name in TAKE_ARRAYS} | gaze, header, _take_of)
 
 
 def load_take(path: Path) -> Take:
@@ -163,6 +192,7 @@ def _take_of(path: Path, arrays: Arrays, header: Header) -> Take:
             "head": (frames, 4, 4),
             "frames": (frames,),
             "error_mm": (frames, 2),
+            **({"gaze": (frames, None, 3)} if "gaze" in arrays else {}),  # of eyes, where the actor has some
         },
     )
     _require(path, len(arrays["modes"]) > 0, "it has no points")
@@ -180,6 +210,7 @@ def _take_of(path: Path, arrays: Arrays, header: Header) -> Take:
         fps=float(fps),
         settings=header.get("settings", {}),
         figures=header.get("figures", {}),
+        gaze=arrays.get("gaze"),
         **{name: arrays[name] for name in TAKE_ARRAYS},
     )
 

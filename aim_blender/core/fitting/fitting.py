@@ -35,6 +35,7 @@ from .driving.request import FitRequest, Fitted
 from .driving.target import SolvedFrames, Target
 from .fitting_cache import cache_beside
 from .fitting_neural import fit_neural
+from .fitting_parts import PartsOfPerformance
 from .fitting_session import FittingSession
 from .performance_space import in_actor_axes
 
@@ -77,7 +78,11 @@ def fit_performance(
     if some is None:
         take = _fit(actor, performance, settings, report, cache, checkpoint_folder)
     else:
-        take = whole_take(_fit(working_actor(actor), some, settings, report, cache, checkpoint_folder), actor)
+        parts = None if actor.parts is None else PartsOfPerformance(actor, actor.parts, performance)
+        take = _fit(working_actor(actor), some, settings, report, cache, checkpoint_folder, parts)
+        take = whole_take(take, actor)
+        if parts is not None:
+            take = parts.finished(take, settings.temporal)
     if turned:
         take.figures["notes"] = [turned, *take.figures["notes"]]
     return take
@@ -90,9 +95,13 @@ def _fit(
     report: Report,
     cache: Path | None,
     checkpoint_folder: Path | None,
+    parts: PartsOfPerformance | None = None,
 ) -> Take:
-    """As fit_performance, of all points of an actor's mesh."""
+    """As fit_performance, of all points of an actor's mesh. parts: what else of the performance's mesh tells the
+    jaw."""
     performance, unit_factor = to_millimetres(performance, actor.neutral, actor.topology)
+    if parts is not None:
+        parts.unit_factor = unit_factor
     presence = check_performance(performance, actor.neutral, actor.topology)
 
     told: list[str] = []
@@ -100,7 +109,7 @@ def _fit(
     def prepare() -> MeshTarget:
         session = FittingSession(actor, settings, cache, presence.trust)
         told.extend(session.notes)
-        return MeshTarget(session, performance, presence, unit_factor)
+        return MeshTarget(session, performance, presence, unit_factor, parts)
 
     take = fit_target(actor, prepare, len(performance.vertices), report)
     if settings.solver == "neural":
@@ -114,13 +123,19 @@ def _fit(
 
 class MeshTarget(Target):
     """A performance in mm that a session fits. presence: what of it is there. unit_factor: what it was multiplied by to
-    be in mm."""
+    be in mm. parts: of the performance's whole mesh, which may give the jaw."""
 
     settles_first = True
 
     def __init__(
-        self, session: FittingSession, performance: Performance, presence: Presence, unit_factor: float
+        self,
+        session: FittingSession,
+        performance: Performance,
+        presence: Presence,
+        unit_factor: float,
+        parts: PartsOfPerformance | None = None,
     ) -> None:
+        self.parts = parts if parts is not None and parts.has_jaw() else None
         self.session, self.performance, self.presence, self.unit_factor = session, performance, presence, unit_factor
         self.settings = session.settings
         self.frames, self.fps, self.missing = performance.frames, performance.fps, presence.missing
@@ -139,11 +154,15 @@ class MeshTarget(Target):
             if self.moving:
                 head[rows] = session.head(frames, trust)
             jaw[rows] = session.jaw(without_head(frames, head[rows]) if self.moving else frames, trust)
+            if self.parts is not None:
+                measured, known = self.parts.jaw_of_rows(rows, head[rows])
+                jaw[rows[known]] = measured[known]
         return head, jaw
 
     def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
         frames, trust = self._frames(rows)
-        found = self.session.solve(without_head(frames, head), jaw, trust, hold_jaw=self.temporal > 0)
+        held = self.temporal > 0 or self.parts is not None
+        found = self.session.solve(without_head(frames, head), jaw, trust, hold_jaw=held)
         return SolvedFrames(found.coefficients.cpu().numpy(), head, found.jaw, found.distance, found.lost)
 
     def distance(

@@ -28,12 +28,14 @@ MOST_NEIGHBOURS = 8  # that nearly equal copies of a vertex are looked for among
 @dataclass(frozen=True, eq=False)
 class WorkingMesh:
     """chosen: (W,) the vertices of the whole mesh that are worked on. topology: their faces. follows: (V,) which of the
-    chosen each vertex of the whole mesh moves with, -1 if it stands still. loose: (V,) bool, those in no face."""
+    chosen each vertex of the whole mesh moves with, -1 if it stands still. loose: (V,) bool, those in no face. apart:
+    (V,) bool, those of parts that move by themselves."""
 
     chosen: np.ndarray
     topology: Topology
     follows: np.ndarray
     loose: np.ndarray
+    apart: np.ndarray
 
     @cached_property
     def is_whole(self) -> bool:
@@ -48,7 +50,7 @@ class WorkingMesh:
     @cached_property
     def copies(self) -> int:
         """How many vertices are others' copies."""
-        return int((~self.unmoved & ~self.loose).sum()) - len(self.chosen)
+        return int((~self.unmoved & ~self.loose & ~self.apart).sum()) - len(self.chosen)
 
     def spread(self, rows: np.ndarray) -> np.ndarray:
         """What belongs to the chosen vertices, (W, ...), for all vertices (V, ...): 0 where they stand still."""
@@ -79,31 +81,37 @@ class WorkingMesh:
         return found
 
 
-def working_mesh(shapes: np.ndarray, topology: Topology) -> WorkingMesh:
-    """Which vertices of shapes (N+1, V, 3), the neutral first, are worked on."""
+def working_mesh(shapes: np.ndarray, topology: Topology, apart: np.ndarray | None = None) -> WorkingMesh:
+    """Which vertices of shapes (N+1, V, 3), the neutral first, are worked on.
+
+    apart: (V,) bool, vertices of parts that move by themselves: they are left out, and follow the skin nearest to them.
+    """
     count = shapes.shape[1]
-    in_faces = topology.in_faces()
-    welded = _welded(shapes, topology)  # (V,) the first of the copies of each vertex
-    part = Topology(welded[topology.corners], topology.sizes, count)
-    kept = in_faces & (welded == np.arange(count))
+    apart = np.zeros(count, dtype=bool) if apart is None else apart
+    in_faces = topology.in_faces() & ~apart
+    first = welded(shapes, topology)  # (V,) the first of the copies of each vertex
+    part = Topology(first[topology.corners], topology.sizes, count)
+    kept = in_faces & (first == np.arange(count))
     moving = moving_vertices(shapes, kept)
     if moving.any():
         size = float(np.ptp(shapes[0, in_faces], axis=0).max())
         stirs = moved_most(shapes) > NOISE * size
-        kept &= (around(shapes[0], moving) & _in_parts_of(kept & stirs, part)) | stirs
+        kept &= (around(shapes[0], moving) & _in_parts_of(kept & stirs, part)) | (stirs & ~apart)
     try:
         part, chosen = part.part(kept)
     except InputError:  # no face is left whole: what there is has to do
-        chosen = np.flatnonzero(in_faces & (welded == np.arange(count)))
+        chosen = np.flatnonzero(in_faces & (first == np.arange(count)))
         part, chosen = part.part(in_faces)
     row = np.full(count, -1)
     row[chosen] = np.arange(len(chosen))
-    follows = row[welded]
-    loose = ~in_faces
+    follows = row[first]
+    loose = ~topology.in_faces()
     if loose.any():
         skin = np.flatnonzero(in_faces)
         follows[loose] = follows[skin[cKDTree(shapes[0, skin]).query(shapes[0, loose])[1]]]
-    return WorkingMesh(chosen, part, follows, loose)
+    if apart.any():
+        follows[apart] = cKDTree(shapes[0, chosen]).query(shapes[0, apart])[1]
+    return WorkingMesh(chosen, part, follows, loose, apart)
 
 
 def _in_parts_of(some: np.ndarray, topology: Topology) -> np.ndarray:
@@ -114,7 +122,7 @@ def _in_parts_of(some: np.ndarray, topology: Topology) -> np.ndarray:
     return np.isin(part, part[some])
 
 
-def _welded(shapes: np.ndarray, topology: Topology) -> np.ndarray:
+def welded(shapes: np.ndarray, topology: Topology) -> np.ndarray:
     """(V,) for each vertex the first that lies at the same place in all shapes, on an open rim of the mesh as it does.
 
     Only rims are welded: two layers of skin that touch are two. Lips and lids that touch at rest part in some shape.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A capture -> an actor. In: a neutral, its shapes and bones. Out: an actor, with a curve of how it was learned.
 
-preparation, stabilizing  bones, jaw and head of the capture, before anything is learned
+preparation, stabilizing, capture_parts  bones, jaw, head and parts of the capture, before anything is learned
 learning, losses, schedule, graphed_step  a step, the paper's losses, when which counts; optimising  the loop
 finishing, checkpoints, trial  the residual that makes shapes exact; going on after a crash; does this machine learn
 """

@@ -23,6 +23,7 @@ from ..model.model import UNIT_MM, Anatomy, FaceModel
 from ..model.working_actor import whole_actor, working_capture
 from ..shared.captured.captures import Capture
 from ..shared.settings.learning_settings import LearningSettings
+from .capture_parts import parts_of_capture
 from .checkpoints import restore_training, save_training
 from .finishing import finish_actor, in_units
 from .graphed_step import GraphedStep
@@ -324,9 +325,10 @@ def learn_actor(
     """
     settings = settings or LearningSettings()
     report = report or (lambda _: None)
-    work = working_mesh(capture.vertices, capture.topology)
-    whole, capture = capture, stabilized(working_capture(capture, work))
     report({"message": "Tracing bones and jaw", "done": 0, "total": settings.iterations})
+    capture, parts = parts_of_capture(capture, settings.parts)
+    work = working_mesh(capture.vertices, capture.topology, None if parts is None else parts.apart)
+    whole, capture = capture, stabilized(working_capture(capture, work))
     preparation = prepare(capture, settings.without, settings.space)
     learner = Learner(capture, settings, preparation)
     checkpoint = checkpoint_folder / "learning.safetensors" if checkpoint_folder else None
@@ -345,4 +347,4 @@ def learn_actor(
         history.extend(learner.history)
     actor = finish_actor(capture, learner.model.cpu().eval(), preparation, dataclasses.asdict(settings))
     actor.figures.update(learning_s=seconds, iterations=learner.iteration)
-    return whole_actor(actor, whole, work)
+    return whole_actor(actor, whole, work, parts)

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..fitting.fitting_parts import PartsOfFrames
 from ..fitting.fitting_points import PointSolver
 from ..fitting.fitting_session import FittingSession
 from ..fitting.jaw_of_frame import JawOfPoints
-from ..geometry.rigid import apply_motion
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
+from ..model.evaluation import placed
 from ..model.head import robust_registration, without_head
+from ..parts.turning import place_eyes
 from ..points.points import Binding
 from ..shared.foundation.errors import InputError
 from ..shared.settings.fitting_settings import FittingSettings
@@ -73,10 +75,34 @@ class LiveFit:
         trust = None if known.all() else np.asarray(known, dtype=np.float32)
         motion = self.session.head(frame, trust) if head == "free" else np.eye(4)[None]
         stabilized = without_head(frame, motion)
-        found = self.session.solve(stabilized, self.session.jaw(stabilized, trust), trust)
-        distance = found.distance[~found.distance.isnan()]
+        jaw, gaze, held = self.session.jaw(stabilized, trust), None, False
+        if self.actor.parts is not None:
+            jaw, gaze, held = self._shown_by_parts(stabilized, np.asarray(known), jaw)
+        found = self.session.solve(stabilized, jaw, trust, hold_jaw=held)
+        distance = found.distance if self.actor.parts is None else found.distance[:, ~self.actor.parts.rigid]
+        distance = distance[~distance.isnan()]
         coefficients = found.coefficients[0].cpu().numpy()
-        return self._frame(coefficients, found.jaw, motion, float(distance.mean()), float(distance.max()))
+        return self._frame(coefficients, found.jaw, motion, float(distance.mean()), float(distance.max()), gaze)
+
+    def _shown_by_parts(
+        self, stabilized: np.ndarray, known: np.ndarray, jaw: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None, bool]:
+        """The jaw (1, 4, 4) that teeth give, else as it is; the gaze (1, E, 3); whether teeth gave the jaw.
+
+        Rigid parts of the frame (1, V, 3), of which known (1, V) is there, are then put where the model has them, for
+        the skin is what is solved for."""
+        actor, parts = self.actor, self.actor.parts
+        assert parts is not None
+        shown = PartsOfFrames(actor, parts)
+        trust = known.astype(np.float64)
+        held = False
+        if shown.has_jaw():
+            measured, sure = shown.jaw(stabilized, trust)
+            jaw, held = (measured, True) if sure[0] else (jaw, False)
+        gaze = shown.gaze(stabilized, trust)
+        rigid = np.flatnonzero(parts.rigid)
+        stabilized[:, rigid] = linear_blend_skinning(actor.neutral[rigid], jaw, actor.skin_weight[rigid])
+        return jaw, gaze, held
 
     def handles(self, vertices: np.ndarray, positions: np.ndarray, head: str = "still") -> LiveFrame:
         """The face whose vertices (P,) are drawn to positions (P, 3) in mm; not a number leaves a handle out.
@@ -104,15 +130,23 @@ class LiveFit:
         return torch.einsum("vn,vnx->vx", weights, self.session.solver.expressions.cpu()).double().numpy()
 
     def _frame(
-        self, coefficients: np.ndarray, jaw: np.ndarray, head: np.ndarray, mean_mm: float, worst_mm: float
+        self,
+        coefficients: np.ndarray,
+        jaw: np.ndarray,
+        head: np.ndarray,
+        mean_mm: float,
+        worst_mm: float,
+        gaze: np.ndarray | None = None,
     ) -> LiveFrame:
-        """Of coefficients (M', N), jaw and head (1, 4, 4)."""
+        """Of coefficients (M', N), jaw and head (1, 4, 4), and gaze (1, E, 3)."""
         stabilized = linear_blend_skinning(self.actor.neutral, jaw, self.actor.skin_weight)[0] + self.offsets(
             coefficients
         )
-        placed = apply_motion(stabilized, head)[0].astype(np.float32)
+        if gaze is not None:
+            stabilized = place_eyes(stabilized[None], self.actor.parts, gaze)[0]
+        shown = placed(self.actor, stabilized[None], head)[0].astype(np.float32)
         overall = (coefficients * self._share[: len(coefficients)]).sum(0)
-        return LiveFrame(placed, jaw[0], head[0], overall, coefficients, mean_mm, worst_mm)
+        return LiveFrame(shown, jaw[0], head[0], overall, coefficients, mean_mm, worst_mm)
 
 
 class Handles:

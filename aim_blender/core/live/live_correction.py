@@ -7,9 +7,8 @@ import numpy as np
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw
 from ..baking.corrections import Correction, corrected
-from ..geometry.rigid import apply_motion
 from ..geometry.skinning import linear_blend_skinning
-from ..model.evaluation import check_belongs, stabilized_frames
+from ..model.evaluation import check_belongs, placed, stabilized_frames
 from ..model.head import without_head
 from ..shared.results.takes import Take, index_of
 from .live import LiveFit, LiveFrame
@@ -32,8 +31,8 @@ class LiveCorrection:
         stabilized, jaw, head = stabilized_frames(actor, take, part)[0], take.jaw[part], take.head[part]
         if len(vertices) == 0:
             none = np.zeros((1, len(actor.names)), dtype=np.float32)
-            placed = apply_motion(stabilized, head)[0].astype(np.float32)
-            return LiveFrame(placed, jaw[0], head[0], None, none, 0, 0, number)
+            shown = placed(actor, stabilized[None], head)[0].astype(np.float32)
+            return LiveFrame(shown, jaw[0], head[0], None, none, 0, 0, number)
         handles = self.fit.handles_on(vertices, positions)
         moved = without_head(positions[None], head)[0] - stabilized[vertices]  # (P, 3)
         skinned = linear_blend_skinning(actor.neutral, jaw, actor.skin_weight)[0]
@@ -44,8 +43,17 @@ class LiveCorrection:
         residual = moved - opened[vertices]
         trust = np.isfinite(residual).all(-1).astype(np.float64)
         coefficients, off = handles.solve_residual(residual, trust)
-        placed = apply_motion(stabilized + opened + self.fit.offsets(coefficients), head)[0].astype(np.float32)
-        return LiveFrame(placed, jaw[0], head[0], None, coefficients, float(off.mean()), float(off.max()), frame=number)
+        shown = placed(actor, (stabilized + opened + self.fit.offsets(coefficients))[None], head)[0]
+        return LiveFrame(
+            shown.astype(np.float32),
+            jaw[0],
+            head[0],
+            None,
+            coefficients,
+            float(off.mean()),
+            float(off.max()),
+            frame=number,
+        )
 
     def kept(self, shaped: LiveFrame, blend: int) -> tuple[Take, np.ndarray]:
         """The take with a frame as shaped by handles, see corrections.corrected."""

@@ -15,6 +15,7 @@ from ..anatomy.mandible_frame import find_mandible_frame
 from ..geometry.rigid import apply_motion
 from ..geometry.skinning import linear_blend_skinning
 from ..geometry.working_mesh import WorkingMesh, working_mesh
+from ..parts.parts import Parts
 from ..shared.bones.constraints import Constraints
 from ..shared.foundation.topology import Topology
 
@@ -28,7 +29,8 @@ class Actor:
     implicit_expressions: e_i of the networks (V, N, 3). neutral_residual (V, 3) and expression_residual (V, N, 3): what
     the networks miss on the actor's own meshes.
     hinge: the condylar hinge, None without bones. constraints: what was known of the anatomy. kept_mirror: (2, 3) the
-    mirror_plane of the neutral, None where nobody has looked for it.
+    mirror_plane of the neutral, None where nobody has looked for it. parts: of the mesh beside the skin, None where all
+    is skin; rigid ones have no expressions, and k is 1 where they go with the jaw, else 0.
     networks: the networks' parameters by name. settings: how it was learned. figures: what was measured then.
     """
 
@@ -49,6 +51,7 @@ class Actor:
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     kept_mirror: np.ndarray | None = None
+    parts: Parts | None = None
 
     @property
     def implicit_neutral(self) -> np.ndarray:
@@ -72,8 +75,9 @@ class Actor:
 
     @cached_property
     def working(self) -> WorkingMesh:
-        """The part of the mesh that is worked on: without copies of vertices, loose ones, and a body that is still."""
-        return working_mesh(self.shapes(), self.topology)
+        """The part of the mesh that is worked on: without copies of vertices, loose ones, a body that is still, and
+        parts that move by themselves."""
+        return working_mesh(self.shapes(), self.topology, None if self.parts is None else self.parts.apart)
 
     @property
     def incisors(self) -> np.ndarray | None:

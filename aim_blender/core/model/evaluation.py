@@ -8,6 +8,7 @@ import torch
 
 from ..geometry.rigid import apply_motion
 from ..geometry.skinning import linear_blend_skinning
+from ..parts.turning import place_eyes
 from ..shared.foundation.errors import InputError
 from ..shared.results.takes import Take
 from .actor import Actor
@@ -37,7 +38,16 @@ def evaluate_take(actor: Actor, take: Take) -> dict[str, np.ndarray]:
 
 def placed_frames(actor: Actor, take: Take, part: slice) -> np.ndarray:
     """The frames s_j of docs/model.md (4), (f, V, 3) float64 of a part of a take, with the head's motion."""
-    return apply_motion(stabilized_frames(actor, take, part), take.head[part])
+    return placed(actor, stabilized_frames(actor, take, part), take.head[part])
+
+
+def placed(actor: Actor, stabilized: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """Frames (f, V, 3) without the head's motion, with it (f, 4, 4); parts that are still do not go along."""
+    moved = apply_motion(stabilized, head)
+    if actor.parts is not None and "still" in actor.parts.kinds:
+        rows = actor.parts.of("still")
+        moved[:, rows] = actor.neutral[rows]
+    return moved
 
 
 def stabilized_frames(actor: Actor, take: Take, part: slice, vertices: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -47,14 +57,13 @@ def stabilized_frames(actor: Actor, take: Take, part: slice, vertices: np.ndarra
         torch.as_tensor(take.coefficients[part]),
         torch.as_tensor(actor.expressions[vertices]).float(),
     )
-    return (
-        linear_blend_skinning(actor.neutral[vertices], take.jaw[part], actor.skin_weight[vertices])
-        + offsets.double().numpy()
-    )
+    skinned = linear_blend_skinning(actor.neutral[vertices], take.jaw[part], actor.skin_weight[vertices])
+    gaze = None if take.gaze is None else take.gaze[part]
+    return place_eyes(skinned + offsets.double().numpy(), actor.parts, gaze, vertices)
 
 
 def check_belongs(actor: Actor, take: Take) -> None:
-    """Raise InputError unless the take's mesh, points and expressions are this actor's."""
+    """Raise InputError unless the take's mesh, points, eyes and expressions are this actor's."""
     if take.topology_digest != actor.topology.digest:
         raise InputError("the take was fitted on another mesh than the actor's; give the actor it was fitted with")
     if take.names != actor.names:
@@ -63,4 +72,10 @@ def check_belongs(actor: Actor, take: Take) -> None:
         raise InputError(
             f"the take has weights for {len(take.modes)} points but the actor's mesh has {len(actor.bone)}; "
             "the take is damaged, fit the performance again"
+        )
+    eyes = 0 if actor.parts is None else len(actor.parts.eyes)
+    if take.gaze is not None and take.gaze.shape[1] != eyes:
+        raise InputError(
+            f"the take has the gaze of {take.gaze.shape[1]} eyes but the actor {eyes}, as when the actor was learned "
+            "anew with other parts; fit the performance again"
         )

@@ -8,7 +8,9 @@ import dataclasses
 import numpy as np
 
 from ..geometry.modes import laplacian_modes
+from ..geometry.skinning import linear_blend_skinning
 from ..geometry.working_mesh import WorkingMesh
+from ..parts.parts import Parts
 from ..shared.captured.captures import Capture
 from ..shared.captured.performances import Performance
 from ..shared.foundation.normals import vertex_normals
@@ -31,10 +33,10 @@ def working_capture(capture: Capture, work: WorkingMesh) -> Capture:
     )
 
 
-def whole_actor(actor: Actor, capture: Capture, work: WorkingMesh) -> Actor:
-    """An actor learned from the working capture, for all vertices of the capture's mesh."""
+def whole_actor(actor: Actor, capture: Capture, work: WorkingMesh, parts: Parts | None = None) -> Actor:
+    """An actor learned from the working capture, for all vertices of the capture's mesh. parts: of that mesh."""
     if work.is_whole:
-        return actor
+        return dataclasses.replace(actor, parts=parts)
     neutral, unmoved = capture.neutral, work.unmoved
     thickness, normal = work.spread(actor.thickness), work.spread(actor.normal)
     normal[unmoved] = vertex_normals(neutral, capture.topology.triangles())[unmoved]
@@ -42,6 +44,15 @@ def whole_actor(actor: Actor, capture: Capture, work: WorkingMesh) -> Actor:
     bone[unmoved] = neutral[unmoved]
     template = work.spread(actor.template)
     template[unmoved, :3] = (neutral[unmoved] - np.asarray(actor.settings["centre_mm"])) / UNIT_MM
+    skin_weight, expressions = work.spread(actor.skin_weight), work.spread(actor.implicit_expressions)
+    residual = work.spread(actor.expression_residual)
+    if parts is not None:
+        rigid, jaw = parts.rigid, parts.of("jaw")
+        bone[rigid], thickness[rigid] = neutral[rigid], 0.0
+        skin_weight[rigid], expressions[rigid], residual[rigid] = 0.0, 0.0, 0.0
+        skin_weight[jaw] = 1.0
+        own = np.flatnonzero(parts.of("follows"))
+        residual[own] += _beside_skin(capture, actor, work, own).astype(np.float32)
     implicit = (bone + thickness * normal).astype(np.float64)
     return dataclasses.replace(
         actor,
@@ -50,12 +61,25 @@ def whole_actor(actor: Actor, capture: Capture, work: WorkingMesh) -> Actor:
         bone=bone,
         normal=normal,
         thickness=thickness,
-        skin_weight=work.spread(actor.skin_weight),
-        implicit_expressions=work.spread(actor.implicit_expressions),
+        skin_weight=skin_weight,
+        implicit_expressions=expressions,
         neutral_residual=(neutral - implicit).astype(np.float32),
-        expression_residual=work.spread(actor.expression_residual),
+        expression_residual=residual,
         constraints=dataclasses.replace(actor.constraints, points=work.chosen[actor.constraints.points]),
+        parts=parts,
     )
+
+
+def _beside_skin(capture: Capture, actor: Actor, work: WorkingMesh, own: np.ndarray) -> np.ndarray:
+    """(n, N, 3) mm by which the offsets e_i of vertices own (n,) differ from those of the skin that they follow."""
+    row = work.follows[own]
+    skin = work.chosen[row]
+    moved = [capture.vertices[1:, some] - capture.neutral[some] for some in (own, skin)]
+    weight = actor.skin_weight[row]
+    opened = [
+        linear_blend_skinning(capture.neutral[some], actor.jaw, weight) - capture.neutral[some] for some in (own, skin)
+    ]
+    return ((moved[0] - opened[0]) - (moved[1] - opened[1])).transpose(1, 0, 2)
 
 
 def working_actor(actor: Actor) -> Actor:
@@ -79,6 +103,7 @@ def working_actor(actor: Actor) -> Actor:
         neutral_residual=actor.neutral_residual[chosen],
         expression_residual=actor.expression_residual[chosen],
         constraints=dataclasses.replace(known, points=row[known.points]),
+        parts=actor.parts and dataclasses.replace(actor.parts, part_of=actor.parts.part_of[chosen]),
     )
 
 
@@ -102,10 +127,14 @@ def whole_take(take: Take, actor: Actor) -> Take:
 
 def modes_of(actor: Actor, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Smooth modes (V, M) of an actor's mesh, every vertex alike, and their eigenvalues (M,): copies of a vertex have
-    one value, loose ones that of the skin they follow, and what stands still none. M is `count`, or what there can be.
+    one value, loose ones and parts that of the skin they are nearest to, and what stands still none. M is `count`, or
+    what there can be; so much more, as there is of parts that bend, that none are taken from the skin.
     """
     work = actor.working
     places = actor.neutral[work.chosen]
+    if actor.parts is not None:
+        bending = int(actor.parts.of("bends")[work.chosen].sum())
+        count += round(count * bending / max(len(places) - bending, 1))
     modes, eigenvalues = laplacian_modes(
         places, work.topology.triangles(), min(count, len(places) - 2), equal_vertices=True
     )

@@ -25,6 +25,7 @@ from ..shared.phone.phone_tables import PhoneRecording
 from ..shared.results.takes import Take
 from ..shared.settings.phone_settings import PhoneFittingSettings
 from ..timing.time_smoothing import smoothed
+from .phone_gaze import phone_gaze
 from .phone_guide import Guide, guide_of
 from .phone_shapes import IMITATED, NOTHING, PhoneShapes, phone_shapes
 
@@ -89,6 +90,8 @@ def fit_phone(performer: PhoneActor, recording: PhoneRecording, settings: PhoneF
     take = _fit(performer, performed)
     if performer.worked is not performer.actor:
         take = whole_take(take, performer.actor)
+    gaze = phone_gaze(performed.weights, performed.eyes, performer.actor.parts)
+    take = dataclasses.replace(take, gaze=gaze)
     take.figures["notes"] = [*performed.notes, *performer.shapes.notes, *_notes(performer, performed)]
     take.figures["frames_per_second"] = len(performed.frames) / (time.perf_counter() - started)
     return take

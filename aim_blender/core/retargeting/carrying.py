@@ -28,7 +28,9 @@ def carried_actor(actor: Actor, correspondence: Correspondence, topology: Topolo
     neutral = correspondence.carry(actor.neutral)
     implicit = carried["bone"] + carried["thickness"] * carried["normal"]
     carried["neutral_residual"] = (neutral - implicit.astype(np.float64)).astype(np.float32)
-    return dataclasses.replace(actor, topology=topology, constraints=Constraints.none(), networks={}, **carried)
+    return dataclasses.replace(
+        actor, topology=topology, constraints=Constraints.none(), networks={}, parts=None, **carried
+    )
 
 
 def facing(one: np.ndarray, other: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, np.ndarray]:

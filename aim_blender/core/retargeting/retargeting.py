@@ -29,6 +29,7 @@ from ..geometry.rigid import angle_degrees
 from ..model.actor import Actor
 from ..model.closed_form import weights_at
 from ..model.evaluation import check_belongs
+from ..parts.turning import carry_gaze
 from ..shared.faces.expression_names import chosen_targets
 from ..shared.foundation.archives import open_archive
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
@@ -136,6 +137,7 @@ class Retargeting:
         )
         settling = settings.settling * (1.0 + UNSETTLED[1] * unlike)
         self._weights = WholeWeights(take, self.source, self._energies(own), settling)
+        self._gaze = carry_gaze(take.gaze, source.parts, target.parts)
         self._at_rest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def _energies(self, own: np.ndarray) -> Tensor:
@@ -216,6 +218,7 @@ class Retargeting:
             frames=frames,
             fps=take.fps,
             error_mm=take.error_mm[part],
+            gaze=None if self._gaze is None else self._gaze[part],
             settings={
                 "strength": settings.strength,
                 "jaw_strength": settings.jaw_strength,

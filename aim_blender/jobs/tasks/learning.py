@@ -64,6 +64,7 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     save_actor(actor, out)
     save_learning_curve(curve, out.with_name(f"{name}.learning.json"), picture)
     found = {**actor.figures, "unit_factor": capture.unit_factor, **fitted, "jaw": jaw_movements(actor)}
+    found |= {} if actor.parts is None else {"parts": actor.parts.rows()}
     return {"out": str(out), "curve": str(picture), **found}
 
 

@@ -18,7 +18,7 @@ from ..actors import actor_meshes, actors
 from ..basics import meshes, rigging, versions
 from ..basics.vertex_groups import write_vertex_group
 from .baked_take import LARGEST_SLIDER, BakedTake
-from .key_choice import HEAD, JAW, ROTATION_MODES, motion_curves, place_bones
+from .key_choice import HEAD, JAW, ROTATION_MODES, bone_names, motion_curves, place_bones
 
 
 @dataclass
@@ -67,9 +67,9 @@ def _fill_collection(
 ) -> None:
     skin = make_skin(actor, baked.neutral, baked.topology, title, collection)
     rests = place_bones(baked)
-    armature = _make_armature(context, dict(zip((HEAD, JAW), rests, strict=True)), f"{title} rig", collection)
+    armature = _make_armature(context, dict(zip(bone_names(baked), rests, strict=True)), f"{title} rig", collection)
     armature.matrix_world = mathutils.Matrix(frame.tolist())
-    _bind(skin, armature, baked.skin_weight)
+    _bind(skin, armature, baked)
     _add_bone_meshes(actor, baked, armature, collection)
     channels = _motion_channels(armature, baked)
     keys = _write_keys(skin, baked)
@@ -142,10 +142,15 @@ def _write_keys(skin: bpy.types.Object, baked: BakedTake) -> list[tuple[bpy.type
     return keys
 
 
-def _bind(skin: bpy.types.Object, armature: bpy.types.Object, skin_weight: np.ndarray) -> None:
-    """Hang the skin on the armature: groups `head` and `jaw`, an Armature modifier, and the armature as parent."""
-    for name, weights in ((HEAD, 1 - skin_weight), (JAW, skin_weight)):
-        write_vertex_group(skin, name, weights)
+def _bind(skin: bpy.types.Object, armature: bpy.types.Object, baked: BakedTake) -> None:
+    """Hang the skin on the armature: groups `head` and `jaw`, and one for each eye, an Armature modifier, and the
+    armature as parent. What is unbound is in no group, and stays."""
+    bound = np.ones(len(baked.neutral)) if baked.unbound is None else (~baked.unbound).astype(np.float64)
+    of_eye = np.full(len(baked.neutral), -1) if baked.eyes is None else baked.eyes.of
+    write_vertex_group(skin, HEAD, bound * (of_eye < 0) * (1 - baked.skin_weight))
+    write_vertex_group(skin, JAW, bound * (of_eye < 0) * baked.skin_weight)
+    for eye, name in enumerate(bone_names(baked)[2:]):
+        write_vertex_group(skin, name, (of_eye == eye).astype(np.float64))
     modifier = skin.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
     modifier.use_deform_preserve_volume = False  # the model blends matrices, so must the rig
@@ -203,7 +208,7 @@ def _parented_to_neutral(actor: Any) -> list[bpy.types.Object]:
 def _make_armature(
     context: bpy.types.Context, rests: dict[str, rigging.BoneRest], name: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
-    """An armature object with the bones `rests`, each a child of the one before. Needs Object Mode."""
+    """An armature object with the bones `rests`, the others children of the first. Needs Object Mode."""
     armature = bpy.data.objects.new(name, bpy.data.armatures.new(name))
     collection.objects.link(armature)
     armature.show_in_front = True
@@ -223,7 +228,7 @@ def _make_armature(
         bone.head, bone.tail = rest.head.tolist(), rest.tail.tolist()
         bone.align_roll(rest.z_axis.tolist())
         bone.parent = parent
-        parent = bone
+        parent = parent or bone
     bpy.ops.object.mode_set(mode="OBJECT")
     armature.select_set(False, view_layer=layer)
     layer.objects.active = active_before
@@ -234,9 +239,9 @@ def _make_armature(
 
 def _motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Channel]:
     """Of the bones, in the order of motion_curves()."""
-    rests = [meshes.matrix_array(armature.data.bones[name].matrix_local) for name in (HEAD, JAW)]
-    for name, mode in ROTATION_MODES.items():
-        armature.pose.bones[name].rotation_mode = mode
+    rests = [meshes.matrix_array(armature.data.bones[name].matrix_local) for name in bone_names(baked)]
+    for name in bone_names(baked):
+        armature.pose.bones[name].rotation_mode = ROTATION_MODES.get(name, "XYZ")
     return [
         Channel(armature, f'pose.bones["{each.bone}"].{each.path}', each.index, each.bone, each.values)
         for each in motion_curves(baked, rests)

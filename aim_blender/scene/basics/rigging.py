@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,24 @@ def place_bones(
     jaw_bone = BoneRest(hinge_centre, hinge_centre + _of_length(to_chin, 0.1 * size), axis)
     head_bone = BoneRest(hinge_centre, hinge_centre + _of_length(to_crown, 0.1 * size), axis)
     return head_bone, jaw_bone
+
+
+def place_eye(centre: np.ndarray, points: np.ndarray, front: np.ndarray, up: np.ndarray) -> BoneRest:
+    """The bone of an eyeball of points (P, 3) about its centre (3,): it points where the face looks, and its X axis
+    turns it up and down."""
+    size = float(np.linalg.norm(points - centre, axis=1).max(initial=0.0)) if len(points) else 0.0
+    return BoneRest(centre, centre + front * max(1.5 * size, 1e-3), np.cross(front, up))
+
+
+def turn_about(centre: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """(F, 4, 4) turns about a centre (3,) by rotation vectors (F, 3) in radians."""
+    motion = np.tile(np.eye(4), (len(turns), 1, 1))
+    for index, turn in enumerate(turns):
+        angle = float(np.linalg.norm(turn))
+        if angle > 0:
+            motion[index, :3, :3] = np.array(Matrix.Rotation(angle, 3, Vector((turn / angle).tolist())))
+    motion[:, :3, 3] = centre - motion[:, :3, :3] @ centre
+    return motion
 
 
 def rest_matrix(rest: BoneRest) -> np.ndarray:

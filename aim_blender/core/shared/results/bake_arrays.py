@@ -19,6 +19,21 @@ LARGEST = 1e9  # of any number, as in our other files
 NUMBERS = ("neutral", "keys", "key_weights", "skin_weight", "jaw", "head", "hinge_centre", "hinge_axis")
 
 
+EYE_ARRAYS = ("eye_names", "eye_of", "eye_centres", "eye_axes", "gaze")
+
+
+@dataclass(frozen=True)
+class BakedEyes:
+    """E eyeballs that turn within the head. names: of them. of: (V,) which eye a vertex is of, -1 for none. centres:
+    (E, 3). axes: (2, 3) the face's front and up. gaze: (F, E, 3) rotation vectors in radians about the centres."""
+
+    names: tuple[str, ...]
+    of: np.ndarray
+    centres: np.ndarray
+    axes: np.ndarray
+    gaze: np.ndarray
+
+
 @dataclass(frozen=True)
 class Bake:
     """Shape keys, bones and their values. Lengths in mm, unless they were read in other units.
@@ -26,6 +41,7 @@ class Bake:
     neutral: (V, 3) float64. key_names: K names, the first named_count of which are the actor's expressions, the rest
     correctives. keys: δ (K, V, 3) offsets in rest space. key_weights: g (F, K). skin_weight: k (V,), the jaw's share.
     jaw, head: (F, 4, 4). hinge_centre, hinge_axis: (3,). frames: (F,) int. fps: frames a second.
+    eyes: that turn, None without. unbound: (V,) bool, what stays where it is though the head moves; None if nothing.
     A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
     """
 
@@ -42,6 +58,8 @@ class Bake:
     hinge_axis: np.ndarray
     frames: np.ndarray
     fps: float
+    eyes: BakedEyes | None = None
+    unbound: np.ndarray | None = None
     figures: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -62,8 +80,13 @@ class Bake:
             "hinge_axis": self.hinge_axis,
             "frames": self.frames,
             "fps": np.asarray(self.fps, dtype=np.float64),
+            **({} if self.unbound is None else {"unbound": self.unbound}),
             **{name: np.float64(self.figures[name]) for name in ("tolerance_mm", "worst_mm", "mean_mm")},
         }
+        if self.eyes is not None:
+            eyes = self.eyes
+            values = (np.array(eyes.names), eyes.of, eyes.centres, eyes.axes, eyes.gaze)
+            arrays |= dict(zip(EYE_ARRAYS, values, strict=True))
         try:
             check_bake(arrays)
         except ValueError as error:
@@ -92,7 +115,16 @@ class Bake:
             hinge_axis=data["hinge_axis"].astype(np.float64),
             frames=data["frames"].astype(np.int64),
             fps=float(data["fps"]),
+            eyes=_eyes_of(data, millimetres_per_unit) if "gaze" in data else None,
+            unbound=data.get("unbound"),
         )
+
+
+def _eyes_of(data: Mapping[str, np.ndarray], millimetres_per_unit: float) -> BakedEyes:
+    """The eyes of a bake's arrays, in units of so many mm."""
+    names = tuple(str(name) for name in data["eye_names"])
+    centres = data["eye_centres"].astype(np.float64) / millimetres_per_unit
+    return BakedEyes(names, data["eye_of"], centres, data["eye_axes"], data["gaze"].astype(np.float64))
 
 
 def _in_units(motions: np.ndarray, millimetres_per_unit: float) -> np.ndarray:
@@ -146,4 +178,26 @@ def check_bake(arrays: Mapping[str, np.ndarray]) -> None:
     if frames == 0 or vertices == 0:
         raise ValueError(f"it has {frames} frames and {vertices} vertices; at least one of each is needed")
     checked_frames(arrays["frames"])
+    _check_parts(arrays, frames, vertices)
     Topology(arrays["corners"], arrays["sizes"], vertices)
+
+
+def _check_parts(arrays: Mapping[str, np.ndarray], frames: int, vertices: int) -> None:
+    """Raise ValueError or KeyError unless what a bake says of eyes, and of what is unbound, goes together."""
+    if "unbound" in arrays:
+        unbound = arrays["unbound"]
+        if unbound.shape != (vertices,) or unbound.dtype.kind != "b":
+            raise ValueError(f"its unbound does not say yes or no of {vertices} vertices")
+    if "gaze" not in arrays:
+        return
+    eyes = len(np.atleast_1d(arrays["eye_names"]))
+    shapes = {"eye_names": (eyes,), "eye_of": (vertices,), "eye_centres": (eyes, 3), "eye_axes": (2, 3)}
+    for name, shape in (shapes | {"gaze": (frames, eyes, 3)}).items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"its {name} has the shape {arrays[name].shape}, not {shape}")
+        if arrays[name].dtype.kind != {"eye_names": "U", "eye_of": "i"}.get(name, "f"):
+            raise ValueError(f"its {name} is of the type {arrays[name].dtype}, which is not meant for it")
+    if not all((np.abs(arrays[name]) <= LARGEST).all() for name in EYE_ARRAYS[2:]):
+        raise ValueError("its eyes hold what are no numbers, or too large ones")
+    if arrays["eye_of"].min() < -1 or arrays["eye_of"].max() >= eyes:
+        raise ValueError("a vertex is of an eye that does not exist")

@@ -18,7 +18,9 @@ class Take:
     names: the N expressions the weights belong to. topology_digest: of the mesh they belong to.
     modes: Φ (V, M) float32 smooth functions on that mesh. coefficients: a (F, M, N) float32, so that the weight of
     expression i at a point is w_i(c) = sum_m Φ_m(c) a_mi. jaw: T_j (F, 4, 4) float64 rigid, in mm. head: H_j alike.
-    frames: (F,) int32 frame numbers. fps: frames a second. error_mm: (F, 2) float32 mean and worst error of each frame.
+    gaze: (F, E, 3) float64 rotation vectors in radians of the actor's eyes within the head, None where nothing is known
+    of them. frames: (F,) int32 frame numbers. fps: frames a second. error_mm: (F, 2) float32 mean and worst error of
+    each frame.
     """
 
     names: tuple[str, ...]
@@ -32,6 +34,7 @@ class Take:
     error_mm: np.ndarray
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    gaze: np.ndarray | None = None
 
 
 def index_of(take: Take, number: int, purpose: str = "") -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from .fitting_settings import LARGEST_SEED, device_field
-from .option import check_options, choice, flag, number, several, whole
+from .option import check_options, choice, flag, number, several, text, whole
 
 Activation = Literal["siren", "gelu", "relu"]
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
@@ -108,6 +108,12 @@ class LearningSettings:
         ("symmetry", "Symmetry", "Do not ask for symmetric bones"),
         subject="loss",
         remark=" to leave out",
+        advanced=True,
+    )
+    parts: str = text(
+        "Parts",
+        "What parts of the mesh are, where they were taken for something else, for example skull_1=still, 17039=bends: "
+        "a part's name or the number of one of its vertices, and turns, skull, jaw, follows, bends or still",
         advanced=True,
     )
     seed: int = whole(

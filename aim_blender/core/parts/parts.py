@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of a mesh beside its skin, and what each was taken for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+# What a part may be taken for, and what that means.
+KINDS = {
+    "turns": "an eyeball: turns about its own centre, and goes with the head",
+    "skull": "goes with the head, as upper teeth and caps do",
+    "jaw": "goes with the jaw, as lower teeth do",
+    "follows": "is bound to the skin beside it, as lashes and brows are",
+    "bends": "is learned like skin, as gums and tongues are",
+    "still": "stays where it is, even where the head moves",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The P parts of a mesh of V vertices.
+
+    names: of the parts. kinds: keys of KINDS. part_of: (V,) int32 which part a vertex is of, -1 for the skin. centres:
+    (P, 3) float64 mm, what an eyeball turns about; of other parts their middle. axes: (3, 3) rows: the face's left, up
+    and front.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    part_of: np.ndarray
+    centres: np.ndarray
+    axes: np.ndarray
+
+    def of(self, *kinds: str) -> np.ndarray:
+        """(V,) bool: the vertices of the parts of some kinds."""
+        asked = np.array([kind in kinds for kind in self.kinds] + [False])
+        return asked[self.part_of]
+
+    @cached_property
+    def apart(self) -> np.ndarray:
+        """(V,) bool: the vertices on which no network and no mode is spent."""
+        return (self.part_of >= 0) & ~self.of("bends")
+
+    @cached_property
+    def rigid(self) -> np.ndarray:
+        """(V,) bool: the vertices of parts that never change their form."""
+        return self.apart & ~self.of("follows")
+
+    @cached_property
+    def eyes(self) -> np.ndarray:
+        """(E,) which of the parts turn."""
+        return np.flatnonzero([kind == "turns" for kind in self.kinds])
+
+    @cached_property
+    def eye_of(self) -> np.ndarray:
+        """(V,) which of the E eyes each vertex is of, -1 for none."""
+        row = np.full(len(self.kinds) + 1, -1)
+        row[self.eyes] = np.arange(len(self.eyes))
+        return row[self.part_of]
+
+    @property
+    def eye_centres(self) -> np.ndarray:
+        """(E, 3) mm what the eyes turn about."""
+        return self.centres[self.eyes]
+
+    @property
+    def eye_names(self) -> tuple[str, ...]:
+        """Of the E eyes."""
+        return tuple(self.names[part] for part in self.eyes)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What was found, a part a row: its name, what it was taken for, and how many vertices it has."""
+        counts = np.bincount(self.part_of[self.part_of >= 0], minlength=len(self.names))
+        return [
+            {"name": name, "kind": kind, "vertices": int(count)}
+            for name, kind, count in zip(self.names, self.kinds, counts, strict=True)
+        ]
+
+    def note(self) -> str:
+        """One sentence that lists them."""
+        told = ", ".join(f"{row['name']} ({row['vertices']} vertices)" for row in self.rows())
+        return f"parts were found beside the skin: {told}; what a name begins with is what the part was taken for"

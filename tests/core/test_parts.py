@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Eyeballs, teeth and lashes in a face's mesh: found, told apart by how they move, and rigid where they should be."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from aim_blender.core.baking.baking import bake_take, posed_frames
+from aim_blender.core.characters.transferring import transfer_actor
+from aim_blender.core.files.files import load_actor, load_take, save_actor, save_take
+from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.geometry.rigid import apply_motion, rigid_registration
+from aim_blender.core.learning.learning import learn_actor
+from aim_blender.core.live.live import LiveFit
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.parts.choosing import pieces_chosen, read_choices
+from aim_blender.core.parts.finding import find_parts
+from aim_blender.core.parts.parts import Parts
+from aim_blender.core.parts.turning import carry_gaze
+from aim_blender.core.phone.phone_gaze import phone_gaze
+from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.captures import Capture
+from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.demo.demo_actor import DemoActor
+from aim_blender.core.shared.faces.arkit_names import SHAPES
+from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.core.shared.results.bake_arrays import Bake
+from aim_blender.core.shared.results.takes import Take
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
+from aim_blender.core.shared.settings.timing_settings import Timing
+from aim_blender.core.timing.retiming import retimed
+
+LITTLE = LearningSettings(iterations=20, hidden=8, depth=1, batch_points=256, device="cpu", threads=1)
+FITTING = FittingSettings(modes=20, device="cpu")
+EYES = {"eye_left": np.array([32.0, -55.0, 30.0]), "eye_right": np.array([-32.0, -55.0, 30.0])}
+RADIUS = 12.0
+FRAMES = 6
+
+
+def ball(rings: int = 9, sides: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices of a sphere of radius 1 and triangles."""
+    polar, around = np.meshgrid(np.linspace(0.1, np.pi - 0.1, rings), np.arange(sides) / sides * 2 * np.pi)
+    points = np.stack([np.sin(polar) * np.cos(around), np.cos(polar), np.sin(polar) * np.sin(around)], -1)
+    index = np.arange(rings * sides).reshape(sides, rings)
+    below = np.roll(index, -1, axis=0)
+    quads = np.stack([index[:, :-1], index[:, 1:], below[:, 1:], below[:, :-1]], axis=-1).reshape(-1, 4)
+    return points.reshape(-1, 3), np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """The demo head with two eyeballs, upper and lower teeth, and a strip of lashes in its mesh. rows: of each part's
+    vertices. frames: (F, V, 3) and gaze: (F, 3, 3) how both eyes turn in them."""
+
+    capture: Capture
+    rows: dict[str, slice]
+    frames: np.ndarray
+    gaze: np.ndarray
+    lashes: np.ndarray
+
+
+def make_head(demo: DemoActor) -> Head:
+    skin = demo.neutral
+    triangles = [demo.topology.triangles()]
+    first, rows, rest = len(skin), {}, []
+    sphere, of_sphere = ball()
+    teeth = {"upper": np.array([0.0, -70.0, -38.0]), "lower": np.array([0.0, -66.0, -52.0])}
+    along = np.argsort(np.linalg.norm(skin - [32.0, -80.0, 36.0], axis=1))[:12]
+    pieces = [(name, RADIUS * sphere + centre, of_sphere) for name, centre in EYES.items()]
+    pieces += [(name, sphere * [18.0, 6.0, 3.0] + centre, of_sphere) for name, centre in teeth.items()]
+    strip = np.stack([np.arange(10), np.arange(1, 11), np.arange(2, 12)], axis=1)
+    pieces.append(("lashes", skin[along] + [0.0, -2.0, 0.0], strip))
+    for name, points, faces in pieces:
+        rows[name] = slice(first, first + len(points))
+        rest.append(points)
+        triangles.append(faces + first)
+        first += len(points)
+    faces = np.concatenate(triangles)
+    topology = Topology(faces.ravel().astype(np.int32), np.full(len(faces), 3, np.int32), first)
+
+    def with_parts(shapes: np.ndarray, jaw: np.ndarray, gaze: np.ndarray) -> np.ndarray:
+        parts = [
+            RADIUS * sphere @ gaze.transpose(0, 2, 1) + EYES["eye_left"],
+            RADIUS * sphere @ gaze.transpose(0, 2, 1) + EYES["eye_right"],
+            np.repeat(rest[2][None], len(shapes), axis=0),
+            apply_motion(rest[3], jaw),
+            rest[4] + shapes[:, along] - skin[along],
+        ]
+        return np.concatenate([shapes, *parts], axis=1)
+
+    shapes = with_parts(demo.shapes, demo.jaw, np.tile(np.eye(3), (len(demo.jaw), 1, 1)))
+    shot = demo.performance()
+    some = slice(None, None, len(shot.vertices) // FRAMES)
+    stabilized = np.einsum("fvx,fxy->fvy", shot.vertices[some] - shot.head[some, None, :3, 3], shot.head[some, :3, :3])
+    count = len(stabilized)
+    gaze = Rotation.from_rotvec(np.linspace([0.3, 0.0, -0.4], [-0.2, 0.1, 0.5], count)).as_matrix()
+    frames = apply_motion(with_parts(stabilized, shot.jaw[some], gaze), shot.head[some])
+    capture = Capture(tuple(demo.names), shapes, topology, {})
+    return Head(capture, rows, frames, gaze, along)
+
+
+@pytest.fixture(scope="module")
+def head(demo: DemoActor) -> Head:
+    return make_head(demo)
+
+
+@pytest.fixture(scope="module")
+def actor(head: Head) -> Actor:
+    return learn_actor(head.capture, LITTLE)
+
+
+@pytest.fixture(scope="module")
+def parts(actor: Actor) -> Parts:
+    assert actor.parts is not None
+    return actor.parts
+
+
+@pytest.fixture(scope="module")
+def performance(head: Head) -> Performance:
+    numbers = np.arange(1, len(head.frames) + 1, dtype=np.int32)
+    return Performance(head.frames.copy(), numbers, 24.0, head.capture.topology, "a performance")
+
+
+@pytest.fixture(scope="module")
+def take(actor: Actor, performance: Performance) -> Take:
+    return fit_performance(actor, performance, FITTING)
+
+
+def off_rigid(frames: np.ndarray, rest: np.ndarray) -> float:
+    motion = rigid_registration(rest, frames, np.ones(frames.shape[:2]))
+    return float(np.linalg.norm(apply_motion(rest, motion) - frames, axis=-1).max())
+
+
+def kinds_of(found: Parts, rows: dict[str, slice]) -> dict[str, str]:
+    """What the vertices of each part were taken for; "?" where they were not taken for one thing."""
+    told = {}
+    for name, some in rows.items():
+        part = np.unique(found.part_of[some])
+        told[name] = found.kinds[part[0]] if len(part) == 1 and part[0] >= 0 else "?"
+    return told
+
+
+def test_parts_are_told_by_form_and_motion(head, parts, demo):
+    assert kinds_of(parts, head.rows) == {
+        "eye_left": "turns",
+        "eye_right": "turns",
+        "upper": "skull",
+        "lower": "jaw",
+        "lashes": "follows",
+    }
+    assert (parts.part_of[: len(demo.neutral)] == -1).all()
+    assert set(parts.eye_names) == set(EYES)
+    for name, centre in zip(parts.eye_names, parts.eye_centres, strict=True):
+        assert np.linalg.norm(centre - EYES[name]) < 0.05
+    assert sum(row["vertices"] for row in parts.rows()) == len(head.capture.neutral) - len(demo.neutral)
+    assert all(name in parts.note() for name in parts.names)
+
+
+def test_a_neutral_alone_shows_its_eyeballs(head):
+    found = find_parts(head.capture.vertices[:1], head.capture.topology)
+    kinds = kinds_of(found, head.rows)
+    assert kinds["eye_left"] == kinds["eye_right"] == "turns"
+    assert "turns" not in (kinds["upper"], kinds["lower"], kinds["lashes"])
+
+
+def test_one_ball_that_never_turns_is_no_eyeball(head):
+    topology = head.capture.topology
+    kept = np.ones(topology.vertex_count, dtype=bool)
+    kept[head.rows["eye_left"]] = False
+    alone, chosen = topology.part(kept)
+    found = find_parts(head.capture.vertices[:, chosen], alone)
+    assert "turns" not in found.kinds
+
+
+def test_a_skin_alone_has_no_parts(demo):
+    assert find_parts(demo.shapes, demo.topology) is None
+    with pytest.raises(InputError, match="one piece of skin"):
+        find_parts(demo.shapes, demo.topology, "skull_1=still")
+
+
+def test_an_artist_knows_better(head):
+    vertex = head.rows["upper"].start
+    shapes = head.capture.vertices
+    found = find_parts(shapes, head.capture.topology, f"{vertex}=bends; follows_1 = still")
+    kinds = kinds_of(found, head.rows)
+    assert (kinds["upper"], kinds["lashes"], kinds["lower"]) == ("bends", "still", "jaw")
+    for wrong in ("eye_left=glass", "=", "still"):
+        with pytest.raises(InputError, match="one of turns"):
+            read_choices(wrong)
+    pieces = [np.arange(5), np.arange(5, 9)]
+    assert pieces_chosen({"7": "still"}, pieces, ["", "skull_1"]) == {1: "still"}
+    for wrong in ("hat_1", "3", "9"):
+        with pytest.raises(InputError, match=f"no part called {wrong}"):
+            pieces_chosen({wrong: "still"}, pieces, ["", "skull_1"])
+
+
+def test_parts_stay_rigid_and_where_they_are_performed(head, actor, take):
+    shown = evaluate_take(actor, take)["vertices"].astype(np.float64)
+    for name in ("eye_left", "eye_right", "upper", "lower"):
+        rows = head.rows[name]
+        assert off_rigid(shown[:, rows], head.capture.neutral[rows]) < 0.01
+        # The head is found by the skin alone, and its error is theirs.
+        assert np.linalg.norm(shown[:, rows] - head.frames[:, rows], axis=-1).max() < 0.3
+    told = {row["name"]: row for row in take.figures["parts"]}
+    assert told["eye_left"]["worst_mm"] < 0.3
+    assert not any("the part" in note for note in take.figures["notes"])
+
+
+def test_the_gaze_is_that_of_the_eyeballs(head, take):
+    for eye in range(2):
+        off = Rotation.from_rotvec(take.gaze[:, eye]) * Rotation.from_matrix(head.gaze).inv()
+        assert np.rad2deg(off.magnitude()).max() < 0.5
+
+
+def test_lashes_follow_the_skin_and_are_exact_on_the_shapes(head, actor):
+    rows = head.rows["lashes"]
+    assert np.abs(actor.shapes()[:, rows] - head.capture.vertices[:, rows]).max() < 1e-3
+
+
+def test_no_mode_is_spent_on_parts(head, actor, take, demo):
+    assert len(actor.working.chosen) == len(demo.neutral)
+    for name in ("eye_left", "upper", "lower"):
+        assert np.abs(actor.expressions[head.rows[name]]).max() == 0.0
+    assert actor.skin_weight[head.rows["lower"]].min() == 1.0
+
+
+def test_a_part_that_does_something_else_is_named(head, actor, performance):
+    frames = head.frames.copy()
+    frames[:, head.rows["upper"]] += [0.0, 0.0, 6.0]
+    found = fit_performance(actor, dataclasses.replace(performance, vertices=frames), FITTING)
+    assert any("skull_1" in note and "6.0 mm" in note for note in found.figures["notes"])
+
+
+def test_missing_eyeballs_rest_and_do_not_break_the_fit(head, actor, performance):
+    frames = head.frames.copy()
+    frames[2, head.rows["eye_left"]] = np.nan
+    frames[3, head.rows["lower"]] = np.nan
+    found = fit_performance(actor, dataclasses.replace(performance, vertices=frames), FITTING)
+    left = actor.parts.eye_names.index("eye_left")
+    assert np.isfinite(found.gaze).all()
+    assert np.abs(found.gaze[2, left]).max() < 1e-9
+    assert np.abs(found.gaze[2, 1 - left]).max() > 0.05
+
+
+def test_files_keep_parts_and_gaze_and_old_ones_are_read(actor, take, tmp_path: Path):
+    save_actor(actor, tmp_path / "a.actor.safetensors")
+    kept = load_actor(tmp_path / "a.actor.safetensors").parts
+    assert (kept.names, kept.kinds) == (actor.parts.names, actor.parts.kinds)
+    assert np.array_equal(kept.part_of, actor.parts.part_of)
+    save_take(take, tmp_path / "t.take.safetensors")
+    assert np.array_equal(load_take(tmp_path / "t.take.safetensors").gaze, take.gaze)
+    for wrong in ({"part_of": actor.parts.part_of + 9}, {"axes": np.ones((3, 3))}, {"kinds": ("glass",) * 5}):
+        damaged = dataclasses.replace(actor, parts=dataclasses.replace(actor.parts, **wrong))
+        with pytest.raises(InputError, match="was not written"):
+            save_actor(damaged, tmp_path / "b.actor.safetensors")
+    save_actor(dataclasses.replace(actor, parts=None), tmp_path / "old.actor.safetensors")
+    assert load_actor(tmp_path / "old.actor.safetensors").parts is None
+    with pytest.raises(InputError, match="learned anew with other parts"):
+        evaluate_take(dataclasses.replace(actor, parts=None), take)
+
+
+def test_a_bake_turns_eyes_by_bones(head, actor, take, tmp_path: Path):
+    bake = bake_take(actor, take, 0.1)
+    for name in ("eye_left", "upper", "lower"):
+        assert np.abs(bake.keys[:, head.rows[name]]).max() < 1e-4
+    shown = evaluate_take(actor, take)["vertices"]
+    assert np.linalg.norm(posed_frames(bake, slice(None)) - shown, axis=-1).max() < 0.101
+    bake.save(tmp_path / "bake.npz")
+    back = Bake.read(tmp_path / "bake.npz", 1000.0)
+    assert np.allclose(back.eyes.centres * 1000, bake.eyes.centres)
+    assert np.array_equal(back.eyes.gaze, take.gaze)
+
+
+def test_live_shows_the_same_as_the_fit(head, actor, take):
+    frame = LiveFit(actor, FITTING).mesh(head.frames[1].astype(np.float32))
+    for name in ("eye_left", "lower"):
+        assert np.linalg.norm(frame.vertices[head.rows[name]] - head.frames[1, head.rows[name]], axis=1).max() < 0.3
+
+
+def test_frames_between_turn_eyes_halfway(actor, take):
+    found = retimed(take, actor, Timing(fps=48.0))
+    assert np.allclose(found.gaze[::2], take.gaze)
+    assert np.allclose(found.gaze[1], (take.gaze[0] + take.gaze[1]) / 2)
+
+
+def test_a_face_turned_otherwise_looks_the_same_way(parts):
+    turn = Rotation.from_euler("xyz", [80, 20, -30], degrees=True).as_matrix()
+    swapped = [1, 0]  # whose eyes are listed the other way round
+    there = Parts(
+        tuple(parts.eye_names[eye] for eye in swapped),
+        ("turns", "turns"),
+        parts.part_of,
+        (parts.eye_centres @ turn.T * 1.7 + 50.0)[swapped],
+        parts.axes @ turn.T,
+    )
+    gaze = np.random.default_rng(2).normal(size=(5, 2, 3)) * 0.3
+    carried = carry_gaze(gaze, parts, there)
+    assert np.allclose(carried[:, swapped], gaze @ turn.T)
+    one = Rotation.from_rotvec(gaze[:, 0]).apply(parts.axes[2])
+    other = Rotation.from_rotvec(carried[:, swapped[0]]).apply(there.axes[2])
+    assert np.allclose(one @ parts.axes.T, other @ there.axes.T)
+
+
+def test_a_retarget_carries_teeth_and_gaze(head, actor, take):
+    shown = retarget_take(take, actor, actor)
+    assert np.allclose(shown.gaze, take.gaze)
+    frames = evaluate_take(actor, shown)["vertices"].astype(np.float64)
+    for name in ("eye_left", "lower"):
+        assert off_rigid(frames[:, head.rows[name]], head.capture.neutral[head.rows[name]]) < 0.01
+
+
+def test_a_character_by_transfer_has_its_own_eyeballs(head, actor, take):
+    neutral = head.capture.neutral * [1.1, 1.0, 0.9]
+    for name in EYES:  # as round as before
+        rows = head.rows[name]
+        neutral[rows] = head.capture.neutral[rows] - EYES[name] + EYES[name] * [1.1, 1.0, 0.9]
+    character = transfer_actor(actor, neutral, head.capture.topology, None, "the source")
+    frames = evaluate_take(character, retarget_take(take, actor, character))["vertices"].astype(np.float64)
+    for name in (*EYES, "lower"):
+        assert off_rigid(frames[:, head.rows[name]], neutral[head.rows[name]]) < 0.01
+    eye = character.parts.eye_names.index("eye_left")
+    assert np.linalg.norm(character.parts.eye_centres[eye] - EYES["eye_left"] * [1.1, 1.0, 0.9]) < 0.05
+
+
+def test_a_phone_says_where_the_eyes_look(parts):
+    weights = np.zeros((2, len(SHAPES)))
+    weights[0, SHAPES.index("eyeLookOutLeft")] = weights[0, SHAPES.index("eyeLookInRight")] = 0.5  # to the left
+    weights[1, [SHAPES.index("eyeLookUpLeft"), SHAPES.index("eyeLookUpRight")]] = 0.5
+    left, up, front = parts.axes
+    for eyes in (None, np.array([[20.0, 0, 10, 0], [0, -13, 0, -13]]), -np.array([[20.0, 0, 10, 0], [0, -13, 0, -13]])):
+        gaze = phone_gaze(weights, eyes, parts)
+        for eye in range(2):
+            aside, upwards = (Rotation.from_rotvec(gaze[frame, eye]).apply(front) for frame in (0, 1))
+            assert aside @ left > np.sin(np.deg2rad(9))
+            assert abs(aside @ up) < 1e-6
+            assert np.isclose(upwards @ up, np.sin(np.deg2rad(13)))
