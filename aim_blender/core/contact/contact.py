@@ -14,10 +14,12 @@ from ..shared.results.takes import Take
 from .gaps import Gaps
 from .slits import Slit, find_slits
 
-TOUCHING_MM, OPEN_MM = 0.5, 1.5  # gap on the source up to which a target's is the same, and from where it is its own
-ROUNDS = 4
+TOUCHING_MM, OPEN_MM = 0.5, 1.0  # gap on the source up to which a target's is the same, and from where it is its own
+LESS = 0.8  # of the gap on the source: what a target's is brought to
+CLOSING_ROUNDS, ROUNDS = 6, 9  # in the last, sides only part: they end apart rather than crossing
 TOLERANCE_MM = 0.02
-NEAR = 0.2  # of a column: of the points that it lifts by so much, none may cross
+DAMPING = 0.05  # of a round's step
+LEAST_GAIN = 0.2  # of what is wanted; a column whose expressions move less is left alone
 RIDGE = 1e-3  # of the expressions' mean square: what their weights cost
 MOST_MM = 8.0  # by which a side may be moved
 
@@ -109,39 +111,57 @@ class _Part:
         total = slit.upper.moves + slit.lower.moves
         self.share = np.array([slit.upper.moves, slit.lower.moves]) / max(total, 1e-9)
         columns = np.concatenate([slit.upper.column, slit.lower.column])
-        self.near = slit.hats(columns) > NEAR  # (P, C)
-        self.own = np.concatenate([slit.upper.column, slit.lower.column]).round().astype(int).clip(0, slit.columns - 1)
+        self.hats = slit.hats(columns)  # (P, C)
+        self._calibrate(up)
+
+    def _calibrate(self, up: np.ndarray) -> None:
+        """Let a weight of 1 move the margin by a mm on the mean: the expressions alone move it by less."""
+        slit, columns = self.slit, self.slit.columns
+        place = np.full(len(slit.across), -1)
+        place[self.rows] = np.arange(len(self.rows))
+        for side, first, sign in ((slit.upper, 0, 1.0), (slit.lower, columns, -1.0)):
+            points = place[side.points]
+            hats = slit.hats(side.column)[points >= 0]  # (p, C)
+            moved = sign * self.fields[first : first + columns][:, points[points >= 0]] @ up  # (C, p)
+            gain = (hats.T * moved).sum(1) / np.square(hats).sum(0).clip(min=1e-9)
+            gain = np.where(gain > LEAST_GAIN, gain, np.inf)
+            self.weights[first : first + columns] /= gain[:, None]
+            self.fields[first : first + columns] /= gain[:, None, None]
 
     def closing(self, frames: np.ndarray, gaps: Gaps, rest: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
         """(f, 2C) amounts that frames (f, V, 3) need, where seen (f, C) mm was performed."""
-        columns = self.slit.columns
+        columns, most = self.slit.columns, MOST_MM * self.slit.unit
         amounts = np.zeros((len(frames), 2 * columns))
-        points = gaps.at_points(frames)
-        first = gaps.least(points)
-        floor = np.minimum(rest, 0.0)
-        wanted = np.maximum(first, floor)
-        if seen is not None:
-            alike = ((OPEN_MM - seen / self.slit.unit) / (OPEN_MM - TOUCHING_MM)).clip(0.0, 1.0)
-            target = np.maximum(seen, floor)
-            known = np.isfinite(first) & (alike > 0)
-            change = np.subtract(target, wanted, out=np.zeros_like(wanted), where=known)
-            wanted = wanted + alike * change
-        most = MOST_MM * self.slit.unit
-        left = np.arange(len(frames))
-        now = frames.copy()
+        apart, which = gaps.lowest(frames)
+        wanted = self._wanted(apart, np.minimum(rest, 0.0), seen)
+        left, now = np.arange(len(frames)), frames.copy()
         for round_ in range(ROUNDS):
-            some = gaps.at_points(now[left]) if round_ else points
-            least = gaps.least(some)
-            known = np.isfinite(least) & np.isfinite(wanted[left])
-            short = np.subtract(wanted[left], least, out=np.zeros_like(least), where=known)
-            crossing = np.where(self.near, (floor[self.own] - some)[..., None], -np.inf).max(1)  # (f, C)
-            short = np.maximum(short, np.where(crossing > 0, crossing, -np.inf))
+            if round_:
+                apart, which = gaps.lowest(now[left])
+            known = np.isfinite(apart) & np.isfinite(wanted[left])
+            short = np.subtract(wanted[left], apart, out=np.zeros_like(apart), where=known)
+            if round_ >= CLOSING_ROUNDS:
+                short = short.clip(min=0.0)
             need = np.abs(short).max(1) > TOLERANCE_MM * self.slit.unit
             left, short = left[need], short[need]
             if not len(left):
                 break
-            amounts[left] = (amounts[left] + np.concatenate([short * each for each in self.share], axis=1)).clip(-most, most)
+            hats = self.hats[which[need]]  # (f, C, C): what each column does at the closest point of each
+            matrix = hats.transpose(0, 2, 1) @ hats + DAMPING * np.eye(columns)
+            more = np.linalg.solve(matrix, hats.transpose(0, 2, 1) @ short[..., None])[..., 0]
+            amounts[left] += np.concatenate([more * each for each in self.share], axis=1)
+            amounts[left] = amounts[left].clip(-most, most)
             now[np.ix_(left, self.rows)] = frames[np.ix_(left, self.rows)] + np.einsum(
                 "fb,brx->frx", amounts[left], self.fields
             )
         return amounts
+
+    def _wanted(self, apart: np.ndarray, floor: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+        """(f, C) mm the gaps that are to be, of those that are, of the least (C,) and of those that were performed."""
+        wanted = np.maximum(apart, floor)
+        if seen is None:
+            return wanted
+        alike = ((OPEN_MM - seen / self.slit.unit) / (OPEN_MM - TOUCHING_MM)).clip(0.0, 1.0)
+        known = np.isfinite(apart) & (alike > 0)
+        target = np.minimum(np.maximum(LESS * seen, floor), wanted)
+        return wanted + alike * np.subtract(target, wanted, out=np.zeros_like(wanted), where=known)

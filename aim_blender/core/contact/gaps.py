@@ -18,7 +18,7 @@ class Gaps:
         self.slit = slit
         self._tests = [_Tests(slit, slit.upper, slit.lower, 1.0), _Tests(slit, slit.lower, slit.upper, -1.0)]
         columns = np.concatenate([slit.upper.column, slit.lower.column])
-        self._column = columns.round().astype(int).clip(0, slit.columns - 1)
+        self.column = columns.round().astype(int).clip(0, slit.columns - 1)
 
     def at_points(self, frames: np.ndarray) -> np.ndarray:
         """(f, P) mm, of the points of the upper side and then of the lower, in frames (f, V, 3) without head motion;
@@ -27,16 +27,34 @@ class Gaps:
 
     def of(self, frames: np.ndarray) -> np.ndarray:
         """(f, C) mm the least gap in each column of frames (f, V, 3) without head motion."""
-        return self.least(self.at_points(frames))
+        return self.lowest(frames)[0]
 
-    def least(self, points: np.ndarray) -> np.ndarray:
-        """(f, C) mm the least in each column of what at_points gives."""
-        found = np.full((len(points), self.slit.columns), np.inf)
-        for column in range(self.slit.columns):
-            here = self._column == column
-            if here.any():
-                found[:, column] = points[:, here].min(1)
-        return found
+    def lowest(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The gaps (f, C) that of() gives, and which of the points has each (f, C).
+
+        Where nothing lies opposite, as one side is farther in front, the gap is the height between the sides.
+        """
+        points = self.at_points(frames)
+        slit = self.slit
+        heights = [frames[:, side.points] @ slit.axes[1] for side in (slit.upper, slit.lower)]
+        height = np.concatenate([heights[0], -heights[1]], axis=1)
+        found = np.full((len(frames), slit.columns), np.inf)
+        which = np.zeros((len(frames), slit.columns), np.int64)
+        upper = np.arange(points.shape[1]) < len(slit.upper.points)
+        for column in range(slit.columns):
+            own = self.column == column
+            here = np.flatnonzero(own)
+            if not len(here):
+                continue
+            which[:, column] = here[points[:, here].argmin(1)]
+            found[:, column] = points[:, here].min(1)
+            none = np.flatnonzero(~np.isfinite(found[:, column]))
+            if len(none) and (own & upper).any() and (own & ~upper).any():
+                high, low = (np.flatnonzero(own & side) for side in (upper, ~upper))
+                apart = height[np.ix_(none, high)].min(1) + height[np.ix_(none, low)].min(1)
+                found[none, column] = apart.clip(min=0.0)
+                which[none, column] = high[height[np.ix_(none, high)].argmin(1)]
+        return found, which
 
 
 class _Tests:
