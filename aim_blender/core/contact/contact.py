@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What brings lips and lids together or apart, as local weights of the actor's own expressions (docs/model.md,
-section 4)."""
+"""What brings lips and lids together or apart, as local weights of the actor's own expressions
+(docs/model.md section 4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .gaps import Gaps
 from .slits import Slit, find_slits
 
 TOUCHING_MM, OPEN_MM = 0.5, 1.0  # gap on the source up to which a target's is the same, and from where it is its own
-LESS = 0.8  # of the gap on the source: what a target's is brought to
+CLOSED_MM = 0.4  # a gap on the target that is no larger stays as it is, where the source's is as large
 CLOSING_ROUNDS, ROUNDS = 6, 9  # in the last, sides only part: they end apart rather than crossing
 TOLERANCE_MM = 0.02
 DAMPING = 0.05  # of a round's step
@@ -28,8 +28,8 @@ class Contact:
     """What an actor's lips and lids can do, found once. slits: those of the actor. rest: for each (C,) mm the gaps of
     its neutral.
 
-    modes: (V, B) float32 a smooth function of each column of each side. weights: (B, N) of the expressions, with which
-    it moves the margin by a mm towards the other side's opposite.
+    modes: Ψ (V, B) float32 a smooth function of each column of each side. weights: ν (B, N) of the expressions, with
+    which it moves the margin by a mm, the upper side's up and the lower's down.
     """
 
     def __init__(self, actor: Actor) -> None:
@@ -46,7 +46,7 @@ class Contact:
         return {slit.name: gaps.of(frames) for slit, gaps in zip(self.slits, self.gaps, strict=True)}
 
     def amounts(self, frames: np.ndarray, performed: dict[str, np.ndarray], strength: float = 1.0) -> np.ndarray:
-        """(f, B) how much of each mode brings lips and lids of frames (f, V, 3) together as they were performed.
+        """y (f, B) how much of each mode brings lips and lids of frames (f, V, 3) together as they were performed.
 
         performed: as another's measured has them, of the same frames. What is not among them only does not cross.
         """
@@ -163,5 +163,5 @@ class _Part:
             return wanted
         alike = ((OPEN_MM - seen / self.slit.unit) / (OPEN_MM - TOUCHING_MM)).clip(0.0, 1.0)
         known = np.isfinite(apart) & (alike > 0)
-        target = np.minimum(np.maximum(LESS * seen, floor), wanted)
+        target = np.minimum(np.maximum(np.minimum(seen, CLOSED_MM * self.slit.unit), floor), wanted)
         return wanted + alike * np.subtract(target, wanted, out=np.zeros_like(wanted), where=known)

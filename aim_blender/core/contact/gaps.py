@@ -30,7 +30,7 @@ class Gaps:
         return self.lowest(frames)[0]
 
     def lowest(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The gaps (f, C) that of() gives, and which of the points has each (f, C).
+        """The gaps g (f, C) that of() gives, and which of the points has each (f, C).
 
         Where nothing lies opposite, as one side is farther in front, the gap is the height between the sides.
         """
