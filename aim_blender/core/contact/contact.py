@@ -19,9 +19,11 @@ CLOSED_MM = 0.4  # a gap on the target that is no larger stays as it is, where t
 CLOSING_ROUNDS, ROUNDS = 6, 9  # in the last, sides only part: they end apart rather than crossing
 TOLERANCE_MM = 0.02
 DAMPING = 0.05  # of a round's step
+TOO_FAR = 3.0  # times what a side may be moved: a slit that is so far off is left alone, in part from one less on
 LEAST_GAIN = 0.2  # of what is wanted; a column whose expressions move less is left alone
 RIDGE = 1e-3  # of the expressions' mean square: what their weights cost
-MOST_MM = 8.0  # by which a side may be moved
+SMOOTHNESS = 0.15  # what amounts cost that bend along a slit, beside gaps that are not as they should be
+MOST_MM = {"lips": 3.0, "left lids": 1.0, "right lids": 1.0}  # by which a side may be moved: more shows as a fold
 
 
 class Contact:
@@ -130,10 +132,15 @@ class _Part:
 
     def closing(self, frames: np.ndarray, gaps: Gaps, rest: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
         """(f, 2C) amounts that frames (f, V, 3) need, where seen (f, C) mm was performed."""
-        columns, most = self.slit.columns, MOST_MM * self.slit.unit
+        columns, most = self.slit.columns, MOST_MM[self.slit.name] * self.slit.unit
         amounts = np.zeros((len(frames), 2 * columns))
         apart, which = gaps.lowest(frames)
         wanted = self._wanted(apart, np.minimum(rest, 0.0), seen)
+        known = np.isfinite(apart) & np.isfinite(wanted)
+        missing = np.abs(np.subtract(wanted, apart, out=np.zeros_like(apart), where=known)).max(1)
+        trust = (TOO_FAR - missing / most).clip(0.0, 1.0)  # (f,)
+        bend = np.diff(np.eye(columns), n=2, axis=0)
+        bends = SMOOTHNESS * bend.T @ bend
         left, now = np.arange(len(frames)), frames.copy()
         for round_ in range(ROUNDS):
             if round_:
@@ -147,14 +154,16 @@ class _Part:
             if not len(left):
                 break
             hats = self.hats[which[need]]  # (f, C, C): what each column does at the closest point of each
-            matrix = hats.transpose(0, 2, 1) @ hats + DAMPING * np.eye(columns)
-            more = np.linalg.solve(matrix, hats.transpose(0, 2, 1) @ short[..., None])[..., 0]
+            matrix = hats.transpose(0, 2, 1) @ hats + DAMPING * np.eye(columns) + bends
+            total = amounts[left][:, :columns] + amounts[left][:, columns:]
+            right = (hats.transpose(0, 2, 1) @ short[..., None])[..., 0] - total @ bends
+            more = np.linalg.solve(matrix, right[..., None])[..., 0]
             amounts[left] += np.concatenate([more * each for each in self.share], axis=1)
             amounts[left] = amounts[left].clip(-most, most)
             now[np.ix_(left, self.rows)] = frames[np.ix_(left, self.rows)] + np.einsum(
                 "fb,brx->frx", amounts[left], self.fields
             )
-        return amounts
+        return amounts * trust[:, None]
 
     def _wanted(self, apart: np.ndarray, floor: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
         """(f, C) mm the gaps that are to be, of those that are, of the least (C,) and of those that were performed."""
