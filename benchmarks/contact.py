@@ -151,7 +151,16 @@ def main() -> None:
             add(f"{case}: {how}", other, retargeted, mean_mm, seconds)
     print_table(
         f"Contact in retargets of actor {arguments.source}, {len(take.frames)} frames",
-        ["target", "slit", "closed columns kept", "closed slits kept", "frames crossing", "worst", "mean mm, all / parted", "CPU s"],
+        [
+            "target",
+            "slit",
+            "closed columns kept",
+            "closed slits kept",
+            "frames crossing",
+            "worst",
+            "mean mm, all / parted",
+            "CPU s",
+        ],
         rows,
     )
 

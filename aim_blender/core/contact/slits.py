@@ -17,7 +17,11 @@ from ..shared.faces.face_profile import HeadFrame
 
 COLUMNS = {"lips": 11, "left lids": 7, "right lids": 7}
 HALF_WIDTH_MM = {"lips": 40.0, "left lids": 24.0, "right lids": 24.0}  # that no half of a mouth or eye exceeds
-MEETING_MM = {"lips": 2.0, "left lids": 3.5, "right lids": 3.5}  # a vertex that comes as close to the other side in some shape may touch it
+MEETING_MM = {
+    "lips": 2.0,
+    "left lids": 3.5,
+    "right lids": 3.5,
+}  # a vertex that comes as close to the other side in some shape may touch it
 SKIN_SHARE = 0.28  # of a slit's width: so far the skin goes along with its margin
 AROUND_MM = 5.0  # by which the way to the middle of the other side is longer: nearer to a slit's end sides are one
 BESIDE = 1.5  # columns: what lies farther aside is not what a place may touch
