@@ -13,6 +13,7 @@ points          3D points and points in images, bound to an actor's mesh
 fitting         an actor and a performance -> a take
 correspondence  two faces of different topology -> which place on one is which on the other
 checks          what may be wrong with a result, measured and said
+contact         lips and lids that touch and do not cross
 retargeting     a take of one actor -> a take of another
 phone           what a phone recorded -> a take
 characters      a mesh at rest and another's actor -> an actor

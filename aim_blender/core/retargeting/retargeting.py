@@ -23,12 +23,13 @@ import torch
 from torch import Tensor
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw
+from ..contact.contact import Contact, without_contact
 from ..correspondence.correspondence import Correspondence
 from ..fitting.fitting_session import FittingSession
 from ..geometry.rigid import angle_degrees
 from ..model.actor import Actor
 from ..model.closed_form import weights_at
-from ..model.evaluation import check_belongs
+from ..model.evaluation import check_belongs, stabilized_frames
 from ..parts.turning import carry_gaze
 from ..shared.faces.expression_names import chosen_targets
 from ..shared.foundation.archives import open_archive
@@ -99,6 +100,8 @@ class Retargeting:
         cache: Path | None = None,
     ) -> None:
         check_belongs(source, take)
+        self._performed = take, source
+        take = without_contact(take)
         _checked_region(settings.region_strength, len(target.bone))
         self.across = not same_surface(source.topology, target.topology)
         if not self.across:
@@ -207,11 +210,12 @@ class Retargeting:
                 pose = pose - decompose_jaw(resting[1], target.hinge)
             jaw = compose_jaw(pose * settings.strength * settings.jaw_strength, target.hinge)
         frames = take.frames[part]
+        modes = self.modes if region is None else (self.modes * region[:, None]).astype(np.float32)
         head = self._head[part] if settings.head else np.tile(np.eye(4), (len(frames), 1, 1))
-        return Take(
+        found = Take(
             names=target.names,
             topology_digest=target.topology.digest,
-            modes=self.modes if region is None else (self.modes * region[:, None]).astype(np.float32),
+            modes=modes,
             coefficients=coefficients * np.float32(settings.strength),
             jaw=jaw,
             head=head,
@@ -226,6 +230,7 @@ class Retargeting:
                 "regions": settings.region_strength is not None,
                 "neutral_frame": settings.neutral_frame,
                 "settling": settings.settling,
+                "contact": settings.contact,
                 "pairs": pairs | dict.fromkeys(left_out, ""),
             },
             figures={
@@ -242,6 +247,27 @@ class Retargeting:
                 "target_jaw_degrees": float(angle_degrees(jaw).max(initial=0.0)),
             },
         )
+        return self._in_contact(found, part, settings)
+
+    def _in_contact(self, found: Take, part: slice, settings: RetargetSettings) -> Take:
+        """The target's take of these frames, whose lips and lids touch where the source's do, and do not cross."""
+        if settings.contact == 0:
+            return found
+        source, target = self._contacts
+        performed = self._performed
+        amounts = []
+        strength = settings.contact * min(settings.strength, 1.0)
+        for first in range(0, len(found.frames), CHUNK_FRAMES):
+            some = slice(first, min(first + CHUNK_FRAMES, len(found.frames)))
+            here = np.arange(len(performed[0].frames))[part][some]
+            seen = source.measured(stabilized_frames(performed[1], performed[0], slice(here[0], here[-1] + 1)))
+            amounts.append(target.amounts(stabilized_frames(self.target, found, some), seen, strength))
+        return target.added(found, np.concatenate(amounts))
+
+    @cached_property
+    def _contacts(self) -> tuple[Contact, Contact]:
+        """Of the source as it was performed, and of the target."""
+        return Contact(self._performed[1]), Contact(self.target)
 
     def _resting(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """What the target does in one frame of the take, as carried() gives it. Raises InputError if it has none."""

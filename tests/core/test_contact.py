@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Contact of lips and lids: what touched on the source touches, nothing crosses, and the rest stays as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from aim_blender.core.contact.contact import Contact, without_contact
+from aim_blender.core.contact.gaps import Gaps
+from aim_blender.core.model.actor import Actor
+from aim_blender.core.model.evaluation import stabilized_frames
+from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.results.takes import Take
+from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
+
+CROSSING_MM, CLOSED_MM = 0.1, 0.5
+
+
+@pytest.fixture(scope="module")
+def contact(demo_learned: Actor) -> Contact:
+    return Contact(demo_learned)
+
+
+def lips_moved(contact: Contact, actor: Actor, millimetres: np.ndarray) -> np.ndarray:
+    """(f, V, 3) the neutral with its lower lip moved up by mm (f,)."""
+    lips = contact.slits[0]
+    return actor.neutral + millimetres[:, None, None] * lips.lower.around[:, None] * lips.axes[1]
+
+
+def shown(contact: Contact, actor: Actor, take: Take, frames: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    """(f, V, 3) frames with what the modes of some amounts (f, B) add, as a take shows it."""
+    count = len(frames)
+    still = np.tile(np.eye(4), (count, 1, 1))
+    plain = dataclasses.replace(
+        take,
+        coefficients=np.zeros((count, *take.coefficients.shape[1:]), np.float32),
+        jaw=still,
+        head=still,
+        frames=np.arange(count, dtype=np.int32),
+        error_mm=np.zeros((count, 2), np.float32),
+    )
+    return frames + stabilized_frames(actor, contact.added(plain, amounts), slice(None)) - actor.neutral
+
+
+def test_slits_are_found_and_apart_in_the_neutral(contact: Contact):
+    assert [each.name for each in contact.slits] == ["lips", "left lids", "right lids"]
+    for slit, rest in zip(contact.slits, contact.rest, strict=True):
+        assert np.isfinite(rest).all(), slit.name
+        assert rest.min() > 0.0, slit.name
+    assert contact.rest[0].max() < CLOSED_MM < contact.rest[1].min()  # closed lips, open eyes
+
+
+def test_a_gap_grows_as_the_lip_goes_and_turns_with_the_head(contact: Contact, demo_learned: Actor):
+    frames = lips_moved(contact, demo_learned, np.array([0.0, -0.4, -0.8]))
+    lips = contact.slits[0]
+    gaps = contact.gaps[0].of(frames)
+    assert np.abs(np.diff(gaps[:, 3:-3].mean(1)) - 0.4).max() < 0.08
+    turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    turn *= np.sign(np.linalg.det(turn))
+    turned = dataclasses.replace(lips, axes=lips.axes @ turn.T, shapes=lips.shapes @ turn.T)
+    assert np.abs(Gaps(turned).of(frames @ turn.T + 40.0) - gaps).max() < 1e-3
+
+
+def test_crossing_lips_are_parted(contact: Contact, demo_learned: Actor, demo_take: Take):
+    frames = lips_moved(contact, demo_learned, np.array([1.0, 2.5]))
+    assert contact.gaps[0].of(frames).min() < -1.0
+    after = shown(contact, demo_learned, demo_take, frames, contact.amounts(frames, {}))
+    assert contact.gaps[0].of(after).min() > -CROSSING_MM
+
+
+def test_lips_close_where_they_were_performed_closed(contact: Contact, demo_learned: Actor, demo_take: Take):
+    frames = lips_moved(contact, demo_learned, np.array([-1.0, -3.0]))
+    performed = {"lips": np.full((2, contact.slits[0].columns), 0.2)}
+    after = shown(contact, demo_learned, demo_take, frames, contact.amounts(frames, performed))
+    gaps = contact.gaps[0].of(after)
+    assert contact.gaps[0].of(frames).min() > CLOSED_MM
+    assert gaps.max() < CLOSED_MM
+    assert gaps.min() > -CROSSING_MM
+    half = shown(contact, demo_learned, demo_take, frames, contact.amounts(frames, performed, 0.5))
+    assert np.abs((after + frames) / 2 - half).max() < 1e-4
+    far = np.linalg.norm(after - frames, axis=-1).max(0) > 0
+    assert far.mean() < 0.3  # the rest of the head stays
+
+
+def test_open_frames_stay_as_they_are(contact: Contact, demo_learned: Actor, demo_take: Take):
+    frames = demo_learned.shapes()[[0, 1 + demo_learned.names.index("jaw_open")]]
+    performed = contact.measured(frames)
+    amounts = contact.amounts(frames, performed)
+    assert np.abs(amounts).max() == 0.0
+    assert contact.added(demo_take, amounts) is demo_take
+
+
+def test_amounts_follow_the_frames_smoothly(contact: Contact, demo_learned: Actor):
+    way = np.linspace(-1.5, 1.5, 61)
+    frames = lips_moved(contact, demo_learned, way)
+    lips = np.repeat(np.linspace(2.0, 0.0, 61)[:, None], contact.slits[0].columns, axis=1)
+    amounts = contact.amounts(frames, {"lips": lips})
+    alone = contact.amounts(frames[30:31], {"lips": lips[30:31]})
+    assert np.abs(amounts[30] - alone[0]).max() < 1e-9  # a frame alone, as live
+    assert np.abs(np.diff(amounts, axis=0)).max() < 0.6
+
+
+def test_a_retarget_touches_and_does_not_cross(contact: Contact, demo_learned: Actor, demo_take: Take):
+    plain = retarget_take(demo_take, demo_learned, demo_learned, RetargetSettings(contact=0.0))
+    assert "contact_modes" not in plain.settings
+    found = retarget_take(demo_take, demo_learned, demo_learned)
+    stripped = without_contact(found)
+    assert (stripped.modes == plain.modes).all()
+    assert (stripped.coefficients == plain.coefficients).all()
+    performed = contact.measured(stabilized_frames(demo_learned, demo_take, slice(None)))
+    shown_gaps = contact.measured(stabilized_frames(demo_learned, found, slice(None)))
+    for name, was in performed.items():
+        closed = was < CLOSED_MM
+        assert (shown_gaps[name][closed] < CLOSED_MM).mean() > 0.95, name
+        assert shown_gaps[name].min() > -CROSSING_MM, name
