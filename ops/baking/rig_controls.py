@@ -87,8 +87,6 @@ def _finished(steps: Generator[tuple[str, float], None, Any]) -> Any:
 
 
 class _OfTake(SteppingOperator):
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
-
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not (has_take(cls, context) and in_object_mode(cls, context)):
@@ -119,7 +117,13 @@ class AIM_OT_rig_controls_propose(_OfTake, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_take_bake_to_controls(_OfTake, bpy.types.Operator):
+class _SolvingOptions:
+    """The settings of solving as properties."""
+
+    __annotations__ = options.operator_properties(RigSettings)
+
+
+class AIM_OT_take_bake_to_controls(_SolvingOptions, _OfTake, bpy.types.Operator):
     bl_idname = "aim.take_bake_to_controls"
     bl_label = "Bake to Controls"
     bl_description = (
@@ -127,7 +131,6 @@ class AIM_OT_take_bake_to_controls(_OfTake, bpy.types.Operator):
         "listed. Nothing else is touched, and keys outside the take's frames stay"
     )
     bl_options = {"REGISTER", "UNDO"}
-    __annotations__ = options.operator_properties(RigSettings, leave_out=("loss", "smoothing", "rounds"))
 
     take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
@@ -135,9 +138,7 @@ class AIM_OT_take_bake_to_controls(_OfTake, bpy.types.Operator):
         """The values of the controls."""
         take, actor = actors.take_and_actor(context.scene, self.take)
         name, scale, read = take.name, actor.millimetres_per_unit, rig_baking.bake_of(take, actor)
-        given = {
-            each: getattr(self, each) for each in ("loss", "smoothing", "rounds") if self.properties.is_property_set(each)
-        }
+        given = options.operator_choices(self, RigSettings)
         settings = RigSettings(**options.chosen(context.scene.aim, RigSettings, given))
         baked = yield from meanwhile("reading the take", read)
         return name, baked, (yield from rig_results.solve(context, baked, scale, settings))

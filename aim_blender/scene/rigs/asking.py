@@ -102,14 +102,17 @@ def points_of(mesh: bpy.types.Object) -> np.ndarray:
 
 
 def candidates(mesh: bpy.types.Object, datablocks: list[bpy.types.ID]) -> list[Control]:
-    """All controls that the rig shows. Raises InputError if there are none."""
+    """All controls that the rig shows. Raises InputError if there are none, or they may not be keyed."""
     box = np.array([corner[:] for corner in mesh.bound_box])
     scale = np.cbrt(abs(np.linalg.det(meshes.matrix_array(mesh.matrix_world)[:3, :3])))
     found = controls_of(mesh, datablocks, float(np.linalg.norm(np.ptp(box, axis=0)) / np.sqrt(3) * scale))
     if not found:
         raise InputError(
-            f"the rig of {mesh.name!r} has nothing to key: no shown bone, no shape key and no property that nothing drives"
+            f"the rig of {mesh.name!r} has nothing to key: no shown bone, no shape key and no property that "
+            "nothing drives"
         )
+    owning = {each.place for each in found}
+    rig_data.check_editable([each for each in datablocks if rig_data.where(each) in owning])
     return found
 
 
@@ -125,20 +128,10 @@ def ask_rig(
     """What each control does about rest. Yields while it goes on. screen: leave out what moves all of the face as one,
     and ask what has several controls as a whole first. Raises InputError if nothing moves the face."""
     rests = np.array([each.rest for each in controls])
-    left = list(range(len(controls)))
     spread = float(np.linalg.norm(np.ptp((yield from rig.asked(controls, [rests], "asking the rig"))[0], axis=0)))
+    left = list(range(len(controls)))
     if screen:
-        owners: dict[tuple[object, str], list[int]] = {}
-        for number, control in enumerate(controls):
-            owners.setdefault((control.place, control.owner), []).append(number)
-        tried = []
-        for numbers in owners.values():
-            tried.append(rests.copy())
-            for number in numbers:  # by uneven steps, so that none undoes another
-                tried[-1][number] += controls[number].step * (0.6 + 0.4 * ((7 * number) % 11) / 11)
-        shown = yield from rig.asked(controls, [rests, *tried], "asking the rig")
-        far = np.linalg.norm(shown[1:] - shown[0], axis=2).max(1)
-        left = sorted(n for numbers, each in zip(owners.values(), far, strict=True) if each > NOTHING * spread for n in numbers)
+        left = yield from _screened(rig, controls, rests, NOTHING * spread)
     poses = [rests]
     for number in left:
         poses.append(rests.copy())
@@ -146,19 +139,40 @@ def ask_rig(
     shown = yield from rig.asked(controls, poses, "asking the controls")
     rest, changes = shown[0].astype(np.float64), shown[1:].astype(np.float64) - shown[0]
     moves = np.linalg.norm(changes, axis=2).max(1) > NOTHING * spread if len(left) else np.zeros(0, dtype=bool)
-    as_one = np.array([moved and _is_rigid(change, rest, wanted.moving) for moved, change in zip(moves, changes, strict=True)])
+    as_one = np.array(
+        [moved and _is_rigid(change, rest, wanted.moving) for moved, change in zip(moves, changes, strict=True)]
+    )
     kept = [place for place in range(len(left)) if moves[place] and not (screen and as_one[place])]
     chosen = [left[place] for place in kept]
     idle = [controls[number].label for number in range(len(controls)) if number not in left]
     idle += [controls[number].label for number, moved in zip(left, moves, strict=True) if not moved]
     if not kept:
         raise InputError(
-            f"none of the {len(controls)} controls moves the face, such as {listed([each for each in idle[:3]])}; choose "
-            "others, or show the bones that do"
+            f"none of the {len(controls)} controls moves the face, such as {listed(idle[:3])}; "
+            "choose others, or show the bones that do"
         )
     steps = np.array([controls[number].step for number in chosen])
     whole = [controls[left[place]].label for place in range(len(left)) if screen and moves[place] and as_one[place]]
     return Response([controls[number] for number in chosen], changes[kept] / steps[:, None, None], rest, idle, whole)
+
+
+def _screened(
+    rig: PosedRig, controls: Sequence[Control], rests: np.ndarray, least: float
+) -> Generator[tuple[str, float], None, list[int]]:
+    """Which controls belong to something, such as a bone, that moves a point by more than least as a whole."""
+    owners: dict[tuple[object, str], list[int]] = {}
+    for number, control in enumerate(controls):
+        owners.setdefault((control.place, control.owner), []).append(number)
+    tried = []
+    for numbers in owners.values():
+        tried.append(rests.copy())
+        for number in numbers:  # by uneven steps, so that none undoes another
+            tried[-1][number] += controls[number].step * (0.6 + 0.4 * ((7 * number) % 11) / 11)
+    shown = yield from rig.asked(controls, [rests, *tried], "asking the rig")
+    far = np.linalg.norm(shown[1:] - shown[0], axis=2).max(1)
+    return sorted(
+        number for numbers, each in zip(owners.values(), far, strict=True) if each > least for number in numbers
+    )
 
 
 def _is_rigid(change: np.ndarray, rest: np.ndarray, moving: np.ndarray) -> bool:

@@ -117,7 +117,9 @@ def _of_object(item: bpy.types.Object, size: float, is_face: bool) -> Iterator[C
 
 
 def _is_shown(bone: bpy.types.Bone) -> bool:
-    return not bone.hide and (not len(bone.collections) or any(each.is_visible_effectively for each in bone.collections))
+    return not bone.hide and (
+        not len(bone.collections) or any(each.is_visible_effectively for each in bone.collections)
+    )
 
 
 def _channels(item: bpy.types.Object, moved: Any, owner: str, group: str, reach: float) -> Iterator[Control]:

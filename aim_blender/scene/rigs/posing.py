@@ -67,8 +67,8 @@ class PosedRig:
     def read(self, item: bpy.types.Object, layer: bpy.types.ViewLayer) -> np.ndarray:
         """(P, 3) float32 points as they are shown now."""
         layer.update()
-        mesh = item.evaluated_get(layer.depsgraph).data
-        if len(mesh.vertices) != len(item.data.vertices):
+        mesh = meshes.mesh_of(item.evaluated_get(layer.depsgraph))
+        if len(mesh.vertices) != len(meshes.mesh_of(item).vertices):
             raise InputError(
                 f"the modifiers of {item.name!r} make another number of vertices of it; switch off in the viewport "
                 "those that add or remove some"
@@ -95,9 +95,11 @@ class _Shown:
             for place, owner, name, custom in self.properties
         }
         self.written: dict[tuple[Any, ...], Any] = {}
-        self.switched = [
-            each for each in self.item.modifiers if each.show_viewport and each.type not in MOVING
-        ] if _adds_vertices(self.item, self.layer) else []
+        self.switched = (
+            [each for each in self.item.modifiers if each.show_viewport and each.type not in MOVING]
+            if _adds_vertices(self.item, self.layer)
+            else []
+        )
         for each in self.switched:
             each.show_viewport = False
 
@@ -155,7 +157,7 @@ def turned(vector: Sequence[float], name: str) -> tuple[float, ...]:
     axis = Vector(vector).normalized() if angle > 0 else Vector((0.0, 1.0, 0.0))
     if name == "rotation_axis_angle":
         return (angle, *axis)
-    return tuple(Quaternion(axis, angle))
+    return tuple(Quaternion(axis, angle)[:])
 
 
 def _value(owner: Any, name: str, custom: bool) -> Any:

@@ -111,16 +111,25 @@ def _named(datablock: bpy.types.ID, path: str) -> str:
     return f"{path.removesuffix('[0]')} of {datablock.name!r}"
 
 
+def _called(datablock: bpy.types.ID) -> str:
+    """Its name in a sentence; shape keys are overridden with their mesh."""
+    if isinstance(datablock, bpy.types.Key):
+        return f"the mesh data {datablock.user.name!r}"
+    return repr(datablock.name)
+
+
 def check_editable(datablocks: list[bpy.types.ID]) -> None:
     """Raise InputError naming what of a rig may not be keyed."""
     linked = [each for each in datablocks if each.library is not None]
     if linked:
-        names = listed(sorted({repr(each.name) for each in linked}))
+        names = listed(sorted({_called(each) for each in linked}))
         raise InputError(
             f"{names} {'is' if len(linked) == 1 else 'are'} linked from {linked[0].library.filepath}; make a library "
             "override of them (Object > Library Override > Make), and choose that"
         )
-    locked = [each for each in datablocks if each.override_library is not None and each.override_library.is_system_override]
+    locked = [
+        each for each in datablocks if each.override_library is not None and each.override_library.is_system_override
+    ]
     if locked:
-        names = listed(sorted({repr(each.name) for each in locked}))
+        names = listed(sorted({_called(each) for each in locked}))
         raise InputError(f"the library override of {names} is not editable; make it so in the Outliner first")

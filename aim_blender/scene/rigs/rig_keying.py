@@ -50,7 +50,7 @@ def _curves(controls: list[Control], values: np.ndarray) -> list[Curve]:
             quaternions = [Quaternion(row) for row in rows]
             for before, after in pairwise(quaternions):
                 after.make_compatible(before)
-            rows = [tuple(each) for each in quaternions]
+            rows = [tuple(each[:]) for each in quaternions]
         datablock = rig_data.data_at(place)
         found += [(datablock, path, index, control.group, column) for index, column in enumerate(np.array(rows).T)]
     return found

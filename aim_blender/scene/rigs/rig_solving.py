@@ -21,6 +21,7 @@ from .posing import PosedRig
 
 STRAIGHT = 0.02  # by what share the error may be worse than foreseen of a rig that counts as linear
 BETTER = 0.01  # by what share a round has to better the error for another
+SHARES = (1.0, 0.4)
 POSES = 4  # of the take about which the rig is asked again
 SMALL = 0.3  # of a control's step, by which it is moved there
 
@@ -29,7 +30,8 @@ SMALL = 0.3  # of a control's step, by which it is moved there
 class SolvedRig:
     """controls: C of them. values: (F, C). mean_mm, worst_mm: how far points of all frames are off, as the rig shows
     them. error_mm: of a frame, root mean square, and mean over frames. least_mm: what that would be of a rig that is
-    linear, with all controls at work. active: the mean share of controls that are not at rest. idle, whole: as Response has them."""
+    linear, with all controls at work. active: the mean share of controls that are not at rest. idle, whole: as
+    Response has them."""
 
     controls: list[Control]
     values: np.ndarray
@@ -87,12 +89,14 @@ def solve_rig(
         effects = yield from _effects_about(rig, response, near, best)
         aim = best_gap + _moved(effects, pose_of, best)
         again = yield from meanwhile("solving again", partial(solve_again, effects, aim, pose_of))
-        gap = yield from _gap(rig, response, wanted, again.values)
-        if _error(gap) >= _error(best_gap):
-            break
-        enough = _error(gap) > (1 - BETTER) * _error(best_gap)
-        best, best_gap, expected = again.values, gap, again.error
-        if enough:
+        before = _error(best_gap)
+        for share in SHARES:  # of the way there: what is far from linear is overshot
+            values = best + share * (again.values - best)
+            gap = yield from _gap(rig, response, wanted, values)
+            if _error(gap) < before:
+                best, best_gap, expected = values, gap, again.error
+                break
+        if _error(best_gap) > (1 - BETTER) * before:
             break
     off = np.linalg.norm(best_gap, axis=2) * wanted.millimetres
     return SolvedRig(

@@ -97,7 +97,7 @@ def curves_within(
     chosen = everywhere
     for _ in range(ROUNDS):
         changed = 0.0
-        for index in chosen:
+        for index in chosen.tolist():
             curve = z[index]
             pull = _row(gram, equations.pose_of, index, z) - right[index] + RIDGE * curve
             curvature = _diagonal(gram, equations.pose_of, index) + RIDGE
