@@ -56,13 +56,14 @@ def row_of(
     system = effects.reshape(len(effects), -1).T  # (3P, C)
     axes, _ = np.linalg.qr(system)
     small = axes.T @ system
-    theirs, own = [], []
+    theirs: list[float] = []
+    own: list[float] = []
     for frame in np.linspace(0, len(offsets) - 1, COMPARED).astype(int):
         wanted = offsets[frame].ravel()
         best = lsq_linear(small, axes.T @ wanted, bounds=(least, most), tol=1e-8).x
         for values, errors in ((best, theirs), (ours.values[frame], own)):
             gap = (system @ values - wanted).reshape(-1, 3)
-            errors.append(np.sqrt((gap**2).sum(1).mean()))
+            errors.append(float(np.sqrt((gap**2).sum(1).mean())))
     moved = float(np.sqrt((offsets**2).sum(2).mean(1)).mean())
     reached = [float(np.mean(theirs)), float(np.mean(own))]
     return [name, len(effects), moved, *reached, reached[1] / reached[0], shown, mean, active, seconds, computed]

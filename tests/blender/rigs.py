@@ -65,8 +65,8 @@ def bind(item: bpy.types.Object, rig: bpy.types.Object, weights: dict[str, np.nd
 def jaw_bones() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """A jaw that turns about the hinge, and a skull."""
     return {
-        "skull": (HINGE_MILLIMETRES, HINGE_MILLIMETRES + [0, 0, 50]),
-        "jaw": (HINGE_MILLIMETRES, HINGE_MILLIMETRES + [0, -60, -40]),
+        "skull": (HINGE_MILLIMETRES, HINGE_MILLIMETRES + np.array([0, 0, 50])),
+        "jaw": (HINGE_MILLIMETRES, HINGE_MILLIMETRES + np.array([0, -60, -40])),
     }
 
 
@@ -79,7 +79,7 @@ def keys_with_a_jaw() -> tuple[bpy.types.Object, bpy.types.Object]:
 
 
 def driven_keys() -> tuple[bpy.types.Object, bpy.types.Object]:
-    """Shape keys that are driven by two properties of a bone, by how far another is moved, and by one that is turned."""
+    """Shape keys that are driven by two properties of a bone, by how far another is moved, and by how it is turned."""
     item, _ = keys_with_a_jaw()
     controls = armature(
         {"face": (np.zeros(3), np.array([0, 0, 50])), "slider": (np.array([200, 0, 0]), np.array([200, 0, 9]))},

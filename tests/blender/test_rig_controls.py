@@ -141,7 +141,7 @@ def test_a_linked_rig_names_what_to_override_and_an_override_works(wanted, scene
     said = problem(bpy.ops.aim.take_bake_to_controls)
     assert "'hero rig'" in said
     assert "make a library override of them" in said
-    override = linked.override_hierarchy_create(scene, bpy.context.view_layer)
+    override = linked.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
     scene.aim.rig.mesh = override
     assert "he mesh data 'face" in problem(bpy.ops.aim.take_bake_to_controls)
     override.data.override_create(remap_local_usages=True)

@@ -30,7 +30,7 @@ def propose(
     mesh = context.scene.aim.rig.mesh
     datablocks = asking.usable_rig(mesh, baked)
     rig = PosedRig(context, mesh, asking.points_of(mesh))
-    return (yield from responded(context, rig, mesh, baked, scale, datablocks, None))[0]
+    return (yield from responded(rig, mesh, baked, scale, datablocks, None))[0]
 
 
 def list_controls(state: Any, response: asking.Response) -> str:

@@ -64,7 +64,7 @@ def solve_rig(
     """
     datablocks = asking.usable_rig(mesh, baked)
     rig = PosedRig(context, mesh, asking.points_of(mesh))
-    response, wanted = yield from responded(context, rig, mesh, baked, scale, datablocks, controls)
+    response, wanted = yield from responded(rig, mesh, baked, scale, datablocks, controls)
     chosen = response.controls
     rests = np.array([each.rest for each in chosen])
     least, most = np.array([each.least for each in chosen]) - rests, np.array([each.most for each in chosen]) - rests
@@ -115,7 +115,6 @@ def solve_rig(
 
 
 def responded(
-    context: bpy.types.Context,
     rig: PosedRig,
     mesh: bpy.types.Object,
     baked: BakedTake,
