@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.path.insert(0, str(ROOT / "tests" / "blender"))
 
-import headless
-from demo_bakes import demo_bake
-from rigify_faces import add_rigify_face
+import headless  # noqa: E402
+from demo_bakes import demo_bake  # noqa: E402
+from rigify_faces import add_rigify_face  # noqa: E402
 
 
 def main(kind: str, frames: int, out: Path) -> None:
