@@ -57,3 +57,4 @@ def main(kind: str, frames: int, out: Path) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    headless.leave_at_once(0)  # with Rigify enabled Blender's module may wait for ever at its end

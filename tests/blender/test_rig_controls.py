@@ -8,6 +8,7 @@ import rigs
 from scenes import HINGE_MILLIMETRES, add_capture, face, problem, rigid, shown
 from test_baked import bake, bring_in, formula
 from test_rig_baking import curves
+from test_scripts import run_script
 
 FRAMES = 12
 
@@ -158,3 +159,15 @@ def test_one_undo_takes_it_back(wanted, scene):
     assert curves(rig)
     bpy.ops.ed.undo()
     assert not curves(bpy.data.objects["rig"])
+
+
+def test_the_script_does_the_same(wanted, scene, tmp_path):
+    item, _ = rigs.keys_with_a_jaw()
+    saved = tmp_path / "shot.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(saved))
+    done = run_script("bake.py", "--blend", saved, "--onto-controls", item.name, "--save", tmp_path / "done.blend")
+    assert done.returncode == 0, done.stderr
+    assert "keyed face" in done.stdout
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "done.blend"))
+    errors, motion = off(bpy.data.objects["face"], wanted)
+    assert errors.mean() < 0.06 * motion.mean()
