@@ -5,6 +5,8 @@
     blender --background take.blend --python scripts/bake.py -- --as PC2 --save cache.blend
     blender --background shot.blend --python scripts/bake.py -- --onto Hero --armature "Hero rig" --jaw jaw --head head
                                                                 --save hero.blend
+    blender --background shot.blend --python scripts/bake.py -- --onto-controls Hero --armature "Hero rig" --head head
+                                                                --save hero.blend
     python scripts/bake.py --blend take.blend ...                               under a Python with the bpy wheel
 
 Ends with an exit status other than 0 and one line if something is wrong.
@@ -36,6 +38,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--fps", type=float, default=0.0, help="frames a second to convert to")
     parser.add_argument("--tolerance", type=float, default=0.0, help="largest error in mm")
     parser.add_argument("--reduce-keys", type=float, metavar="MM", help="how far fewer keyframes may move a point")
+    what.add_argument("--onto-controls", metavar="MESH", help="name of the rigged mesh whose rig's controls are keyed")
     parser.add_argument("--armature", help="name of the character's armature")
     parser.add_argument("--jaw", default="", help="the bone that opens the mouth")
     parser.add_argument("--head", default="", help="the bone that turns the head")
@@ -44,16 +47,18 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
 
     headless.begin(chosen)
-    if chosen.onto is not None:
+    onto = chosen.onto or chosen.onto_controls
+    if onto is not None:
         rig, objects = bpy.context.scene.aim.rig, bpy.context.scene.objects
-        for name in (chosen.onto, chosen.armature):
+        for name in (onto, chosen.armature):
             if name is not None and name not in objects:
                 raise ValueError(f"there is no object {name!r} in the scene {bpy.context.scene.name!r}")
-        rig.mesh = objects[chosen.onto]
+        rig.mesh = objects[onto]
         rig.armature = objects[chosen.armature] if chosen.armature is not None else None
         rig.jaw_bone, rig.head_bone, rig.new_action = chosen.jaw, chosen.head, not chosen.present_action
-        bpy.ops.aim.bake_to_rig(take=chosen.take)
-        done = f"keyed {chosen.onto}"
+        bake = bpy.ops.aim.bake_to_rig if chosen.onto else bpy.ops.aim.take_bake_to_controls
+        bake(take=chosen.take)
+        done = f"keyed {onto}"
     else:
         given = {"start": chosen.start, "end": chosen.end, "first": chosen.first, "reduce_keys_mm": chosen.reduce_keys}
         bpy.ops.aim.take_bake(

@@ -111,4 +111,54 @@ class AIM_PT_rig(AimPanel, bpy.types.Panel):
         draw_main_button(layout, "aim.bake_to_rig", "ARMATURE_DATA")
 
 
-CLASSES = (AIM_UL_rig_pairs, AIM_PT_bake, AIM_PT_engines, AIM_PT_rig)
+class AIM_UL_rig_controls(bpy.types.UIList):
+    """The controls of a rig that move the face."""
+
+    def draw_item(
+        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+    ) -> None:
+        row = layout.row(align=True)
+        row.prop(item, "use", text="")
+        split = row.split(factor=0.6, align=True)
+        split.active = item.use
+        split.label(text=item.name)
+        split.prop(item, "least", text="")
+        split.prop(item, "most", text="")
+
+
+class AIM_PT_rig_controls(AimPanel, bpy.types.Panel):
+    bl_label = "Onto Controls"
+    bl_parent_id = "AIM_PT_bake"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, rig = self.layout, context.scene.aim.rig
+        if not len(context.scene.aim.takes):
+            draw_text(layout, "fit a performance first", "INFO")
+            return
+        if rig.mesh is None:
+            draw_text(layout, "pick the actor's mesh with a rig on it: bones, driven keys, properties", "INFO")
+        column = settings_column(layout)
+        column.prop(rig, "mesh")
+        column.prop(rig, "armature")
+        if actors.is_there(rig.armature):
+            column.prop_search(rig, "head_bone", rig.armature.data, "bones", icon="BONE_DATA")
+        layout.operator("aim.rig_controls_propose", icon="VIEWZOOM")
+        if len(rig.controls):
+            layout.template_list("AIM_UL_rig_controls", "", rig, "controls", rig, "active_control", rows=5)
+        column = settings_column(layout)
+        column.prop(rig, "loss")
+        column.prop(rig, "smoothing")
+        column.prop(rig, "rounds")
+        layout.prop(rig, "new_action")
+        draw_main_button(layout, "aim.take_bake_to_controls", "ARMATURE_DATA")
+
+
+CLASSES = (
+    AIM_UL_rig_pairs,
+    AIM_UL_rig_controls,
+    AIM_PT_bake,
+    AIM_PT_engines,
+    AIM_PT_rig,
+    AIM_PT_rig_controls,
+)

@@ -8,19 +8,21 @@ from bpy.props import (
     BoolProperty,
     CollectionProperty,
     EnumProperty,
+    FloatProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
 )
 
 from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
+from ...aim_blender.core.shared.settings.rig_settings import RigSettings
 from ...aim_blender.core.shared.settings.timing_settings import Timing
 from ...aim_blender.scene.basics.options import scene_property
 from ..retargeting.retarget_properties import AimPair
 
 
-def _has_shape_keys(_: object, item: bpy.types.Object) -> bool:
-    return item.type == "MESH" and item.data.shape_keys is not None
+def _is_mesh(_: object, item: bpy.types.Object) -> bool:
+    return item.type == "MESH"
 
 
 def _is_armature(_: object, item: bpy.types.Object) -> bool:
@@ -55,14 +57,23 @@ class AimBaking(bpy.types.PropertyGroup):
     jaw_as: scene_property(BakingSettings, "jaw_as")
 
 
+class AimRigControl(bpy.types.PropertyGroup):
+    """A control of a rig that moves the face."""
+
+    identifier: StringProperty(options={"HIDDEN"})
+    use: BoolProperty(name="Key", description="Key this control; otherwise it stays as it is", default=True)
+    least: FloatProperty(name="Least", description="The smallest value that it may be keyed with", precision=3)
+    most: FloatProperty(name="Most", description="The largest value that it may be keyed with", precision=3)
+
+
 class AimRig(bpy.types.PropertyGroup):
     """A character of one's own that a take is keyed onto."""
 
     mesh: PointerProperty(
         type=bpy.types.Object,
-        poll=_has_shape_keys,
+        poll=_is_mesh,
         name="Mesh",
-        description="The character's mesh, whose shape keys are keyed",
+        description="The character's mesh, whose shape keys are keyed, or whose rig is",
     )
     armature: PointerProperty(
         type=bpy.types.Object, poll=_is_armature, name="Armature", description="The character's armature, if it has one"
@@ -98,6 +109,11 @@ class AimRig(bpy.types.PropertyGroup):
     )
     pairs: CollectionProperty(type=AimPair)
     active_pair: IntProperty(name="Chosen", description="The selected expression")
+    controls: CollectionProperty(type=AimRigControl)
+    active_control: IntProperty(name="Chosen", description="The selected control")
+    loss: scene_property(RigSettings, "loss")
+    smoothing: scene_property(RigSettings, "smoothing")
+    rounds: scene_property(RigSettings, "rounds")
 
 
-CLASSES = (AimBaking, AimRig)
+CLASSES = (AimBaking, AimRigControl, AimRig)

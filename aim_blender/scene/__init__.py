@@ -6,6 +6,7 @@ actors       actors as the scene has them
 fitting      what a performance is read from
 retargeting  lists of pairs and regions
 baking       a baked take as Blender data
+rigs         any rig asked what its controls do, and keyed
 jobs         jobs made from the scene, watched, and their results brought in
 live         what follows the scene while an artist works
 """

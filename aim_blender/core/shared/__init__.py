@@ -9,5 +9,6 @@ bones       the template's skull and mandible, and where skin and bone face each
 settings    what can be chosen, each with its default and its limits
 sources     what a performance can come as: the table of sources, recognised by content
 results     takes, bakes and what else is written and read by both processes
+rigs        values of a rig's controls that do what is wanted of a mesh
 demo        a head with muscles that is made by formulae
 """

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of the file a mesh's rig is made of, found along modifiers, parents, constraints and drivers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import bpy
+
+from ...core.shared.foundation.errors import InputError
+from ...core.shared.foundation.wording import listed
+
+COLLECTIONS = {"OBJECT": "objects", "ARMATURE": "armatures", "MESH": "meshes", "KEY": "shape_keys"}
+Where = tuple[str, str]  # a data-block's kind and full name, which outlive an undo
+
+
+def where(datablock: bpy.types.ID) -> Where:
+    """What data_at() finds a data-block by."""
+    return datablock.id_type, datablock.name_full
+
+
+def data_at(place: Where) -> bpy.types.ID:
+    """The data-block. Raises InputError if it is gone."""
+    kind, name = place
+    for each in getattr(bpy.data, COLLECTIONS[kind]):
+        if each.name_full == name:
+            return each
+    raise InputError(f"{name!r} was removed or renamed meanwhile; undo that, and press the button again")
+
+
+def related(mesh: bpy.types.Object) -> list[bpy.types.ID]:
+    """The objects, armatures, meshes and shape keys that what is shown of a mesh object depends on, itself first."""
+    found: dict[Where, bpy.types.ID] = {}
+    waiting: list[bpy.types.ID] = [mesh]
+    while waiting:
+        each = waiting.pop(0)
+        if each is None or each.id_type not in COLLECTIONS or where(each) in found:
+            continue
+        found[where(each)] = each
+        waiting += _depends_on(each)
+    return list(found.values())
+
+
+def _depends_on(datablock: bpy.types.ID) -> Iterator[bpy.types.ID]:
+    for driver in drivers(datablock):
+        for variable in driver.driver.variables:
+            yield from (target.id for target in variable.targets if target.id is not None)
+    if isinstance(datablock, bpy.types.Mesh) and datablock.shape_keys is not None:
+        yield datablock.shape_keys
+    if not isinstance(datablock, bpy.types.Object):
+        return
+    yield from (each for each in (datablock.parent, datablock.data) if each is not None)
+    for modifier in datablock.modifiers:
+        yield from (item for item in (getattr(modifier, "object", None),) if item is not None)
+    constrained = [datablock, *(datablock.pose.bones if datablock.pose is not None else ())]
+    for each in constrained:
+        for constraint in each.constraints:
+            target = getattr(constraint, "target", None)
+            if target is not None:
+                yield target
+
+
+def drivers(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
+    """The drivers of a data-block that are at work."""
+    animation = datablock.animation_data
+    return [] if animation is None else [each for each in animation.drivers if not each.mute]
+
+
+def check_no_cycle(datablocks: list[bpy.types.ID]) -> None:
+    """Raise InputError if a property drives itself, by way of others or not: what it does then is not defined."""
+    arrows: dict[str, set[str]] = {}
+    for datablock in datablocks:
+        for curve in drivers(datablock):
+            driven = _named(datablock, f"{curve.data_path}[{curve.array_index}]")
+            arrows.setdefault(driven, set()).update(_drive(curve))
+    finished: set[str] = set()
+
+    def follow(name: str, way: list[str]) -> None:
+        if name in way:
+            raise InputError(
+                f"drivers go round in a circle: {listed(way[way.index(name) :])}; take one of them away, since what "
+                "they do together is not defined"
+            )
+        if name not in finished:
+            for other in sorted(arrows.get(name, ())):
+                follow(other, [*way, name])
+            finished.add(name)
+
+    for name in sorted(arrows):
+        follow(name, [])
+
+
+def _drive(curve: bpy.types.FCurve) -> Iterator[str]:
+    for variable in curve.driver.variables:
+        for target in variable.targets:
+            if target.id is None:
+                continue
+            if variable.type == "SINGLE_PROP":
+                path = target.data_path
+                yield _named(target.id, path if re.search(r"\[\d+\]$", path) else f"{path}[0]")
+            elif variable.type == "TRANSFORMS":
+                owner = f'pose.bones["{target.bone_target}"].' if target.bone_target else ""
+                kind, axis = target.transform_type.split("_")[:2] if "_" in target.transform_type else ("", "")
+                path = {"LOC": "location", "ROT": "rotation_euler", "SCALE": "scale"}.get(kind, "")
+                if path and axis in ("X", "Y", "Z"):
+                    yield _named(target.id, f"{owner}{path}[{'XYZ'.index(axis)}]")
+
+
+def _named(datablock: bpy.types.ID, path: str) -> str:
+    return f"{path.removesuffix('[0]')} of {datablock.name!r}"
+
+
+def _called(datablock: bpy.types.ID) -> str:
+    """Its name in a sentence; shape keys are overridden with their mesh."""
+    if isinstance(datablock, bpy.types.Key):
+        return f"the mesh data {datablock.user.name!r}"
+    return repr(datablock.name)
+
+
+def check_editable(datablocks: list[bpy.types.ID]) -> None:
+    """Raise InputError naming what of a rig may not be keyed."""
+    linked = [each for each in datablocks if each.library is not None]
+    if linked:
+        names = listed(sorted({_called(each) for each in linked}))
+        raise InputError(
+            f"{names} {'is' if len(linked) == 1 else 'are'} linked from {linked[0].library.filepath}; make a library "
+            "override of them (Object > Library Override > Make), and choose that"
+        )
+    locked = [
+        each for each in datablocks if each.override_library is not None and each.override_library.is_system_override
+    ]
+    if locked:
+        names = listed(sorted({_called(each) for each in locked}))
+        raise InputError(f"the library override of {names} is not editable; make it so in the Outliner first")

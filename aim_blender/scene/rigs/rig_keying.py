@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solved values of a rig's controls as keyframes; whatever else is keyed stays."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import bpy
+import numpy as np
+from mathutils import Quaternion
+
+from ..basics import versions
+from . import rig_data
+from .controls import Control
+from .posing import owned, turned
+from .rig_solving import SolvedRig
+
+Curve = tuple[bpy.types.ID, str, int, str, np.ndarray]  # of what, its path and index, its group, and its values (F,)
+
+
+def key_rig(solved: SolvedRig, frames: np.ndarray, title: str, new_action: bool) -> None:
+    """Key the controls at frames (F,). new_action: as RigWriter has it, and title is its name. Keys outside of these
+    frames stay, and so does every other curve. Raises InputError before anything is changed."""
+    curves = _curves(solved.controls, solved.values)
+    rig_data.check_editable(list({rig_data.where(each[0]): each[0] for each in curves}.values()))
+    writer = versions.RigWriter(title, new_action)
+    writer.check([(datablock, path, index) for datablock, path, index, _, _ in curves])
+    for datablock, path, index, group, values in curves:
+        writer.write(datablock, path, index, group, frames, values)
+    bpy.context.view_layer.update()
+
+
+def _curves(controls: list[Control], values: np.ndarray) -> list[Curve]:
+    found: list[Curve] = []
+    turning: dict[tuple[rig_data.Where, str], np.ndarray] = {}
+    first: dict[tuple[rig_data.Where, str], Control] = {}
+    for control, column in zip(controls, values.T, strict=True):
+        datablock = rig_data.data_at(control.place)
+        owned(datablock, control.owner)
+        if not control.turns:
+            found.append((datablock, control.path, max(control.index, 0), control.group, column))
+            continue
+        key = (control.place, control.path)
+        turning.setdefault(key, np.zeros((len(values), 3)))[:, control.index] = column
+        first.setdefault(key, control)
+    for (place, path), vectors in turning.items():
+        control = first[place, path]
+        rows = [turned(vector.tolist(), control.name) for vector in vectors]
+        if control.name == "rotation_quaternion":
+            quaternions = [Quaternion(row) for row in rows]
+            for before, after in pairwise(quaternions):
+                after.make_compatible(before)
+            rows = [tuple(each[:]) for each in quaternions]
+        datablock = rig_data.data_at(place)
+        found += [(datablock, path, index, control.group, column) for index, column in enumerate(np.array(rows).T)]
+    return found
