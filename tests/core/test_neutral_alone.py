@@ -8,8 +8,10 @@ from scipy.spatial.transform import Rotation
 from aim_blender.core.characters.closing import find_slits
 from aim_blender.core.characters.filling import filled
 from aim_blender.core.characters.local_frames import LocalFrames
+from aim_blender.core.characters.own_shapes import own_expressions
 from aim_blender.core.characters.transferring import transfer_actor
 from aim_blender.core.correspondence.rest_mesh import rest_mesh
+from aim_blender.core.geometry.rigid import angle_degrees
 from tests.core.tiny_capture import grid, shapes
 
 
@@ -138,3 +140,44 @@ def test_eyes_are_found_as_slits(demo_learned, head_slits):
     assert all(slit.closed[shut] > 0.8 and slit.moves[shut] > 0.5 for slit in slits)
     opened = demo_learned.names.index("jaw_open")
     assert all(slit.closed[opened] < 0.05 for slit in slits)
+
+
+# -- expressions of its own -------------------------------------------------------------------------------------------
+
+
+def test_its_own_shapes_count_and_others_agree_with_them(demo_learned):
+    """A face that smiles half as far again, of which the smile is known: the big smile does so too, brows do not."""
+    neutral, shapes = demo_learned.neutral, demo_learned.shapes()
+    smile, big, brows = (demo_learned.names.index(name) for name in ("smile", "big_smile", "surprise"))
+    own = {"smile": neutral + 1.5 * (shapes[1 + smile] - neutral)}
+    character = transfer_actor(demo_learned, neutral, demo_learned.topology, None, "demo", own=own)
+    found, moved = character.shapes()[1:] - neutral, shapes[1:] - neutral
+    np.testing.assert_allclose(found[smile], own["smile"] - neutral, atol=2e-5)
+    most = np.linalg.norm(moved[smile], axis=1) > 0.7 * np.linalg.norm(moved[smile], axis=1).max()
+
+    def further(shape: int, where: np.ndarray) -> float:
+        return float((found[shape, where] * moved[shape, where]).sum() / (moved[shape, where] ** 2).sum())
+
+    assert 1.3 < further(big, most) < 1.51
+    assert further(brows, np.ones(len(neutral), bool)) == pytest.approx(1.0, abs=0.03)
+
+
+def test_its_own_jaw_counts(demo_learned):
+    """A mouth that is known to open less wide has a jaw that does."""
+    neutral, opened = demo_learned.neutral, demo_learned.names.index("jaw_open")
+    own = {"jaw_open": neutral + 0.7 * (demo_learned.shapes()[1 + opened] - neutral)}
+    character = transfer_actor(demo_learned, neutral, demo_learned.topology, None, "demo", own=own)
+    before, after = (angle_degrees(each.jaw)[opened] for each in (demo_learned, character))
+    assert after == pytest.approx(0.7 * before, rel=0.02)
+
+
+def test_own_expressions_pair_by_name_and_others_are_told():
+    shapes = np.arange(9.0).reshape(3, 1, 3)
+    own, told = own_expressions(("jaw_open", "smile"), ("Smile", "wink"), shapes)
+    assert list(own) == ["smile"]
+    np.testing.assert_array_equal(own["smile"], shapes[1])
+    assert "wink" in told[0]
+    own, told = own_expressions(("jaw_open",), ("wink",), shapes[:2])
+    assert own == {}
+    assert "none of its own" in told[0]
+    assert own_expressions(("jaw_open",), (), shapes[:1]) == ({}, [])

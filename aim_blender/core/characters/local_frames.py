@@ -35,14 +35,14 @@ class LocalFrames:
     def __init__(self, source: np.ndarray, target: np.ndarray, sure: np.ndarray) -> None:
         sure = sure + LEAST_SURE
         unit = mean_radius(source) / HEAD
-        nodes = _spread(source, NODES)
+        nodes = far_apart(source, NODES)
         away = ((source[nodes][:, None] - source) ** 2).sum(-1) / unit**2  # (K, V) in a common head's mm
         whole = _Similarities(source, target, sure[None])
         about = _Similarities(source, target, np.exp(-away / (2 * SIZE_MM**2)) * sure)
         size = whole.sizes(SIZE_DOUBT) + about.sizes(SIZE_DOUBT, beside=whole.size)  # (K,) logarithms
         turn = _Similarities(source, target, np.exp(-away / (2 * TURN_MM**2)) * sure).turns(TURN_DOUBT)
-        turned = Rotation.from_rotvec(_between(turn, away, TURN_MM)).as_matrix()
-        self.resize = np.exp(_between(size[:, None], away, SIZE_MM))[:, :, None] * turned
+        turned = Rotation.from_rotvec(between(turn, away, TURN_MM)).as_matrix()
+        self.resize = np.exp(between(size[:, None], away, SIZE_MM))[:, :, None] * turned
 
     def carried(self, offsets: np.ndarray) -> np.ndarray:
         """Offsets (..., V, 3) of the source as those of the target."""
@@ -83,7 +83,7 @@ class _Similarities:
         return explained / (explained + doubt * self.left + 1e-30)
 
 
-def _spread(points: np.ndarray, count: int) -> np.ndarray:
+def far_apart(points: np.ndarray, count: int) -> np.ndarray:
     """(K,) of points (V, 3) some that are far from each other, the next always that farthest from all before."""
     away = ((points - points.mean(0)) ** 2).sum(1)
     chosen = [int(away.argmax())]
@@ -94,7 +94,7 @@ def _spread(points: np.ndarray, count: int) -> np.ndarray:
     return np.array(chosen)
 
 
-def _between(values: np.ndarray, away: np.ndarray, reach: float) -> np.ndarray:
+def between(values: np.ndarray, away: np.ndarray, reach: float) -> np.ndarray:
     """(V, C) values (K, C) of nodes at points that are the square root of away (K, V) from these."""
     square = away - away.min(0)  # far from all nodes the nearest counts
     weight = np.exp(-square / (2 * (NARROWER * reach) ** 2))

@@ -9,7 +9,7 @@ there by chance, and their sum is further from what a face would do than its cop
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from ..shared.foundation.topology import Topology, same_surface
 from .character_surface import CharacterSurface
 from .closing import closing, find_slits
 from .local_frames import LocalFrames
+from .own_shapes import agreeing, jaw_strength
 
 Report = Callable[[dict], None]
 
@@ -58,11 +59,13 @@ def transfer_actor(
     correspondence: Correspondence | None,
     name: str,
     report: Report | None = None,
+    own: Mapping[str, np.ndarray] | None = None,
 ) -> Actor:
     """The actor with neutral (W, 3) mm that moves as the source does, in its own proportions.
 
     correspondence: of the source's mesh to this one; None where they are of one topology. name: the source's, to say
-    whose expressions these are. Raises InputError if the correspondence is not that of the two meshes.
+    whose expressions these are. own: expressions (W, 3) mm that the character has of its own, by what the source calls
+    them. Raises InputError if the correspondence is not that of the two meshes.
     """
     report = report or (lambda _: None)
     report({"message": "Transferring the expressions", "done": 0, "total": 1})
@@ -77,20 +80,25 @@ def transfer_actor(
     scale, turn = facing(there.neutral, neutral, sure + LEAST_SURE)
     turned = there.shapes() @ turn.T  # (N+1, W, 3) the source as it would face
 
+    given = _carried_offsets(source, turned, turn, neutral, sure, correspondence if across else None)
+    owned = {source.names.index(each): shape - neutral for each, shape in (own or {}).items()}
+    strength = np.ones(len(given))
+    if owned:
+        carried, given = given, agreeing(neutral, given, owned)
+        strength = jaw_strength(carried, given, there.skin_weight)
     hinge, jaw = None, np.tile(np.eye(4), (len(source.names), 1, 1))
     skin_weight = there.skin_weight
     if source.hinge is not None:
         hinge, scale = _carried_hinge(there, neutral, sure)
-        pose = decompose_jaw(source.jaw, source.hinge)
+        pose = strength[:, None] * decompose_jaw(source.jaw, source.hinge)
         axes = hinge_axes(source.hinge).T @ hinge_axes(hinge)  # (3, 3) turns rows from one hinge to the other
-        carried = np.concatenate([pose[:, :3] @ axes, scale * pose[:, 3:] @ axes], axis=1)
-        jaw = compose_jaw(carried, hinge)
-    given = _carried_offsets(source, turned, turn, neutral, sure, correspondence if across else None)
+        jaw = compose_jaw(np.concatenate([pose[:, :3] @ axes, scale * pose[:, 3:] @ axes], axis=1), hinge)
     notes: list[str] = []
     if across:
         surface = CharacterSurface(rest_mesh(neutral, topology), turned, skin_weight, sure, scale)
         given, skin_weight = surface.moved(given, jaw)
         notes = surface.notes()
+        given[list(owned)] = np.stack(list(owned.values())) if owned else given[:0]
     shapes = neutral + given
     # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
     expressions = shapes - linear_blend_skinning(neutral, jaw, skin_weight)
@@ -112,13 +120,14 @@ def transfer_actor(
         expression_residual=np.zeros((len(neutral), len(source.names), 3), np.float32),
         hinge=hinge,
         constraints=Constraints.none(),
-        settings={"transferred_from": name, "notes": notes},
+        settings={"transferred_from": name, "own_shapes": sorted(own or {}), "notes": notes},
         kept_mirror=mirror_plane(neutral, topology.triangles()),
     )
     moved = np.linalg.norm(actor.shapes()[1:] - neutral, axis=-1)
     actor.figures.update(
         {
             "transferred": f"expressions from {name} carried to this face; not captured",
+            **({"own_shapes": len(owned)} if owned else {}),
             "points": len(neutral),
             "size": float(scale),
             "largest_movement_mm": float(moved.max()),
