@@ -3,7 +3,7 @@
 
 Offsets say how far a lid goes, not how far it has to go: on larger eyes it would stop short of the other, on smaller
 ones cross it. So of what the two gaps at rest differ in, a shape takes away the share that it closes of the source's
-gap: `q D` of docs/model.md.
+gap.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def find_slits(mesh: RestMesh, offsets: np.ndarray) -> list[Slit]:
 
 
 def closing(slits: list[Slit], there: np.ndarray, target: np.ndarray, resize: np.ndarray, carry: Carry) -> np.ndarray:
-    """(N, W, 3) what has to be added to offsets on the target for its slits to close as the source's do.
+    """(N, W, 3) what has to be added to offsets on the target for its slits to close as the source's do: the share q
+    of D, by which the target's gap at rest is wider than the source's would be there.
 
     there: (W, 3) where the target's vertices (W, 3) lie on the source. resize: (W, 3, 3) what makes a vector of the
     source one of the target. carry: of values (V, ...) on the source's surface those (W, ...) at the target's vertices.

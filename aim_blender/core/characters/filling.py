@@ -26,7 +26,7 @@ def filled(
     free: np.ndarray,
     stiff: np.ndarray,
 ) -> np.ndarray:
-    """u (N, V, 3) of g, given (N, V, 3), on a mesh of points (V, 3) and triangles (T, 3).
+    """u of docs/model.md (34), (N, V, 3), of g, given (N, V, 3), on a mesh of points (V, 3) and triangles (T, 3).
 
     sure: (V,) in [0, 1], and held: (V,) in [0, 1], how much a point goes where it is said to for what else is known.
     free: (T,) bool, triangles that follow whatever their corners do; stiff: (T,) bool, those that keep their shape as

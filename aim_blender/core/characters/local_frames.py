@@ -29,7 +29,8 @@ class LocalFrames:
     """source, target: (V, 3) mm one place on two faces each, the source turned as the target stands. sure: (V,) in
     [0, 1] how sure that is.
 
-    resize: (V, 3, 3) what makes a vector of the source one of the target: how it is turned there, and its size.
+    resize: A of docs/model.md section 4, (V, 3, 3), what makes a vector of the source one of the target: how it is
+    turned there, and its size.
     """
 
     def __init__(self, source: np.ndarray, target: np.ndarray, sure: np.ndarray) -> None:
@@ -69,18 +70,18 @@ class _Similarities:
         # (K,) the mean square of what remains, in the source's size.
         self.left = (theirs / self.size**2 - self.spread).clip(min=0.0)
 
-    def sizes(self, doubt: float, beside: np.ndarray | float = 1.0) -> np.ndarray:
+    def sizes(self, needed: float, beside: np.ndarray | float = 1.0) -> np.ndarray:
         """(K,) logarithms of the sizes beside another, as far as they are told."""
         size = np.log(self.size / beside)
-        return size * self._told(size**2, doubt)
+        return size * self._told(size**2, needed)
 
-    def turns(self, doubt: float) -> np.ndarray:
+    def turns(self, needed: float) -> np.ndarray:
         """(K, 3) rotation vectors, as far as they are told."""
-        return self.turn * self._told((self.turn**2).sum(1), doubt)[:, None]
+        return self.turn * self._told((self.turn**2).sum(1), needed)[:, None]
 
-    def _told(self, square: np.ndarray, doubt: float) -> np.ndarray:
+    def _told(self, square: np.ndarray, needed: float) -> np.ndarray:
         explained = square * self.spread
-        return explained / (explained + doubt * self.left + 1e-30)
+        return explained / (explained + needed * self.left + 1e-30)
 
 
 def far_apart(points: np.ndarray, count: int) -> np.ndarray:
