@@ -41,6 +41,7 @@ from aim_blender.core.shared.foundation.topology import Topology
 
 MODES = 120
 CLOSING = 0.5  # of what it is at rest: from here on a gap counts as closed in a shape of the source
+HERE = 0.4  # of a vertex of the other mesh that is one of the first: coarser ones may lack it
 LIPS_MM = 0.5  # below this lips meet, at rest too
 
 
@@ -123,8 +124,9 @@ class Case:
                 rest = self.own[0, above, 1] - self.own[0, below, 1]
                 gap = self.own[1:, above, 1] - self.own[1:, below, 1]
                 rows = gap < (closed * rest if closed else min(LIPS_MM, rest - LIPS_MM))
-                here = [int(self.carry[:, [vertex]].toarray().argmax()) for vertex in (above, below)]
-                if here[0] != here[1]:  # a coarser mesh may have one vertex for both
+                shares = [self.carry[:, [vertex]].toarray()[:, 0] for vertex in (above, below)]
+                here = [int(share.argmax()) for share in shares]
+                if min(share.max() for share in shares) > HERE and here[0] != here[1]:
                     gaps += list(found[rows][:, here[0], 1] - found[rows][:, here[1], 1])
                     theirs += list(gap[rows])
             cells.append(f"{np.mean(gaps):.2f} / {np.mean(theirs):.2f}" if gaps else "-")
