@@ -13,11 +13,11 @@ import time
 
 import numpy as np
 from common import learned, make, parser, print_table
+from deformation_transfer import DeformationTransfer
 from remeshing import REMESHED, carried, learned_remeshed
 from scipy import sparse
 
 from aim_blender.core.baking.baking import bounded_weights
-from aim_blender.core.characters.deformation_transfer import DeformationTransfer
 from aim_blender.core.characters.transferring import transfer_actor
 from aim_blender.core.correspondence.correspondence import Correspondence, make_correspondence
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
@@ -138,7 +138,7 @@ def measure(arguments: argparse.Namespace) -> None:
     plain = RetargetSettings()
     if not arguments.same_mesh:
         alone = transfer_actor(source, target.neutral, target.topology, None, "the source")
-        add_retargeted("neutral only: expressions by deformation transfer", plain, alone)
+        add_retargeted("neutral only", plain, alone)
     for kind in () if arguments.same_mesh else REMESHED:
         other, carry = learned_remeshed(arguments, arguments.target, kind)
         start = time.perf_counter()

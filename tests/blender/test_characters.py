@@ -32,7 +32,7 @@ def test_a_character_from_its_neutral(take, worker, tmp_path):
     hero = state.actors[2]
     assert (hero.name, hero.neutral, len(hero.shapes), state.active_actor) == ("Hero", item, 0, 2)
     figures = json.loads(hero.figures)
-    assert figures["transferred"] == "expressions from Actor by deformation transfer; not captured"
+    assert figures["transferred"] == "expressions from Actor carried to this face; not captured"
     assert figures["size"] == pytest.approx(SIZE, rel=0.05)
     assert figures["unit_factor"] == 1.0
     assert figures["jaw_open_degrees"] == pytest.approx(TEETH_DEGREES[0], abs=0.5)

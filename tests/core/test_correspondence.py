@@ -229,7 +229,19 @@ def test_tasks(demo_learned, demo_take, coarse, tmp_path):
     arguments = {"source": str(source), "target": str(mesh), "out": str(out)}
     figures = TASKS["transfer"]({**arguments, "correspondence": str(given)}, lambda _: None, None)
     assert (figures["unit_factor"], figures["points"]) == (10.0, len(neutral))
-    assert figures["transferred"].startswith("expressions from A by")
+    assert figures["transferred"].startswith("expressions from A carried")
+    hero = tmp_path / "hero"
+    hero.mkdir()
+    smile = places.carry(demo_learned.shapes()[1 + demo_learned.names.index("smile")])
+    for name, points in (("neutral", neutral), ("smile", neutral + 1.2 * (smile - neutral))):
+        write_mesh(hero / f"{name}.obj", points / 10, topology)
+    known = {
+        **arguments,
+        "target": str(hero),
+        "out": str(tmp_path / "C.actor.safetensors"),
+        "correspondence": str(given),
+    }
+    assert TASKS["transfer"](known, lambda _: None, None)["own_shapes"] == 1
     save_correspondence(places, kept_correspondence(out, demo_learned.topology.digest))
     arguments = {"take": str(tmp_path / "T.take.safetensors"), "source": str(source), "target": str(out)}
     figures = TASKS["retarget"]({**arguments, "out": str(tmp_path / "U.take.safetensors")}, lambda _: None, None)

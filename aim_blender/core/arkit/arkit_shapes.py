@@ -17,7 +17,7 @@ import numpy as np
 from ..anatomy.anatomy import Hinge
 from ..anatomy.jaw import compose_jaw
 from ..baking.baking import rest_space
-from ..characters.transferring import transferred_shapes
+from ..characters.transferring import carried_shapes
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..phone.fitting_phone import PhoneActor
@@ -122,14 +122,11 @@ def _lacking(rows: dict[str, dict[str, Any]], performer: PhoneActor) -> list[str
 
 
 def _transferred(performer: PhoneActor, motions: list[str]) -> dict[str, np.ndarray]:
-    """{motion: (W, 3) mm} what the demo head's muscles do, on the actor's working mesh, by deformation transfer."""
+    """{motion: (W, 3) mm} what the demo head's muscles do, carried to the actor's working mesh."""
     guide, actor = performer.guide, performer.worked
     source = guide.neutral + np.stack([np.zeros_like(guide.neutral), *(guide.motions[each] for each in motions)])
-    at_rest = np.tile(np.eye(4), (len(motions), 1, 1))
-    moved = transferred_shapes(
-        source, np.zeros((len(actor.neutral), 1)), actor.neutral, actor.topology, guide.trust, 1.0, at_rest
-    )
-    return dict(zip(motions, moved.shapes - actor.neutral, strict=True))
+    shapes = carried_shapes(source, actor.neutral, actor.topology, guide.trust)
+    return dict(zip(motions, shapes - actor.neutral, strict=True))
 
 
 def _notes(rows: list[dict[str, Any]], performer: PhoneActor) -> list[str]:
@@ -137,9 +134,7 @@ def _notes(rows: list[dict[str, Any]], performer: PhoneActor) -> list[str]:
     notes = []
     if by[TRANSFERRED]:
         told = _motions(by[TRANSFERRED])
-        notes.append(
-            f"the actor was not captured in {told}: these are the demo head's muscles', by deformation transfer"
-        )
+        notes.append(f"the actor was not captured in {told}: these are the demo head's muscles', carried to its face")
     if by[IMITATED]:
         told = _motions(by[IMITATED])
         notes.append(f"the actor was not captured in {told}: its other expressions imitate these")

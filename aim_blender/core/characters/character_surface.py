@@ -5,6 +5,7 @@ inside its mouth, between lips that are joined, at teeth, at eyes and below its 
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse.csgraph import dijkstra
 
 from ..correspondence.registration import HEAD, mean_radius
 from ..correspondence.rest_mesh import RestMesh
@@ -12,7 +13,7 @@ from ..geometry.openings import openness
 from ..geometry.skinning import linear_blend_skinning
 from ..geometry.surfaces import edge_graph, neighbour_average
 from ..shared.faces.similarity import similarity
-from .deformation_transfer import DeformationTransfer
+from .filling import filled
 
 BRIDGE_GROWTH, BRIDGE_MM = 4.0, 0.5  # an edge of the source's that grows so much, beyond so much, leads across a slit
 HIDDEN = 0.6  # of what a place could see, how much it sees at most inside a mouth
@@ -22,6 +23,8 @@ SURE = 0.5  # how sure the places of a face must be that is said to join two lip
 LEAST_PART = 3  # vertices
 JAW_MM = 1.0  # a jaw that moves a place less tells little of it
 BOTH_JAWS = 0.5  # how much the jaw's shares differ in a part that belongs to both
+AROUND_JOINED = 1.0  # over how much skin, by how far joined lips would part, they draw on it
+SOFTLY = 4.0  # the power of the way with which they do so less
 EVENING = 30  # times a share is averaged with its neighbours'
 
 
@@ -42,23 +45,14 @@ class CharacterSurface:
         self.bridges = self._bridges()
         self.joined = self.bridges & (self.open[mesh.triangles].mean(1) >= HIDDEN)
 
-    def moved(self, jaw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How far each vertex moves in each shape (N, V, 3), and its skin_weight (V, 1). jaw: (N, 4, 4) of the
-        character."""
+    def moved(self, given: np.ndarray, jaw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far each vertex moves in each shape (N, V, 3), and its skin_weight (V, 1). given: (N, V, 3) how far the
+        source says. jaw: (N, 4, 4) of the character."""
         mesh = self.mesh
-        frames = self.source[1:] - self.source[0]
-        frames = frames * self.near[:, None]
-        movement = np.linalg.norm(frames, axis=-1).max(0)
-        transfer = DeformationTransfer(
-            self.source[0],
-            mesh.vertices,
-            mesh.triangles,
-            movement,
-            self.sure * self.near,
-            self.bridges & ~self.joined,
-            self.joined,
-        )
-        moved = transfer.transfer(self.source[0] + frames) - mesh.vertices
+        given = self.near[:, None] * given[:, mesh.chosen]
+        held = self._apart_from_joined(given)
+        between = self.bridges & ~self.joined
+        moved = filled(mesh.vertices, mesh.triangles, given, self.sure, held, between, self.joined)
         weight = self.skin_weight * self.near[:, None].astype(self.skin_weight.dtype)
         for part, share in self._inner_parts(self._with_jaw(jaw)).items():
             rows = mesh.part == part
@@ -95,6 +89,23 @@ class CharacterSurface:
                 "take them away from the mesh"
             )
         return found
+
+    def _apart_from_joined(self, given: np.ndarray) -> np.ndarray:
+        """(W,) in [0, 1] how far from faces that join two lips a vertex lies, for how far these would part by what is
+        given (N, W, 3): the skin around has to make up for it."""
+        mesh = self.mesh
+        if not self.joined.any():
+            return np.ones(len(mesh.vertices))
+        corners = mesh.triangles[self.joined]
+        parting = np.linalg.norm(given[:, corners] - np.roll(given[:, corners], 1, axis=2), axis=-1).max()
+        way = dijkstra(
+            edge_graph(mesh.vertices, mesh.triangles),
+            directed=False,
+            indices=np.unique(corners),
+            limit=AROUND_JOINED * parting,
+            min_only=True,
+        )
+        return (way / (AROUND_JOINED * parting)).clip(max=1.0) ** SOFTLY
 
     def _inner_parts(self, follows: np.ndarray) -> dict[int, np.ndarray]:
         """Parts inside of the head by number, and how much the jaw carries their vertices (P, 1): teeth and eyes

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An actor from a neutral alone: what another actor's face does, by deformation transfer.
+"""An actor from a neutral alone: what another actor's face does, in this face's places, sizes and turns.
 
-Nothing of it is captured, and it says so. Its shapes are the source's, transferred, and it is exact on them; its jaw
-turns about the source's hinge, carried to where it lies in this face.
+Nothing of it is captured, and it says so. Its shapes are the source's, carried, and it is exact on them; its jaw turns
+about the source's hinge, carried to where it lies in this face. Copied offsets, not copied deformations: the triangles
+of deformation transfer (Sumner and Popović 2004) are resized and turned each by itself, by what two persons differ in
+there by chance, and their sum is further from what a face would do than its copied offsets are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,7 +33,9 @@ from ..shared.faces.units import measure, unit_of
 from ..shared.foundation.normals import vertex_normals
 from ..shared.foundation.topology import Topology, same_surface
 from .character_surface import CharacterSurface
-from .deformation_transfer import DeformationTransfer
+from .closing import closing, find_slits
+from .local_frames import LocalFrames
+from .own_shapes import agreeing, jaw_strength
 
 Report = Callable[[dict], None]
 
@@ -59,11 +63,13 @@ def transfer_actor(
     correspondence: Correspondence | None,
     name: str,
     report: Report | None = None,
+    own: Mapping[str, np.ndarray] | None = None,
 ) -> Actor:
     """The actor with neutral (W, 3) mm that moves as the source does, in its own proportions.
 
     correspondence: of the source's mesh to this one; None where they are of one topology. name: the source's, to say
-    whose expressions these are. Raises InputError if the correspondence is not that of the two meshes.
+    whose expressions these are. own: expressions (W, 3) mm that the character has of its own, by what the source calls
+    them. Raises InputError if the correspondence is not that of the two meshes.
     """
     report = report or (lambda _: None)
     report({"message": "Transferring the expressions", "done": 0, "total": 1})
@@ -78,15 +84,26 @@ def transfer_actor(
     scale, turn = facing(there.neutral, neutral, sure + LEAST_SURE)
     turned = there.shapes() @ turn.T  # (N+1, W, 3) the source as it would face
 
+    given = _carried_offsets(source, turned, turn, neutral, sure, correspondence if across else None)
+    owned = {source.names.index(each): shape - neutral for each, shape in (own or {}).items()}
+    strength = np.ones(len(given))
+    if owned:
+        carried, given = given, agreeing(neutral, given, owned)
+        strength = jaw_strength(carried, given, there.skin_weight)
     hinge, jaw = None, np.tile(np.eye(4), (len(source.names), 1, 1))
     skin_weight = there.skin_weight
     if source.hinge is not None:
         hinge, scale = _carried_hinge(there, neutral, sure)
-        pose = decompose_jaw(source.jaw, source.hinge)
+        pose = strength[:, None] * decompose_jaw(source.jaw, source.hinge)
         axes = hinge_axes(source.hinge).T @ hinge_axes(hinge)  # (3, 3) turns rows from one hinge to the other
         jaw = compose_jaw(np.concatenate([pose[:, :3] @ axes, scale * pose[:, 3:] @ axes], axis=1), hinge)
-    carried = transferred_shapes(turned, skin_weight, neutral, topology, sure, scale, jaw, across)
-    shapes, skin_weight, notes = carried.shapes, carried.skin_weight, carried.notes
+    notes: list[str] = []
+    if across:
+        surface = CharacterSurface(rest_mesh(neutral, topology), turned, skin_weight, sure, scale)
+        given, skin_weight = surface.moved(given, jaw)
+        notes = surface.notes()
+        given[list(owned)] = np.stack(list(owned.values())) if owned else given[:0]
+    shapes = neutral + given
     # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
     expressions = shapes - linear_blend_skinning(neutral, jaw, skin_weight)
     parts = _parts_of(source, neutral, topology, across)
@@ -112,14 +129,15 @@ def transfer_actor(
         expression_residual=np.zeros((len(neutral), len(source.names), 3), np.float32),
         hinge=hinge,
         constraints=Constraints.none(),
-        settings={"transferred_from": name, "notes": notes},
+        settings={"transferred_from": name, "own_shapes": sorted(own or {}), "notes": notes},
         kept_mirror=mirror_plane(neutral, topology.triangles()),
         parts=parts,
     )
     moved = np.linalg.norm(actor.shapes()[1:] - neutral, axis=-1)
     actor.figures.update(
         {
-            "transferred": f"expressions from {name} by deformation transfer; not captured",
+            "transferred": f"expressions from {name} carried to this face; not captured",
+            **({"own_shapes": len(owned)} if owned else {}),
             "points": len(neutral),
             "size": float(scale),
             "largest_movement_mm": float(moved.max()),
@@ -130,37 +148,15 @@ def transfer_actor(
     return actor
 
 
-@dataclass(frozen=True)
-class TransferredShapes:
-    """shapes: (N, W, 3) mm. skin_weight: (W, 1). notes: what an artist should know of them."""
+def carried_shapes(source: np.ndarray, neutral: np.ndarray, topology: Topology, sure: np.ndarray) -> np.ndarray:
+    """(N, W, 3) mm a neutral (W, 3) as source (N+1, W, 3) is, the source's neutral first and turned as it stands.
 
-    shapes: np.ndarray
-    skin_weight: np.ndarray
-    notes: list[str]
-
-
-def transferred_shapes(
-    source: np.ndarray,
-    skin_weight: np.ndarray,
-    neutral: np.ndarray,
-    topology: Topology,
-    sure: np.ndarray,
-    scale: float,
-    jaw: np.ndarray,
-    across: bool = True,
-) -> TransferredShapes:
-    """What a neutral (W, 3) mm does as source (N+1, W, 3) does, the source's neutral first and turned as it stands.
-
-    skin_weight: (W, 1) of the source, sure: (W,) how sure the places are, jaw: (N, 4, 4) of the neutral's own, scale:
-    how much larger it is than the source, across: whether that is of another topology.
+    sure: (W,) how sure the places are. Nothing of it is a jaw's.
     """
-    if across:
-        surface = CharacterSurface(rest_mesh(neutral, topology), source, skin_weight, sure, scale)
-        moved, skin_weight = surface.moved(jaw)
-        return TransferredShapes(neutral + moved, skin_weight, surface.notes())
-    movement = np.linalg.norm(source[1:] - source[0], axis=-1).max(0)
-    shapes = DeformationTransfer(source[0], neutral, topology.triangles(), movement).transfer(source[1:])
-    return TransferredShapes(shapes, skin_weight, [])
+    given = LocalFrames(source[0], neutral, sure).carried(source[1:] - source[0])
+    skin_weight, at_rest = np.zeros((len(neutral), 1)), np.tile(np.eye(4), (len(given), 1, 1))
+    surface = CharacterSurface(rest_mesh(neutral, topology), source, skin_weight, sure, 1.0)
+    return neutral + surface.moved(given, at_rest)[0]
 
 
 def _parts_of(source: Actor, neutral: np.ndarray, topology: Topology, across: bool) -> Parts | None:
@@ -182,6 +178,29 @@ def _parts_of(source: Actor, neutral: np.ndarray, topology: Topology, across: bo
     kinds = ("turns",) * len(found_here.eyes)
     part_of = found_here.eye_of.astype(np.int32)
     return Parts(found_here.eye_names, kinds, part_of, found_here.eye_centres, found_here.axes)
+
+
+def _carried_offsets(
+    source: Actor,
+    turned: np.ndarray,
+    turn: np.ndarray,
+    neutral: np.ndarray,
+    sure: np.ndarray,
+    correspondence: Correspondence | None,
+) -> np.ndarray:
+    """(N, W, 3) how far the source says that each vertex of neutral (W, 3) moves. turned: (N+1, W, 3) its shapes there,
+    turned by turn (3, 3)."""
+    frames = LocalFrames(turned[0], neutral, sure)
+    own = source.shapes() @ turn.T
+    mesh = rest_mesh(own[0], source.topology)
+
+    def carry(values: np.ndarray) -> np.ndarray:
+        whole = values[mesh.follows]
+        return whole if correspondence is None else correspondence.carry(whole)
+
+    slits = find_slits(mesh, own[1:, mesh.chosen] - own[0, mesh.chosen])
+    given = frames.carried(turned[1:] - turned[0])
+    return given + closing(slits, turned[0], neutral, frames.resize, carry) if slits else given
 
 
 def _carried_hinge(there: Actor, neutral: np.ndarray, sure: np.ndarray) -> tuple[Hinge, float]:

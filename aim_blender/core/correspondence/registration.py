@@ -271,9 +271,9 @@ def _slits(
     laid: list[Rim] = []
     for loop, other, exact in pairs:
         along = np.linalg.svd(target[other] - target[other].mean(0), full_matrices=False)[2][0]
-        mine, theirs = _two_sides(source, loop, along), _two_sides(target, other, along)
+        mine, theirs = two_sides(source, loop, along), two_sides(target, other, along)
         for own, wanted in zip(mine, theirs, strict=True):
-            share, other_share = _shares(source[own]), _shares(target[wanted])
+            share, other_share = shares(source[own]), shares(target[wanted])
             places = np.stack([np.interp(share, other_share, target[wanted, axis]) for axis in range(3)], axis=1)
             laid.append((own, places, exact))
         for found_slits, sides in zip(slits, (mine, theirs), strict=True):
@@ -302,7 +302,7 @@ def _matching_loops(
     return sorted(pairs, key=lambda pair: np.linalg.norm(source[pair[0]].mean(0) - target[pair[1]].mean(0)))
 
 
-def _two_sides(points: np.ndarray, loop: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def two_sides(points: np.ndarray, loop: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A loop cut at its two ends along a direction, both parts from end to end: there, and back."""
     place = points[loop] @ along
     loop = np.roll(loop, -int(place.argmin()))
@@ -310,7 +310,7 @@ def _two_sides(points: np.ndarray, loop: np.ndarray, along: np.ndarray) -> tuple
     return loop[: end + 1], np.append(loop[end:], loop[0])
 
 
-def _shares(points: np.ndarray) -> np.ndarray:
+def shares(points: np.ndarray) -> np.ndarray:
     """(P,) how far along a line of points (P, 3) each lies, from 0 to 1."""
     way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     return way / max(way[-1], 1e-12)

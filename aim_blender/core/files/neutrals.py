@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..shared.captured.capture_checks import check_finite
+from ..shared.captured.captures import read_as_it_is
 from ..shared.captured.meshes import MESH_SUFFIXES, read_mesh
 from ..shared.foundation.archives import open_archive
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
@@ -35,6 +36,23 @@ def read_neutral(path: Path) -> tuple[np.ndarray, Topology]:
     return vertices, topology
 
 
+def read_shapes(path: Path) -> tuple[tuple[str, ...], np.ndarray, Topology]:
+    """Names of K expressions, the neutral and they (K+1, V, 3) float64, and faces, in the file's own unit; an actor's
+    in mm.
+
+    path: as of read_neutral, which have no expressions but an actor's and those of a capture.npz, or a capture's
+    folder. Raises InputError if it is none of these.
+    """
+    if path.suffix.lower() == ".safetensors":
+        actor = load_actor(path)
+        return actor.names, actor.shapes(), actor.topology
+    if path.is_dir() or (path.suffix.lower() == ".npz" and _has_names(path)):
+        capture = read_as_it_is(path)
+        return tuple(capture.names[1:]), capture.vertices.astype(np.float64), capture.topology
+    neutral, topology = read_neutral(path)
+    return (), neutral[None], topology
+
+
 def read_landmarks(path: Path) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """Landmarks by name of a source and a target: {"source": {name: vertex}, "target": {name: vertex}} in a JSON file.
 
@@ -54,6 +72,15 @@ def read_landmarks(path: Path) -> tuple[Mapping[str, int], Mapping[str, int]]:
             f'{path} must hold {{"source": {{name: vertex}}, "target": {{name: vertex}}}}, vertices from 0'
         )
     return sides[0], sides[1]
+
+
+def _has_names(path: Path) -> bool:
+    """Whether an .npz holds a neutral and expressions with names."""
+    try:
+        with open_archive(path) as archive:
+            return "names" in archive and archive["vertices"].ndim == 3 and len(archive["vertices"]) > 1
+    except UNREADABLE:
+        return False  # said where it is read
 
 
 def _read_archive(path: Path) -> tuple[np.ndarray, Topology]:

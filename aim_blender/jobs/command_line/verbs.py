@@ -164,7 +164,12 @@ def _add_correspond(verbs: Any) -> None:
 def _add_transfer(verbs: Any) -> None:
     parser = _verb(verbs, "transfer", "Make an actor from a mesh at rest, with another actor's expressions.")
     parser.add_argument("source", metavar="A.actor.safetensors", type=_path)
-    parser.add_argument("target", metavar="MESH", type=_path, help="the character at rest (.obj, .ply, .npz)")
+    parser.add_argument(
+        "target",
+        metavar="MESH",
+        type=_path,
+        help="the character at rest (.obj, .ply, .npz), or a capture or an actor of it, whose shapes count",
+    )
     parser.add_argument("--out", required=True, metavar="B.actor.safetensors", type=_path)
     parser.add_argument("--correspondence", type=_path, metavar="FILE", help="instead of a new one")
     parser.add_argument("--name", metavar="NAME", help="of the source, to say whose expressions these are")

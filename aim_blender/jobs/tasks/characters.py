@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """source (an actor), target (a mesh at rest), out, and optionally correspondence, landmarks (a JSON file), name (of
-    the source, to say whose expressions these are) and the target's millimetres_per_unit, else told by its size.
+    """source (an actor), target (a mesh at rest, or with expressions of its own: an actor or a capture), out, and
+    optionally correspondence, landmarks (a JSON file), name (of the source, to say whose expressions these are) and the
+    target's millimetres_per_unit, else told by its size.
 
     Where the topologies differ and no correspondence is given, one is made and kept beside the output.
     """
@@ -26,19 +27,21 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     if arguments.get("correspondence") and arguments.get("landmarks"):
         raise InputError("landmarks are for making a correspondence; leave them out, or the correspondence")
     out = output_path(arguments["out"], ACTOR_SUFFIX)
+    from ...core.characters.own_shapes import own_expressions
     from ...core.characters.transferring import millimetres_of, transfer_actor
     from ...core.checks.face_spots import keep_spots
     from ...core.checks.self_checks import check_transferred
     from ...core.correspondence.correspondence import make_correspondence
     from ...core.files.files import load_actor, load_correspondence, save_actor, save_correspondence
-    from ...core.files.neutrals import read_landmarks, read_neutral
+    from ...core.files.neutrals import read_landmarks, read_shapes
     from ...core.model.actor import jaw_movements
     from ...core.shared.foundation.topology import same_surface
 
     report({"message": "Reading the faces"})
     source_path = Path(arguments["source"])
     source = load_actor(source_path)
-    neutral, topology = read_neutral(Path(arguments["target"]))
+    names, shapes, topology = read_shapes(Path(arguments["target"]))
+    neutral = shapes[0]
     factor = named_unit(arguments)
     if factor is None:
         factor = millimetres_of(neutral, topology, source, arguments["target"])
@@ -55,10 +58,11 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
             save_correspondence(correspondence, path)
         figures = {"correspondence": str(path), **correspondence.doubts()}
     name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
-    actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report)
+    own, told = own_expressions(source.names, names, shapes * factor)
+    actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report, own)
     report({"message": "Checking the actor"})
     keep_spots(actor)
-    notes = [*(correspondence.notes() if correspondence else []), *actor.settings["notes"]]
+    notes = [*told, *(correspondence.notes() if correspondence else []), *actor.settings["notes"]]
     add_notes(actor.figures, [*notes, *check_transferred(source, actor)])
     report({"message": "Writing the actor"})
     save_actor(actor, out)

@@ -4,7 +4,7 @@
 It needs no shapes of the target, only its neutral. All in float64: the system is as badly conditioned as the mesh is
 uneven.
 
-With u the target's displacement, it minimises, docs/model.md (34),
+The plain method that others are measured beside. With u the target's displacement, it minimises
     sum_t c_t sum_jk K_t,jk (u_j - d_t,j) (u_k - d_t,k) + sum_v h_v |u_v - g_v|²
 with K_t the stiffness of the target's triangle t, d_t what the source's deformation would do to its corners, and g_v
 the source's displacement, size apart. Written so, nothing is divided by the size of a triangle but in d_t, which is
@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from ..shared.foundation.robust_weights import geman_mcclure
+from aim_blender.core.shared.foundation.robust_weights import geman_mcclure
 
 # Gradients tell nothing of where a face is, and small misfits add up along the way: with only the tenth of the points
 # held that moves least, faces drift by 0.1 to 0.5 mm. So every point holds on by how little it moves.
@@ -37,7 +37,7 @@ HELD_MORE, HOLDING_ROUNDS, LEAST_HOLD = 30.0, 6, 1e-3  # where a point goes furt
 
 
 class DeformationTransfer:
-    """The linear system of one pair of neutrals, docs/model.md (34), factored once.
+    """The linear system of one pair of neutrals, factored once.
 
     source, target: (V, 3) neutrals of one topology in mm. triangles: (T, 3); those without size in the source, where
     several of the target's vertices share a place, follow the others. movement: (V,) how far each point moves in the
