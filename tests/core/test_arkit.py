@@ -51,7 +51,7 @@ def test_all_52_are_there_in_order_and_what_is_not_captured_is_said(shapes: Arki
     assert still == {row["name"] for row in shapes.rows if row["by"] == "nothing"}
     transferred = {row["name"] for row in shapes.rows if row["by"] == "transferred"}
     assert "mouthClose" in transferred
-    assert any("deformation transfer" in note and "mouthClose" in note for note in shapes.notes)
+    assert any("demo head's muscles" in note and "mouthClose" in note for note in shapes.notes)
 
 
 def test_two_sides_add_up_and_one_side_leaves_the_other(shapes: ArkitShapes, performer: PhoneActor) -> None:

@@ -2,7 +2,7 @@
 """The 52 shapes of ARKit as an actor makes them, as offsets that keys can hold.
 
 What was captured is split by core/phone, as its weights say. What was not, and is not imitated well by what was, is the
-demo head's muscles' by deformation transfer. The jaw is a bone, or it is in the keys jawOpen, jawLeft, jawRight and
+demo head's muscles', carried to its face. The jaw is a bone, or it is in the keys jawOpen, jawLeft, jawRight and
 jawForward; mouthClose brings the lips of an open jaw to where they are at rest.
 """
 
