@@ -104,9 +104,9 @@ def test_amounts_follow_the_frames_smoothly(contact: Contact, demo_learned: Acto
 
 
 def test_a_retarget_touches_and_does_not_cross(contact: Contact, demo_learned: Actor, demo_take: Take):
-    plain = retarget_take(demo_take, demo_learned, demo_learned, RetargetSettings(contact=0.0))
+    plain = retarget_take(demo_take, demo_learned, demo_learned)
     assert "contact_modes" not in plain.settings
-    found = retarget_take(demo_take, demo_learned, demo_learned)
+    found = retarget_take(demo_take, demo_learned, demo_learned, RetargetSettings(contact=1.0))
     stripped = without_contact(found)
     assert (stripped.modes == plain.modes).all()
     assert (stripped.coefficients == plain.coefficients).all()
