@@ -25,7 +25,7 @@ from aim_blender.core.model.actor import Actor
 from aim_blender.core.shared.captured.captures import Bone, Capture, read_capture
 from aim_blender.core.shared.captured.performances import Performance, read_performance
 from aim_blender.core.shared.demo.demo_actor import make_demo_actor
-from aim_blender.core.shared.faces.face_profile import nearest
+from aim_blender.core.shared.faces.mirror_planes import nearest
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.core.shared.results.takes import Take

@@ -13,7 +13,8 @@ from scipy.spatial import cKDTree
 
 from ..shared.bones.constraints import Constraints, RayCaster, trace
 from ..shared.captured.captures import Bone
-from ..shared.faces.face_profile import find_head_frame, plane_between
+from ..shared.faces.face_profile import find_head_frame
+from ..shared.faces.mirror_planes import plane_between
 from ..shared.foundation.errors import InputError
 
 
