@@ -155,7 +155,7 @@ def test_another_take_in_the_file_is_not_exported_instead(scene, tmp_path, array
     other = {**arrays, "key_weights": arrays["key_weights"][::-1].copy()}
     write(other, tmp_path)
     skin, rig = export_and_import("glb", write(arrays, tmp_path), arrays["frames"], tmp_path)
-    assert len(bpy.data.actions) == 1
+    assert len(bpy.data.actions) == (1 if bpy.app.version >= (4, 4) else 2)  # else one for the keys alone
     for key in skin.data.shape_keys.key_blocks[1:]:
         key.slider_min, key.slider_max = -10, 10
     mesh_mm, jaw_mm = compare(skin, rig, arrays)

@@ -178,6 +178,8 @@ def _check(source: str, owner: Any, name: str, value: Any) -> None:
             fits, wanted = value in possible, f"one of {', '.join(possible)}"
     elif setting.type == "BOOLEAN":
         fits, wanted = isinstance(value, bool), "true or false"
+    elif setting.type == "STRING":
+        fits, wanted = isinstance(value, str), "a text"
     else:
         number = isinstance(value, (int,) if setting.type == "INT" else (int, float)) and not isinstance(value, bool)
         fits = number and setting.hard_min <= value <= setting.hard_max
