@@ -14,7 +14,7 @@ from tests.core import fuzzing
 from tests.core.fuzzed_readers import all_readers
 from tests.core.fuzzing import Reader, attempt
 
-SECONDS = 60.0  # of all readers together
+SECONDS = 30.0  # of all readers together
 SEED = os.environ.get("AIM_FUZZING_SEED") or "1"  # the same files in every run; benchmarks/fuzzing.py looks for others
 
 
