@@ -17,13 +17,13 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from aim_blender.core.characters.filling import stiffness_of
 from aim_blender.core.shared.foundation.robust_weights import geman_mcclure
 
 # Gradients tell nothing of where a face is, and small misfits add up along the way: with only the tenth of the points
 # held that moves least, faces drift by 0.1 to 0.5 mm. So every point holds on by how little it moves.
 UNMOVED_MM = 1.0  # a point that moves so far holds a quarter as much as one that does not move
 FLAT = 1e-3  # sine between two sides below which a triangle of the source tells nothing
-BLUNT = 1e-2  # sine between two sides from which on a triangle of the target gets no stiffer
 LOOSE = 1e-6  # how much every point holds on: enough for parts that no unmoved point belongs to
 # A triangle of the target may be larger than the one of the source that it deforms as, and its corners part by as much
 # more; beyond this it is no triangle of the same place, and parts no further.
@@ -70,7 +70,9 @@ class DeformationTransfer:
                 weight[some] = value
                 self.carried[some] = 0.0
         count, points = len(self.triangles), len(self.target)
-        stiffness = weight.clip(min=LEAST_WEIGHT)[:, None, None] * _stiffness(self.target, self.triangles)  # (T, 3, 3)
+        stiffness = weight.clip(min=LEAST_WEIGHT)[:, None, None] * stiffness_of(
+            self.target, self.triangles
+        )  # (T, 3, 3)
         rows = np.repeat(self.triangles[:, :, None], 3, axis=2)
         columns = np.arange(3 * count).reshape(count, 1, 3).repeat(3, axis=1)
         self.pull = sparse.csr_matrix((stiffness.ravel(), (rows.ravel(), columns.ravel())), shape=(points, 3 * count))
@@ -161,14 +163,3 @@ def _triangle_matrices(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     normal = np.cross(first, second)
     length = np.linalg.norm(normal, axis=1, keepdims=True).clip(min=1e-12)
     return np.stack([first, second, normal / np.sqrt(length)], axis=-1)
-
-
-def _stiffness(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) the stiffness of each triangle: what the square of a gradient costs, by the values at the corners."""
-    corners = points[triangles]
-    opposite = np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1)  # (T, 3, 3) the edge across each corner
-    area = np.linalg.norm(np.cross(opposite[:, 0], opposite[:, 1]), axis=1)  # twice
-    longest = (opposite**2).sum(2).max(1)
-    return (
-        opposite @ opposite.transpose(0, 2, 1) / (2 * np.maximum(area, BLUNT * longest).clip(min=1e-12))[:, None, None]
-    )

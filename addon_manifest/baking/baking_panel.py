@@ -83,6 +83,21 @@ class AIM_PT_engines(AimPanel, bpy.types.Panel):
             draw_job(layout, actor, "arkit", "csv")
 
 
+def _rig_column(layout: Any, context: bpy.types.Context, wanted: str) -> Any | None:
+    """A column that begins with the mesh and the armature of the rig; None, and a line, without a take. wanted: what is
+    said without a mesh."""
+    rig = context.scene.aim.rig
+    if not len(context.scene.aim.takes):
+        draw_text(layout, "fit a performance first", "INFO")
+        return None
+    if rig.mesh is None:
+        draw_text(layout, wanted, "INFO")
+    column = settings_column(layout)
+    column.prop(rig, "mesh")
+    column.prop(rig, "armature")
+    return column
+
+
 class AIM_PT_rig(AimPanel, bpy.types.Panel):
     bl_label = "Onto a Rig"
     bl_parent_id = "AIM_PT_bake"
@@ -90,14 +105,9 @@ class AIM_PT_rig(AimPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, rig = self.layout, context.scene.aim.rig
-        if not len(context.scene.aim.takes):
-            draw_text(layout, "fit a performance first", "INFO")
+        column = _rig_column(layout, context, "pick the mesh of your character, with shape keys")
+        if column is None:
             return
-        if rig.mesh is None:
-            draw_text(layout, "pick the mesh of your character, with shape keys", "INFO")
-        column = settings_column(layout)
-        column.prop(rig, "mesh")
-        column.prop(rig, "armature")
         if actors.is_there(rig.armature):
             column.prop_search(rig, "jaw_bone", rig.armature.data, "bones", icon="BONE_DATA")
             column.prop(rig, "jaw_location")
@@ -133,14 +143,10 @@ class AIM_PT_rig_controls(AimPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, rig = self.layout, context.scene.aim.rig
-        if not len(context.scene.aim.takes):
-            draw_text(layout, "fit a performance first", "INFO")
+        wanted = "pick the actor's mesh with a rig on it: bones, driven keys, properties"
+        column = _rig_column(layout, context, wanted)
+        if column is None:
             return
-        if rig.mesh is None:
-            draw_text(layout, "pick the actor's mesh with a rig on it: bones, driven keys, properties", "INFO")
-        column = settings_column(layout)
-        column.prop(rig, "mesh")
-        column.prop(rig, "armature")
         if actors.is_there(rig.armature):
             column.prop_search(rig, "head_bone", rig.armature.data, "bones", icon="BONE_DATA")
         layout.operator("aim.rig_controls_propose", icon="VIEWZOOM")

@@ -4,86 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, cast
+from typing import Any
 
 import bpy
 from bpy.props import StringProperty
 
-from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.settings.rig_settings import RigSettings
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.baking import rig_baking
 from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.jobs.job_making import meanwhile
 from ...aim_blender.scene.rigs import rig_results
-from ..basics.base import AimOperator, has_take, in_object_mode, refused
-
-LOOKING_S = 0.02
-
-
-class SteppingOperator(AimOperator):
-    """A base of operators that ask Blender itself for long: steps() yields a message and a share between pieces, during
-    which the window goes on, and returns what finish() writes. From Python and in the background it is one call."""
-
-    def steps(self, context: bpy.types.Context) -> Generator[tuple[str, float], None, Any]:
-        """Raises InputError."""
-        raise NotImplementedError
-
-    def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
-        """Write what was found. Returns what execute() returns."""
-        raise NotImplementedError
-
-    def run(self, context: bpy.types.Context) -> set[str]:
-        """All of it, at once."""
-        return self.finish(context, _finished(self.steps(context)))
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Called by Blender when the button is pressed."""
-        return self.execute(context) if bpy.app.background else self.attempt(lambda: self._begin(context))
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Called by Blender for every event, which others get too."""
-        if event.type == "ESC" and event.value == "PRESS":
-            self.cancel(context)
-            self.tell(f"{self.bl_label} was cancelled; nothing was changed")
-            return {"CANCELLED"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        return self.attempt(lambda: self._step(context))
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Called by Blender when another file is opened, too."""
-        self._steps.close()
-        context.window_manager.event_timer_remove(self._timer)
-        context.workspace.status_text_set(None)
-
-    def _begin(self, context: bpy.types.Context) -> set[str]:
-        self._steps = self.steps(context)
-        self._timer = context.window_manager.event_timer_add(LOOKING_S, window=context.window)
-        context.window_manager.modal_handler_add(cast(bpy.types.Operator, self))
-        return {"RUNNING_MODAL"}
-
-    def _step(self, context: bpy.types.Context) -> set[str]:
-        try:
-            if not self.poll(context):
-                raise InputError(f"what {self.bl_label} began with is gone or being edited; press it again")
-            message, share = next(self._steps)
-        except StopIteration as end:
-            self.cancel(context)
-            return self.finish(context, end.value)
-        except BaseException:
-            self.cancel(context)
-            raise
-        context.workspace.status_text_set(f"{self.bl_label}: {message}, {share:.0%}   (Esc cancels)")
-        return {"RUNNING_MODAL"}
-
-
-def _finished(steps: Generator[tuple[str, float], None, Any]) -> Any:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+from ..basics.base import has_take, in_object_mode, refused
+from ..basics.computing import SteppingOperator
 
 
 class _OfTake(SteppingOperator):

@@ -33,7 +33,7 @@ def filled(
     far as they can.
     """
     count = len(points)
-    stiffness = _stiffness(points, triangles)  # (T, 3, 3)
+    stiffness = stiffness_of(points, triangles)  # (T, 3, 3)
     weight = np.where(free, LEAST_WEIGHT, 1.0)
     trusted = weight * np.where(stiff, 0.0, sure[triangles].min(1) ** 2)
     rows, columns = np.repeat(triangles, 3, axis=1).ravel(), np.tile(triangles, 3).ravel()
@@ -50,7 +50,7 @@ def filled(
     return np.stack([factor.solve(pull @ each) for each in given])
 
 
-def _stiffness(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def stiffness_of(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(T, 3, 3) the stiffness of each triangle: what the square of a gradient costs, by the values at the corners."""
     corners = points[triangles]
     opposite = np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1)  # (T, 3, 3) the edge across each corner

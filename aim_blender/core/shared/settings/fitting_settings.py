@@ -126,6 +126,21 @@ def head_field() -> Any:
     )
 
 
+def take_fps_field() -> Any:
+    """The field of the rate of a take whose recording has times of its own."""
+    return number(
+        None,
+        "Take Rate",
+        "Of a phone's recording, or a video: frames a second of the take",
+        least=1.0,
+        most=1000.0,
+        subject="the frame rate",
+        wanted="from 1 to 1000 frames a second",
+        unset="the recording's own",
+        advanced=True,
+    )
+
+
 @dataclass(frozen=True)
 class FittingSettings:
     """How to fit. What each setting does stands with it; here is what was measured.

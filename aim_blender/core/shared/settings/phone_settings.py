@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..faces.arkit_names import read_gains
-from .fitting_settings import head_field, temporal_field
-from .option import check_options, flag, frame, number, text
+from .fitting_settings import head_field, take_fps_field, temporal_field
+from .option import check_options, flag, frame, text
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,7 @@ class PhoneFittingSettings:
     )
     temporal: float = temporal_field()
     head: str = head_field()
-    take_fps: float | None = number(
-        None,
-        "Take Rate",
-        "Of a phone's recording, or a video: frames a second of the take",
-        least=1.0,
-        most=1000.0,
-        subject="the frame rate",
-        wanted="from 1 to 1000 frames a second",
-        unset="the recording's own",
-        advanced=True,
-    )
+    take_fps: float | None = take_fps_field()
     start: int | None = None
     end: int | None = None
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .fitting_settings import head_field, temporal_field
+from .fitting_settings import head_field, take_fps_field, temporal_field
 from .option import check_options, frame, number, text, whole
 
 # Where the face model is in an environment in which `install-video` has put it.
@@ -45,17 +45,7 @@ class VideoFittingSettings:
     )
     temporal: float = temporal_field(4.0)
     head: str = head_field()
-    take_fps: float | None = number(
-        None,
-        "Take Rate",
-        "Of a phone's recording, or a video: frames a second of the take",
-        least=1.0,
-        most=1000.0,
-        subject="the frame rate",
-        wanted="from 1 to 1000 frames a second",
-        unset="the recording's own",
-        advanced=True,
-    )
+    take_fps: float | None = take_fps_field()
     renders: int = whole(
         1500,
         "Renders",
