@@ -20,7 +20,7 @@ from driving import Play, evaluated, job, key, module, move, press, region, scen
 
 FRAMES = 12
 FIRST_SCRUBBED, LAST_SCRUBBED = 3, 9
-ITERATIONS, HIDDEN = 500, 16  # few: how close learning comes is tested elsewhere
+ITERATIONS, HIDDEN = 2000, 16  # few, but enough to be cancelled meanwhile; how close it comes is tested elsewhere
 CANCELLED_SHARE = 0.05
 BELOW_TOP = 8  # pixels, in the part of the timeline that is for scrubbing
 AGES = 1_000_000  # of iterations
