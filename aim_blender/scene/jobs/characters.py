@@ -13,7 +13,8 @@ import numpy as np
 
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.topology import same_surface
-from ...core.shared.results.kept_files import kept_correspondence, read_places
+from ...core.shared.results.correspondence_files import read_places
+from ...core.shared.results.kept_files import kept_correspondence
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ..actors import actors, placing
 from ..basics import folders, meshes, painting
