@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from .errors import InputError
+from .topology import Topology
 
 MOST = 8  # answers of each function, the latest ones
 Given = ParamSpec("Given")
@@ -20,7 +21,8 @@ Answer = TypeVar("Answer")
 
 
 def remembered(compute: Callable[Given, Answer]) -> Callable[Given, Answer]:
-    """The function, with its latest answers kept: for equal arrays (or None) the same object, which nobody changes.
+    """The function, with its latest answers kept: for equal arrays, topologies, numbers and words the
+    same object, which nobody changes.
 
     A refusal, an InputError, is an answer too.
     """
@@ -56,6 +58,10 @@ def _digest(*given: object) -> bytes:
         if isinstance(each, np.ndarray):
             found.update(f"{each.dtype}{each.shape}".encode())
             found.update(np.ascontiguousarray(each).view(np.uint8).data)
-        else:
+        elif isinstance(each, Topology):
+            found.update(each.digest.encode())
+        elif each is None or isinstance(each, str | int | float):
             found.update(repr(each).encode())
+        else:
+            raise TypeError(f"{type(each).__name__} has no digest")
     return found.digest()
