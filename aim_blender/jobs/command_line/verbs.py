@@ -18,7 +18,6 @@ from ..tasks.fitting import PERFORMANCE_UNIT
 from .option_flags import add_options, names
 from .option_flags import path as _path
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 RANGE = ("start", "end")  # of a bake's settings those of a fit
 
 
@@ -28,6 +27,9 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with STATUS_INPUT and one line that says what is wrong."""
         self.exit(STATUS_INPUT, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+Verbs: TypeAlias = "argparse._SubParsersAction[OneLineParser]"
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
