@@ -107,10 +107,11 @@ def make_skin(
     actor: ActorRecord, neutral: np.ndarray, topology: Topology, title: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
     """A new mesh object: a copy of the actor's neutral, with its UVs, materials and groups, at neutral (V, 3)."""
-    source = meshes.mesh_of(actor.neutral) if actors.is_there(actor.neutral) else None
-    usable = source is not None and len(source.vertices) == len(neutral)
-    if usable and np.array_equal(meshes.read_corners(source), topology.corners):
-        mesh = source.copy()
+    source = actor.neutral
+    usable = actors.is_there(source) and len(meshes.mesh_of(source).vertices) == len(neutral)
+    usable = usable and np.array_equal(meshes.read_corners(meshes.mesh_of(source)), topology.corners)
+    if usable:
+        mesh = meshes.mesh_of(source).copy()
         mesh.name = title
         mesh.animation_data_clear()
         skin = bpy.data.objects.new(title, mesh)
