@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..foundation.errors import InputError
+from ..foundation.remembering import remembered
 from .head_region import MOST_OF_IT, around, ends
 from .mirror_planes import mirror_plane, mirror_planes, nearest, plane_between
 
@@ -81,6 +82,7 @@ class HeadFrame:
         return np.all(np.abs(self.local(points) - HEAD_MIDDLE_MM) < HEAD_HALF_MM, axis=1)
 
 
+@remembered
 def find_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
     """How a head is turned, from neutral (V, 3) in any unit and triangles (T, 3); it may be the head of a whole body.
 
