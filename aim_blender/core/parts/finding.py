@@ -20,10 +20,9 @@ from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
 from .choosing import pieces_chosen, read_choices
 from .parts import Parts
-from .pieces import Sphere, pieces_of, sphere_of
+from .pieces import MOST_PIECES, Sphere, pieces_of, sphere_of
 
 # Lengths are in mm of a typical adult; they grow with the face.
-MOST_PIECES = 2000  # a mesh in more pieces has its faces apart
 EYE_RADIUS_MM = 6.0, 40.0  # of an eyeball, a cartoon's included
 STIFF_MM = 0.3  # how far a part may be off a rigid motion, or move, to have none
 PIVOT_MM, PIVOT_DEGREES = 1.0, 3.0  # how far an eyeball's centre may move, and from where turning tells where it is
@@ -31,6 +30,7 @@ TWINS = 0.25  # of a radius, by which two eyeballs may differ
 BESIDE = 1.3  # of an eyeball's radius about its centre, in which an iris and a cornea lie
 REACH_MM = 15.0  # from the skin, that the furthest point of a lash may be
 EXPLAINED = 0.9  # of a part's motion, by its square, that the skin beside it does too
+MOSTLY = 0.5  # of what stands still, that lies about the head, to be of the head
 GAP_MM = 4.0  # between pieces of one part
 TYPICAL_FACE_MM = 200.0  # what shapes move of a head
 
@@ -170,10 +170,14 @@ class _Finding:
             return "jaw"
         if len(self.shapes) == 1:
             beside = self.tree.query(self.neutral[vertices])[0].max()
-            return "follows" if beside <= REACH_MM * self.scale else "skull" if self.near[vertices].any() else "still"
+            return "follows" if beside <= REACH_MM * self.scale else self._kind_at_rest(vertices)
         if self.moved[vertices].max() <= STIFF_MM:
-            return "skull" if self.near[vertices].any() else "still"
+            return self._kind_at_rest(vertices)
         return "follows" if self._follows(vertices) else "bends"
+
+    def _kind_at_rest(self, vertices: np.ndarray) -> str:
+        """Whether what no shape moves is of the head, as hair is, or of the body, whose clothes may reach up to it."""
+        return "skull" if self.near[vertices].mean() > MOSTLY else "still"
 
     def _follows(self, vertices: np.ndarray) -> bool:
         """Whether a piece lies along the skin and does what the skin beside it does."""
