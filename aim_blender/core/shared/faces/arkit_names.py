@@ -75,6 +75,7 @@ WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"brows? (down|lower(er|ed)?|furrow(ed)?)|furrow", ("browDown",)),
     (r"tongue( out)?", ("tongueOut",)),
 )  # fmt: skip
+MOST_WORDS = 5  # of a shape's name, as in mouth_upper_up_left
 
 
 def shape_named(text: str) -> str:
@@ -84,7 +85,9 @@ def shape_named(text: str) -> str:
     if whole in _SPELLED:
         return _SPELLED[whole]
     words = [word for word in re.split(r"[\W\d_]+", text.strip()) if word]
-    for length in range(len(words) - 1, 0, -1):  # without what stands before and after it, as a mesh's name
+    for length in range(
+        min(len(words) - 1, MOST_WORDS), 0, -1
+    ):  # without what stands before and after it, as a mesh's name
         parts = [(words[at : at + length], words[:at] + words[at + length :]) for at in range(len(words) - length + 1)]
         found = {_SPELLED[each]: rest for some, rest in parts if (each := "".join(some).lower()) in _SPELLED}
         if found:
