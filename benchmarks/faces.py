@@ -156,7 +156,7 @@ def _altered(arguments: argparse.Namespace, name: str) -> Face:
     elif kind == "few":  # eight shapes, half as strong, on a finer mesh
         moved = np.linalg.norm(vertices[1:] - vertices[0], axis=-1)
         kept = np.sort(np.argsort(-np.square(moved).sum(1))[::2][:8])
-        vertices, names = vertices[0] + 0.5 * (vertices[[0, *(kept + 1)]] - vertices[0]), [names[i] for i in kept]
+        vertices, names = vertices[0] + 0.5 * (vertices[[0, *(kept + 1)]] - vertices[0]), tuple(names[i] for i in kept)
         shapes = [trimesh.remesh.subdivide(each, topology.triangles()) for each in vertices]
         topology = Topology.from_padded(shapes[0][1], len(shapes[0][0]))
         vertices = np.stack([each[0] for each in shapes])

@@ -19,8 +19,8 @@ LEAST_RANGE_MM = 1.0  # of a measure over a face's shapes, below which it tells 
 @dataclass(frozen=True)
 class Meaning:
     """What is wanted of a target. measures: (M,) those that both faces have and use. ranges: (M,) mm that the target's
-    own shapes change each by. wanted: (N, M) mm by which each of the source's shapes should change it. names, performed:
-    (M,) of the same measures, their names and where they are on the source's own mesh."""
+    own shapes change each by. wanted: (N, M) mm by which each of the source's shapes should change it. names,
+    performed: (M,) of the same measures, their names and where they are on the source's own mesh."""
 
     measures: tuple[Measure, ...]
     ranges: np.ndarray

@@ -12,7 +12,6 @@ from ..model.actor import Actor
 from ..model.closed_form import agreement_matrix, expression_offsets, positive_factor, seen_by_modes
 from ..shared.results.takes import Take
 
-
 SPARING = 2.5e-6, 1.25e-3  # what a weight of the slowest and of the fastest mode costs, in shares of a typical weight's
 
 
