@@ -97,8 +97,8 @@ class MeaningOfFrames:
         self.slopes = np.concatenate([self._means(part) for part in parts], axis=1) / self.ranges[1].whole[:, None]
 
     def missing(self, frames: np.ndarray, part: slice, overall: np.ndarray) -> np.ndarray:
-        """(f, V, 3) mm what is to be added to the target's frames (f, V, 3) of a part of the take, to mean the same: y of
-        docs/model.md (31a) at every point.
+        """(f, V, 3) mm what is to be added to the target's frames (f, V, 3) of a part of the take, to mean the same: y
+        of docs/model.md (31a) at every point.
 
         overall: (f, N) weights of the source's shapes over the whole face.
         """
