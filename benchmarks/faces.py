@@ -180,7 +180,7 @@ def actor_of(arguments: argparse.Namespace, face: Face) -> Actor:
 
 def take_of(arguments: argparse.Namespace, face: Face, actor: Actor) -> Take:
     """The face's performance, fitted. Kept."""
-    path: Path = arguments.work / f"little_{face.name}.take.safetensors"
+    path: Path = arguments.work / f"little_{face.name}.{len(face.frames)}.take.safetensors"
     if not path.exists():
         print(f"fitting {face.name}", file=sys.stderr)
         numbers = np.arange(1, len(face.frames) + 1, dtype=np.int32)

@@ -2,8 +2,8 @@
 """Retargeting between faces of many makes, measured by meaning, since there is no truth: is the result torn, and do lip
 gap, mouth width, corner height, lid gap and brow height follow the source's?
 
-python benchmarks/meaning.py [--faces ict_118 makehuman ...] [--sources ...] [--targets ...] [--pictures FOLDER]
-                             [--shapes]
+python benchmarks/meaning.py [--faces ict_118 makehuman ...] [--sources ...] [--targets ...] [--frames 34]
+                             [--pictures FOLDER] [--shapes]
 
 One row for each ordered pair. r: the correlation over the frames of what the target shows with what the source shows,
 at places that the product finds, of two sides the worse one; in brackets, where it differs, of both as shares of their
@@ -73,6 +73,7 @@ def main() -> None:
     found.add_argument("--faces", nargs="+", choices=FACES, default=list(FACES))
     found.add_argument("--sources", nargs="+", choices=FACES, help="of the faces, those that perform")
     found.add_argument("--targets", nargs="+", choices=FACES, help="of the faces, those that are driven")
+    found.add_argument("--frames", type=int, help="how many of each performance, evenly spread; all if not given")
     found.add_argument("--pictures", type=Path, help=f"a folder for a sheet of {SHEET_FRAMES} frames a pair")
     found.add_argument("--shapes", action="store_true", help="also what single shapes do")
     arguments = found.parse_args()
@@ -102,6 +103,9 @@ def main() -> None:
 
 def player_of(arguments: argparse.Namespace, name: str) -> Player:
     face = FACES[name](arguments, name)
+    if arguments.frames:
+        some = np.linspace(0, len(face.frames) - 1, arguments.frames).round().astype(int)
+        face = dataclasses.replace(face, frames=face.frames[some])
     actor = actor_of(arguments, face)
     places = find_places(actor.neutral, actor.topology, actor.shapes()[1:])
     picked = dataclasses.replace(

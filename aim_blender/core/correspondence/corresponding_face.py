@@ -74,6 +74,15 @@ class CorrespondingFace:
             for name, place in zip(landmarks, places, strict=True)
         }
 
+    def openings(self) -> np.ndarray:
+        """(E, 3) about where mouth and eyes are; nothing where no face is found."""
+        stomion = self.suggested().get("stomion")
+        if self.frame is None or stomion is None:
+            return np.zeros((0, 3))
+        axes = self.frame.scale * np.stack([self.frame.left, self.frame.up, self.frame.front])
+        eyes = self.frame.nasion + np.outer((1.0, -1.0), EYE_MIDDLE_MM[:1]) @ axes[:1] + EYE_MIDDLE_MM[1:] @ axes[1:]
+        return np.concatenate([self.vertices[[stomion]], eyes])
+
     def mouth(self, points: np.ndarray) -> np.ndarray | None:
         """(P,) bool: which of points (P, 3) are about the mouth; None where no face is found."""
         stomion = self.suggested().get("stomion")

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..shared.faces.face_profile import WORST_PROFILE_MM, HeadFrame, refined_frame, search_head_frame
 from ..shared.foundation.errors import InputError
+from ..shared.foundation.remembering import remembered
 from ..shared.settings.video_settings import INSTALLED_MODEL
 from ..video.face_detector import FaceDetector
 from .mesh_faces import SeenOnMesh, see_face
@@ -38,8 +39,9 @@ class MeshFaces:
         self._known: dict[str, SeenOnMesh | None] = {}
         self.ways: list[str] = []
         self.notes: list[str] = []
+        self.head_frame = remembered(self._head_frame)
 
-    def head_frame(self, neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
+    def _head_frame(self, neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
         """How a head is turned: as search_head_frame, with what was seen. Raises InputError if no face is found."""
         seen = self._seen(neutral, triangles, moving)
         if seen is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..foundation.errors import InputError
+from ..foundation.remembering import remembered
 from .head_region import MOST_OF_IT, around, ends
 from .mirror_planes import mirror_plane, mirror_planes, nearest, plane_between
 
@@ -107,6 +108,7 @@ def find_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarr
     return (_asked_first.get() or search_head_frame)(neutral, triangles, moving)
 
 
+@remembered
 def search_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
     """How a head is turned, from neutral (V, 3) in any unit and triangles (T, 3); it may be the head of a whole body.
 
