@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 from common import parser, print_table
 from faces import ARKIT, DEMO, FACES, ICT, MAKEHUMAN, Landmarks
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from aim_blender.core.checks.face_measures import find_places
+from aim_blender.core.correspondence.correspondence import make_correspondence
 from aim_blender.core.seeing.mesh_asking import MeshFaces, installed_model
 from aim_blender.core.shared.faces.face_landmarks import SIDES, landmarks_in_frame
 from aim_blender.core.shared.faces.face_profile import HeadFrame, asked_first, find_head_frame
@@ -219,6 +221,43 @@ def is_right(frame: HeadFrame, truth: dict[str, np.ndarray], unit: float) -> boo
     return bool(turned and np.linalg.norm(frame.nasion - truth["nasion"]) / unit < FOUND_MM)
 
 
+def carried(arguments: argparse.Namespace, model: Path) -> list[list[object]]:
+    """Rows of how far, in mm of the source, correspondences put the target's places from the source's."""
+    made: dict[str, Head] = {}
+    for title, head, _ in heads(arguments):
+        made.setdefault(title, head)
+    rows: list[list[object]] = []
+    for one, other in PAIRS:
+        if one not in made or other not in made:
+            continue
+        source, target = made[one], made[other]
+        for way in ("shape", "asked"):
+            faces = MeshFaces(model)
+            with asked_first(faces.head_frame) if way == "asked" else nullcontext():
+                found = make_correspondence(source.vertices, source.topology, target.vertices, target.topology)
+            placed = found.carry(source.vertices)
+            nearest = {name: cKDTree(target.vertices).query(place)[1] for name, place in target.truth.items()}
+            off = {
+                name: float(np.linalg.norm(placed[vertex] - source.truth[name]))
+                for name, vertex in nearest.items()
+                if name in source.truth
+            }
+            row: list[object] = [f"{one} to {other}", way]
+            for of_group in GROUPS.values():
+                some = [value for name, value in off.items() if of_group(name)]
+                row.append(f"{np.mean(some):.1f}, {np.max(some):.1f}" if some else "")
+            rows.append([*row, float(found.figures["doubtful_share"])])
+            print(f"  {row}", flush=True)
+    return rows
+
+
+PAIRS = (
+    ("demo", "makehuman"),
+    ("makehuman", "arkit"),
+    ("arkit", "demo"),
+    ("demo", "cartoon"),
+    ("makehuman", "big eyes"),
+)
 GROUPS: dict[str, Callable[[str], bool]] = {
     "profile": lambda name: name in PROFILE,
     "mouth corners": lambda name: name.startswith("mouth_corner"),
@@ -232,7 +271,16 @@ def main() -> None:
     given.add_argument("--identities", type=int, default=10, help="how many of make_capture.py's identities")
     given.add_argument("--only", nargs="*", help="these rows alone")
     given.add_argument("--model", type=Path, default=installed_model(), help="the face detector's model")
+    given.add_argument("--pairs", action="store_true", help="only the correspondences between them")
     arguments = given.parse_args()
+    if not arguments.pairs:
+        print_found(arguments)
+    columns = ["from, to", "by", *GROUPS, "doubtful share"]
+    print_table("Correspondences between them (mm: mean, worst)", columns, carried(arguments, arguments.model))
+
+
+def print_found(arguments: argparse.Namespace) -> None:
+    """The table of what is found on each mesh."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for title, head, turns in heads(arguments):
         for number, turn in enumerate(turns):
