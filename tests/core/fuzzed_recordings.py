@@ -10,10 +10,10 @@ import numpy as np
 from aim_blender.core.files.neutrals import read_shapes
 from aim_blender.core.fitting.fitting_cache import load_inverse, save_inverse
 from aim_blender.core.model.actor import Actor
-from aim_blender.core.parts.choosing import read_choices
 from aim_blender.core.points.image_points import at_landmarks, read_image_points, read_landmark_map
 from aim_blender.core.points.points import read_points
 from aim_blender.core.shared.faces.arkit_names import read_gains
+from aim_blender.core.shared.faces.part_kinds import read_choices
 from aim_blender.core.shared.phone.phone_tables import read_phone_recording
 from aim_blender.core.shared.settings.fitting_settings import FittingSettings
 from aim_blender.core.shared.sources.sources import source_of

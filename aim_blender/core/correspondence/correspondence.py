@@ -63,6 +63,7 @@ def make_correspondence(
         not suggested,
         other.unit,
         report,
+        other.openings(),
     )
     found, confidence = _found(one, other, laid)
     apart = found.distance / laid.unit

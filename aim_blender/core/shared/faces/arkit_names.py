@@ -134,14 +134,16 @@ def read_gains(chosen: Mapping[str, Any] | str) -> dict[str, float]:
         shape, plain = shape_named(name), _plain(name)
         meant = [shape] if shape else [each for each in (*SHAPES, *ANGLES) if _without_side(each) == plain]
         if not meant:
-            raise InputError(f"the gain of {name!r} is of no ARKit shape; write a name such as jawOpen or mouthSmile")
+            raise InputError(
+                f"the gain of {name[:40]!r} is of no ARKit shape; write a name such as jawOpen or mouthSmile"
+            )
         try:
             gain = float(value)
         except (TypeError, ValueError):
             gain = float("nan")
         if not abs(gain) <= LARGEST_GAIN:
             raise InputError(
-                f"the gain of {name!r} is {value!r}; write numbers up to {LARGEST_GAIN:g}, such as jawOpen=1.2"
+                f"the gain of {name!r} is {str(value)[:40]!r}; write numbers up to {LARGEST_GAIN:g}, such as jawOpen=1.2"
             )
         gains |= dict.fromkeys(meant, gain)
     return gains
