@@ -143,7 +143,8 @@ def read_gains(chosen: Mapping[str, Any] | str) -> dict[str, float]:
             gain = float("nan")
         if not abs(gain) <= LARGEST_GAIN:
             raise InputError(
-                f"the gain of {name!r} is {str(value)[:40]!r}; write numbers up to {LARGEST_GAIN:g}, such as jawOpen=1.2"
+                f"the gain of {name!r} is {str(value)[:40]!r}; write numbers up to {LARGEST_GAIN:g}, such as "
+                "jawOpen=1.2"
             )
         gains |= dict.fromkeys(meant, gain)
     return gains
