@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from aim_blender.core.files.neutrals import read_shapes
-from aim_blender.core.fitting.fitting_cache import load_inverse, save_inverse
+from aim_blender.core.fitting.fitting_cache import Prepared, load_prepared, save_prepared
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.points.image_points import at_landmarks, read_image_points, read_landmark_map
 from aim_blender.core.points.points import read_points
@@ -62,12 +62,12 @@ def _mapped(files: dict[str, bytes]) -> dict[str, Reader]:
 def _kept(folder: Path, actor: Actor) -> dict[str, Reader]:
     """What is kept beside an actor: passed over where it is damaged, and never used."""
     settings, modes = FittingSettings(modes=4), np.ones((POINTS, 4), np.float32)
-    save_inverse(folder / "A.fitting.safetensors", actor, settings, modes, np.arange(4.0), np.eye(4))
+    save_prepared(folder / "A.fitting.safetensors", actor, settings, Prepared(modes, np.arange(4.0), np.eye(4)))
     whole = (folder / "A.fitting.safetensors").read_bytes()
 
     def inverse(path: Path) -> None:
-        found = load_inverse(path, actor, settings)
-        assert found is None or np.array_equal(found[0], modes)
+        found = load_prepared(path, actor, settings)
+        assert found is None or np.array_equal(found.modes, modes)
 
     for name in ("A.actor.safetensors", "clip.mp4", "model.task"):
         (folder / name).write_bytes(b"any")

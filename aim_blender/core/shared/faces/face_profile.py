@@ -141,8 +141,8 @@ def _likeliest_face(
     """The face of find_head_frame, None if there is none, and the triangles (T, 3, 3) that it was found among: those
     about what moves, else all, else the end of a body."""
     corners = neutral[triangles]
-    known = moving is not None and moving.any()
-    if known:
+    moving = moving if moving is not None and moving.any() else None
+    if moving is not None:
         # Hair, clothes and what else lies about the skin may hide its symmetry: once more without all that is still.
         for near in (around(neutral, moving)[triangles].all(1), moving[triangles].any(1)):
             if near.any() and near.mean() < MOST_OF_IT:
@@ -150,7 +150,7 @@ def _likeliest_face(
                 if found is not None and is_where_it_moves(found, neutral[moving]):
                     return found, corners[near]
     found = _face_among(corners)
-    if known and found is not None and not is_where_it_moves(found, neutral[moving]):
+    if moving is not None and found is not None and not is_where_it_moves(found, neutral[moving]):
         return None, corners
     sides = np.ptp(corners.reshape(-1, 3), axis=0)
     if len(triangles) < LEAST_BODY_TRIANGLES or sides.min() > SLENDER * sides.max():
