@@ -22,7 +22,7 @@ from .pairing import Pairing
 
 TOLERANCE = 0.06  # of a measure's range
 LEAST_AGREEMENT = 0.5  # correlation over the shapes from which a measure is believed on both faces
-EACH_WAY = 0.6  # of the way from one range in all to one up and one down that a measure may go
+EACH_WAY = 0.5  # of the way from one range in all to one up and one down that a measure may go
 LEAST_OF_RANGE = 0.1  # that a face must go up, or down, for this to be a range of its own
 MOST = 1.25  # of a shape that is shown to mean the same, and of a range
 SPARING, SHOWN = 0.01, 0.1  # what shapes cost, and how much must be shown of one for it to cost little
