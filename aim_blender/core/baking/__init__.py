@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A take -> shape keys, bones and keyframes.
 
-baking  correctives that bring keys within a tolerance; corrections  what an animator changed, back into the take
+baking, correctives  keys, and what brings them within a tolerance; corrections  what an animator changed, back into the take
 """
