@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from ..geometry.coarse_mesh import CoarseMesh
 from ..model.actor import Actor
 from ..shared.foundation.errors import UNREADABLE
-from ..shared.foundation.whole_files import written_whole
+from ..shared.foundation.tensor_files import read_metadata, read_tensors, write_tensors
 from ..shared.settings.fitting_settings import FittingSettings
 
 FORMULA = 4  # grows when modes or normal matrix are computed otherwise
@@ -66,25 +64,18 @@ def cache_beside(actor_path: Path) -> Path:
 def load_prepared(path: Path, actor: Actor, settings: FittingSettings) -> Prepared | None:
     """What a fit of this actor with these settings needs, if the file has it."""
     try:
-        with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {})["aim"])
-            if header.get("digest") != _digest(actor, settings):
-                return None
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
-        if header.get("checksum") != _checksum(arrays):
+        if json.loads(read_metadata(path)["aim"]).get("digest") != _digest(actor, settings):
             return None
-        return Prepared.of(arrays)
-    except (SafetensorError, *UNREADABLE):
+        return Prepared.of(read_tensors(path)[0])
+    except UNREADABLE:
         return None
 
 
 def save_prepared(path: Path, actor: Actor, settings: FittingSettings, prepared: Prepared) -> None:
     """Keep it for load_prepared. Where nothing can be written the next fit computes it again."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in prepared.arrays().items()}
-    header = {"kind": "fitting cache", "digest": _digest(actor, settings), "checksum": _checksum(arrays)}
-    content = save(arrays, {"aim": json.dumps(header)})
-    with contextlib.suppress(OSError), written_whole(path) as temporary:
-        temporary.write_bytes(content)
+    header = {"kind": "fitting cache", "digest": _digest(actor, settings)}
+    with contextlib.suppress(OSError):
+        write_tensors(path, prepared.arrays(), {"aim": json.dumps(header)})
 
 
 def _digest(actor: Actor, settings: FittingSettings) -> str:
@@ -101,12 +92,3 @@ def _digest(actor: Actor, settings: FittingSettings) -> str:
 def is_big(actor: Actor, settings: FittingSettings) -> bool:
     """Whether a fit sums up its modes at the places of a coarse mesh."""
     return bool(settings.coarse_from) and len(actor.neutral) >= settings.coarse_from and actor.working.is_whole
-
-
-def _checksum(arrays: dict[str, np.ndarray]) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    for name in sorted(arrays):
-        array = arrays[name]
-        found.update(f"{name} {array.dtype} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
