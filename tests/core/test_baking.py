@@ -139,7 +139,7 @@ def test_correctives_are_the_fewest_singular_vectors(random):
 
 
 def test_a_long_take_needs_hardly_more_correctives(random, monkeypatch):
-    """From some of its frames, and from those that these do not tell of, beside the plain twin that sees all at once."""
+    """From some of its frames, and from those that these do not tell of, beside the twin that sees all at once."""
     for name, value in (("LONG_FRAMES", 20), ("SAMPLED_FRAMES", 15), ("AT_ONCE", 8)):
         monkeypatch.setattr(correctives, name, value)
     scales = 30.0 * 0.5 ** np.arange(12)

@@ -37,7 +37,7 @@ from .losses import (
     thickness_loss,
 )
 from .optimising import optimise
-from .orthogonal_steps import LearningOptimiser
+from .orthogonal_steps import LearningOptimiser, steps_orthogonally
 from .preparation import Preparation, prepare
 from .schedule import PHASES, WINDOW, Schedule
 from .stabilizing import stabilized
@@ -111,7 +111,7 @@ class Learner:
         graphed = self.device.type != "cpu" and settings.graphed
         rate = settings.learning_rate
         hidden: list[torch.nn.Parameter] = []
-        if settings.optimiser == "orthogonal" and settings.activation == "siren":  # whose layers all have one scale
+        if steps_orthogonally(settings):
             hidden += [*model.anatomy_networks.hidden_weights, *model.expression_network.hidden_weights]
         first_rate = torch.tensor(rate, device=self.device) if graphed else rate
         self.optimiser = LearningOptimiser(self.parameters, hidden, first_rate, graphed)

@@ -99,11 +99,12 @@ class LearningSettings:
         advanced=True,
     )
     optimiser: str = choice(
-        "orthogonal",
+        "auto",
         "Optimiser",
         "How the networks are stepped towards the meshes",
-        ("orthogonal", "Orthogonal", "Hidden layers move alike in all directions, which takes a quarter of the steps"),
-        ("adam", "Adam", "For comparison"),
+        ("auto", "Automatic", "Orthogonal for networks that are at least 128 wide, Adam for narrower ones"),
+        ("orthogonal", "Orthogonal", "Hidden layers move alike in all directions, which takes wide ones fewer steps"),
+        ("adam", "Adam", "Every number is stepped for itself, which suits narrow networks"),
         subject="the optimiser {} does not exist",
         needs=("activation", "siren"),
         advanced=True,
