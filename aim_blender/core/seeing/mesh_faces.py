@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..shared.faces.face_profile import HeadFrame
+from ..shared.faces.face_profile import HeadFrame, may_be_body
 from ..shared.faces.head_region import around, ends
 from ..video.face_detector import PRESENT_SCORE, Crop, FaceDetector, FoundFace
 from .mesh_views import LIGHT, Sitter, View
@@ -75,8 +75,10 @@ def _parts(vertices: np.ndarray, triangles: np.ndarray, moving: np.ndarray | Non
         if near.any() and not near.all():
             yield triangles[near]
     yield triangles
-    for end in ends(vertices[triangles]):
-        yield triangles[end]
+    corners = vertices[triangles]
+    if may_be_body(corners):
+        for end in ends(corners):
+            yield triangles[end]
 
 
 def _axes_towards(front: np.ndarray, up: np.ndarray) -> np.ndarray:

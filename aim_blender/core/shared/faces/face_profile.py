@@ -147,16 +147,21 @@ def _likeliest_face(
             if found is not None:
                 return found, corners[near]
     found = _face_among(corners)
-    sides = np.ptp(corners.reshape(-1, 3), axis=0)
-    if len(triangles) < LEAST_BODY_TRIANGLES or sides.min() > SLENDER * sides.max():
+    if not may_be_body(corners):
         return found, corners
-    if found is not None and sides.max() < LONGEST_HEAD_MM * found.scale:
+    if found is not None and np.ptp(corners.reshape(-1, 3), axis=0).max() < LONGEST_HEAD_MM * found.scale:
         return found, corners
     for end in ends(corners):
         of_end = _face_among(corners[end])
         if of_end is not None:
             return of_end, corners[end]
     return found, corners
+
+
+def may_be_body(corners: np.ndarray) -> bool:
+    """Whether triangles (T, 3, 3) may be of a whole body, by how many and how slender they are."""
+    sides = np.ptp(corners.reshape(-1, 3), axis=0)
+    return len(corners) >= LEAST_BODY_TRIANGLES and bool(sides.min() <= SLENDER * sides.max())
 
 
 def _face_among(corners: np.ndarray) -> HeadFrame | None:
