@@ -134,6 +134,7 @@ class AimActor(bpy.types.PropertyGroup):
         name="Lower Teeth",
         description="Optional: a mesh of the lower teeth at rest; the mandible is fitted to them",
     )
+    parts: scene_property(LearningSettings, "parts")
     landmarks: CollectionProperty(type=AimLandmark)
     active_landmark: IntProperty(name="Chosen", description="The selected point")
     depths: CollectionProperty(type=AimDepth)

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..anatomy.anatomy import Hinge
 from ..model.actor import Actor
-from ..parts.parts import KINDS as KINDS_OF_PARTS
 from ..parts.parts import Parts
 from ..shared.bones.constraints import Constraints
+from ..shared.faces.part_kinds import KINDS as KINDS_OF_PARTS
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
 from ..shared.results.own_files import (
@@ -67,7 +67,7 @@ def save_actor(actor: Actor, path: Path) -> None:
         "topology": actor.topology.digest,
         "settings": actor.settings,
         "figures": actor.figures,
-        **({} if parts is None else {"parts": [list(pair) for pair in zip(parts.names, parts.kinds, strict=True)]}),
+        **({} if parts is None else {"parts": _part_rows(parts)}),
     }
     save_checked(path, arrays, header, _actor_of)
 
@@ -137,11 +137,21 @@ def _actor_of(path: Path, arrays: Arrays, header: Header) -> Actor:
     )
 
 
+def _part_rows(parts: Parts) -> list[list[str]]:
+    """A name, a kind and, where choices changed it, the name before of each part."""
+    before = parts.found or ("",) * len(parts.names)
+    return [[*row] if row[2] else [*row[:2]] for row in zip(parts.names, parts.kinds, before, strict=True)]
+
+
 def _parts(path: Path, arrays: Arrays, header: Header, points: int) -> Parts:
     """The parts of an actor's mesh of so many points."""
     rows: Any = header["parts"]
     good = isinstance(rows, list) and all(
-        isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) and row[1] in KINDS_OF_PARTS for row in rows
+        isinstance(row, list)
+        and len(row) in (2, 3)
+        and all(isinstance(word, str) for word in row)
+        and row[1] in KINDS_OF_PARTS
+        for row in rows
     )
     require(path, good and 0 < len(rows) == len({row[0] for row in rows}), "its parts are not distinct names and kinds")
     shapes: dict[str, tuple[int | None, ...]] = {"part_of": (points,), "centres": (len(rows), 3), "axes": (3, 3)}
@@ -150,7 +160,9 @@ def _parts(path: Path, arrays: Arrays, header: Header, points: int) -> Parts:
     require(path, part_of.min() >= -1 and part_of.max() < len(rows), "a vertex is of a part that does not exist")
     upright = np.abs(axes @ axes.T - np.eye(3)).max() < RIGID_TOLERANCE
     require(path, bool(upright), "its face has axes that are not at right angles and of length 1")
-    return Parts(tuple(row[0] for row in rows), tuple(row[1] for row in rows), part_of, arrays["parts.centres"], axes)
+    before = tuple("".join(row[2:]) for row in rows)
+    names, kinds = (tuple(row[column] for row in rows) for column in (0, 1))
+    return Parts(names, kinds, part_of, arrays["parts.centres"], axes, before if any(before) else ())
 
 
 def _hinge(path: Path, rows: np.ndarray) -> Hinge:

@@ -177,6 +177,7 @@ def _add_transfer(verbs: Verbs) -> None:
     parser.add_argument("--correspondence", type=_path, metavar="FILE", help="instead of a new one")
     parser.add_argument("--name", metavar="NAME", help="of the source, to say whose expressions these are")
     _add_unit(parser, "--unit", "--millimetres-per-unit", of="the mesh (default: told by its face)")
+    parser.add_argument("--parts", default="", metavar="NAME=KIND,...", help="what its parts are, as learn takes it")
     _add_landmarks(parser)
 
 

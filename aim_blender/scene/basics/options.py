@@ -42,7 +42,7 @@ GROUPS: Mapping[type[Any], str] = {
 }
 # Settings that stand elsewhere, under names that .blend files and presets know.
 PLACES: Mapping[type[Any], Mapping[str, str]] = {
-    LearningSettings: {"iterations": "iterations", "hidden": "hidden", "device": DEVICE},
+    LearningSettings: {"iterations": "iterations", "hidden": "hidden", "device": DEVICE, "parts": "actors.parts"},
     FittingSettings: {"solver": "solver", "largest_weight": "sources.largest_weight", "device": DEVICE},
     PointFittingSettings: {"rest_frame": "sources.rest"},
     ImageFittingSettings: {"rest_frame": "sources.rest"},
@@ -66,6 +66,7 @@ BY_HAND = (
     "neutral_frame",
     "pairs",
     "region_strength",
+    "parts",
     "device",
     "face_model",
     *options_of(Timing),
@@ -93,6 +94,8 @@ def owner_of(state: SceneRecord, settings: type[Any], name: str) -> tuple[Any, s
     owner = state
     for group in groups:
         owner = getattr(owner, group)
+        if group == "actors":  # of the actor that is chosen
+            owner = owner[state.active_actor]
     return owner, last
 
 

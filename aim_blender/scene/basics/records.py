@@ -99,6 +99,7 @@ class ActorRecord(Group, Protocol):
     depths: Records[DepthRecord]
     active_depth: int
     anatomy_figures: str
+    parts: str
     millimetres_per_unit: float
     file_path: str
     figures: str

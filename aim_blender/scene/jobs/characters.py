@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ...core.shared.foundation.errors import InputError
+from ...core.shared.faces.part_kinds import read_choices
 from ...core.shared.foundation.topology import same_surface
 from ...core.shared.results.correspondence_files import read_places
 from ...core.shared.results.kept_files import kept_correspondence
@@ -46,6 +47,9 @@ def prepare_transfer(actor: ActorRecord, source: ActorRecord) -> JobFolder:
         "name": source.name,
         "millimetres_per_unit": 1.0,
     }
+    if actor.parts:
+        read_choices(actor.parts)  # which refuses what says nothing
+        arguments["parts"] = actor.parts
     picked = _picked_landmarks(source, actor)
     if picked:
         arguments["landmarks"] = str(path / "landmarks.json")
