@@ -299,8 +299,8 @@ def print_found(arguments: argparse.Namespace) -> None:
     for title, of_row in found.items():
         for way, tries in of_row.items():
             row: list[object] = [title, way, f"{sum(each['found'] for each in tries)} of {len(tries)}"]
-            for which, told in (("off", tuple(GROUPS)[:3]), ("seen", tuple(GROUPS)[1:])):
-                for group in told:
+            for which, groups in (("off", tuple(GROUPS)[:3]), ("seen", tuple(GROUPS)[1:])):
+                for group in groups:
                     off = [v for each in tries for name, v in each.get(which, {}).items() if GROUPS[group](name)]
                     row += [f"{np.mean(off):.1f}, {np.max(off):.1f}" if off else ""]
             rows.append([*row, round(float(np.mean([each["seconds"] for each in tries])), 1)])
