@@ -24,7 +24,7 @@ class RetargetSettings:
     the source's shape moves little; if the target's moves much there, it would show.
 
     Measured on learned actors (benchmarks/retargeting.py, 100 frames, mean error on the target in mm), actor 3 to 11
-    and back: 0.131 and 0.138. Carrying the weights of e_i and, apart from them, the jaw gave 0.152 and 0.150 at best,
+    and back: 0.128 and 0.131. Carrying the weights of e_i and, apart from them, the jaw gave 0.152 and 0.150 at best,
     with the jaw written in the span of the source's jaws and rebuilt from the target's, and 0.28 with the jaw as it is.
     With jaw_open, 3, 6 and 10 of the 19 shapes unpaired, 3 to 11: 0.157, 0.309, 0.361, 0.630; leaving out all that they
     do gave 0.456, 0.464, 0.786 and 1.151. Imitating without bounds gave 0.147, 0.206, 0.230 and 0.486 between these two
