@@ -14,9 +14,9 @@ from aim_blender.core.files.files import load_take, save_actor
 from aim_blender.core.shared.foundation.errors import Cancelled, InputError
 from aim_blender.core.shared.settings.video_settings import INSTALLED_MODEL
 from aim_blender.core.shared.sources.sources import recognised
+from aim_blender.core.timing.timeline import Timeline
 from aim_blender.core.video import video_source
 from aim_blender.core.video.detection import see_faces
-from aim_blender.core.timing.timeline import Timeline
 from aim_blender.core.video.face_detector import LEFT_EYE, RIGHT_EYE, FaceDetector
 from aim_blender.core.video.kept_faces import KeptFaces
 from aim_blender.core.video.movies import Movie
@@ -167,7 +167,7 @@ def test_the_skin_is_followed_nearer_to_what_was_done(demo, demo_learned, tmp_pa
     marks = np.zeros((478, 3))
     front = camera.project(actor.neutral[_chosen(actor)[0]])
     marks[:, :2] = front[np.linspace(0, len(front) - 1, 478).astype(int)]
-    marks[RIGHT_EYE, :2], marks[LEFT_EYE, :2] = front.mean(0) - [20, 0], front.mean(0) + [20, 0]
+    marks[[RIGHT_EYE, LEFT_EYE], :2] = np.array([[-20.0, 0.0], [20.0, 0.0]]) + front.mean(0)
     times = np.arange(count) / 24
     seen = seen_of(times, landmarks=np.tile(marks, (count, 1, 1)))
     doubted = np.full(true.shape[1], 1e-3)
