@@ -40,10 +40,10 @@ class KeptAnswers:
         try:
             with open_archive(self.path) as archive:
                 arrays = {each.name: archive[each.name].astype(np.float64) for each in fields(Answers)}
+            found = Answers(**arrays)
+            return found if found.fits(len(actor.names)) else None
         except UNREADABLE:
             return None
-        found = Answers(**arrays)
-        return found if found.fits(len(actor.names)) else None
 
     def read_begun(self, actor: Actor) -> Renders | None:
         """The renders that were made before the work was ended; None as in read."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The skin's own colours, followed through a video: a point of the face has the same colour in all frames,
-docs/model.md (43). Landmarks tell little of cheeks and lids; what colours say is weighed against them by how sure they
-are.
+docs/model.md (41). Landmarks tell little of cheeks and lids; what the colours say is weighed against them by how sure
+they are.
 
 Colours are those of a band: without what is large, which light and shade are, and without what is as small as noise is.
 What all frames lack alike no colour tells, and is left as it was.
@@ -207,7 +207,7 @@ class _Skin:
 
     def fitted(self, band: _Band, usual: np.ndarray, told: np.ndarray, told_head: np.ndarray) -> np.ndarray:
         """(T + 6,) by what targets (T,) and the pose of a head (4, 4) are to be moved for the points to have their
-        usual colours (P, 3): x of docs/model.md (43)."""
+        usual colours (P, 3): x of docs/model.md (41)."""
         moved = np.zeros(len(self.least))
         for _ in range(STEPS):
             targets = told + moved[: self.targets]
