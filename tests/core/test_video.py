@@ -14,12 +14,14 @@ from aim_blender.core.files.files import load_take, save_actor
 from aim_blender.core.shared.foundation.errors import Cancelled, InputError
 from aim_blender.core.shared.settings.video_settings import INSTALLED_MODEL
 from aim_blender.core.shared.sources.sources import recognised
+from aim_blender.core.timing.timeline import Timeline
 from aim_blender.core.video import video_source
 from aim_blender.core.video.detection import see_faces
-from aim_blender.core.video.face_detector import FaceDetector
+from aim_blender.core.video.face_detector import LEFT_EYE, RIGHT_EYE, FaceDetector
 from aim_blender.core.video.kept_faces import KeptFaces
 from aim_blender.core.video.movies import Movie
 from aim_blender.core.video.seen_faces import SeenFaces, check_seen, numbers, steady
+from aim_blender.core.video.skin_following import Filmed, Followed, _chosen, follow_skin
 from aim_blender.core.video.video_notes import notes_of
 from aim_blender.core.video.video_source import model_file
 from aim_blender.jobs.tasks.fitting import fit
@@ -129,6 +131,60 @@ def test_a_rotation_flag_turns_it_upright(demo, detector, tmp_path):
     face = detector.found(next(found.frames())[1])
     brow, chin = face.landmarks[10, :2], face.landmarks[152, :2]
     assert chin[1] - brow[1] > 5 * abs(chin[0] - brow[0])
+
+
+def test_a_mirrored_picture_has_the_same_landmarks(detector, rest):
+    face = detector.found(rest)
+    crop = face.next_crop()
+    mirrored = detector.landmarks(rest, crop, mirrored=True)
+    off = np.linalg.norm(mirrored.landmarks - detector.landmarks(rest, crop).landmarks, axis=1)
+    assert 0.0 < np.median(off) < 0.02 * crop.side
+
+
+def test_nothing_is_smoothed_or_filled_in_over_a_cut(demo_learned):
+    frames, cuts, missing = np.arange(1, 11), np.arange(10) == 5, np.isin(np.arange(10), [4, 5, 8])
+    step = np.where(np.arange(10) < 5, 0.2, 0.8)
+    curve = np.where(missing, np.nan, step)[:, None, None]
+    head = np.tile(np.eye(4), (10, 1, 1))
+    head[:, 0, 3] = 100 * step
+    head[missing] = np.nan
+    timeline = Timeline(demo_learned, frames, missing, 4.0, cuts)
+    assert np.allclose(timeline.settled_weights(curve)[:, 0, 0], step)
+    moved, _ = timeline.settled_motions(head, np.tile(np.eye(4), (10, 1, 1)))
+    assert np.allclose(moved[:, 0, 3], 100 * step)
+
+
+def test_the_skin_is_followed_nearer_to_what_was_done(demo, demo_learned, tmp_path):
+    actor, camera, rng = demo_learned, camera_before(), np.random.default_rng(2)
+    count, shapes = 16, len(actor.names)
+    weights = np.zeros((count, shapes))
+    weights[:, actor.names.index("smile")] = np.abs(np.sin(np.arange(count)))
+    true = np.concatenate([weights, weights, np.zeros((count, 6))], axis=1)
+    freckled = replace(demo, skin_colours=rng.uniform(0.2, 1.0, demo.skin_colours.shape))
+    skins = actor.neutral + np.einsum("fn,vnx->fvx", weights, actor.expressions)
+    pictures = [photograph(freckled, skin, np.eye(4), camera) for skin in skins]
+    movie = Movie(write_movie(tmp_path / "freckles.mp4", pictures))
+    marks = np.zeros((478, 3))
+    front = camera.project(actor.neutral[_chosen(actor)[0]])
+    marks[:, :2] = front[np.linspace(0, len(front) - 1, 478).astype(int)]
+    marks[[RIGHT_EYE, LEFT_EYE], :2] = np.array([[-20.0, 0.0], [20.0, 0.0]]) + front.mean(0)
+    times = np.arange(count) / 24
+    seen = seen_of(times, landmarks=np.tile(marks, (count, 1, 1)))
+    doubted = np.full(true.shape[1], 1e-3)
+    doubted[: 2 * shapes] = 0.2
+    noisy = true + doubted * rng.normal(size=true.shape)
+    noisy[:, : 2 * shapes] = noisy[:, : 2 * shapes].clip(0, 1)
+    told = Followed(noisy, np.tile(camera.world_to_camera, (count, 1, 1)))
+    found = follow_skin(actor, Filmed(movie, times), seen, camera, told, np.diag(doubted**2), lambda *_: None)
+
+    def off(targets: np.ndarray) -> float:
+        missing = (targets - true)[:, :shapes]
+        missing = missing - missing.mean(0)  # which no colour tells
+        return float(np.linalg.norm(np.einsum("fn,vnx->fvx", missing, actor.expressions), axis=2).mean())
+
+    assert off(found.targets) < 0.75 * off(noisy)
+    few = seen.only(np.arange(5))
+    assert follow_skin(actor, Filmed(movie, times), few, camera, told, np.diag(doubted**2), lambda *_: None) is None
 
 
 def test_a_variable_rate_keeps_its_time(detector, rest, tmp_path):

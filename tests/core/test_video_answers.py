@@ -80,3 +80,19 @@ def test_what_is_kept_is_what_was_learned(demo_learned, learned, tmp_path):
     assert KeptAnswers(actor, model, 64).read(of_three) is None
     kept.path.write_bytes(kept.path.read_bytes()[:3000])
     assert kept.read(of_three) is None
+
+
+def test_renders_that_were_begun_are_read_again(demo_learned, renders, tmp_path):
+    actor, model = tmp_path / "A.actor.safetensors", tmp_path / "model"
+    actor.write_bytes(b"actor")
+    model.write_bytes(b"model")
+    kept, of_three = KeptAnswers(actor, model, 64), replace(demo_learned, names=demo_learned.names[:SHAPES])
+    assert kept.read_begun(of_three) is None
+    begun = _part(renders, slice(0, 16))
+    kept.write_begun(begun)
+    found = kept.read_begun(of_three)
+    again = Renders.of(found.rows())
+    assert all(np.array_equal(getattr(again, name), getattr(begun, name)) for name in Renders.__dataclass_fields__)
+    assert kept.read_begun(demo_learned) is None  # not of so many shapes
+    kept.write(learn_answers(renders))
+    assert not kept.begun.exists()

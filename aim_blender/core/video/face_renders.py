@@ -8,7 +8,7 @@ learned of renders holds for videos. Holes of the mesh about the eyes are filled
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -72,6 +72,15 @@ class Renders:
     weights: np.ndarray
     look: np.ndarray
 
+    @staticmethod
+    def of(rows: list[tuple[np.ndarray, ...]]) -> Renders:
+        """What each render has, by row."""
+        return Renders(*(np.array(column) for column in zip(*rows, strict=True)))
+
+    def rows(self) -> list[tuple[np.ndarray, ...]]:
+        """What `of` takes."""
+        return list(zip(*(getattr(self, each.name) for each in fields(self)), strict=True))
+
 
 RESTING = 8
 # Landmarks of lips and brows, which are painted.
@@ -84,26 +93,39 @@ PAINTED, PAINTED_WITHIN = 0.7, 0.03  # how often, and of the face's height, how 
 
 
 def make_renders(
-    actor: Actor, detector: FaceDetector, count: int, tell: Callable[[int, int], None] | None = None
+    actor: Actor,
+    detector: FaceDetector,
+    count: int,
+    tell: Callable[[int, int], None] | None = None,
+    begun: Renders | None = None,
+    keep: Callable[[Renders], None] | None = None,
 ) -> Renders:
     """So many renders and their answers; the same for the same actor. tell is called with how many are made, and of
-    how many. Raises InputError where the detector sees no face in the actor."""
+    how many, and may raise to end it; keep then gets those of whole looks, which are not made again if they are begun.
+    Raises InputError where the detector sees no face in the actor."""
     stage = Stage(actor, detector)
-    rows = []
-    for index in range(count):
-        if index % TOGETHER == 0:
-            stage.new_look(index // TOGETHER)
-        found = stage.one(at_rest=index < RESTING)
-        if found is not None:
-            rows.append((*found, np.array(index // TOGETHER)))
-        if tell is not None:
-            tell(index + 1, count)
+    rows = [] if begun is None else begun.rows()
+    index = first = 0 if begun is None else TOGETHER * (int(begun.look.max()) + 1)
+    try:
+        for index in range(first, count):
+            if index % TOGETHER == 0:
+                stage.new_look(index // TOGETHER)
+            found = stage.one(at_rest=index < RESTING)
+            if found is not None:
+                rows.append((*found, np.array(index // TOGETHER)))
+            if tell is not None:
+                tell(index + 1, count)
+    except BaseException:
+        whole = [row for row in rows if row[-1] < index // TOGETHER]
+        if keep is not None and whole:
+            keep(Renders.of(whole))
+        raise
     if len(rows) < count / 2:
         raise InputError(
             f"the face detector sees a face in {len(rows)} of {count} pictures of the actor only; a video can be "
             "fitted to a human face only"
         )
-    return Renders(*(np.array(column) for column in zip(*rows, strict=True)))
+    return Renders.of(rows)
 
 
 @dataclass(frozen=True)

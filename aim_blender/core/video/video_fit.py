@@ -69,8 +69,8 @@ def fit_video(
     shapes = len(actor.names)
     before = Followed(shown.targets, _heads(actor, answers, found, shown.features, camera))
     before.targets[:, : 2 * shapes] = before.targets[:, : 2 * shapes].clip(0.0, 1.0)
-    after = None
-    if filmed is not None and settings.follow_skin:
+    after, follows = None, filmed is not None and settings.follow_skin
+    if filmed is not None and follows:
         tell = partial(_tell, report)
         after = follow_skin(actor, filmed, seen.only(there), camera, before, answers.spread, tell)
     known = after or before
@@ -95,10 +95,7 @@ def fit_video(
         **({} if settings.rest_frame == "off" else {"rest_frame": int(seen.frames[shown.rest])}),
         "points": LANDMARKS,
         "camera": _kept(camera, held),
-        "notes": [
-            *timeline.notes("show no face from the front"),
-            *_notes(error[there, 0], filmed is not None and settings.follow_skin and after is None),
-        ],
+        "notes": [*timeline.notes("show no face from the front"), *_notes(error[there, 0], follows and after is None)],
         "frames_per_second": total / (time.perf_counter() - started),
     }
     return Take(

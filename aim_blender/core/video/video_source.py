@@ -113,6 +113,7 @@ def _answers(actor: Actor, detector: FaceDetector, request: FitRequest, kept: Ke
     def tell(done: int, total: int) -> None:
         request.report({"message": "Showing the actor to the face detector", "done": done, "total": total})
 
-    answers = learn_answers(make_renders(actor, detector, request.settings.renders, tell))
+    count, begun = request.settings.renders, kept.read_begun(actor)
+    answers = learn_answers(make_renders(actor, detector, count, tell, begun, kept.write_begun))
     kept.write(answers)
     return answers
