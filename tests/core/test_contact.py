@@ -77,14 +77,14 @@ def test_a_lid_before_the_other_touches_and_one_within_it_crosses(contact: Conta
     around = lids.upper.around[:, None]
     closed = demo_learned.shapes()[1 + demo_learned.names.index("eyes_closed")]
     lower = closed - 1.0 * around * up
-    frames = np.stack([lower + 1.0 * around * front, lower - 0.5 * around * front])
+    frames = np.stack([lower + 3.0 * around * front, lower - 0.5 * around * front])
     gaps = contact.measured(frames[:, contact.rows])["left lids"][:, 2:-2]
     assert gaps[0].min() > 0.0
     assert gaps[1].max() < -CROSSING_MM
 
 
 def test_crossing_lips_are_parted(contact: Contact, demo_learned: Actor, demo_take: Take):
-    frames = lips_moved(contact, demo_learned, np.array([1.0, 2.0]))
+    frames = lips_moved(contact, demo_learned, np.array([0.8, 1.5]))
     assert lip_gaps(contact, frames).min() < -1.0
     after = shown(contact, demo_learned, demo_take, frames, needed(contact, frames, {}))
     assert lip_gaps(contact, after).min() > -CROSSING_MM

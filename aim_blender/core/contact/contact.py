@@ -11,7 +11,7 @@ import numpy as np
 
 from ..model.actor import Actor
 from ..shared.results.takes import Take
-from .closing import Closing
+from .meeting import Meeting
 from .gaps import Gaps
 from .slits import find_slits
 
@@ -35,16 +35,16 @@ class Contact:
         place[chosen] = np.arange(len(chosen))
         gaps = [Gaps(each, place) for each in self.slits]
         expressions = actor.expressions[work.chosen]
-        self._closing = [Closing(slit, each, expressions, place) for slit, each in zip(self.slits, gaps, strict=True)]
+        self._meetings = [Meeting(slit, each, expressions, place) for slit, each in zip(self.slits, gaps, strict=True)]
         self.rest = [each.of(actor.neutral[None, self.rows]).gap[0] for each in gaps]
         empty = np.zeros((len(work.chosen), 0))
-        modes = np.concatenate([empty, *(each.modes for each in self._closing)], axis=1)
+        modes = np.concatenate([empty, *(each.modes for each in self._meetings)], axis=1)
         self.modes = work.spread(modes.astype(np.float32))
-        self.weights = np.concatenate([np.zeros((0, len(actor.names))), *(each.weights for each in self._closing)])
+        self.weights = np.concatenate([np.zeros((0, len(actor.names))), *(each.weights for each in self._meetings)])
 
     def measured(self, frames: np.ndarray) -> dict[str, np.ndarray]:
         """{slit: (f, C) mm} the gaps of frames (f, R, 3) of the rows, without head motion."""
-        return {each.slit.name: each.gaps.of(frames).gap for each in self._closing}
+        return {each.slit.name: each.gaps.of(frames).gap for each in self._meetings}
 
     def amounts(self, frames: np.ndarray, performed: dict[str, np.ndarray], strength: float = 1.0) -> np.ndarray:
         """y (f, B) how much of each mode brings lips and lids of frames (f, R, 3) together as they were performed.
@@ -52,7 +52,7 @@ class Contact:
         performed: as another's measured has them, of the same frames. What is not among them only does not cross.
         """
         found = [np.zeros((len(frames), 0))]
-        for each, rest in zip(self._closing, self.rest, strict=True):
+        for each, rest in zip(self._meetings, self.rest, strict=True):
             found.append(each.needed(frames, rest, performed.get(each.slit.name)))
         return strength * np.concatenate(found, axis=1)
 

@@ -29,12 +29,12 @@ PARTED_MM = {"lips": (2.5, 4.0), "left lids": (1.0, 1.8), "right lids": (1.0, 1.
 MOST_MM = {"lips": 4.5, "left lids": 1.5, "right lids": 1.5}  # by which a side may be moved: more shows as a fold
 
 
-class Closing:
+class Meeting:
     """Modes of one slit: of each column of each side a smooth function with weights of the expressions that move the
     margin there by a mm, up or down, and again to front or back.
 
     expressions: (W, N, 3) mm. place: (W,) where among the rows of frames the working mesh's vertices are.
-    modes: (W, B). weights: (B, N).
+    modes: Ψ (W, B). weights: ν (B, N).
     """
 
     def __init__(self, slit: Slit, gaps: Gaps, expressions: np.ndarray, place: np.ndarray) -> None:
@@ -78,7 +78,7 @@ class Closing:
         return np.kron(np.diag([*shares, *(FRONT * shares)][: len(self.weights) // self.count]), smooth)
 
     def needed(self, frames: np.ndarray, rest: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
-        """(f, B) amounts that frames (f, R, 3) need, where seen (f, C) mm was performed, and the neutral has gaps rest
+        """y (f, B) amounts that frames (f, R, 3) need, where seen (f, C) mm was performed, and the neutral has gaps rest
         (C,) mm."""
         amounts = np.zeros((len(frames), len(self.weights)))
         now = self.gaps.of(frames)
