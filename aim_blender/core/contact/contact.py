@@ -11,8 +11,8 @@ import numpy as np
 
 from ..model.actor import Actor
 from ..shared.results.takes import Take
-from .meeting import Meeting
 from .gaps import Gaps
+from .meeting import Meeting
 from .slits import find_slits
 
 

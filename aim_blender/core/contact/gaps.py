@@ -44,7 +44,8 @@ class Gaps:
         self.own = [np.flatnonzero(column == each) for each in range(slit.columns)]
 
     def of(self, frames: np.ndarray) -> Touching:
-        """The gaps g and what is closest in frames (f, R, 3) without head motion; a gap is endless where a column has no points."""
+        """The gaps g and what is closest in frames (f, R, 3) without head motion; endless where a column has no
+        points."""
         count, columns = len(frames), self.slit.columns
         found = [each.of(frames) for each in self.tests]
         gap, corners, shares, direction = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
@@ -141,8 +142,8 @@ def _signed(away: np.ndarray, up: np.ndarray, on_border: np.ndarray) -> tuple[np
 
 
 def closest_on_triangles(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares (n, 3) of the corners at the place q that is closest to points (n, 3) on one of triangles (n, K, 3, 3), and
-    on which (n,). After Ericson, Real-Time Collision Detection, 2005, 5.1.5."""
+    """Shares (n, 3) of the corners at the place q that is closest to points (n, 3) on one of triangles (n, K, 3, 3),
+    and on which (n,). After Ericson, Real-Time Collision Detection, 2005, 5.1.5."""
     a, b, c = triangles[:, :, 0], triangles[:, :, 1], triangles[:, :, 2]
     ab, ac, ap = b - a, c - a, points[:, None] - a
 

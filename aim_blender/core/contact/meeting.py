@@ -42,9 +42,9 @@ class Meeting:
         self.count, self.sides = SPLINES[slit.name], (slit.upper, slit.lower)
         splines = slit.splines(self.count)  # (W, K)
         up, front = slit.axes[1], slit.axes[2]
-        ways = [up, -up, front, -front][: 2 * WAYS[slit.name]]
-        self.modes = np.concatenate([splines * self.sides[i % 2].around[:, None] for i in range(len(ways))], axis=1)
-        ways = np.repeat(ways, self.count, axis=0)  # (B, 3)
+        signs = [up, -up, front, -front][: 2 * WAYS[slit.name]]
+        self.modes = np.concatenate([splines * self.sides[i % 2].around[:, None] for i in range(len(signs))], axis=1)
+        ways = np.repeat(signs, self.count, axis=0)  # (B, 3)
         self.weights = np.zeros((len(ways), expressions.shape[1]))
         moved = np.flatnonzero(place >= 0)
         self.rows = place[moved]
@@ -78,8 +78,8 @@ class Meeting:
         return np.kron(np.diag([*shares, *(FRONT * shares)][: len(self.weights) // self.count]), smooth)
 
     def needed(self, frames: np.ndarray, rest: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
-        """y (f, B) amounts that frames (f, R, 3) need, where seen (f, C) mm was performed, and the neutral has gaps rest
-        (C,) mm."""
+        """y (f, B) amounts that frames (f, R, 3) need, where seen (f, C) mm was performed, and the neutral has gaps
+        rest (C,) mm."""
         amounts = np.zeros((len(frames), len(self.weights)))
         now = self.gaps.of(frames)
         least, most = self._least(now.gap, rest), self._most(now.gap, seen)
