@@ -14,6 +14,7 @@ from ...core.shared.foundation.wording import listed
 from ...core.shared.settings.rig_settings import RigSettings
 from ..baking import rig_baking
 from ..baking.baked_take import BakedTake
+from ..basics.records import ActorRecord, RigRecord
 from . import asking
 from .controls import Control
 from .posing import PosedRig
@@ -33,7 +34,7 @@ def propose(
     return (yield from responded(rig, mesh, baked, scale, datablocks, None))[0]
 
 
-def list_controls(state: Any, response: asking.Response) -> str:
+def list_controls(state: RigRecord, response: asking.Response) -> str:
     """Fill the list of the scene's rig (`aim.rig`) and return what to tell. What was limited or not chosen of the
     same controls stays so."""
     before = {each.identifier: (each.use, each.least, each.most) for each in state.controls}
@@ -93,7 +94,7 @@ def _limited(control: Control, row: Any) -> Control:
     return replace(control, least=row.least, most=row.most, step=step)
 
 
-def write(context: bpy.types.Context, actor: Any, title: str, baked: BakedTake, solved: SolvedRig) -> str:
+def write(context: bpy.types.Context, actor: ActorRecord, title: str, baked: BakedTake, solved: SolvedRig) -> str:
     """Key the solved controls, and the head's bone if one is chosen. Returns what to tell. Raises InputError."""
     state = context.scene.aim.rig
     key_rig(solved, baked.frames, title, state.new_action)

@@ -14,8 +14,8 @@ from ..captured.frame_numbers import checked_frames
 from ..foundation.archives import open_archive, save_arrays
 from ..foundation.errors import InputError
 from ..foundation.topology import Topology
+from .own_files import LARGEST, are_rigid
 
-LARGEST = 1e9  # of any number, as in our other files
 NUMBERS = ("neutral", "keys", "key_weights", "skin_weight", "jaw", "head", "hinge_centre", "hinge_axis")
 
 
@@ -169,6 +169,9 @@ def check_bake(arrays: Mapping[str, np.ndarray]) -> None:
     for name in NUMBERS:
         if arrays[name].dtype.kind not in "fiu" or not (np.abs(arrays[name]) <= LARGEST).all():
             raise ValueError(f"its {name} holds what are no numbers, or too large ones")
+    for name in ("jaw", "head"):
+        if not are_rigid(arrays[name].astype(np.float64)):
+            raise ValueError(f"its {name} holds a matrix that is not a rigid motion")
     if arrays["key_names"].dtype.kind != "U":
         raise ValueError("its key_names are no texts")
     if arrays["named_count"].dtype.kind not in "iu" or not 0 <= arrays["named_count"] <= keys:
