@@ -2,7 +2,7 @@
 """Lips and lids that touch on the source: whether they touch on the target, and whether they cross, with contact and
 without.
 
-python benchmarks/contact.py [--source 3] [--target 11] [--frames 100]
+python benchmarks/contact.py [--source 3] [--target 11] [--frames 50]
 
 Same mesh, the demo head, and MakeHuman's head. A column is a piece of a slit, of 11 along the lips and 7 along lids; it
 is closed where its gap is below 0.5 mm. Crossing is what goes beyond what the target's own neutral crosses. The mean is
@@ -35,7 +35,7 @@ from aim_blender.core.shared.settings.learning_settings import LearningSettings
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 
 CLOSED_MM, CROSSING_MM = 0.5, 0.1
-QUICK = LearningSettings(iterations=400, hidden=32, device="cpu", threads=1)
+QUICK = LearningSettings(iterations=60, hidden=16, device="cpu", threads=1)
 
 
 def demo_capture(_: argparse.Namespace) -> Capture:
@@ -76,7 +76,7 @@ def rows_of(
 ) -> list[list[object]]:
     """A row for the lips and one for all lids, of frames (F, V, 3) without head motion."""
     rows: list[list[object]] = []
-    found = target.measured(frames)
+    found = target.measured(frames[:, target.rows])
     for what, names in (("lips", ["lips"]), ("lids", ["left lids", "right lids"])):
         closed, kept, crossing, whole, whole_kept = 0, 0, np.zeros(len(frames)), 0, 0
         for slit, rest in zip(target.slits, target.rest, strict=True):
@@ -95,12 +95,18 @@ def rows_of(
     return rows
 
 
+def some_of(take: Take, chosen: np.ndarray) -> Take:
+    """The take with its frames chosen (f,) alone."""
+    fields = ("coefficients", "jaw", "head", "frames", "error_mm")
+    return dataclasses.replace(take, **{name: getattr(take, name)[chosen] for name in fields})
+
+
 def parted(actor: Actor, frames: np.ndarray, take: Take) -> np.ndarray:
     """Frames (F, V, 3) without head motion, parted where their lips or lids cross."""
     contact = Contact(actor)
     still = np.tile(np.eye(4), (len(frames), 1, 1))
     nothing = dataclasses.replace(take, coefficients=np.zeros_like(take.coefficients), jaw=still, head=still)
-    nothing = contact.added(nothing, contact.amounts(frames, {}))
+    nothing = contact.added(nothing, contact.amounts(frames[:, contact.rows], {}))
     return frames + stabilized_frames(actor, nothing, slice(None)) - actor.neutral
 
 
@@ -108,12 +114,16 @@ def main() -> None:
     found = parser(__doc__)
     found.add_argument("--source", type=int, default=3)
     found.add_argument("--target", type=int, default=11)
+    found.add_argument("--frames", type=int, default=50)
     arguments = found.parse_args()
     source = learned(arguments, arguments.source)[1]
     name = f"performance_{arguments.source}_plain"
     performance = read_performance(make(arguments, "performance", name, "--seed", str(arguments.source)))
     take = fit_performance(source, performance)
-    performed = Contact(source).measured(stabilized_frames(source, take, slice(None)))
+    chosen = np.unique(np.linspace(0, len(take.frames) - 1, arguments.frames).round().astype(int))
+    take = some_of(take, chosen)
+    seen = Contact(source)
+    performed = seen.measured(stabilized_frames(source, take, slice(None), seen.rows))
     rows: list[list[object]] = []
 
     def add(case: str, target: Actor, retargeted: Take, mean_mm: str, seconds: float) -> None:
@@ -121,14 +131,14 @@ def main() -> None:
         rows.extend(
             rows_of(case, contact, performed, stabilized_frames(target, retargeted, slice(None)), mean_mm, seconds)
         )
-        if case.endswith("with"):
+        if case.endswith(": with"):
             bake = bake_take(target, dataclasses.replace(retargeted, head=np.tile(np.eye(4), (len(take.frames), 1, 1))))
             rows.extend(rows_of(case + ", baked", contact, performed, posed_frames(bake, slice(None))))
 
     target = learned(arguments, arguments.target)[1]
     name = f"performance_{arguments.target}_plain"
     with np.load(make(arguments, "performance", name, "--seed", str(arguments.target))) as archive:
-        stabilized = archive["stabilized"].astype(np.float64)
+        stabilized = archive["stabilized"][chosen].astype(np.float64)
     truths = [stabilized, parted(target, stabilized, take)]
     rows.extend(rows_of(f"{arguments.target}: truth", Contact(target), performed, stabilized))
     for case, other in (

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from aim_blender.core.contact.contact import Contact, without_contact
-from aim_blender.core.contact.gaps import Gaps
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import stabilized_frames
 from aim_blender.core.retargeting.retargeting import retarget_take
@@ -22,6 +21,16 @@ CROSSING_MM, CLOSED_MM = 0.1, 0.5
 @pytest.fixture(scope="module")
 def contact(demo_learned: Actor) -> Contact:
     return Contact(demo_learned)
+
+
+def needed(contact: Contact, frames: np.ndarray, performed: dict[str, np.ndarray], strength: float = 1.0) -> np.ndarray:
+    """(f, B) amounts for whole frames (f, V, 3)."""
+    return contact.amounts(frames[:, contact.rows], performed, strength)
+
+
+def lip_gaps(contact: Contact, frames: np.ndarray) -> np.ndarray:
+    """(f, C) of the lips in whole frames (f, V, 3)."""
+    return contact.measured(frames[:, contact.rows])["lips"]
 
 
 def lips_moved(contact: Contact, actor: Actor, millimetres: np.ndarray) -> np.ndarray:
@@ -55,31 +64,41 @@ def test_slits_are_found_and_apart_in_the_neutral(contact: Contact):
 
 def test_a_gap_grows_as_the_lip_goes_and_turns_with_the_head(contact: Contact, demo_learned: Actor):
     frames = lips_moved(contact, demo_learned, np.array([0.0, -0.4, -0.8]))
-    lips = contact.slits[0]
-    gaps = contact.gaps[0].of(frames)
+    gaps = lip_gaps(contact, frames)
     assert np.abs(np.diff(gaps[:, 3:-3].mean(1)) - 0.4).max() < 0.08
     turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
     turn *= np.sign(np.linalg.det(turn))
-    turned = dataclasses.replace(lips, axes=lips.axes @ turn.T, shapes=lips.shapes @ turn.T)
-    assert np.abs(Gaps(turned).of(frames @ turn.T + 40.0) - gaps).max() < 1e-3
+    assert np.abs(lip_gaps(contact, frames @ turn.T + 40.0) - gaps).max() < 1e-3
+
+
+def test_a_lid_before_the_other_touches_and_one_within_it_crosses(contact: Contact, demo_learned: Actor):
+    lids = contact.slits[1]
+    up, front = lids.axes[1:]
+    around = lids.upper.around[:, None]
+    closed = demo_learned.shapes()[1 + demo_learned.names.index("eyes_closed")]
+    lower = closed - 1.0 * around * up
+    frames = np.stack([lower + 3.0 * around * front, lower - 0.5 * around * front])
+    gaps = contact.measured(frames[:, contact.rows])["left lids"][:, 2:-2]
+    assert gaps[0].min() > 0.0
+    assert gaps[1].max() < -CROSSING_MM
 
 
 def test_crossing_lips_are_parted(contact: Contact, demo_learned: Actor, demo_take: Take):
-    frames = lips_moved(contact, demo_learned, np.array([1.0, 2.5]))
-    assert contact.gaps[0].of(frames).min() < -1.0
-    after = shown(contact, demo_learned, demo_take, frames, contact.amounts(frames, {}))
-    assert contact.gaps[0].of(after).min() > -CROSSING_MM
+    frames = lips_moved(contact, demo_learned, np.array([0.8, 1.5]))
+    assert lip_gaps(contact, frames).min() < -1.0
+    after = shown(contact, demo_learned, demo_take, frames, needed(contact, frames, {}))
+    assert lip_gaps(contact, after).min() > -CROSSING_MM
 
 
 def test_lips_close_where_they_were_performed_closed(contact: Contact, demo_learned: Actor, demo_take: Take):
     frames = lips_moved(contact, demo_learned, np.array([-1.0, -3.0]))
     performed = {"lips": np.full((2, contact.slits[0].columns), 0.2)}
-    after = shown(contact, demo_learned, demo_take, frames, contact.amounts(frames, performed))
-    gaps = contact.gaps[0].of(after)
-    assert contact.gaps[0].of(frames).min() > CLOSED_MM
+    after = shown(contact, demo_learned, demo_take, frames, needed(contact, frames, performed))
+    gaps = lip_gaps(contact, after)
+    assert lip_gaps(contact, frames).min() > CLOSED_MM
     assert gaps.max() < CLOSED_MM
     assert gaps.min() > -CROSSING_MM
-    half = shown(contact, demo_learned, demo_take, frames, contact.amounts(frames, performed, 0.5))
+    half = shown(contact, demo_learned, demo_take, frames, needed(contact, frames, performed, 0.5))
     assert np.abs((after + frames) / 2 - half).max() < 1e-4
     far = np.linalg.norm(after - frames, axis=-1).max(0) > 0
     assert far.mean() < 0.3  # the rest of the head stays
@@ -87,8 +106,8 @@ def test_lips_close_where_they_were_performed_closed(contact: Contact, demo_lear
 
 def test_open_frames_stay_as_they_are(contact: Contact, demo_learned: Actor, demo_take: Take):
     frames = demo_learned.shapes()[[0, 1 + demo_learned.names.index("jaw_open")]]
-    performed = contact.measured(frames)
-    amounts = contact.amounts(frames, performed)
+    performed = contact.measured(frames[:, contact.rows])
+    amounts = needed(contact, frames, performed)
     assert np.abs(amounts).max() == 0.0
     assert contact.added(demo_take, amounts) is demo_take
 
@@ -97,21 +116,21 @@ def test_amounts_follow_the_frames_smoothly(contact: Contact, demo_learned: Acto
     way = np.linspace(-1.5, 1.5, 61)
     frames = lips_moved(contact, demo_learned, way)
     lips = np.repeat(np.linspace(2.0, 0.0, 61)[:, None], contact.slits[0].columns, axis=1)
-    amounts = contact.amounts(frames, {"lips": lips})
-    alone = contact.amounts(frames[30:31], {"lips": lips[30:31]})
+    amounts = needed(contact, frames, {"lips": lips})
+    alone = needed(contact, frames[30:31], {"lips": lips[30:31]})
     assert np.abs(amounts[30] - alone[0]).max() < 1e-9  # a frame alone, as live
     assert np.abs(np.diff(amounts, axis=0)).max() < 0.6
 
 
 def test_a_retarget_touches_and_does_not_cross(contact: Contact, demo_learned: Actor, demo_take: Take):
-    plain = retarget_take(demo_take, demo_learned, demo_learned)
+    plain = retarget_take(demo_take, demo_learned, demo_learned, RetargetSettings(contact=0.0))
     assert "contact_modes" not in plain.settings
-    found = retarget_take(demo_take, demo_learned, demo_learned, RetargetSettings(contact=1.0))
+    found = retarget_take(demo_take, demo_learned, demo_learned, RetargetSettings())
     stripped = without_contact(found)
     assert (stripped.modes == plain.modes).all()
     np.testing.assert_allclose(stripped.coefficients, plain.coefficients, atol=1e-3)  # threads add up differently
-    performed = contact.measured(stabilized_frames(demo_learned, demo_take, slice(None)))
-    shown_gaps = contact.measured(stabilized_frames(demo_learned, found, slice(None)))
+    performed = contact.measured(stabilized_frames(demo_learned, demo_take, slice(None), contact.rows))
+    shown_gaps = contact.measured(stabilized_frames(demo_learned, found, slice(None), contact.rows))
     for name, was in performed.items():
         closed = was < CLOSED_MM
         assert (shown_gaps[name][closed] < CLOSED_MM).mean() > 0.95, name

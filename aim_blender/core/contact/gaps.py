@@ -1,116 +1,188 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far the two sides of a slit are apart in frames, column by column: less than 0 where they cross."""
+"""How far the two sides of a slit are apart in frames, column by column: less than 0 where one is inside the other.
+
+Each point of a side is set against the closest place on the other's skin. Before that skin the gap is the distance,
+behind it less than nothing: a lid that lies over the other does not cross it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy import sparse
 
-from .slits import BESIDE, Side, Slit
+from ..geometry.surfaces import rim_vertices
+from .slits import DEEPEST_MM, Side, Slit
 
-LEAST_FACING = 0.2  # cosine between a triangle and the vertical, from where it can be lain upon
-SLIDING_MM = 2.5, 6.0, 1.5  # left, up, front: pairs farther apart in all shapes do not meet in frames
+EXACT_MM = 2.0  # beside an edge's length: what is farther apart is told by vertices
+MOST_AROUND = 10  # triangles of a vertex that are looked at
+
+
+@dataclass(frozen=True)
+class Touching:
+    """Of each column what is closest in f frames. gap: (f, C) mm. corners: (f, C, 4) vertices, a point's and those of
+    the triangle that it is closest to. shares: (f, C, 4) what they take part in the gap. direction: (f, C, 3) unit,
+    along which the point goes away."""
+
+    gap: np.ndarray
+    corners: np.ndarray
+    shares: np.ndarray
+    direction: np.ndarray
 
 
 class Gaps:
-    """Measures a slit. Each point of a side is set against the triangles of the other that lie above or below it."""
+    """Measures a slit in frames of some vertices. place: (W,) where among them each of the working mesh is."""
 
-    def __init__(self, slit: Slit) -> None:
+    def __init__(self, slit: Slit, place: np.ndarray) -> None:
         self.slit = slit
-        self._tests = [_Tests(slit, slit.upper, slit.lower, 1.0), _Tests(slit, slit.lower, slit.upper, -1.0)]
-        columns = np.concatenate([slit.upper.column, slit.lower.column])
-        self.column = columns.round().astype(int).clip(0, slit.columns - 1)
+        self.tests = [
+            _Tests(one, other, place, slit) for one, other in ((slit.upper, slit.lower), (slit.lower, slit.upper))
+        ]
+        column = np.concatenate([slit.upper.column, slit.lower.column])
+        column = column.round().astype(int).clip(0, slit.columns - 1)
+        self.own = [np.flatnonzero(column == each) for each in range(slit.columns)]
 
-    def at_points(self, frames: np.ndarray) -> np.ndarray:
-        """(f, P) mm, of the points of the upper side and then of the lower, in frames (f, V, 3) without head motion;
-        endless where nothing lies opposite."""
-        return np.concatenate([each.of(frames) for each in self._tests], axis=1)
-
-    def of(self, frames: np.ndarray) -> np.ndarray:
-        """(f, C) mm the least gap in each column of frames (f, V, 3) without head motion."""
-        return self.lowest(frames)[0]
-
-    def lowest(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The gaps g (f, C) that of() gives, and which of the points has each (f, C).
-
-        Where nothing lies opposite, as one side is farther in front, the gap is the height between the sides.
-        """
-        points = self.at_points(frames)
-        slit = self.slit
-        heights = [frames[:, side.points] @ slit.axes[1] for side in (slit.upper, slit.lower)]
-        height = np.concatenate([heights[0], -heights[1]], axis=1)
-        found = np.full((len(frames), slit.columns), np.inf)
-        which = np.zeros((len(frames), slit.columns), np.int64)
-        upper = np.arange(points.shape[1]) < len(slit.upper.points)
-        for column in range(slit.columns):
-            own = self.column == column
-            here = np.flatnonzero(own)
-            if not len(here):
-                continue
-            which[:, column] = here[points[:, here].argmin(1)]
-            found[:, column] = points[:, here].min(1)
-            none = np.flatnonzero(~np.isfinite(found[:, column]))
-            if len(none) and (own & upper).any() and (own & ~upper).any():
-                high, low = (np.flatnonzero(own & side) for side in (upper, ~upper))
-                apart = height[np.ix_(none, high)].min(1) + height[np.ix_(none, low)].min(1)
-                found[none, column] = apart.clip(min=0.0)
-                which[none, column] = high[height[np.ix_(none, high)].argmin(1)]
-        return found, which
+    def of(self, frames: np.ndarray) -> Touching:
+        """The gaps g and what is closest in frames (f, R, 3) without head motion; endless where a column has no
+        points."""
+        count, columns = len(frames), self.slit.columns
+        found = [each.of(frames) for each in self.tests]
+        gap, corners, shares, direction = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
+        which = np.zeros((count, columns), np.int64)
+        least = np.full((count, columns), np.inf)
+        for column, own in enumerate(self.own):
+            if len(own):
+                which[:, column] = own[gap[:, own].argmin(1)]
+                least[:, column] = np.take_along_axis(gap, which[:, column, None], axis=1)[:, 0]
+        rows = np.arange(count)[:, None]
+        return Touching(least, corners[rows, which], shares[rows, which], direction[rows, which])
 
 
 class _Tests:
-    """Points of one side against triangles of the other. sign: 1 where the points lie above."""
+    """Points of one side against the skin of the other."""
 
-    def __init__(self, slit: Slit, own: Side, other: Side, sign: float) -> None:
-        self.axes, self.sign, self.points = slit.axes, sign, own.points
-        self.corners, corner = np.unique(other.triangles, return_inverse=True)
-        self.triangles = corner.reshape(-1, 3)
-        middle = slit.across[other.triangles].mean(1)
-        reach = BESIDE + np.ptp(slit.across[other.triangles], axis=1)
-        point, triangle = np.nonzero(np.abs(own.column[:, None] - middle) < reach)
-        near = np.zeros(len(point), bool)
-        for shape in slit.shapes:
-            corners = shape[other.triangles] @ slit.axes.T
-            least, most = corners.min(1), corners.max(1)
-            at = (shape[own.points] @ slit.axes.T)[point]
-            off = np.maximum(np.maximum(least[triangle] - at, at - most[triangle]), 0.0)
-            near |= (off < np.array(SLIDING_MM) * slit.unit).all(1)
-        point, triangle = point[near], triangle[near]
-        self.point, self.triangle = point, triangle
+    def __init__(self, own: Side, other: Side, place: np.ndarray, slit: Slit) -> None:
+        self.points = place[own.points]
+        strip, corner = np.unique(other.triangles, return_inverse=True)
+        self.strip, self.triangles = place[strip], corner.reshape(-1, 3)  # (S,), (T, 3)
+        self.ring = _ring(self.triangles, len(strip))  # (S, K)
+        edges = slit.neutral[strip][np.roll(self.triangles, -1, axis=1)] - slit.neutral[strip][self.triangles]
+        edges /= np.linalg.norm(edges, axis=-1, keepdims=True).clip(min=1e-12)
+        angles = np.arccos(np.einsum("tkx,tkx->tk", -edges, np.roll(edges, 1, axis=1)).clip(-1.0, 1.0))
+        corners = self.triangles.ravel(), np.repeat(np.arange(len(self.triangles)), 3)
+        shape = len(strip), len(self.triangles)
+        self.angles = sparse.csr_matrix((angles.ravel().astype(np.float32), corners), shape=shape)
+        self.on_border = np.zeros(len(strip), bool)
+        self.on_border[rim_vertices(self.triangles)] = True
+        self.exact = EXACT_MM * slit.unit
+        self.deepest = DEEPEST_MM[slit.name] * slit.unit
 
-    def of(self, frames: np.ndarray) -> np.ndarray:
-        """(f, P) gaps in frames (f, V, 3)."""
-        found = np.empty((len(frames), len(self.points)))
-        for index, frame in enumerate(frames):
-            points, corners = frame[self.points] @ self.axes.T, frame[self.corners] @ self.axes.T
-            middle = corners.mean(0)  # float32 is fine near it
-            found[index] = self._of_frame(points - middle, corners - middle)
-        return found
+    def of(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Gaps (f, P), corners (f, P, 4), shares (f, P, 4) and directions (f, P, 3) in frames (f, R, 3)."""
+        count = len(frames)
+        middle = frames[:, self.strip].mean(1, keepdims=True)
+        skin = (frames[:, self.strip] - middle).astype(np.float32)  # fine near it
+        points = (frames[:, self.points] - middle).astype(np.float32)
+        faces = skin[:, self.triangles]
+        normals = np.cross(faces[:, :, 1] - faces[:, :, 0], faces[:, :, 2] - faces[:, :, 0])  # (f, T, 3)
+        normals = _unit(normals)
+        normals = (self.angles @ normals.transpose(1, 0, 2).reshape(len(self.triangles), -1)).reshape(-1, count, 3)
+        normals = _unit(normals.transpose(1, 0, 2))  # (f, S, 3)
+        squares = np.einsum("fsx,fsx->fs", skin, skin)[:, None] - 2.0 * (points @ skin.transpose(0, 2, 1))
+        nearest = squares.argmin(-1)  # (f, P)
+        rows = np.arange(count)[:, None]
+        away = points - skin[rows, nearest]  # (f, P, 3)
+        length = np.sqrt(np.einsum("fpx,fpx->fp", away, away))
+        gap, direction = length.copy(), away / length[..., None].clip(min=1e-6)
+        corners = np.repeat(self.strip[nearest][..., None], 4, axis=2)
+        corners[..., 0] = self.points
+        shares = np.broadcast_to(np.array([1.0, -1.0, 0.0, 0.0]), (*gap.shape, 4)).copy()
+        reach = self.exact + self._longest(faces)[rows, nearest]
+        frame, point = np.nonzero(length < reach)
+        if len(frame):
+            triangle = self.ring[nearest[frame, point]]  # (n, K)
+            parts, best = closest_on_triangles(points[frame, point], faces[frame[:, None], triangle])
+            corner = self.triangles[triangle[np.arange(len(frame)), best]]  # (n, 3)
+            at = np.einsum("nk,nkx->nx", parts, skin[frame[:, None], corner])
+            up = np.einsum("nk,nkx->nx", parts, normals[frame[:, None], corner])
+            up = _unit(up)
+            on_border = (self.on_border[corner] | (parts < 1e-5)).all(1)
+            near, grows = _signed(points[frame, point] - at, up, on_border)
+            near = np.where(near < -self.deepest, length[frame, point], near)
+            gap[frame, point], direction[frame, point] = near, grows
+            corners[frame, point, 1:] = self.strip[corner]
+            shares[frame, point, 1:] = -parts
+        return gap.astype(np.float64), corners, shares, direction
 
-    def _of_frame(self, points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-        """(P,) of points (P, 3) and corners (K, 3) left, up, front."""
-        a, b, c = (corners[self.triangles[:, i]] for i in range(3))
-        ab, ac = b - a, c - a
-        normal = np.cross(ab, ac)
-        facing = np.abs(normal[:, 1]) / np.linalg.norm(normal, axis=1).clip(min=1e-12)
-        usable = facing > LEAST_FACING
-        double = np.where(usable, ab[:, 0] * ac[:, 2] - ab[:, 2] * ac[:, 0], np.inf)
-        # Barycentric weights and height over a triangle are linear in left and front: (T, 9).
-        v = np.stack([ac[:, 2], -ac[:, 0]], axis=1) / double[:, None]
-        w = np.stack([-ab[:, 2], ab[:, 0]], axis=1) / double[:, None]
-        h = v * ab[:, 1:2] + w * ac[:, 1:2]
-        flat = a[:, ::2]
-        linear = [np.column_stack([each, -(each * flat).sum(1)]) for each in (v, w, h)]
-        linear[2][:, 2] += a[:, 1]
-        planes = np.concatenate(linear, axis=1).astype(np.float32)
-        planes[~usable, 2] = -1.0
-        here, over = points.astype(np.float32)[self.point], planes[self.triangle]
-        x, z = here[:, 0], here[:, 2]
-        v_at = over[:, 0] * x + over[:, 1] * z + over[:, 2]
-        w_at = over[:, 3] * x + over[:, 4] * z + over[:, 5]
-        hit = np.flatnonzero((v_at >= -1e-4) & (w_at >= -1e-4) & (v_at + w_at <= 1 + 1e-4))
-        over = over[hit]
-        height = over[:, 6] * x[hit] + over[:, 7] * z[hit] + over[:, 8]
-        gap = self.sign * (here[hit, 1] - height) * facing[self.triangle[hit]]
-        found = np.full(len(points), np.inf)
-        np.minimum.at(found, self.point[hit], gap)
-        return found
+    def _longest(self, faces: np.ndarray) -> np.ndarray:
+        """(f, S) the longest edge around each vertex of triangles (f, T, 3, 3)."""
+        edges = faces - np.roll(faces, 1, axis=2)
+        longest = np.sqrt(np.einsum("ftkx,ftkx->ftk", edges, edges).max(-1))
+        return longest[:, self.ring].max(-1)
+
+
+def _signed(away: np.ndarray, up: np.ndarray, on_border: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gaps (n,) of points that are away (n, 3) from skin with normals up (n, 3), and how they grow (n, 3).
+
+    Beside an edge where the mesh ends a point goes from behind the skin to before it without a jump.
+    """
+    length = np.sqrt(np.einsum("nx,nx->n", away, away))
+    height = np.einsum("nx,nx->n", away, up)
+    beside = away - height[:, None] * up
+    aside = np.sqrt(np.einsum("nx,nx->n", beside, beside))
+    behind = height < 0.0
+    sign = np.where(behind, -1.0, 1.0)
+    gap, grows = sign * length, sign[:, None] * away / length[:, None].clip(min=1e-6)
+    grows = np.where(length[:, None] > 1e-4, grows, up)
+    ends = behind & on_border
+    gap = np.where(ends, aside + height, gap)
+    along = beside / aside[:, None].clip(min=1e-6) + up
+    return gap, np.where(ends[:, None], _unit(along), grows)
+
+
+def closest_on_triangles(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares (n, 3) of the corners at the place q that is closest to points (n, 3) on one of triangles (n, K, 3, 3),
+    and on which (n,). After Ericson, Real-Time Collision Detection, 2005, 5.1.5."""
+    a, b, c = triangles[:, :, 0], triangles[:, :, 1], triangles[:, :, 2]
+    ab, ac, ap = b - a, c - a, points[:, None] - a
+
+    def dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.asarray(np.einsum("nkx,nkx->nk", one, other))
+
+    bb, cc, bc, pb, pc = dot(ab, ab), dot(ac, ac), dot(ab, ac), dot(ap, ab), dot(ap, ac)
+    area = (bb * cc - bc * bc).clip(min=1e-12)
+    v, w = (cc * pb - bc * pc) / area, (bb * pc - bc * pb) / area
+    inside = (v >= 0) & (w >= 0) & (v + w <= 1)
+    # On an edge: ab, ac or bc, whichever is closest.
+    on_ab, on_ac = (pb / bb.clip(min=1e-12)).clip(0, 1), (pc / cc.clip(min=1e-12)).clip(0, 1)
+    along = (bb + cc - 2 * bc).clip(min=1e-12)
+    on_bc = ((pc - pb + bb - bc) / along).clip(0, 1)
+    zero = np.zeros_like(v)
+    tried = [(v, w), (on_ab, zero), (zero, on_ac), (1 - on_bc, on_bc)]
+    least = np.full(v.shape, np.inf, v.dtype)
+    square = dot(ap, ap)
+    for index, (one, other) in enumerate(tried):
+        far = square + one * one * bb + other * other * cc + 2 * (one * other * bc - one * pb - other * pc)
+        better = (far < least) & (inside if index == 0 else True)
+        least = np.where(better, far, least)
+        v, w = np.where(better, one, v), np.where(better, other, w)
+    best = least.argmin(1)
+    rows = np.arange(len(points))
+    v, w = v[rows, best], w[rows, best]
+    return np.stack([1 - v - w, v, w], axis=1), best
+
+
+def _ring(triangles: np.ndarray, count: int) -> np.ndarray:
+    """(S, K) the triangles around each of count vertices, the first again where it has fewer."""
+    flat = triangles.ravel()
+    order = np.argsort(flat, kind="stable")
+    first = np.searchsorted(flat[order], np.arange(count + 1))
+    most = min(int(np.diff(first).max()), MOST_AROUND)
+    index = first[:-1, None] + np.arange(most)
+    index = np.where(index < first[1:, None], index, first[:-1, None])
+    return order[index] // 3
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.sqrt(np.einsum("...x,...x->...", vectors, vectors))[..., None].clip(1e-12)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two sides of the mouth and of each eye on any mesh, found once: what may touch there and how it is ordered."""
+"""The two sides of the mouth and of each eye on any mesh, found once: what may touch there and how it is ordered.
+
+A side ends in its margin, which is what lies next to the other side in the neutral. What may touch is a strip of skin
+on both sides of the margin: outside, and inside as far as the mesh has one, a rolled rim or a bag.
+"""
 
 from __future__ import annotations
 
@@ -17,34 +21,37 @@ from ..shared.faces.face_profile import HeadFrame
 
 COLUMNS = {"lips": 11, "left lids": 7, "right lids": 7}
 HALF_WIDTH_MM = {"lips": 40.0, "left lids": 24.0, "right lids": 24.0}  # that no half of a mouth or eye exceeds
-MEETING_MM = {
-    "lips": 2.0,
-    "left lids": 3.5,
-    "right lids": 3.5,
-}  # a vertex that comes as close to the other side in some shape may touch it
-SKIN_SHARE = 0.28  # of a slit's width: so far the skin goes along with its margin
+MEETING_MM = {"lips": 2.0, "left lids": 3.5, "right lids": 3.5}  # sides come as close in some shape all along a slit
+STRIP_MM = {"lips": 6.0, "left lids": 3.0, "right lids": 3.0}  # from the margin, of what touches the other side
+BEYOND_MM = 6.0  # more than that, of what is touched
+DEEPEST_MM = {"lips": 5.0, "left lids": 2.0, "right lids": 2.0}  # in the other side; deeper lies behind it
+MARGIN_MM = 0.7  # farther from the other side than its column's closest
+IN_FRONT = 0.4  # mm of distance that a mm farther in front is worth: bags come closer to each other than margins
+BEHIND_MM = {"lips": 6.0, "left lids": 2.5, "right lids": 2.5}  # a margin what may touch is by no more
+FADING = 1.2  # columns over which a slit's ends fade
+SKIN_SHARE = {"lips": 0.15, "left lids": 0.2, "right lids": 0.2}  # of a slit's width the skin goes along with margins
 AROUND_MM = 5.0  # by which the way to the middle of the other side is longer: nearer to a slit's end sides are one
-BESIDE = 1.5  # columns: what lies farther aside is not what a place may touch
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a slit. points: (P,) vertices that may touch the other side. triangles: (T, 3) with a corner among
-    them. column: (P,) where the points lie from one end of the slit, in columns. around: (V,) how much the skin goes
-    along with them, from 1 to 0. moves: mm by which the actor's shapes move them up or down most."""
+    """One side of a slit. points: (P,) vertices that may touch the other side. column: (P,) where they lie from one end
+    of the slit, in columns. margin: (M,) vertices. triangles: (T, 3) of its strip. around: (W,) how much the skin goes
+    along with the margin, from 1 to 0. moves: mm by which the shapes move the margin up or down most."""
 
     points: np.ndarray
-    triangles: np.ndarray
     column: np.ndarray
+    margin: np.ndarray
+    triangles: np.ndarray
     around: np.ndarray
     moves: float
 
 
 @dataclass(frozen=True)
 class Slit:
-    """A mouth or an eye. upper, lower: its sides. axes: (3, 3) unit vectors left, up and front. across: (V,) how far
-    along the slit a vertex lies, in columns: -0.5 and columns - 0.5 at its ends. unit: a mm of a common head. shapes:
-    (N+1, V, 3) the actor's neutral and shapes."""
+    """A mouth or an eye on the working mesh, of W vertices. upper, lower: its sides. axes: (3, 3) unit vectors left, up
+    and front. across: (W,) how far along the slit a vertex lies, in columns: -0.5 and columns - 0.5 at its ends. unit:
+    a mm of a common head. neutral: (W, 3)."""
 
     name: str
     upper: Side
@@ -53,16 +60,20 @@ class Slit:
     across: np.ndarray
     columns: int
     unit: float
-    shapes: np.ndarray
+    neutral: np.ndarray
 
-    def hats(self, across: np.ndarray) -> np.ndarray:
-        """(..., columns) how much of each column is at places across: sums to 1 in the slit and fades at its ends."""
-        inside = np.clip(np.minimum(across + 1.0, self.columns - across), 0.0, 1.0)
-        return inside[..., None] * np.clip(1.0 - np.abs(across[..., None] - np.arange(self.columns)), 0.0, 1.0)
+    def splines(self, count: int) -> np.ndarray:
+        """(W, count) smooth functions along the slit, one beside the other, which fade at its ends: B-splines."""
+        inside = np.clip(np.minimum(self.across + 1.0, self.columns - self.across) / FADING, 0.0, 1.0)
+        at = (self.across + 0.5) * count / self.columns - 0.5
+        off = np.abs(at[:, None] - np.arange(count))
+        spline = np.where(off < 0.5, 0.75 - off**2, 0.5 * np.clip(1.5 - off, 0.0, None) ** 2)
+        return (inside * inside * (3.0 - 2.0 * inside))[:, None] * spline
 
 
 def find_slits(actor: Actor) -> list[Slit]:
-    """The slits of an actor's face that are found: none where no face is, or its lips are sealed."""
+    """The slits of an actor's face that are found, on its working mesh: none where no face is, or its lips are
+    sealed."""
     places = places_of(actor)
     if places is None:
         return []
@@ -71,14 +82,15 @@ def find_slits(actor: Actor) -> list[Slit]:
         "left lids": (places.upper_lid[0], places.lower_lid[0]),
         "right lids": (places.upper_lid[1], places.lower_lid[1]),
     }
-    triangles = actor.topology.triangles().astype(np.int64)
-    graph = edge_graph(actor.neutral, triangles)
-    shapes = actor.shapes()
-    found = [
-        _slit(name, upper, lower, places.frame, shapes, triangles, graph)
-        for name, (upper, lower) in pairs.items()
-        if upper is not None and lower is not None
-    ]
+    work = actor.working
+    triangles = work.topology.triangles().astype(np.int64)
+    shapes = actor.shapes()[:, work.chosen]
+    graph = edge_graph(shapes[0], triangles)
+    found = []
+    for name, pair in pairs.items():
+        upper, lower = (-1 if each is None else int(work.follows[each]) for each in pair)
+        if min(upper, lower) >= 0:
+            found.append(_slit(name, upper, lower, places.frame, shapes, triangles, graph))
     return [each for each in found if each is not None]
 
 
@@ -94,40 +106,79 @@ def _slit(
     axes = np.stack([frame.left, frame.up, frame.front])
     unit = 1.0 / frame.scale
     reach = HALF_WIDTH_MM[name] * unit
-    ways = dijkstra(graph, directed=False, indices=[upper, lower], limit=1.3 * reach)  # (2, V)
+    ways = dijkstra(graph, directed=False, indices=[upper, lower], limit=1.3 * reach)  # (2, W)
     ways = ways.clip(max=1.3 * reach)
     near = (ways.min(0) < reach) & (np.abs(ways[0] - ways[1]) > AROUND_MM * unit)
-    is_upper = ways[0] < ways[1]
-    members = [np.flatnonzero(near & is_upper), np.flatnonzero(near & ~is_upper)]
+    members = [near & (ways[0] < ways[1]), near & (ways[0] >= ways[1])]
     meeting = _meeting(shapes, members, MEETING_MM[name] * unit)
-    if min(len(each) for each in meeting) < 3:
+    if meeting is None:
         return None
     x = shapes[0] @ axes[0]
-    low, high = (f(x[each]) for f in (np.min, np.max) for each in [np.concatenate(meeting)])
+    low, high = x[meeting].min(), x[meeting].max()
     columns = COLUMNS[name]
     across = (x - low) / (high - low) * columns - 0.5
-    away = np.stack([dijkstra(graph, directed=False, indices=each, limit=reach, min_only=True) for each in meeting])
-    skin = SKIN_SHARE * (high - low)
-    away = away.clip(max=4 * skin)
+    margins = _margins(shapes[0], shapes[0] @ axes[2], members, across, columns, MARGIN_MM * unit)
+    if min(len(each) for each in margins) < 3:
+        return None
+    skin = SKIN_SHARE[name] * (high - low)
+    far = max(4 * skin, (STRIP_MM[name] + BEYOND_MM) * unit)
+    away = np.stack([dijkstra(graph, directed=False, indices=each, limit=far, min_only=True) for each in margins])
+    away = away.clip(max=far)
     sides = []
-    for own, other, points in ((0, 1, meeting[0]), (1, 0, meeting[1])):
+    for own, other in ((0, 1), (1, 0)):
         clear = ((away[other] - away[own]) / (away[other] + away[own]).clip(min=1e-9)).clip(0.0, 1.0)
         around = (0.5 + 0.5 * np.cos(np.pi * (away[own] / skin).clip(0.0, 1.0))) * clear
-        chosen = np.zeros(len(x), bool)
-        chosen[points] = True
-        belongs = np.isin(np.arange(len(x)), members[own])
-        touching = triangles[chosen[triangles].any(1) & belongs[triangles].all(1)]
-        moves = np.abs((shapes[1:, points] - shapes[0, points]) @ axes[1]).max(initial=0.0)
-        sides.append(Side(points, touching, across[points], around, float(moves)))
-    return Slit(name, sides[0], sides[1], axes, across, columns, unit, shapes)
+        inside = members[own] & (across > -0.5) & (across < columns - 0.5)
+        inside &= shapes[0] @ axes[2] >= _front_of(margins[own], shapes[0] @ axes[2], across) - BEHIND_MM[name] * unit
+        points = np.flatnonzero(inside & (away[own] <= STRIP_MM[name] * unit))
+        strip = members[own] & (away[own] <= (STRIP_MM[name] + BEYOND_MM) * unit)
+        margin = margins[own]
+        moves = np.abs((shapes[1:, margin] - shapes[0, margin]) @ axes[1]).max(initial=0.0)
+        sides.append(Side(points, across[points], margin, triangles[strip[triangles].all(1)], around, float(moves)))
+    if min(len(side.triangles) for side in sides) == 0:
+        return None
+    return Slit(name, sides[0], sides[1], axes, across, columns, unit, shapes[0])
 
 
-def _meeting(shapes: np.ndarray, members: list[np.ndarray], reach: float) -> list[np.ndarray]:
-    """The vertices of both sides that come close to the other side in a shape: not what is its neighbour anyway."""
-    close = [np.zeros(len(each), bool) for each in members]
+def _meeting(shapes: np.ndarray, members: list[np.ndarray], reach: float) -> np.ndarray | None:
+    """The vertices that come close to the other side in a shape; None where there are too few."""
+    own = [np.flatnonzero(each) for each in members]
+    close = [np.zeros(len(each), bool) for each in own]
+    if min(len(each) for each in own) < 3:
+        return None
     for shape in shapes:
-        trees = [cKDTree(shape[each]) for each in members]
-        for own, other in ((0, 1), (1, 0)):
-            distance = trees[other].query(shape[members[own]], distance_upper_bound=reach)[0]
-            close[own] |= np.isfinite(distance)
-    return [each[chosen] for each, chosen in zip(members, close, strict=True)]
+        trees = [cKDTree(shape[each]) for each in own]
+        for this, other in ((0, 1), (1, 0)):
+            close[this] |= np.isfinite(trees[other].query(shape[own[this]], distance_upper_bound=reach)[0])
+    found = [each[chosen] for each, chosen in zip(own, close, strict=True)]
+    return None if min(len(each) for each in found) < 3 else np.concatenate(found)
+
+
+def _margins(
+    neutral: np.ndarray,
+    front: np.ndarray,
+    members: list[np.ndarray],
+    across: np.ndarray,
+    columns: int,
+    wide: float,
+) -> list[np.ndarray]:
+    """The vertices of both sides that are next to the other side and in front, column by column."""
+    inside = (across > -0.5) & (across < columns - 0.5)
+    own = [np.flatnonzero(each & inside) for each in members]
+    if min(len(each) for each in own) == 0:
+        return own
+    found = []
+    for this, other in ((0, 1), (1, 0)):
+        distance = cKDTree(neutral[own[other]]).query(neutral[own[this]])[0]
+        distance -= IN_FRONT * front[own[this]]
+        column = across[own[this]].round().astype(int).clip(0, columns - 1)
+        least = np.full(columns, np.inf)
+        np.minimum.at(least, column, distance)
+        found.append(own[this][distance <= least[column] + wide])
+    return found
+
+
+def _front_of(margin: np.ndarray, front: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """(W,) how far in front a margin (M,) lies beside each vertex."""
+    order = margin[np.argsort(across[margin])]
+    return np.interp(across, across[order], front[order])

@@ -272,8 +272,9 @@ class Retargeting:
         for first in range(0, len(found.frames), CHUNK_FRAMES):
             some = slice(first, min(first + CHUNK_FRAMES, len(found.frames)))
             here = np.arange(len(performed[0].frames))[part][some]
-            seen = source.measured(stabilized_frames(performed[1], performed[0], slice(here[0], here[-1] + 1)))
-            amounts.append(target.amounts(stabilized_frames(self.target, found, some), seen, strength))
+            shown = stabilized_frames(performed[1], performed[0], slice(here[0], here[-1] + 1), source.rows)
+            own = stabilized_frames(self.target, found, some, target.rows)
+            amounts.append(target.amounts(own, source.measured(shown), strength))
         return target.added(found, np.concatenate(amounts))
 
     @cached_property

@@ -74,10 +74,10 @@ class RetargetSettings:
         unset="nothing is taken off",
     )
     contact: float = number(
-        0.0,
+        1.0,
         "Contact",
         "How much of what keeps the target's lips and lids apart where the performer's touch, or lets them cross, is "
-        "taken away: 1 all of it, 0 nothing. Look at the lips and lids that come of it",
+        "taken away: 1 all of it, 0 nothing",
         least=0,
         most=1,
         slider=True,

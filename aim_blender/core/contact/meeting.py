@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the sides of one slit are moved together or apart, by local weights of the actor's own expressions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .gaps import Gaps, Touching
+from .slits import Slit
+
+TOUCHING_MM, OPEN_MM = 0.5, 1.0  # gap on the source up to which the target's is closed, and from where it is its own
+CLOSED_MM = 0.3, 0.47  # gaps on the target up to which it is closed: the performed one, within these
+ROUNDS = 10
+PARTING_MM = 2.0  # by which a side may be moved away from the other, at most
+ALLOWED_MM = 0.07  # crossing beyond the neutral's
+TOLERANCE_MM = 0.02
+SOFT_MM = 0.05  # off by less, a column counts for less, so that none begins to count at once
+LEAST_ROOM = 0.05  # how readily a side still moves that has gone as far as it may
+DAMPING = 0.02  # of what a mode's mm changes a gap by
+SPLINES = {"lips": 11, "left lids": 5, "right lids": 5}  # modes of a side along a slit
+WAYS = {"lips": 2, "left lids": 1, "right lids": 1}  # up and down, and to front and back
+SMOOTHNESS = 1.0  # what amounts cost that bend along a slit
+FRONT = 0.5  # as readily a side goes to front or back as up or down
+TOO_FAR = 3.0  # times what a side may be moved: a slit that is so far off is left alone, in part from one less on
+WIDE = 0.15  # of a slit's length, around a column: what its expressions are chosen for
+LEAST_GAIN = 0.2  # of what is wanted; a column whose expressions move less is left alone
+RIDGE = 1e-3  # of the expressions' mean square: what their weights cost
+PARTED_MM = {"lips": (2.5, 4.0), "left lids": (1.0, 1.8), "right lids": (1.0, 1.8)}  # crossings: wholly, not at all
+MOST_MM = {"lips": 4.5, "left lids": 1.5, "right lids": 1.5}  # by which a side may be moved: more shows as a fold
+
+
+class Meeting:
+    """Modes of one slit: of each column of each side a smooth function with weights of the expressions that move the
+    margin there by a mm, up or down, and again to front or back.
+
+    expressions: (W, N, 3) mm. place: (W,) where among the rows of frames the working mesh's vertices are.
+    modes: Ψ (W, B). weights: ν (B, N).
+    """
+
+    def __init__(self, slit: Slit, gaps: Gaps, expressions: np.ndarray, place: np.ndarray) -> None:
+        self.slit, self.gaps = slit, gaps
+        self.count, self.sides = SPLINES[slit.name], (slit.upper, slit.lower)
+        splines = slit.splines(self.count)  # (W, K)
+        up, front = slit.axes[1], slit.axes[2]
+        signs = [up, -up, front, -front][: 2 * WAYS[slit.name]]
+        self.modes = np.concatenate([splines * self.sides[i % 2].around[:, None] for i in range(len(signs))], axis=1)
+        ways = np.repeat(signs, self.count, axis=0)  # (B, 3)
+        self.weights = np.zeros((len(ways), expressions.shape[1]))
+        moved = np.flatnonzero(place >= 0)
+        self.rows = place[moved]
+        self.fields = np.zeros((len(ways), int(place.max()) + 1, 3), np.float32)  # of all rows of frames
+        for index, (mode, way) in enumerate(zip(self.modes.T, ways, strict=True)):
+            side = self.sides[index // self.count % 2]
+            margin = side.margin[mode[side.margin] > 0]
+            if not len(margin):
+                continue
+            wide = self._wide(side.around, (index % self.count + 0.5) / self.count)
+            self.weights[index] = _weights(wide[wide > 0], expressions[wide > 0].astype(np.float64), way)
+            gain = _gain(mode[margin], expressions[margin] @ way, self.weights[index])
+            self.weights[index] *= 0.0 if gain < LEAST_GAIN else 1.0 / gain
+            on_rows = np.einsum("rnx,n->rx", expressions[moved], self.weights[index]) * mode[moved, None]
+            self.fields[index, self.rows] = on_rows
+        self.most = MOST_MM[slit.name] * slit.unit
+        self.parting = PARTING_MM * slit.unit
+        self.costs = self._costs()
+
+    def _wide(self, around: np.ndarray, middle: float) -> np.ndarray:
+        """(W,) a side's skin around a place of the slit, 0 to 1, so wide that neighbours do much the same."""
+        at = (self.slit.across + 0.5) / self.slit.columns
+        return around * np.where(np.abs(at - 0.5) < 0.6, np.exp(-0.5 * np.square((at - middle) / WIDE)), 0.0)
+
+    def _costs(self) -> np.ndarray:
+        """(B, B) the inverse of what amounts cost: a side moves as readily as the shapes move it, and smoothly."""
+        bend = np.diff(np.eye(self.count), n=2, axis=0)
+        smooth = np.linalg.inv(np.eye(self.count) + SMOOTHNESS * bend.T @ bend)
+        moves = np.array([side.moves for side in self.sides]).clip(min=1e-9)
+        shares = moves / moves.max()
+        return np.kron(np.diag([*shares, *(FRONT * shares)][: len(self.weights) // self.count]), smooth)
+
+    def needed(self, frames: np.ndarray, rest: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+        """y (f, B) amounts that frames (f, R, 3) need, where seen (f, C) mm was performed, and the neutral has gaps
+        rest (C,) mm."""
+        amounts = np.zeros((len(frames), len(self.weights)))
+        now = self.gaps.of(frames)
+        least, most = self._least(now.gap, rest), self._most(now.gap, seen)
+        trust = (TOO_FAR - _over(now.gap, most).max(1) / self.most).clip(0.0, 1.0)  # (f,)
+        left = np.flatnonzero(trust > 0)
+        now = _part(now, left)
+        for round_ in range(ROUNDS):
+            if round_:
+                now = self.gaps.of(self._moved(frames, amounts, left))
+            short = _over(least[left], now.gap)  # to part
+            if round_ < ROUNDS - 1:  # sides end apart rather than crossing
+                short = short - _over(now.gap, most[left])
+            need = np.abs(short).max(1, initial=0.0) > TOLERANCE_MM * self.slit.unit
+            left, short, now = left[need], short[need], _part(now, need)
+            if not len(left):
+                break
+            amounts[left] = (amounts[left] + self._step(now, short, amounts[left])).clip(-self.most, self.parting)
+        return amounts * trust[:, None]
+
+    def _moved(self, frames: np.ndarray, amounts: np.ndarray, left: np.ndarray) -> np.ndarray:
+        flat = self.fields.reshape(len(self.fields), -1)
+        return frames[left] + (amounts[left].astype(np.float32) @ flat).reshape(len(left), -1, 3)
+
+    def _step(self, now: Touching, short: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """(f, B) further to amounts (f, B) for gaps that are short (f, C) of what they should be."""
+        fields = self.fields.transpose(1, 0, 2)  # (R, B, 3)
+        grows = np.zeros((*short.shape, len(self.weights)))
+        for corner in range(4):
+            along = now.shares[:, :, corner, None] * now.direction
+            grows += np.einsum("fcbx,fcx->fcb", fields[now.corners[:, :, corner]], along)
+        off = np.abs(short)
+        counts = np.sqrt(off / (off + SOFT_MM * self.slit.unit))
+        grows *= counts[..., None]
+        room = np.where(amounts > 0, amounts / self.parting, amounts / -self.most)
+        room = (1.0 - room**4).clip(min=LEAST_ROOM)[:, None]  # (f, 1, B)
+        spread = ((grows * room) @ self.costs) * room  # (f, C, B)
+        matrix = spread @ grows.transpose(0, 2, 1) + DAMPING * np.eye(short.shape[1])
+        found = np.linalg.solve(matrix, (counts * short)[..., None])
+        return np.asarray((spread.transpose(0, 2, 1) @ found)[..., 0])
+
+    def _least(self, gap: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """(f, C) mm that gaps are to be at least, of those that are: frames that cross very deeply stay as they are."""
+        floor = np.minimum(rest, 0.0) - ALLOWED_MM * self.slit.unit
+        deep, deepest = (each * self.slit.unit for each in PARTED_MM[self.slit.name])
+        crossing = _over(floor, gap)
+        return floor - crossing * ((crossing.max(1, keepdims=True) - deep) / (deepest - deep)).clip(0.0, 1.0)
+
+    def _most(self, gap: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+        """(f, C) mm that gaps may be at most, of those that are and of those that were performed."""
+        if seen is None:
+            return np.full(gap.shape, np.inf)
+        unit = self.slit.unit
+        alike = ((OPEN_MM - seen / unit) / (OPEN_MM - TOUCHING_MM)).clip(0.0, 1.0)
+        closed = np.clip(seen / unit, *CLOSED_MM) * unit
+        return np.where(alike > 0, closed + (1.0 - alike) * (_over(gap, closed) + OPEN_MM * unit), np.inf)
+
+
+def _over(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """By how much one is more than the other, 0 where it is not or where it is not known."""
+    known = np.isfinite(one) & np.isfinite(other)
+    return np.subtract(one, other, out=np.zeros(np.broadcast_shapes(one.shape, other.shape)), where=known).clip(min=0.0)
+
+
+def _part(now: Touching, chosen: np.ndarray) -> Touching:
+    return Touching(now.gap[chosen], now.corners[chosen], now.shares[chosen], now.direction[chosen])
+
+
+def _weights(mode: np.ndarray, fields: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """(N,) of expressions with fields (v, N, 3), that go a way (3,) as much as a mode (v,) tells."""
+    rows = (mode[:, None, None] * fields.transpose(0, 2, 1)).reshape(-1, fields.shape[1])
+    matrix = rows.T @ rows
+    cost = RIDGE * np.trace(matrix) / len(matrix)
+    return np.linalg.solve(matrix + (cost + 1e-12) * np.eye(len(matrix)), rows.T @ (mode[:, None] * way).reshape(-1))
+
+
+def _gain(mode: np.ndarray, along: np.ndarray, weights: np.ndarray) -> float:
+    """How much of its way a margin goes, with mode (m,) and the expressions' way along it (m, N)."""
+    return float(mode @ (mode * (along @ weights)) / np.square(mode).sum())
