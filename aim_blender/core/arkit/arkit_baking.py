@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ..anatomy.jaw import compose_jaw
 from ..baking.baking import CHUNK_FRAMES, posed_frames, rest_space
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
 from ..shared.faces.arkit_names import JAW, SHAPES
@@ -66,6 +67,7 @@ def bake_arkit(
         hinge_axis=np.asarray(actor.mirror[1] if hinge is None else hinge.axis, np.float64),
         frames=take.frames,
         fps=take.fps,
+        key_jaw=compose_jaw(matrix @ shapes.poses, hinge) if jaw == "bone" and hinge is not None else None,
     )
     bake.figures.update(_errors(bake, shapes, take, report))
     bake.figures["notes"] = _notes(bake, shapes, keys)

@@ -87,6 +87,7 @@ def bake_take(
         fps=take.fps,
         eyes=_eyes(actor, take),
         unbound=_unbound(actor),
+        key_jaw=actor.jaw,
     )
     error = np.empty((total, points), dtype=np.float32)
     for first in range(0, total, CHUNK_FRAMES):
