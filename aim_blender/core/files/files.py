@@ -19,6 +19,7 @@ from ..model.actor import Actor
 from ..parts.parts import KINDS as KINDS_OF_PARTS
 from ..parts.parts import Parts
 from ..shared.bones.constraints import Constraints
+from ..shared.faces.arkit_names import SHAPES
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
 from ..shared.foundation.topology import Topology
 from ..shared.foundation.whole_files import written_whole
@@ -44,6 +45,8 @@ ACTOR_ARRAYS = (
 )
 PART_ARRAYS = ("part_of", "centres", "axes")
 TAKE_ARRAYS = ("modes", "coefficients", "jaw", "head", "frames", "error_mm")
+# Of some takes: of eyes, where the actor has some, and of ARKit's shapes, where a phone recorded these. Shapes of frames.
+MAY_BE_UNKNOWN: dict[str, tuple[int | None, ...]] = {"gaze": (None, 3), "shape_weights": (len(SHAPES),)}
 CORRESPONDENCE_ARRAYS = ("corners", "weights", "confidence")
 Arrays = dict[str, np.ndarray]
 Header = dict[str, Any]
@@ -169,8 +172,8 @@ def save_take(take: Take, path: Path) -> None:
         "settings": take.settings,
         "figures": take.figures,
     }
-    gaze = {} if take.gaze is None else {"gaze": take.gaze}
-    _save(path, {name: getattr(take, name) for name in TAKE_ARRAYS} | gaze, header, _take_of)
+    known = [name for name in MAY_BE_UNKNOWN if getattr(take, name) is not None]
+    _save(path, {name: getattr(take, name) for name in (*TAKE_ARRAYS, *known)}, header, _take_of)
 
 
 def load_take(path: Path) -> Take:
@@ -192,7 +195,7 @@ def _take_of(path: Path, arrays: Arrays, header: Header) -> Take:
             "head": (frames, 4, 4),
             "frames": (frames,),
             "error_mm": (frames, 2),
-            **({"gaze": (frames, None, 3)} if "gaze" in arrays else {}),  # of eyes, where the actor has some
+            **{name: (frames, *each) for name, each in MAY_BE_UNKNOWN.items() if name in arrays},
         },
     )
     _require(path, len(arrays["modes"]) > 0, "it has no points")
@@ -210,7 +213,7 @@ def _take_of(path: Path, arrays: Arrays, header: Header) -> Take:
         fps=float(fps),
         settings=header.get("settings", {}),
         figures=header.get("figures", {}),
-        gaze=arrays.get("gaze"),
+        **{name: arrays.get(name) for name in MAY_BE_UNKNOWN},
         **{name: arrays[name] for name in TAKE_ARRAYS},
     )
 
