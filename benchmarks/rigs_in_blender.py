@@ -29,7 +29,7 @@ def main(kind: str, frames: int, out: Path) -> None:
     mesh = meshes.make_mesh("skin", baked.neutral, baked.topology.corners, baked.topology.sizes)
     skin = bpy.data.objects.new("skin", mesh)
     bpy.context.scene.collection.objects.link(skin)
-    add_rigify_face(skin, kind)
+    add_rigify_face(skin, kind, baked.skin_weight)
     solving = headless.extension_module("aim_blender.scene.rigs.rig_solving")
     settings = headless.extension_module("aim_blender.core.shared.settings.rig_settings").RigSettings()
     computing, start = time.process_time(), time.perf_counter()

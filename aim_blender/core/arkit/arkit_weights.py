@@ -70,8 +70,8 @@ def key_weights(
 
 
 def _solved(gram: np.ndarray, right: np.ndarray, highest: np.ndarray, temporal: float) -> np.ndarray:
-    """g (F, N) in [0, highest] that minimises gᵀ gram g / 2 - gᵀ right + size (SPARING |g|² + temporal Σ |g_f - g_f-1|²)
-    / 2, size the mean of the diagonal of gram (N, N), by accelerated projected gradient."""
+    """g (F, N) in [0, highest] that minimises gᵀ gram g / 2 - gᵀ right + size SPARING |g|² / 2 + size temporal Σ |g_f -
+    g_f-1|² / 2, size the mean of the diagonal of gram (N, N), by accelerated projected gradient."""
     size = float(np.trace(gram)) / len(gram)
     system, smoothness = gram + SPARING * size * np.eye(len(gram)), temporal * size
     step = 1.0 / (np.linalg.eigvalsh(system)[-1] + 4 * smoothness)

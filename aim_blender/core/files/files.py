@@ -45,7 +45,7 @@ ACTOR_ARRAYS = (
 )
 PART_ARRAYS = ("part_of", "centres", "axes")
 TAKE_ARRAYS = ("modes", "coefficients", "jaw", "head", "frames", "error_mm")
-# Of some takes: of eyes, where the actor has some, and of ARKit's shapes, where a phone recorded these. Shapes of frames.
+# Of some takes: of eyes, where the actor has some, and of ARKit's shapes, where a phone recorded these; per frame.
 MAY_BE_UNKNOWN: dict[str, tuple[int | None, ...]] = {"gaze": (None, 3), "shape_weights": (len(SHAPES),)}
 CORRESPONDENCE_ARRAYS = ("corners", "weights", "confidence")
 Arrays = dict[str, np.ndarray]
