@@ -119,10 +119,10 @@ def bones_alone() -> tuple[bpy.types.Object, bpy.types.Object]:
     return item, rig
 
 
-def take_arrays() -> dict[str, np.ndarray]:
+def take_arrays(frames: int = FRAMES) -> dict[str, np.ndarray]:
     """A bake of the four expressions and the jaw, which keep within the bounds of the rigs; the head is at rest."""
     vertices, corners, sizes = face()
-    time = np.linspace(0, 2 * np.pi, FRAMES)
+    time = np.linspace(0, 2 * np.pi, frames)
 
     def opened(degrees: float) -> np.ndarray:
         return rigid(np.array([1.0, 0, 0]), degrees, HINGE_MILLIMETRES, np.zeros(3))
@@ -138,10 +138,10 @@ def take_arrays() -> dict[str, np.ndarray]:
         "key_jaw": np.stack([opened(degrees) for degrees in (0, 12, 0, 5)]),
         "skin_weight": jaw_share(),
         "jaw": np.stack([opened(10 - 10 * np.cos(t)) for t in time]),
-        "head": np.tile(np.eye(4), (FRAMES, 1, 1)),
+        "head": np.tile(np.eye(4), (frames, 1, 1)),
         "hinge_centre": HINGE_MILLIMETRES,
         "hinge_axis": np.array([1.0, 0, 0]),
-        "frames": np.arange(FIRST, FIRST + FRAMES, dtype=np.int32),
+        "frames": np.arange(FIRST, FIRST + frames, dtype=np.int32),
         "fps": np.float64(24),
         "tolerance_mm": np.float64(0.1),
         "worst_mm": np.float64(0.08),

@@ -26,6 +26,7 @@ BELOW_TOP = 8  # pixels, in the part of the timeline that is for scrubbing
 AGES = 1_000_000  # of iterations
 FACE = "Gesicht 顔"
 WORDS = ("Object", "Camera", "Mesh")
+LONG_TAKE = 2000  # frames, to be cancelled meanwhile
 SHORTEST, FEWEST_FRAMES = (40, 8), 3  # iterations and width; nothing but the way is looked at
 
 
@@ -228,4 +229,62 @@ def at_work(zip_file: str, folder: str, worker: str, kind: str, quits: bool) -> 
     yield lambda: False
 
 
-driving.answer({"session": session, "other_language": other_language, "at_work": at_work})
+def controls(zip_file: str, folder: str, worker: str) -> Play:
+    """A long take onto a rig's bones, by the search: it is cancelled by Esc, then done while the window goes on."""
+    yield from begin(zip_file, folder, worker)
+    blender_tests = Path(__file__).parents[1] / "blender"
+    sys.path[:0] = [str(blender_tests), str(blender_tests.parents[1] / "scripts")]
+    import headless
+    import rigs
+    import scenes
+
+    headless.extension_module = module
+    scenes.add_capture()
+    bpy.ops.aim.actor_add(name="Actor")
+    values = rigs.take_arrays(LONG_TAKE)
+    np.savez(Path(folder, "bake.npz"), **values)
+    take = scene().aim.takes.add()
+    take.name, take.actor, take.bake_path = "long", scene().aim.actors[0].identifier, str(Path(folder, "bake.npz"))
+    item, rig = rigs.bones_alone()
+    scene().aim.rig.mesh = item
+    bpy.ops.ed.undo_push(message="rigged")
+    before = evaluated(item)
+    seen: dict[str, Any] = {}
+
+    def start() -> Play:
+        yield from key("F3")
+        yield 0.5
+        xdotool("type", "--delay", 40, "Bake to Controls")
+        yield 0.5
+        xdotool("key", "Return")
+        yield lambda: running()
+
+    def running() -> list[str]:
+        return [each.bl_idname for each in bpy.context.window_manager.windows[0].modal_operators]
+
+    yield from start()
+    seen["running"] = running()
+    yield 0.3
+    yield from key("Escape")
+    yield lambda: not running()
+    seen["after_esc"] = {
+        "actions": len(bpy.data.actions),
+        "off": float(np.abs(evaluated(item) - before).max()),
+        "problem": module("ops.basics.base").latest_problem,
+    }
+    yield from start()
+    looks: list[float] = []
+    yield lambda: bool(looks.append(time.monotonic()) or not running())
+    seen["done"] = {
+        "seconds": looks[-1] - looks[0],
+        "longest_pause_s": float(np.diff(looks).max()),
+        "actions": len(bpy.data.actions),
+        "problem": module("ops.basics.base").latest_problem,
+    }
+    yield from key("ctrl+z")
+    yield lambda: not len(bpy.data.actions)
+    seen["undone"] = [track.name for track in (rig.animation_data.nla_tracks if rig.animation_data else [])]
+    return seen
+
+
+driving.answer({"session": session, "other_language": other_language, "at_work": at_work, "controls": controls})

@@ -14,7 +14,7 @@ class RigSettings:
     """How the controls are solved for. What each setting does stands with it."""
 
     loss: float = number(
-        0.06,
+        0.04,
         "Sparsity",
         "By what share the error may grow so that fewer controls are at work; 0 uses whatever helps",
         least=0,
