@@ -13,6 +13,7 @@ import numpy as np
 
 from ..aim_blender.scene.actors import actors, landmarks, tracing
 from ..aim_blender.scene.basics import meshes, versions
+from ..aim_blender.scene.basics.records import ActorRecord
 from .basics.drawn_over import DrawnOver
 
 COLOURS = np.array([[0.20, 0.55, 1.00, 1.0], [1.00, 0.50, 0.08, 1.0]], dtype=np.float32)  # skull, mandible
@@ -55,9 +56,12 @@ def draw() -> None:
     context = bpy.context
     state = getattr(context.scene, "aim", None)
     actor = actors.active_actor(context.scene) if state is not None else None
-    if actor is None or not actors.is_there(actor.neutral) or not context.space_data.overlay.show_overlays:
+    view = context.space_data
+    if actor is None or not actors.is_there(actor.neutral) or not isinstance(view, bpy.types.SpaceView3D):
         return
-    if not actor.neutral.visible_get(view_layer=context.view_layer, viewport=context.space_data):
+    if not view.overlay.show_overlays:
+        return
+    if not actor.neutral.visible_get(view_layer=context.view_layer, viewport=view):
         return
     if state.show_constraints and actor.identifier in tracing.TRACED:
         _draw_constraints(context, actor, tracing.TRACED[actor.identifier])
@@ -65,7 +69,7 @@ def draw() -> None:
         _draw_landmarks(context, actor)
 
 
-def _draw_landmarks(context: bpy.types.Context, actor: Any) -> None:
+def _draw_landmarks(context: bpy.types.Context, actor: ActorRecord) -> None:
     """Those behind the head faintly; the one chosen in the list is larger."""
     import gpu
     from gpu_extras.batch import batch_for_shader
@@ -83,7 +87,7 @@ def _draw_landmarks(context: bpy.types.Context, actor: Any) -> None:
     _reset()
 
 
-def _draw_constraints(context: bpy.types.Context, actor: Any, traced: tracing.Traced) -> None:
+def _draw_constraints(context: bpy.types.Context, actor: ActorRecord, traced: tracing.Traced) -> None:
     global _drawing
     import gpu
 

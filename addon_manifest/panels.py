@@ -58,7 +58,14 @@ class AIM_UL_actors(bpy.types.UIList):
     """The scene's actors."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         run = jobs.of(item)
         row = layout.row(align=True)
@@ -80,13 +87,13 @@ class AIM_UL_shapes(bpy.types.UIList):
 
     def draw_item(
         self,
-        context: Any,
-        layout: Any,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
         data: Any,
         item: Any,
-        icon: Any,
+        icon: int,
         active_data: Any,
-        active_property: Any,
+        active_property: str,
         index: int,
     ) -> None:
         lost = not meshes.is_there(item.object)
@@ -99,7 +106,14 @@ class AIM_UL_takes(bpy.types.UIList):
     """The scene's takes."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.split(factor=0.7, align=True)
         row.prop(item, "name", text="", emboss=False, icon="ACTION")

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -22,6 +20,7 @@ from ..aim_blender.core.shared.settings.learning_settings import LearningSetting
 from ..aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ..aim_blender.scene.basics import versions
 from ..aim_blender.scene.basics.options import scene_property
+from ..aim_blender.scene.basics.records import SceneRecord
 from ..aim_blender.scene.retargeting import retarget_lists
 from .baking.baking_properties import AimBaking, AimRig
 from .basics.settings_groups import (
@@ -43,7 +42,7 @@ def _is_mesh(_: object, item: bpy.types.Object) -> bool:
 
 
 # Blender reads annotations of a class where no module's names are known, so a lambda there would not find them.
-def _other_faces(state: Any, _: object) -> None:
+def _other_faces(state: SceneRecord, _: object) -> None:
     """Another performer or target is chosen."""
     retarget_lists.turn_to_chosen(state.id_data)
 
@@ -135,6 +134,7 @@ class AimActor(bpy.types.PropertyGroup):
         name="Lower Teeth",
         description="Optional: a mesh of the lower teeth at rest; the mandible is fitted to them",
     )
+    parts: scene_property(LearningSettings, "parts")
     landmarks: CollectionProperty(type=AimLandmark)
     active_landmark: IntProperty(name="Chosen", description="The selected point")
     depths: CollectionProperty(type=AimDepth)

@@ -26,7 +26,14 @@ class AIM_UL_landmarks(bpy.types.UIList):
     """An actor's landmarks."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.row(align=True)
         row.label(text=item.name, icon="PINNED" if item.picked else "LIGHT_POINT")
@@ -39,7 +46,14 @@ class AIM_UL_depths(bpy.types.UIList):
     """How thick the soft tissue is meant to be."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.split(factor=0.6, align=True)
         row.label(text=item.name, icon="GREASEPENCIL" if item.changed else "BLANK1")

@@ -12,6 +12,7 @@ from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.foundation.normals import vertex_normals
 from ...aim_blender.scene.actors import actors, thumbnails
 from ...aim_blender.scene.basics import meshes, versions
+from ...aim_blender.scene.basics.records import ActorRecord
 from ..basics.drawn_over import DrawnOver
 
 SKIN = np.array([0.55, 0.62, 0.75])
@@ -24,7 +25,7 @@ NEARER = 4.0  # how many times as far as what Blender cuts off: in front of ever
 _known: tuple[Any, Any] = (None, None)  # what the latest batch was made of, and the batch
 
 
-def preview(actor: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def preview(actor: ActorRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """The chosen shape: points (V, 3), 1 high and turned as in the scene, about their middle; triangles (T, 3); colours
     (V, 4). None if it is lost."""
     if not actors.is_there(actor.neutral) or not 0 <= actor.active_shape < len(actor.shapes):
@@ -97,7 +98,7 @@ def _corner(context: bpy.types.Context) -> Any:
     return Matrix.Translation(middle) @ Matrix.Scale((edge - middle).length, 4)
 
 
-def _made_of(actor: Any) -> Any:
+def _made_of(actor: ActorRecord) -> Any:
     """What a drawing depends on, but for edits of the mesh: choosing another shape and back shows those."""
     if not actors.is_there(actor.neutral) or not 0 <= actor.active_shape < len(actor.shapes):
         return None

@@ -17,7 +17,14 @@ class AIM_UL_rig_pairs(bpy.types.UIList):
     """The take's expressions and the character's shape keys."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.split(factor=0.42, align=True)
         row.label(text=item.name)
@@ -141,7 +148,14 @@ class AIM_UL_rig_controls(bpy.types.UIList):
     """The controls of a rig that move the face."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.row(align=True)
         row.prop(item, "use", text="")

@@ -11,6 +11,7 @@ import bpy
 from ...aim_blender.jobs.folders.progress import duration
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics import versions
+from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.jobs import jobs
 from .text import draw_problem, draw_text
 
@@ -74,7 +75,7 @@ def doing(run: jobs.Run) -> str:
     return f"{DOING[run.kind]} {run.owner}" if run.kind in DOING else f"the {run.owner}"
 
 
-def draw_job(layout: bpy.types.UILayout, actor: Any, *kinds: str) -> None:
+def draw_job(layout: bpy.types.UILayout, actor: ActorRecord, *kinds: str) -> None:
     """The job's bar, in the panel of its kind, and what can be done about it while its actor is the chosen one."""
     run = jobs.of(actor)
     if run is None or run.kind not in kinds:
@@ -143,7 +144,7 @@ def draw_notes(layout: bpy.types.UILayout, notes: list[str]) -> None:
         draw_text(layout, note, "INFO")
 
 
-def is_learned(actor: Any) -> bool:
+def is_learned(actor: ActorRecord) -> bool:
     """Whether there is an actor, and it was learned."""
     return actor is not None and bool(actor.file_path)
 

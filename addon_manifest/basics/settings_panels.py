@@ -11,11 +11,12 @@ from ...aim_blender.core.shared.settings.learning_settings import LearningSettin
 from ...aim_blender.core.shared.settings.option import options_of
 from ...aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ...aim_blender.scene.basics import options
+from ...aim_blender.scene.basics.records import SceneRecord
 from ...aim_blender.scene.jobs.job_making import chosen_settings
 from .parts import AimPanel, OfActor, settings_column
 
 
-def draw_settings(column: bpy.types.UILayout, state: Any, settings: type[Any], advanced: bool = False) -> None:
+def draw_settings(column: bpy.types.UILayout, state: SceneRecord, settings: type[Any], advanced: bool = False) -> None:
     """Draw those settings that matter, or the advanced ones, as far as they count. state: the scene's `aim`."""
     for name, option in options_of(settings).items():
         if options.is_shown(state, settings, option, advanced):
@@ -28,7 +29,7 @@ class _Advanced(AimPanel):
     bl_label = "Advanced"
     bl_options = {"DEFAULT_CLOSED"}
 
-    def settings(self, state: Any) -> type[Any]:
+    def settings(self, state: SceneRecord) -> type[Any]:
         """The dataclass whose settings are shown."""
         raise NotImplementedError
 
@@ -40,7 +41,7 @@ class _Advanced(AimPanel):
 class AIM_PT_learn_advanced(_Advanced, bpy.types.Panel):
     bl_parent_id = "AIM_PT_learn_settings"
 
-    def settings(self, state: Any) -> type[Any]:
+    def settings(self, state: SceneRecord) -> type[Any]:
         """Of learning."""
         return LearningSettings
 
@@ -48,7 +49,7 @@ class AIM_PT_learn_advanced(_Advanced, bpy.types.Panel):
 class AIM_PT_fit_advanced(_Advanced, OfActor, bpy.types.Panel):
     bl_parent_id = "AIM_PT_performance"
 
-    def settings(self, state: Any) -> type[Any]:
+    def settings(self, state: SceneRecord) -> type[Any]:
         """Of what the performance is."""
         return chosen_settings(state)
 
@@ -56,6 +57,6 @@ class AIM_PT_fit_advanced(_Advanced, OfActor, bpy.types.Panel):
 class AIM_PT_retarget_advanced(_Advanced, OfActor, bpy.types.Panel):
     bl_parent_id = "AIM_PT_retarget"
 
-    def settings(self, state: Any) -> type[Any]:
+    def settings(self, state: SceneRecord) -> type[Any]:
         """Of retargeting."""
         return RetargetSettings

@@ -12,6 +12,7 @@ from ...aim_blender.core.shared.settings.option import options_of
 from ...aim_blender.jobs.environment import video_plan
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics import options
+from ...aim_blender.scene.basics.records import SceneRecord, TakeRecord
 from ...aim_blender.scene.fitting import markers
 from ...aim_blender.scene.fitting.performances import picked_source
 from ...aim_blender.scene.jobs import errors, results
@@ -31,7 +32,14 @@ class AIM_UL_views(bpy.types.UIList):
     """The cameras whose images show points."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.row(align=True)
         lost = not actors.is_there(item.camera)
@@ -45,7 +53,14 @@ class AIM_UL_image_landmarks(bpy.types.UIList):
     """The points of the images, and the vertices they belong to."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.split(factor=0.6, align=True)
         row.label(text=item.name, icon="TRACKER" if item.vertex >= 0 else "ERROR")
@@ -79,7 +94,7 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
         sub.prop(state, "frame_step")
 
 
-def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: Any) -> None:
+def draw_method(column: bpy.types.UILayout, layout: bpy.types.UILayout, state: SceneRecord) -> None:
     """How it is fitted, as far as there is a choice for this kind of performance, and where the result stands."""
     kind, settings = state.performance_kind, chosen_settings(state)
     draw_settings(column, state, settings)
@@ -163,7 +178,7 @@ def _draw_views(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
         draw_text(column, text, "INFO")
 
 
-def draw_quality(layout: bpy.types.UILayout, take: Any) -> None:
+def draw_quality(layout: bpy.types.UILayout, take: TakeRecord) -> None:
     """What to know of a take before trusting it: notes, the worst frames, and ways to see the error."""
     figures = read_figures(take.figures)
     is_retargeted = "retarget_paired" in figures

@@ -19,7 +19,14 @@ class AIM_UL_batch(bpy.types.UIList):
     """The shots of the batch."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         run = jobs.RUNS.get(batch.KEY)
         rows = {row["shot"]: row for row in run.rows} if isinstance(run, batch.BatchRun) else {}
@@ -27,8 +34,8 @@ class AIM_UL_batch(bpy.types.UIList):
         row.prop(item, "name", text="", emboss=False, icon="SEQUENCE")
         count = len([path for path in item.targets.split("|") if path.strip()]) or 1
         done = rows.get(item.name)
-        icon = "NONE" if done is None else "ERROR" if done["state"] == FAILED else "CHECKMARK"
-        row.label(text=f"for {count}", icon=icon)
+        state: Any = "NONE" if done is None else "ERROR" if done["state"] == FAILED else "CHECKMARK"
+        row.label(text=f"for {count}", icon=state)
 
 
 class AIM_PT_batch(AimPanel, bpy.types.Panel):

@@ -9,6 +9,7 @@ import bpy
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics.records import ActorRecord, PairRecord
 from ...aim_blender.scene.retargeting import pair_rows, retarget_lists
 from ..basics.parts import AimPanel, draw_figure, draw_job, draw_notes
 from ..basics.text import draw_text, text_width
@@ -18,7 +19,7 @@ FIGURE_WIDTH = 2.1  # in buttons' heights
 WIDE = 44  # letters of a line, from which there is room for both figures in the list
 
 
-def target_of(context: bpy.types.Context) -> Any | None:
+def target_of(context: bpy.types.Context) -> ActorRecord | None:
     """The actor that is picked as the target; None while none is."""
     try:
         return retarget_lists.picked_target(context.scene, actors.active_actor(context.scene), "")
@@ -30,7 +31,14 @@ class AIM_UL_pairs(bpy.types.UIList):
     """Expressions of two actors."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.row(align=True)
         if data.proposed:  # all of it can be changed below the list, where there is room
@@ -123,7 +131,7 @@ class AIM_PT_retarget_pairs(AimPanel, bpy.types.Panel):
         draw_notes(layout, retarget_lists.notes_of(state))
 
 
-def _draw_pair(scene: bpy.types.Scene, layout: Any, pair: Any) -> None:
+def _draw_pair(scene: bpy.types.Scene, layout: Any, pair: PairRecord) -> None:
     """The pair that is chosen in the list: how it came about, the target's shapes in it, and what can be done."""
     row = layout.row(align=True)
     row.label(text=pair.name, icon="SHAPEKEY_DATA", translate=False)

@@ -19,7 +19,14 @@ class AIM_UL_regions(bpy.types.UIList):
     """Vertex groups and their strengths."""
 
     def draw_item(
-        self, context: Any, layout: Any, data: Any, item: Any, icon: Any, active_data: Any, active_property: Any
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
     ) -> None:
         row = layout.split(factor=0.6, align=True)
         target = target_of(context)

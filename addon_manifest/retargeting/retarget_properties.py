@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProperty, StringProperty
 
+from ...aim_blender.scene.basics.records import PairRecord
 from ...aim_blender.scene.retargeting import retarget_lists
 
 
 # Blender reads annotations of a class where no module's names are known, so a lambda there would not find them.
-def _suggested(pair: Any, _: object, typed: str) -> list[str]:
+def _suggested(pair: PairRecord, _: object, typed: str) -> list[str]:
     return retarget_lists.suggested(pair.id_data, pair, typed)
 
 

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 from bpy.props import FloatProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.jobs import characters
 from ...aim_blender.scene.jobs.job_making import learned_file
 from ..basics.base import AimOperator, in_object_mode, refused, require_actor, worker_interpreter
@@ -88,7 +87,7 @@ class AIM_OT_correspondence_show(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _named(context: bpy.types.Context, name: str) -> Any:
+def _named(context: bpy.types.Context, name: str) -> ActorRecord:
     """The actor of this name. Raises InputError if there is none."""
     found = next((actor for actor in context.scene.aim.actors if actor.name == name), None)
     if found is None:

@@ -11,6 +11,7 @@ from bpy.props import IntProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors, landmarks, tracing
+from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.basics.selecting import select_only
 from ...aim_blender.scene.basics.vertex_groups import check_own_mesh
 from ...aim_blender.scene.jobs import jobs
@@ -70,7 +71,7 @@ class AIM_OT_landmark_pick(VertexPicker, bpy.types.Operator):
         self.tell(f"{name} is vertex {vertex}")
         return {"FINISHED"}
 
-    def _chosen(self, actor: Any) -> str:
+    def _chosen(self, actor: ActorRecord) -> str:
         listed = actor.landmarks
         return self.name or (listed[actor.active_landmark].name if 0 <= actor.active_landmark < len(listed) else "")
 

@@ -45,6 +45,8 @@ class AIM_OT_actor_learn(_LearningOptions, AimOperator, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> set[str]:
         actor, interpreter = require_actor(context), worker_interpreter(context)
         given = {"device": worker_device(context), **options.operator_choices(self, LearningSettings)}
+        if actor.parts:
+            given.setdefault("parts", actor.parts)
         choices = options.chosen(context.scene.aim, LearningSettings, given)
         if self.keep_shapes or context.scene.aim.keep_shapes:
             choices["keep_shapes"] = ["all"]

@@ -11,6 +11,7 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.jobs import engine_jobs, jobs
 from ..basics.base import AimOperator, has_take, in_object_mode, refused, require_actor, worker_interpreter
 from ..basics.results import start_job
@@ -91,7 +92,7 @@ class AIM_OT_live_link_export(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _require_idle(actor: Any) -> None:
+def _require_idle(actor: ActorRecord) -> None:
     running = jobs.of(actor)
     if running is not None and running.active:
         raise InputError(f"a job of {actor.name!r} is running; wait for it or cancel it")

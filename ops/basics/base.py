@@ -17,6 +17,7 @@ from ...aim_blender.jobs.supervision.supervisor import JobFailed
 from ...aim_blender.scene import ROOT_PACKAGE
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics import folders
+from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.jobs import jobs
 
 # Tests set this, so that what nobody foresaw ends the test with its traceback.
@@ -89,7 +90,7 @@ def worker_device(context: bpy.types.Context) -> str:
     return chosen.device if chosen is not None else "auto"
 
 
-def require_actor(context: bpy.types.Context) -> Any:
+def require_actor(context: bpy.types.Context) -> ActorRecord:
     """The active actor. Raises InputError if there is none."""
     actor = actors.active_actor(context.scene)
     if actor is None:
@@ -130,7 +131,7 @@ def may_start_job(operator: type[Any], context: bpy.types.Context) -> bool:
     return is_idle(operator, actor)
 
 
-def is_idle(operator: type[Any], actor: Any) -> bool:
+def is_idle(operator: type[Any], actor: ActorRecord) -> bool:
     """Whether no job of the actor is running; if one is, Blender says so."""
     run = jobs.of(actor)
     if run is not None and run.active:

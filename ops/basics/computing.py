@@ -11,6 +11,7 @@ import bpy
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics.records import ActorRecord
 from .base import AimOperator
 
 LOOKING_S = 0.02
@@ -135,7 +136,7 @@ def _finished(steps: Generator[tuple[str, float], None, Any]) -> Any:
             return end.value
 
 
-def of_actor(actor: Any, read: Callable[[Any], Callable[[], Any]]) -> Callable[[], tuple[str, Any]]:
+def of_actor(actor: ActorRecord, read: Callable[[Any], Callable[[], Any]]) -> Callable[[], tuple[str, Any]]:
     """What is read of an actor, to compute something of it that actor_of() takes."""
     identifier, compute = actor.identifier, read(actor)
     return lambda: (identifier, compute())

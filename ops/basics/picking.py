@@ -10,6 +10,7 @@ from bpy_extras import view3d_utils
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors, landmarks
+from ...aim_blender.scene.basics.records import ActorRecord
 from .base import AimOperator, refused
 
 
@@ -61,7 +62,7 @@ class VertexPicker(AimOperator):
         self._end(context)
         return self.execute(context)
 
-    def picked(self, actor: Any) -> int:
+    def picked(self, actor: ActorRecord) -> int:
         """The vertex. Raises InputError if none is given or selected."""
         vertex = self.vertex if self.vertex >= 0 else landmarks.selected_vertex(actor.neutral)
         if vertex is None:

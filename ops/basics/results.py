@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import bpy
 from bpy.props import StringProperty
@@ -13,6 +12,7 @@ from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.jobs.folders.folder import JobFolder
 from ...aim_blender.jobs.supervision.supervisor import JobFailed
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.fitting.performances import scene_in_context
 from ...aim_blender.scene.jobs import jobs, results
 from ...aim_blender.scene.jobs.job_making import Preparation
@@ -53,7 +53,7 @@ def deliver(run: Run) -> None:
 
 def start_job(
     operator: AimOperator,
-    actor: Any,
+    actor: ActorRecord,
     kind: str,
     interpreter: Path,
     work: JobFolder | Preparation,

@@ -14,6 +14,7 @@ from ...aim_blender.core.shared.settings.option import options_of
 from ...aim_blender.core.shared.settings.point_settings import FITS, PointFittingSettings
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics import options
+from ...aim_blender.scene.basics.records import SceneRecord
 from ...aim_blender.scene.fitting.performances import video_path
 from ...aim_blender.scene.jobs.job_making import PerformanceSource, learned_file, prepare_fitting
 from ..basics.base import (
@@ -124,7 +125,7 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
             given.setdefault("face_model", bpy.path.abspath(chosen.face_model))
         return given
 
-    def _rest_frame(self, state: Any, settings: type[Any]) -> int | str:
+    def _rest_frame(self, state: SceneRecord, settings: type[Any]) -> int | str:
         if not self.rest_frame and "rest_frame" in options_of(settings):
             owner, name = options.owner_of(state, settings, "rest_frame")
             chosen = getattr(owner, name)

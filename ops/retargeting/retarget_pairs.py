@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.foundation.wording import listed
 from ...aim_blender.scene.actors import actors
+from ...aim_blender.scene.basics.records import PairRecord
 from ...aim_blender.scene.jobs import pairing_jobs
 from ...aim_blender.scene.retargeting import retarget_lists
 from ..basics.base import (
@@ -85,7 +84,7 @@ class _OfPairs(AimOperator):
 
     every: BoolProperty(name="All", description="All pairs of the list, and not only the chosen one")
 
-    def pairs(self, context: bpy.types.Context) -> list[Any]:
+    def pairs(self, context: bpy.types.Context) -> list[PairRecord]:
         state = context.scene.aim.retarget
         return list(state.pairs) if self.every else [retarget_lists.active_pair(state)]
 

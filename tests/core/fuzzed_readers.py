@@ -41,7 +41,7 @@ from aim_blender.core.shared.captured.mesh_caches import write_cache
 from aim_blender.core.shared.captured.meshes import write_mesh
 from aim_blender.core.shared.captured.performances import Performance, read_performance
 from aim_blender.core.shared.faces.expression_names import pair_expressions, read_pairs
-from aim_blender.core.shared.results.kept_files import read_places
+from aim_blender.core.shared.results.correspondence_files import read_places
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.point_settings import PointFittingSettings
 from aim_blender.core.video.movies import Movie

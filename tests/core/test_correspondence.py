@@ -18,7 +18,8 @@ from aim_blender.core.shared.captured.meshes import write_mesh
 from aim_blender.core.shared.demo.demo_topology import make_head_topology
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
-from aim_blender.core.shared.results.kept_files import kept_correspondence, read_places
+from aim_blender.core.shared.results.correspondence_files import read_places
+from aim_blender.core.shared.results.kept_files import kept_correspondence
 from aim_blender.jobs.running.registry import TASKS
 from tests.core.tiny_capture import SIDE, grid
 

@@ -14,13 +14,15 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from aim_blender.core.files.actor_files import ACTOR_ARRAYS
 from aim_blender.core.files.describing import describe_file
-from aim_blender.core.files.files import ACTOR_ARRAYS, TAKE_ARRAYS, load_actor, load_take, save_actor, save_take
+from aim_blender.core.files.files import load_actor, load_take, save_actor, save_take
 from aim_blender.core.shared.captured.mesh_caches import write_cache
 from aim_blender.core.shared.captured.meshes import write_mesh
 from aim_blender.core.shared.foundation.archives import save_arrays
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.core.shared.results.take_files import TAKE_ARRAYS
 from tests.core.tiny_capture import NAMES, grid, shapes, write_capture, write_performance
 
 READ: dict[str, Any] = {"actor": load_actor, "take": load_take}
@@ -129,6 +131,23 @@ def test_truncated_file_is_refused(written, path, kind, share):
     data = written[kind].read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
     assert "damaged" in refused(kind, path)
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_one_changed_byte_is_noticed(written, path, kind):
+    """Wherever it is: in the last digits of a number, in the figures of the header, in the name of an array."""
+    data = written[kind].read_bytes()
+    for place in (len(data) - 4, len(data) // 2, data.index(b"mean_mm") + 1, data.index(b'"jaw"') + 1):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert "a byte of it has changed" in refused(kind, path)
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_files_of_before_there_was_a_checksum_are_read(written, path, kind):
+    rewrite(written[kind], path, lambda arrays, header: None)
+    with safe_open(path, framework="np") as file:
+        assert set(file.metadata()) == {"aim"}
+    assert np.array_equal(READ[kind](path).jaw, READ[kind](written[kind]).jaw)
 
 
 @pytest.mark.parametrize("kind", READ)

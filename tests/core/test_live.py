@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from aim_blender.core.files.files import save_actor
-from aim_blender.core.fitting.fitting_cache import cache_beside, load_inverse
+from aim_blender.core.fitting.fitting_cache import cache_beside, load_prepared
 from aim_blender.core.fitting.fitting_session import FittingSession
 from aim_blender.core.live.live import LiveFit
 from aim_blender.core.live.live_correction import LiveCorrection
@@ -134,9 +134,9 @@ def test_a_kept_factor_gives_the_same_fit(demo_learned, demo_frames, tmp_path):
     second = FittingSession(demo_learned, SETTINGS, path)
     results = [session.solve(still, session.jaw(still)).coefficients for session in (first, second)]
     assert np.array_equal(results[0], results[1])
-    assert load_inverse(path, demo_learned, SETTINGS) is not None
-    assert load_inverse(path, demo_learned, FittingSettings(modes=21)) is None
-    assert load_inverse(path, demo_learned, FittingSettings(modes=20, ridge=0.1)) is None
+    assert load_prepared(path, demo_learned, SETTINGS) is not None
+    assert load_prepared(path, demo_learned, FittingSettings(modes=21)) is None
+    assert load_prepared(path, demo_learned, FittingSettings(modes=20, ridge=0.1)) is None
     assert cache_beside(Path("x/B.actor.safetensors")) == Path("x/B.fitting.safetensors")
 
 
@@ -146,7 +146,7 @@ def test_a_damaged_factor_is_computed_again(demo_learned, tmp_path):
     good = path.read_bytes()
     for bad in (b"", good[:1000], good[:-4000] + bytes(4000), b"nonsense" * 100):
         path.write_bytes(bad)
-        assert load_inverse(path, demo_learned, SETTINGS) is None
+        assert load_prepared(path, demo_learned, SETTINGS) is None
     FittingSession(demo_learned, SETTINGS, path)
     assert path.read_bytes() == good
     FittingSession(demo_learned, SETTINGS, tmp_path / "no folder" / "A.fitting.safetensors")  # and goes on

@@ -15,6 +15,7 @@ from aim_blender.core.correspondence.registration import (
 )
 from aim_blender.core.geometry.openings import LEVELS, margins, openness
 
+NOWHERE = np.zeros((0, 3))  # nothing is expected
 RADIUS, EDGE = 100.0, 0.95  # mm, and the cosine of the circle around which the ball turns inwards
 
 
@@ -44,11 +45,17 @@ def test_a_ball_is_open_and_its_bag_is_not(ball):
     hole = triangles[~(points[triangles, 2] > 0.985 * RADIUS).all(1)]
     tube = np.where(inside[:, None], bag, points)
     openings = _Openings(tube, hole, 1.0, bag), _Openings(bag, triangles, 1.0, bag)
-    slits, others, rims = _slits(tube, bag, _matching_openings(tube, bag, openings, ONE_PLACE))
+    slits, others, rims = _slits(tube, bag, _matching_openings(tube, bag, openings, ONE_PLACE, NOWHERE))
     assert (len(slits), len(others), len(rims)) == (1, 1, 2)
     assert not any(exact for *_, exact in rims)
     for own, other in zip(slits[0], others[0], strict=True):
         assert np.linalg.norm(tube[own].mean(0) - bag[other].mean(0)) < 8.0
+
+    # Two bags without a rim are one opening where a mouth or an eye is expected, and none where none is.
+    both, mouth = (openings[1], openings[1]), np.array([[0.0, 0.0, RADIUS]])
+    assert len(_matching_openings(bag, bag, both, ONE_PLACE, mouth)) == 1
+    for elsewhere in (NOWHERE, -mouth):
+        assert _matching_openings(bag, bag, both, ONE_PLACE, elsewhere) == []
 
 
 def test_openings_say_how_faces_lie_where_landmarks_are_off(ball):
@@ -65,7 +72,7 @@ def test_openings_say_how_faces_lie_where_landmarks_are_off(ball):
     pairs = np.stack([profile, higher], axis=1)
     openings = _Openings(points, with_holes, 1.0, points), _Openings(points, with_holes, 1.0, points)
     laid = align(points, points, pairs)
-    again = _aligned_by_openings(laid, points, pairs, openings)
+    again = _aligned_by_openings(laid, points, pairs, openings, NOWHERE)
     off, left = (
         np.mean([np.linalg.norm((each - points)[inside].mean(0)) for inside in around]) for each in (laid, again)
     )

@@ -19,8 +19,9 @@ from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.live.live import LiveFit
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.parts.choosing import pieces_chosen, read_choices
+from aim_blender.core.parts.choosing import pieces_chosen
 from aim_blender.core.parts.finding import find_parts
+from aim_blender.core.parts.mouth import _told_apart, share_of_jaw
 from aim_blender.core.parts.parts import Parts
 from aim_blender.core.parts.turning import carry_gaze
 from aim_blender.core.phone.phone_gaze import phone_gaze
@@ -29,6 +30,7 @@ from aim_blender.core.shared.captured.captures import Capture
 from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.faces.arkit_names import SHAPES
+from aim_blender.core.shared.faces.part_kinds import read_choices, with_choice, write_choices
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.core.shared.results.bake_arrays import Bake
@@ -163,11 +165,35 @@ def test_parts_are_told_by_form_and_motion(head, parts, demo):
     assert all(name in parts.note() for name in parts.names)
 
 
-def test_a_neutral_alone_shows_its_eyeballs(head):
+def test_a_neutral_alone_shows_its_eyeballs_and_teeth(head):
     found = find_parts(head.capture.vertices[:1], head.capture.topology)
-    kinds = kinds_of(found, head.rows)
-    assert kinds["eye_left"] == kinds["eye_right"] == "turns"
-    assert "turns" not in (kinds["upper"], kinds["lower"], kinds["lashes"])
+    assert kinds_of(found, head.rows) == {
+        "eye_left": "turns",
+        "eye_right": "turns",
+        "upper": "skull",
+        "lower": "jaw",
+        "lashes": "follows",
+    }
+
+
+def arch(height: float, upright: float = 9.0) -> np.ndarray:
+    """Points (n, 3) left, up and front of teeth along a jaw, about the lips' meeting."""
+    angle, up = np.meshgrid(np.linspace(-1.2, 1.2, 40), np.linspace(-upright / 2, upright / 2, 5))
+    return np.stack([24 * np.sin(angle), height + up, 40 * np.cos(angle) - 55], axis=-1).reshape(-1, 3)
+
+
+def test_teeth_gums_and_tongue_are_told_apart():
+    tongue = np.random.default_rng(1).uniform([-15, -12, -60], [15, -1, -12], (400, 3))
+    palate = tongue * [1, 0.5, 1] + [0, 22, 0]
+    whole = {0: arch(8.0), 1: arch(-7.0), 2: tongue, 3: palate}
+    assert _told_apart(whole) == {0: "skull", 1: "jaw", 2: "bends", 3: "skull"}
+    single = dict(enumerate([*np.array_split(arch(9.0), 8), *np.array_split(arch(-8.0, 3.0), 8)]))
+    assert list(_told_apart(single).values()) == ["skull"] * 8 + ["jaw"] * 8
+    assert _told_apart({5: arch(-7.0)}) == {5: "jaw"}  # where the lips meet counts for one alone
+    share = share_of_jaw(tongue, np.array([0.0, 1, 0]), whole[0], whole[1])
+    assert share.min() > 0.5
+    assert share[tongue[:, 1] < -7.0].min() == 1.0
+    assert (share_of_jaw(tongue, np.array([0.0, 1, 0]), whole[0][:0], whole[1]) == 1).all()
 
 
 def test_one_ball_that_never_turns_is_no_eyeball(head):
@@ -191,6 +217,9 @@ def test_an_artist_knows_better(head):
     found = find_parts(shapes, head.capture.topology, f"{vertex}=bends; follows_1 = still")
     kinds = kinds_of(found, head.rows)
     assert (kinds["upper"], kinds["lashes"], kinds["lower"]) == ("bends", "still", "jaw")
+    assert {row["name"]: row["found"] for row in found.rows()}["still_1"] == "follows_1"
+    choices = with_choice(read_choices("skull_1=still, 7=jaw"), "skull_1 + jaw_1", "jaw")
+    assert write_choices(choices) == "7=jaw, skull_1=jaw"
     for wrong in ("eye_left=glass", "=", "still"):
         with pytest.raises(InputError, match="one of turns"):
             read_choices(wrong)

@@ -22,7 +22,7 @@ import numpy as np
 
 MODULE = "bl_ext.user_default.aim_blender"
 LOOKING_S = 0.03
-LONGEST_WAIT_S = 40.0
+LONGEST_WAIT_S = 240.0
 HOVERING_S = 0.04  # until a button knows that the mouse is on it
 STEP = 14  # pixels; buttons and tabs are higher
 TIMELINE = "DOPESHEET_EDITOR"  # the area at the foot of a new window

@@ -26,7 +26,7 @@ BELOW_TOP = 8  # pixels, in the part of the timeline that is for scrubbing
 AGES = 1_000_000  # of iterations
 FACE = "Gesicht 顔"
 WORDS = ("Object", "Camera", "Mesh")
-LONG_TAKE = 2000  # frames, to be cancelled meanwhile
+LONG_TAKE = 600  # frames, to be cancelled meanwhile
 SHORTEST, FEWEST_FRAMES = (40, 8), 3  # iterations and width; nothing but the way is looked at
 
 
@@ -230,7 +230,7 @@ def at_work(zip_file: str, folder: str, worker: str, kind: str, quits: bool) -> 
 
 
 def controls(zip_file: str, folder: str, worker: str) -> Play:
-    """A long take onto a rig's bones, by the search: it is cancelled by Esc, then done while the window goes on."""
+    """A long take onto a rig's bones, as its button does it: cancelled by Esc, then done while the window goes on."""
     yield from begin(zip_file, folder, worker)
     blender_tests = Path(__file__).parents[1] / "blender"
     sys.path[:0] = [str(blender_tests), str(blender_tests.parents[1] / "scripts")]
@@ -251,18 +251,17 @@ def controls(zip_file: str, folder: str, worker: str) -> Play:
     before = evaluated(item)
     seen: dict[str, Any] = {}
 
-    def start() -> Play:
-        yield from key("F3")
-        yield 0.5
-        xdotool("type", "--delay", 40, "Bake to Controls")
-        yield 0.5
-        xdotool("key", "Return")
-        yield lambda: running()
+    def start() -> None:
+        """As the button does, which stands in a closed section."""
+        window = bpy.context.window_manager.windows[0]
+        with bpy.context.temp_override(window=window, area=driving.area(), region=region("WINDOW")):
+            bpy.ops.aim.take_bake_to_controls("INVOKE_DEFAULT")
 
     def running() -> list[str]:
         return [each.bl_idname for each in bpy.context.window_manager.windows[0].modal_operators]
 
-    yield from start()
+    start()
+    yield lambda: bool(running())
     seen["running"] = running()
     yield 0.3
     yield from key("Escape")
@@ -272,7 +271,8 @@ def controls(zip_file: str, folder: str, worker: str) -> Play:
         "off": float(np.abs(evaluated(item) - before).max()),
         "problem": module("ops.basics.base").latest_problem,
     }
-    yield from start()
+    start()
+    yield lambda: bool(running())
     looks: list[float] = []
     yield lambda: bool(looks.append(time.monotonic()) or not running())
     seen["done"] = {

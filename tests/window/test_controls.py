@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A take onto the controls of a rig in a real window: the window goes on meanwhile, and Esc leaves the rig as it was."""
+"""A take onto a rig's controls in a real window: it goes on meanwhile, and Esc leaves the rig as it was."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor, jaw_movements
 from ..model.model import UNIT_MM
 from ..parts.finding import find_parts
+from ..parts.mouth import share_of_jaw
 from ..parts.parts import Parts
 from ..parts.pieces import sphere_of
 from ..retargeting.carrying import carried_actor, facing
@@ -64,12 +65,14 @@ def transfer_actor(
     name: str,
     report: Report | None = None,
     own: Mapping[str, np.ndarray] | None = None,
+    choices: str = "",
 ) -> Actor:
     """The actor with neutral (W, 3) mm that moves as the source does, in its own proportions.
 
     correspondence: of the source's mesh to this one; None where they are of one topology. name: the source's, to say
     whose expressions these are. own: expressions (W, 3) mm that the character has of its own, by what the source calls
-    them. Raises InputError if the correspondence is not that of the two meshes.
+    them. choices: what an artist says of the mesh's parts, as part_kinds.read_choices reads it. Raises InputError if
+    the correspondence is not that of the two meshes, or the choices name no part.
     """
     report = report or (lambda _: None)
     report({"message": "Transferring the expressions", "done": 0, "total": 1})
@@ -106,7 +109,11 @@ def transfer_actor(
     shapes = neutral + given
     # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
     expressions = shapes - linear_blend_skinning(neutral, jaw, skin_weight)
-    parts = _parts_of(source, neutral, topology, across)
+    parts = _parts_of(source, neutral, topology, across, choices)
+    if parts is not None and across:
+        notes.append(parts.note())
+        skin_weight = _share_of_jaw(parts, neutral, skin_weight)
+        expressions = np.where(parts.of("bends")[:, None], 0.0, expressions)
     if parts is not None:  # what was carried to an eyeball is some lid's
         rigid, of_jaw = parts.rigid[:, None], parts.of("jaw")[:, None]
         skin_weight = np.where(rigid, of_jaw.astype(np.float32), skin_weight)
@@ -129,7 +136,12 @@ def transfer_actor(
         expression_residual=np.zeros((len(neutral), len(source.names), 3), np.float32),
         hinge=hinge,
         constraints=Constraints.none(),
-        settings={"transferred_from": name, "own_shapes": sorted(own or {}), "notes": notes},
+        settings={
+            "transferred_from": name,
+            "own_shapes": sorted(own or {}),
+            "notes": notes,
+            **({"parts": choices} if choices else {}),
+        },
         kept_mirror=mirror_plane(neutral, topology.triangles()),
         parts=parts,
     )
@@ -159,10 +171,12 @@ def carried_shapes(source: np.ndarray, neutral: np.ndarray, topology: Topology, 
     return neutral + surface.moved(given, at_rest)[0]
 
 
-def _parts_of(source: Actor, neutral: np.ndarray, topology: Topology, across: bool) -> Parts | None:
-    """The parts of a neutral (W, 3): the source's where the mesh is its own, else the eyeballs, which a neutral alone
-    shows; other parts of a stranger's mesh move as the skin beside them."""
-    if not across:
+def _parts_of(
+    source: Actor, neutral: np.ndarray, topology: Topology, across: bool, choices: str = ""
+) -> Parts | None:
+    """The parts of a neutral (W, 3): the source's where the mesh is its own, else what a neutral alone shows: eyeballs,
+    teeth, tongue, and caps; other parts of a stranger's mesh move as the skin beside them, unless they were chosen."""
+    if not across and not choices:
         if source.parts is None:
             return None
         found, centres = source.parts, source.parts.centres.copy()
@@ -172,12 +186,24 @@ def _parts_of(source: Actor, neutral: np.ndarray, topology: Topology, across: bo
             moved = neutral[own].mean(0) - source.neutral[own].mean(0)
             centres[part] = centres[part] + moved if sphere is None else sphere.centre
         return replace(found, centres=centres)
-    found_here = find_parts(neutral[None], topology)
-    if found_here is None or len(found_here.eyes) == 0:
+    here = find_parts(neutral[None], topology, choices)
+    if here is None:
         return None
-    kinds = ("turns",) * len(found_here.eyes)
-    part_of = found_here.eye_of.astype(np.int32)
-    return Parts(found_here.eye_names, kinds, part_of, found_here.eye_centres, found_here.axes)
+    of_itself = ("turns", "skull", "jaw", "bends") if source.hinge is not None else ("turns", "skull")
+    chosen = here.found or ("",) * len(here.names)
+    return here.some([kind in of_itself or bool(old) for kind, old in zip(here.kinds, chosen, strict=True)])
+
+
+def _share_of_jaw(parts: Parts, neutral: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:
+    """The skinning weight (W, 1) where it is that of a stranger's gums and tongue, which no skin tells."""
+    bends = parts.of("bends")
+    lower = neutral[parts.of("jaw")]
+    upper = neutral[parts.of("skull")]
+    if len(lower):  # of what goes with the skull, the teeth
+        upper = upper[np.linalg.norm(upper - lower.mean(0), axis=1) < 2 * np.linalg.norm(np.ptp(lower, axis=0))]
+    found = skin_weight.copy()
+    found[bends, 0] = share_of_jaw(neutral[bends], parts.axes[1], upper, lower)
+    return found
 
 
 def _carried_offsets(

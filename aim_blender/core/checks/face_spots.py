@@ -18,6 +18,7 @@ from ..model.actor import Actor
 from ..shared.faces.face_landmarks import SIDES, landmarks_in_frame
 from ..shared.faces.face_profile import HeadFrame
 from ..shared.foundation.errors import InputError
+from ..shared.foundation.remembering import remembered
 from .face_measures import FacePlaces, Places, find_places
 
 KEPT = "face_spots"  # in the actor's settings
@@ -142,9 +143,12 @@ def places_of(actor: Actor) -> Places | None:
     return Places(spots.frame, spots.upper_lip, spots.lower_lip, spots.corners, **pairs)
 
 
+_find_places = remembered(find_places)
+
+
 def _found(actor: Actor) -> FacePlaces | None:
     try:
-        return find_places(actor.neutral, actor.topology, actor.shapes()[1:])
+        return _find_places(actor.neutral, actor.topology, actor.shapes()[1:])
     except InputError:
         return None
 

@@ -37,6 +37,7 @@ LANDMARK_PULL = 10.0
 ONE_PLACE, ONE_SIZE = 0.5, 2.0  # how far off in its width, and how much wider, one opening may be on two faces
 FIRST_PLACE = 1.0  # how far off before the openings have told how the faces lie: as far as suggested landmarks err
 OPENING_WEIGHT = 3.0  # of the middle of an opening among landmarks that were suggested
+EXPECTED_MM = 20.0  # of an opening's expected place, within which another is that one
 LARGEST_SLIT = 0.25  # of the head's diagonal; a wider rim is where a mesh ends
 LEAST_PAIRS = 3  # of landmarks that tell how a face lies
 ALIGN_SAMPLE, ALIGN_TRIM, ALIGN_TURNS = 1500, 0.7, 40
@@ -62,20 +63,23 @@ def lay(
     held: bool,
     unit: float,
     report: Report,
+    expected: np.ndarray | None = None,
 ) -> Laid:
     """Lay the source's vertices onto the target. The meshes: vertices (Vs, 3), (Vt, 3) and triangles facing outwards.
 
     pairs: (P, 2) a source and a target vertex that belong together; fewer than 3 and the whole surfaces are aligned.
     opposite: (S, 2) rows of pairs that lie above and below a slit; for slits that are not open rims in both, such as a
     mouth with its bag. held: whether the pairs also hold when the source is deformed. unit: a mm of a common head on
-    the target.
+    the target. expected: (E, 3) about where the target's mouth and eyes are, if that is known.
     """
+    expected = np.zeros((0, 3)) if expected is None else expected
     (source, source_triangles), (target, target_triangles) = source_mesh, target_mesh
     aligned = align(source, target, pairs)
     openings = _Openings(aligned, source_triangles, unit, target), _Openings(target, target_triangles, unit, target)
     if not held and len(pairs) >= LEAST_PAIRS:
-        aligned = _aligned_by_openings(aligned, target, pairs, openings)
-    source_slits, target_slits, rims = _slits(aligned, target, _matching_openings(aligned, target, openings, ONE_PLACE))
+        aligned = _aligned_by_openings(aligned, target, pairs, openings, expected)
+    met = _matching_openings(aligned, target, openings, ONE_PLACE, expected)
+    source_slits, target_slits, rims = _slits(aligned, target, met)
     source_sides = slit_sides(aligned, source_triangles, source_slits)
     target_sides = slit_sides(target, target_triangles, target_slits)
     for above, below in pairs[opposite]:
@@ -219,13 +223,17 @@ class _Openings:
 
 
 def _aligned_by_openings(
-    source: np.ndarray, target: np.ndarray, pairs: np.ndarray, openings: tuple[_Openings, _Openings]
+    source: np.ndarray,
+    target: np.ndarray,
+    pairs: np.ndarray,
+    openings: tuple[_Openings, _Openings],
+    expected: np.ndarray,
 ) -> np.ndarray:
     """The source (Vs, 3) aligned anew, by its landmarks, pairs (P, 2), and by the middles of openings that both have.
 
     Suggested landmarks lie along the profile, and where on it a brow ends and a nose begins, faces differ most.
     """
-    met = _matching_openings(source, target, openings, FIRST_PLACE)
+    met = _matching_openings(source, target, openings, FIRST_PLACE, expected)
     if not met:
         return source
     middles = [np.stack([points[pair[k]].mean(0) for pair in met]) for k, points in enumerate((source, target))]
@@ -235,13 +243,18 @@ def _aligned_by_openings(
 
 
 def _matching_openings(
-    source: np.ndarray, target: np.ndarray, openings: tuple[_Openings, _Openings], place: float
+    source: np.ndarray,
+    target: np.ndarray,
+    openings: tuple[_Openings, _Openings],
+    place: float,
+    expected: np.ndarray,
 ) -> list[tuple[np.ndarray, np.ndarray, bool]]:
     """The openings that both surfaces have where they lie on each other, mouth and eyes, where they are open, and
     whether exactly. place: how far off in its width one may be.
 
     Where one has a rim and the other turns inwards, into a bag, both are matched where they turn inwards; or, where the
-    one does not turn inwards before it ends, its rim with where the other does.
+    one does not turn inwards before it ends, its rim with where the other does. Where neither has a rim, as heads with
+    bags behind their lids and masks with a wall, what turns inwards counts where it is expected (E, 3).
     """
     rims = [each.rims for each in openings]
     pairs = [(*pair, True) for pair in _matching_loops(source, rims[0], target, rims[1], place)]
@@ -251,6 +264,9 @@ def _matching_openings(
         for loop in rims[k]
         if not any(pair[k] is loop for pair in pairs)
     ]
+    known = np.concatenate([np.reshape(alone, (-1, 3)), *(target[pair[1]].mean(0)[None] for pair in pairs)])
+    reach = EXPECTED_MM * openings[1].unit
+    alone += [middle for middle in expected if np.linalg.norm(known - middle, axis=1).min(initial=np.inf) > reach]
     if alone:
         inward = [each.inward for each in openings]
         meeting = [(inward[0], inward[1]), (rims[0], inward[1]), (inward[0], rims[1])]
@@ -287,18 +303,18 @@ def _matching_loops(
     """The loops of either surface that lie on each other and are about as wide."""
     if not loops or not others:
         return []
-    middles = [
-        np.stack([points[loop].mean(0) for loop in each]) for points, each in ((source, loops), (target, others))
-    ]
+    sides = ((source, loops), (target, others))
+    middles = [np.stack([points[loop].mean(0) for loop in each]) for points, each in sides]
+    widths = [np.array([np.linalg.norm(np.ptp(points[loop], axis=0)) for loop in each]) for points, each in sides]
     distance = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=2)
+    narrow, wide = np.minimum(widths[0][:, None], widths[1]), np.maximum(widths[0][:, None], widths[1])
+    # A nearer one of another size, as a nostril's beside an eye, is not in the way.
+    distance[(distance > place * narrow) | (wide >= ONE_SIZE * narrow)] = np.inf
     pairs = []
     for i, loop in enumerate(loops):
         j = int(distance[i].argmin())
-        other = others[j]
-        widths = [np.linalg.norm(np.ptp(points[each], axis=0)) for points, each in ((source, loop), (target, other))]
-        near = distance[i, j] <= place * min(widths) and max(widths) < ONE_SIZE * min(widths)
-        if distance[:, j].argmin() == i and near:
-            pairs.append((loop, other))
+        if np.isfinite(distance[i, j]) and distance[:, j].argmin() == i:
+            pairs.append((loop, others[j]))
     return sorted(pairs, key=lambda pair: np.linalg.norm(source[pair[0]].mean(0) - target[pair[1]].mean(0)))
 
 

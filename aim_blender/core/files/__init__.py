@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The extension's own files: safetensors with a JSON header, validated before use.
+"""The extension's own files: named arrays with a JSON header, validated before use.
 
-files  actors, takes, correspondences; neutrals  a mesh at rest from any of them; describing  what a file holds
+files  actors, takes and correspondences, as they are read and written; actor_files  the format of actors, the others'
+are in core/shared/results; neutrals  a mesh at rest from any of them; describing  what a file holds
 """

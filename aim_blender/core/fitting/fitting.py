@@ -140,7 +140,9 @@ class MeshTarget(Target):
         self.settings = session.settings
         self.frames, self.fps, self.missing = performance.frames, performance.fps, presence.missing
         self.points, self.modes = len(session.actor.neutral), session.modes
-        self.at_once = frames_at_once(self.points, len(session.actor.names), session.device)
+        # Where modes are summed up at few places, nothing has a number for each name at every point.
+        names = 0 if session.is_coarse else len(session.actor.names)
+        self.at_once = frames_at_once(self.points, names, session.device)
         self.moving = session.settings.head == "free"
 
     def motions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +155,7 @@ class MeshTarget(Target):
             frames, trust = self._frames(rows)
             if self.moving:
                 head[rows] = session.head(frames, trust)
-            jaw[rows] = session.jaw(without_head(frames, head[rows]) if self.moving else frames, trust)
+            jaw[rows] = session.jaw_under_head(frames, head[rows], trust)
             if self.parts is not None:
                 measured, known = self.parts.jaw_of_rows(rows, head[rows])
                 jaw[rows[known]] = measured[known]
@@ -162,14 +164,14 @@ class MeshTarget(Target):
     def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
         frames, trust = self._frames(rows)
         held = self.temporal > 0 or self.parts is not None
-        found = self.session.solve(without_head(frames, head), jaw, trust, hold_jaw=held)
+        found = self.session.solve(self._stabilized(frames, head), jaw, trust, hold_jaw=held)
         return SolvedFrames(found.coefficients.cpu().numpy(), head, found.jaw, found.distance, found.lost)
 
     def distance(
         self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray
     ) -> torch.Tensor | np.ndarray:
         frames, trust = self._frames(rows)
-        return self.session.distance(without_head(frames, head), jaw, coefficients, trust)
+        return self.session.distance(self._stabilized(frames, head), jaw, coefficients, trust)
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -183,8 +185,14 @@ class MeshTarget(Target):
         return notes_on(self.performance, told, self.presence, self.unit_factor, timeline, errors)
 
     def _frames(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The vertices (f, V, 3) float64 of some frames, and how much each point counts (f, V), None if all fully."""
-        return self.performance.vertices[rows].astype(np.float64), self.performance.trust(rows)
+        """The vertices (f, V, 3) of some frames, and how much each point counts (f, V), None if all fully."""
+        together = len(rows) == rows[-1] + 1 - rows[0]
+        part = slice(rows[0], rows[-1] + 1) if together else rows  # a slice copies nothing
+        trust = None if self.presence.trust is None else self.performance.trust(part)
+        return np.asarray(self.performance.vertices[part]), trust
+
+    def _stabilized(self, frames: np.ndarray, head: np.ndarray) -> np.ndarray:
+        return without_head(frames, head) if self.moving else frames
 
 
 def frames_at_once(points: int, names: int, device: torch.device) -> int:

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from ..geometry.rigid import recentred
-from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
+from ..model.carried_fields import CarriedFields
 from ..model.closed_form import ClosedForm, affordable_modes, prior_of_modes
 from ..model.devices import choose_device
-from ..model.head import estimate_head, quietness
-from ..model.working_actor import modes_of
+from ..model.head import estimate_head, quietness, squared_motions, without_head
+from ..model.working_actor import coarse_modes_of, modes_of
 from ..shared.foundation.robust_weights import geman_mcclure
 from ..shared.settings.fitting_settings import FittingSettings
-from .fitting_cache import load_inverse, save_inverse
+from .fitting_cache import Prepared, is_big, load_prepared, save_prepared
 from .jaw_of_frame import JawOfFrame
 
 ROBUST_ROUNDS = 2
@@ -37,6 +37,16 @@ class FittedFrames:
     jaw: np.ndarray
     distance: Tensor
     lost: Tensor | None = None
+
+
+def _prepared(actor: Actor, settings: FittingSettings) -> Prepared:
+    """The smooth functions of an actor's mesh; of a big one, those that follow from few places."""
+    if not is_big(actor, settings):
+        modes, eigenvalues = modes_of(actor, settings.modes)
+        return Prepared(modes.astype(np.float32), eigenvalues)
+    mesh, at_places, eigenvalues = coarse_modes_of(actor, settings.modes)
+    at_places = at_places.astype(np.float32)
+    return Prepared(mesh.spread(at_places), eigenvalues, None, mesh, at_places)
 
 
 class FittingSession:
@@ -63,29 +73,30 @@ class FittingSession:
         self.device = choose_device(settings.device)
         # Positions about the head's middle keep their last digits in float32.
         self.centre = actor.neutral.mean(0)
-        found = load_inverse(cache, actor, settings) if cache is not None else None
-        if found is None:
-            modes, eigenvalues = modes_of(actor, settings.modes)
-            modes = modes.astype(np.float32)
-            inverse = None
-        else:
-            modes, eigenvalues, known = found
-            inverse = torch.as_tensor(known, device=self.device)
-        self.modes, self.eigenvalues = modes, eigenvalues  # (V, M), (M,)
-        expressions, prior = self.tensor(actor.expressions), self.tensor(prior_of_modes(eigenvalues, settings))
+        found = load_prepared(cache, actor, settings) if cache is not None else None
+        prepared = found or _prepared(actor, settings)
+        self.modes, self.eigenvalues = prepared.modes, prepared.eigenvalues  # (V, M), (M,)
+        expressions, prior = self.tensor(actor.expressions), self.tensor(prior_of_modes(self.eigenvalues, settings))
         # Where only a few points are missing, the matrix for all of them is near enough, and may be known already.
         partial = self.tensor(trust) if trust is not None and trust.min() < 0.5 else None
         bounds = (1.0 - settings.largest_weight, settings.largest_weight) if settings.largest_weight else None
-        known_inverse = inverse if partial is None else None
-        self.solver = ClosedForm(expressions, self.tensor(modes), prior, partial, known_inverse, bounds)
+        inverse = None
+        if prepared.inverse is not None and partial is None:
+            inverse = torch.as_tensor(prepared.inverse, device=self.device)
+        fields = None
+        self.is_coarse = prepared.mesh is not None
+        if prepared.mesh is not None and prepared.at_places is not None:
+            fields = CarriedFields(prepared.mesh, self.tensor(prepared.at_places), expressions)
+        self.solver = ClosedForm(expressions, self.tensor(self.modes), prior, partial, inverse, bounds, fields)
         if cache is not None and found is None and partial is None:
-            save_inverse(cache, actor, settings, modes, eigenvalues, self.solver.inverse.cpu().numpy())
+            save_prepared(cache, actor, settings, replace(prepared, inverse=self.solver.inverse.cpu().numpy()))
         self.usual_trust = partial  # what the inverse is for
-        self.jaw_of_frame = JawOfFrame(actor)
-        self.quietness = quietness(actor)
-        self.shapes_reach = float(np.linalg.norm(actor.shapes()[1:] - actor.neutral, axis=-1).max())
-        self.base = self.tensor(actor.neutral - self.centre)
-        self.skin_weight = self.tensor(actor.skin_weight)
+        squared = squared_motions(actor)  # (N, V)
+        self.jaw_of_frame = JawOfFrame(actor, squared)
+        self.quietness = quietness(actor, squared)
+        self.shapes_reach = float(np.sqrt(squared.max()))
+        about = np.append(actor.neutral - self.centre, np.ones((len(actor.neutral), 1)), axis=1)
+        self.hinged = self.tensor(actor.skin_weight * about)  # (V, 4)
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """The array in float32 on the session's device."""
@@ -97,13 +108,22 @@ class FittingSession:
 
     def jaw(self, stabilized: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """T_j (f, 4, 4) of frames (f, V, 3) in mm without head motion."""
-        wild = self._wild(stabilized, trust)
+        wild = self._wild(self._moved(stabilized, trust), trust)
         if trust is None and wild is None:
             return self.jaw_of_frame.predict(stabilized)
         unknown = np.zeros(stabilized.shape[:2], dtype=bool) if trust is None else trust <= INLIER_SHARE
         if wild is not None:
             unknown = unknown | wild
         return self.jaw_of_frame.predict(np.where(unknown[..., None], np.nan, stabilized))
+
+    def jaw_under_head(self, frames: np.ndarray, head: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
+        """As jaw, of frames (f, V, 3) with heads (f, 4, 4); the head is taken off few points where these will do."""
+        points = self.jaw_of_frame.points
+        if trust is None and len(points):
+            some = without_head(frames[:, points].astype(np.float64), head)
+            if self._near(some - self.actor.neutral[points]):
+                return self.jaw_of_frame.predict_at_points(some)
+        return self.jaw(without_head(frames, head), trust)
 
     def solve(
         self, stabilized: np.ndarray, jaw: np.ndarray, trust: np.ndarray | None = None, hold_jaw: bool = False
@@ -114,36 +134,37 @@ class FittingSession:
         outliers are found, which the jaw was read from too.
         """
         weight = None if trust is None else self.tensor(trust)
-        wild = self._wild(stabilized, trust)
-        residual = self.residual(self._whole(stabilized, trust), jaw)
+        moved = self._moved(stabilized, trust)
+        wild = self._wild(moved, trust)
+        residual = self.residual(moved, jaw)
         sane = residual if wild is None else self._sane(residual, wild)
         found = self._solve(sane, weight)
         distance = self._distance(sane, found, weight)
+        if self.settings.outlier_mm == 0 or (wild is None and not bool((distance > self.settings.outlier_mm).any())):
+            return FittedFrames(found, jaw, distance)
         reach = self._outlier_reach(distance)  # (f,)
         doubtful = (distance.nan_to_num() > reach[:, None]).any(1)
         if wild is not None:
             doubtful |= torch.as_tensor(wild.any(1), device=self.device)
-        if self.settings.outlier_mm == 0 or not bool(doubtful.any()):
+        if not bool(doubtful.any()):
             return FittedFrames(found, jaw, distance)
         rows = doubtful.cpu().numpy()
         jaw = jaw.copy()
-        whole = torch.ones(len(stabilized), len(self.base), device=self.device) if weight is None else weight
+        whole = torch.ones(moved.shape[:2], device=self.device) if weight is None else weight
         given = whole[doubtful]
         before = given if wild is None else given.masked_fill(torch.as_tensor(wild[rows], device=self.device), 0.0)
         some_residual, some = sane[doubtful], found[doubtful]
         for round_ in range(ROBUST_ROUNDS):
             # Geman and McClure, docs/model.md (19): a point at a third of the reach keeps 0.8 of its weight, at the
             # reach 0.25, far off 0.
-            off = (self.solver.offsets(some) - some_residual).norm(dim=-1)
+            off = self.solver.fields.distance(some, some_residual)
             robust = before * geman_mcclure((off / reach[doubtful, None]) ** 2)
             # What is near counts fully, so that nothing but the outliers changes.
             robust = torch.where(off > 0.5 * reach[doubtful, None], robust, before)
             if round_ == 0 and not hold_jaw:
                 robust_weight = robust.cpu().numpy()
                 jaw[rows] = self.jaw(stabilized[rows], robust_weight)
-                residual[doubtful] = self.residual(
-                    self._whole(stabilized[rows], None if trust is None else trust[rows]), jaw[rows]
-                )
+                residual[doubtful] = self.residual(moved[rows], jaw[rows])
                 some_residual = residual[doubtful] if wild is None else self._sane(residual[doubtful], wild[rows])
             some = self.solver.solve(some_residual, robust, some)
         found[doubtful] = some
@@ -151,16 +172,19 @@ class FittingSession:
         lost[doubtful] = (given > 0) & (robust <= INLIER_SHARE * given)
         return FittedFrames(found, jaw, self._distance(residual, found, weight), lost)
 
-    def residual(self, stabilized: np.ndarray, jaw: np.ndarray) -> Tensor:
-        """What is left of frames without head motion after the jaw (f, 4, 4): r of docs/model.md (16), (f, V, 3)."""
-        skinned = linear_blend_skinning(self.base, self.tensor(recentred(jaw, self.centre)), self.skin_weight)
-        return self.tensor(stabilized - self.centre) - skinned
+    def residual(self, moved: np.ndarray, jaw: np.ndarray) -> Tensor:
+        """What is left of the motion (f, V, 3) from the neutral, in frames without head motion, after the jaw
+        (f, 4, 4): r of docs/model.md (16), (f, V, 3). In one product: LBS(s0, T, k) - s0 is [k s0, k] [T - 1]."""
+        motion = recentred(jaw, self.centre)[:, :3]
+        motion[:, :, :3] -= np.eye(3)
+        step = self.tensor(motion.transpose(0, 2, 1))  # (f, 4, 3)
+        return torch.baddbmm(self.tensor(moved), self.hinged.expand(len(step), -1, -1), step, alpha=-1.0)
 
     def distance(
         self, stabilized: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray, trust: np.ndarray | None = None
     ) -> Tensor:
         """How far (f, V) in mm frames are from given coefficients (f, M, N), as solve has it."""
-        residual = self.residual(self._whole(stabilized, trust), jaw)
+        residual = self.residual(self._moved(stabilized, trust), jaw)
         weight = None if trust is None else self.tensor(trust)
         return self._distance(residual, self.tensor(coefficients), weight)
 
@@ -175,22 +199,32 @@ class FittingSession:
         return self.solver.solve(residual, weight, start)
 
     def _distance(self, residual: Tensor, coefficients: Tensor, weight: Tensor | None) -> Tensor:
-        distance = (self.solver.offsets(coefficients) - residual).norm(dim=-1)
+        distance = self.solver.fields.distance(coefficients, residual)
         return distance if weight is None else torch.where(weight > 0, distance, torch.nan)
 
     def _outlier_reach(self, distance: Tensor) -> Tensor:
         """(f,) mm from where a point of each frame is an outlier."""
         return (OUTLIER_SPREADS * distance.nanmedian(dim=1).values).clamp(min=self.settings.outlier_mm)
 
-    def _wild(self, stabilized: np.ndarray, trust: np.ndarray | None) -> np.ndarray | None:
-        """(f, V) bool where frames without head motion are further from the neutral than any face goes, even for the
-        frame's own median, None if nowhere: they would drown all others in the first solve, and in float32."""
+    def _moved(self, stabilized: np.ndarray, trust: np.ndarray | None) -> np.ndarray:
+        """(f, V, 3) float32 how far frames without head motion are from the neutral; 0 where nothing is known."""
+        moved = np.empty(stabilized.shape, dtype=np.float32)
+        np.subtract(self._whole(stabilized, trust), self.actor.neutral, out=moved, casting="same_kind")
+        return moved
+
+    def _near(self, moved: np.ndarray) -> bool:
+        """Whether frames moved (f, P, 3) from the neutral so little that no point can be wild."""
+        return bool(max(-moved.min(), moved.max()) < WILD_REACHES * self.shapes_reach / 2)
+
+    def _wild(self, moved: np.ndarray, trust: np.ndarray | None) -> np.ndarray | None:
+        """(f, V) bool where frames moved (f, V, 3) further from the neutral than any face goes, even for the frame's
+        own median, None if nowhere: they would drown all others in the first solve, and in float32."""
         if self.settings.outlier_mm == 0:
             return None
-        moved = stabilized - self.actor.neutral
-        if max(-moved.min(), moved.max()) < WILD_REACHES * self.shapes_reach / 2:  # as in nearly all frames
+        if self._near(moved):  # as in nearly all frames
             return None
-        squared = np.einsum("fvc,fvc->fv", moved, moved)
+        far = moved.astype(np.float64)
+        squared = np.einsum("fvc,fvc->fv", far, far)
         if trust is not None:
             squared = np.where(trust > 0, squared, 0.0)
         most = OUTLIER_SPREADS * np.sqrt(np.median(squared, axis=1)) + WILD_REACHES * self.shapes_reach  # (f,)

@@ -19,6 +19,7 @@ import numpy as np
 from ..anatomy.jaw import compose_jaw, decompose_jaw, envelope, hinge_axes
 from ..geometry.rigid import apply_motion, motion_columns
 from ..model.actor import Actor
+from ..model.head import squared_motions
 from ..points.points import Binding
 from ..shared.foundation.robust_weights import cauchy
 
@@ -92,15 +93,20 @@ class JawOfPoints:
 class JawOfFrame(JawOfPoints):
     """The jaw from whole meshes: from points all over the face, more where it moves."""
 
-    def __init__(self, actor: Actor) -> None:
-        moved = np.sqrt(((actor.shapes()[1:] - actor.neutral) ** 2).sum(-1).mean(0))
+    def __init__(self, actor: Actor, squared: np.ndarray | None = None) -> None:
+        """squared: the actor's squared_motions (N, V), if they are known."""
+        moved = np.sqrt((squared_motions(actor) if squared is None else squared).mean(0))
         wanted = np.sqrt(np.minimum(moved / max(moved.mean(), 1e-9), 3.0))
         self.points = spread_points(actor.neutral, wanted, min(POINTS, len(moved)))
         super().__init__(actor, Binding.at(self.points))
 
     def predict(self, positions: np.ndarray) -> np.ndarray:
         """T_j (F, 4, 4) of frames (F, V, 3), as JawOfPoints."""
-        return super().predict(positions[:, self.points])
+        return self.predict_at_points(positions[:, self.points])
+
+    def predict_at_points(self, positions: np.ndarray) -> np.ndarray:
+        """T_j (F, 4, 4) of the points (F, P, 3) that are looked at."""
+        return super().predict(positions)
 
 
 class PlausibleJaw:
@@ -127,8 +133,10 @@ class PlausibleJaw:
 
 def spread_points(places: np.ndarray, wanted: np.ndarray, count: int) -> np.ndarray:
     """Numbers (count,) of the places (V, 3) that lie far from each other, denser where more is wanted (V,)."""
-    chosen, distance = [int(wanted.argmax())], np.full(len(places), np.inf)
+    chosen, squared = [int(wanted.argmax())], np.full(len(places), np.inf)
+    wanted = wanted**2
     for _ in range(count - 1):
-        distance = np.minimum(distance, np.linalg.norm(places - places[chosen[-1]], axis=1))
-        chosen.append(int((distance * wanted).argmax()))
+        apart = places - places[chosen[-1]]
+        np.minimum(squared, np.einsum("vc,vc->v", apart, apart), out=squared)
+        chosen.append(int((squared * wanted).argmax()))
     return np.array(chosen)

@@ -4,5 +4,6 @@ functions, rims.
 
 skinning, rigid  linear blend skinning, and the rigid motion that carries points to others
 surfaces, openings  samples, rims, margins of lips and lids
-modes  smooth functions on a surface; working_mesh  the part of a mesh that is learned, welded
+modes  smooth functions on a surface; coarse_mesh  those of a big one, from few places
+working_mesh  the part of a mesh that is learned, welded
 """

@@ -19,5 +19,11 @@ def linear_blend_skinning(points: Array, motion: Array, skin_weight: Array) -> A
     points: x (V, 3), or (..., V, 3) others for each motion. motion: T (..., 4, 4) rigid. skin_weight: k (V, 1). Returns
     (..., V, 3) in the unit of points.
     """
-    moved = points @ motion[..., :3, :3].swapaxes(-1, -2) + motion[..., None, :3, 3]  # (..., V, 3)
-    return points + skin_weight * (moved - points)
+    moved = points @ motion[..., :3, :3].swapaxes(-1, -2)  # (..., V, 3)
+    if isinstance(moved, np.ndarray):  # in place: of big meshes a copy costs as much as the product
+        moved += motion[..., None, :3, 3]
+        moved -= points
+        moved *= skin_weight
+        moved += points
+        return moved
+    return points + skin_weight * (moved + motion[..., None, :3, 3] - points)

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..shared.foundation.errors import UNREADABLE, reason
+from ..shared.foundation.tensor_files import CHECKSUM, NOT_WRITTEN, checksum
 from ..shared.foundation.whole_files import written_whole
 
 
@@ -35,7 +35,7 @@ def save_training(
     tensors |= {name: torch.tensor(value) for name, value in numbers.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata | {"checksum": _checksum(tensors, metadata)}))
+        temporary.write_bytes(save(tensors, metadata | {CHECKSUM: _checksum(tensors, metadata)}))
 
 
 def restore_training(
@@ -59,8 +59,8 @@ def restore_training(
             metadata = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         # First, lest a changed byte makes it look like one of other settings.
-        if metadata.pop("checksum", None) != _checksum(tensors, metadata):
-            raise ValueError("it is not what was written")
+        if metadata.pop(CHECKSUM, None) != _checksum(tensors, metadata):
+            raise ValueError(NOT_WRITTEN)
         if any(metadata.get(name) != value for name, value in origin.items()):
             return None
         wanted = model.state_dict()
@@ -84,13 +84,5 @@ def restore_training(
     return {name: int(tensors[name]) for name in numbers}, metadata
 
 
-def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """Of all that a checkpoint holds, so that one changed byte is noticed."""
-    found = hashlib.blake2b(digest_size=16)
-    for name in sorted(tensors):
-        value = tensors[name].detach().cpu().contiguous()
-        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        found.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    for name in sorted(metadata):
-        found.update(f"{name} {metadata[name]}".encode())
-    return found.hexdigest()
+def _checksum(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    return checksum({name: value.detach().cpu().numpy() for name, value in tensors.items()}, metadata)

@@ -34,6 +34,46 @@ class Prior(Protocol):
         """What a weight costs that changes across the face."""
 
 
+class Fields(Protocol):
+    """Φ_m(c) e_i(c) at V points, for the sums over them."""
+
+    def agreement(self, trust: Tensor | None) -> Tensor:
+        """(M, N, M, N) float64: sum over points of trust Φ_m Φ_p (e_i . e_j). trust: (V,), None for 1 everywhere."""
+
+    def seen(self, offsets: Tensor) -> Tensor:
+        """(M, N, F): sum over points of Φ_m (e_i . x) for offsets x (F, V, 3)."""
+
+    def offsets(self, coefficients: Tensor) -> Tensor:
+        """sum_i w_i(c) e_i(c) (F, V, 3) of coefficients (F, M, N)."""
+
+    def distance(self, coefficients: Tensor, residual: Tensor) -> Tensor:
+        """(F, V) how far the offsets of coefficients (F, M, N) are from residual (F, V, 3)."""
+
+
+class ModeFields:
+    """Every point with all modes Φ (V, M) and expressions e (V, N, 3)."""
+
+    def __init__(self, modes: Tensor, expressions: Tensor) -> None:
+        self.modes, self.expressions = modes, expressions
+
+    def agreement(self, trust: Tensor | None) -> Tensor:
+        """As Fields has it."""
+        trusted = self.modes if trust is None else self.modes * trust.sqrt()[:, None]
+        return agreement_matrix(trusted, self.expressions)
+
+    def seen(self, offsets: Tensor) -> Tensor:
+        """As Fields has it."""
+        return seen_by_modes(self.modes, self.expressions, offsets)
+
+    def offsets(self, coefficients: Tensor) -> Tensor:
+        """As Fields has it."""
+        return expression_offsets(self.modes, coefficients, self.expressions)
+
+    def distance(self, coefficients: Tensor, residual: Tensor) -> Tensor:
+        """As Fields has it."""
+        return torch.linalg.vector_norm(self.offsets(coefficients) - residual, dim=-1)
+
+
 def prior_of_modes(eigenvalues: np.ndarray, settings: Prior) -> np.ndarray:
     """(M,) mm² λ of docs/model.md (18): what a coefficient of 1 costs a point. eigenvalues: (M,) of the modes in 1 /
     mm².
@@ -49,7 +89,8 @@ class ClosedForm:
     expressions: e (V, N, 3) mm. modes: Φ (V, M) of unit mean square. prior: (M,) mm² of prior_of_modes. trust: (V,) in
     [0, 1] how much each point counts in most frames, None for all alike. inverse: (M N, M N) float64, if it is known;
     with it a frame takes a quarter of what its factor would.
-    bounds: the least and the largest weight that any point may have; 0 lies between them.
+    bounds: the least and the largest weight that any point may have; 0 lies between them. fields: what sums up Φ e over
+    the points, None to do so at each with all modes.
     """
 
     def __init__(
@@ -60,9 +101,11 @@ class ClosedForm:
         trust: Tensor | None = None,
         inverse: Tensor | None = None,
         bounds: tuple[float, float] | None = None,
+        fields: Fields | None = None,
     ) -> None:
         self.expressions = expressions.contiguous()  # (V, N, 3)
         self.modes = modes.contiguous()  # (V, M)
+        self.fields = fields or ModeFields(self.modes, self.expressions)
         cost = len(expressions) * prior.double()
         self.prior = cost.repeat_interleave(expressions.shape[1])  # (M N,), unknowns ordered mode by mode
         self.trust = trust
@@ -72,8 +115,7 @@ class ClosedForm:
     def normal_matrix(self) -> Tensor:
         """(M N, M N) float64: the matrix of docs/model.md (17): sum over points of trust Φ_m Φ_p (e_i . e_j), and
         the prior."""
-        trusted = self.modes if self.trust is None else self.modes * self.trust.sqrt()[:, None]
-        matrix = agreement_matrix(trusted, self.expressions).view(len(self.prior), len(self.prior))
+        matrix = self.fields.agreement(self.trust).view(len(self.prior), len(self.prior))
         matrix.diagonal().add_(self.prior)
         return matrix
 
@@ -107,7 +149,7 @@ class ClosedForm:
 
     def offsets(self, coefficients: Tensor) -> Tensor:
         """sum_i w_i(c) e_i(c) (F, V, 3) of coefficients (F, M, N)."""
-        return expression_offsets(self.modes, coefficients, self.expressions)
+        return self.fields.offsets(coefficients)
 
     def _matrix_times(self, flat: Tensor, trust: Tensor) -> Tensor:
         """The normal matrix of every frame's own trust (F, V) times flat (M N, F)."""
@@ -116,8 +158,7 @@ class ClosedForm:
 
     def seen(self, offsets: Tensor) -> Tensor:
         """(M N, F) float64: what the modes see of offsets (F, V, 3)."""
-        seen = seen_by_modes(self.modes, self.expressions, offsets)
-        return seen.reshape(-1, len(offsets)).double()
+        return self.fields.seen(offsets).reshape(-1, len(offsets)).double()
 
     def _flat(self, coefficients: Tensor) -> Tensor:
         return coefficients.permute(1, 2, 0).reshape(-1, len(coefficients)).double()
@@ -146,7 +187,7 @@ class WeightBounds:
         self.step = max(1, len(form.modes) // BOUNDED_POINTS)
         self.modes = form.modes[:: self.step].contiguous()  # (P, M)
         self.cost = BOUND_MM**2 * self.step
-        matrix = agreement_matrix(form.modes, form.expressions)
+        matrix = form.fields.agreement(None)
         gram = self.cost * (self.modes.T @ self.modes).double()
         for name in range(matrix.shape[1]):
             matrix[:, name, :, name] += gram

@@ -14,10 +14,18 @@ LEAST_POINTS = 20  # of the quiet skin, to find the head by
 MOST_POINTS = 2000  # likewise: more say nothing new, and cost
 
 
-def quietness(actor: Actor) -> np.ndarray:
-    """(V,) how much each point tells of the head: the inverse of the variance that the actor's shapes give it."""
-    moved = actor.shapes()[1:] - actor.neutral
-    return 1.0 / ((moved**2).sum(-1).mean(0) + QUIET_MM**2)
+def squared_motions(actor: Actor) -> np.ndarray:
+    """(N, V) mm² the squares of how far the actor's shapes move each point."""
+    moved = actor.shapes()[1:]
+    moved -= actor.neutral
+    return np.einsum("nvc,nvc->nv", moved, moved)
+
+
+def quietness(actor: Actor, squared: np.ndarray | None = None) -> np.ndarray:
+    """(V,) how much each point tells of the head: the inverse of the variance that the actor's shapes give it. squared:
+    the actor's squared_motions, if they are known."""
+    squared = squared_motions(actor) if squared is None else squared
+    return 1.0 / (squared.mean(0) + QUIET_MM**2)
 
 
 def estimate_head(
@@ -68,5 +76,7 @@ def moves(head: np.ndarray, middle: np.ndarray, degrees: float = 0.3, millimetre
 
 
 def without_head(frames: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """H⁻¹ s of docs/model.md (16), (f, V, 3), of frames (f, V, 3) and heads (f, 4, 4)."""
-    return (frames - head[:, None, :3, 3]) @ head[:, :3, :3]
+    """H⁻¹ s of docs/model.md (16), (f, V, 3), of frames (f, V, 3), float32 if they are, and heads (f, 4, 4)."""
+    moved = np.empty_like(frames)
+    np.subtract(frames, head[:, None, :3, 3], out=moved, casting="same_kind")  # in float64, however far the head is
+    return moved @ head[:, :3, :3].astype(frames.dtype)

@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 
+from ..geometry.coarse_mesh import PLACES_PER_MODE, CoarseMesh, coarse_mesh, coarse_modes
 from ..geometry.modes import laplacian_modes
 from ..geometry.skinning import linear_blend_skinning
 from ..geometry.working_mesh import WorkingMesh
@@ -131,11 +132,22 @@ def modes_of(actor: Actor, count: int) -> tuple[np.ndarray, np.ndarray]:
     what there can be; so much more, as there is of parts that bend, that none are taken from the skin.
     """
     work = actor.working
-    places = actor.neutral[work.chosen]
-    if actor.parts is not None:
-        bending = int(actor.parts.of("bends")[work.chosen].sum())
-        count += round(count * bending / max(len(places) - bending, 1))
-    modes, eigenvalues = laplacian_modes(
-        places, work.topology.triangles(), min(count, len(places) - 2), equal_vertices=True
-    )
+    places, count = actor.neutral[work.chosen], _count_of(actor, count)
+    modes, eigenvalues = laplacian_modes(places, work.topology.triangles(), count, equal_vertices=True)
     return work.spread(modes), eigenvalues
+
+
+def coarse_modes_of(actor: Actor, count: int) -> tuple[CoarseMesh, np.ndarray, np.ndarray]:
+    """As modes_of, of a mesh that is worked on as a whole, from few places: which these are, the modes' values there
+    (C, M), and the eigenvalues (M,)."""
+    count, triangles = _count_of(actor, count), actor.topology.triangles()
+    mesh = coarse_mesh(actor.neutral, triangles, PLACES_PER_MODE * count)
+    return mesh, *coarse_modes(mesh, actor.neutral, triangles, count)
+
+
+def _count_of(actor: Actor, count: int) -> int:
+    chosen = actor.working.chosen
+    if actor.parts is not None:
+        bending = int(actor.parts.of("bends")[chosen].sum())
+        count += round(count * bending / max(len(chosen) - bending, 1))
+    return min(count, len(chosen) - 2)

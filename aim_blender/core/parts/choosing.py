@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an artist says of parts, against what they were taken for: `skull_2=follows, 17039=still`."""
+"""Which pieces of a mesh an artist says something of, against what they were taken for."""
 
 from __future__ import annotations
 
@@ -8,22 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..shared.foundation.errors import InputError
-from .parts import KINDS
-
-
-def read_choices(text: str) -> dict[str, str]:
-    """{a part's name, or the number of one of its vertices: a key of KINDS} of a text. Raises InputError if it is none
-    such."""
-    found = {}
-    for each in filter(None, (each.strip() for each in text.replace(";", ",").split(","))):
-        name, _, kind = (word.strip() for word in each.partition("="))
-        if not name or kind not in KINDS:
-            raise InputError(
-                f"{each!r} says nothing of a part; write a part's name, or the number of one of its vertices, an "
-                f"equals sign, and one of {', '.join(KINDS)}, for example skull_1=still"
-            )
-        found[name] = kind
-    return found
 
 
 def pieces_chosen(choices: Mapping[str, str], pieces: Sequence[np.ndarray], names: Sequence[str]) -> dict[int, str]:

@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which parts a mesh has beside its skin: by what hangs together, by its form, and by how it moves over the shapes.
 
-The neutral alone tells eyeballs, by their form, and what lies along the skin; the shapes tell what goes with the jaw,
-with the skull, what follows the skin and what bends.
+The neutral alone tells eyeballs, by their form, what lies in the mouth (mouth.py), and what lies along the skin; the
+shapes tell what goes with the jaw, with the skull, what follows the skin and what bends.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ..anatomy.jaw_witnesses import lower_teeth
 from ..geometry.rigid import angle_degrees, apply_motion, rigid_registration
-from ..shared.faces.face_profile import find_head_frame
+from ..shared.faces.face_profile import PROFILE, HeadFrame, find_head_frame
 from ..shared.faces.head_region import around, moved_most, moving_vertices
+from ..shared.faces.part_kinds import JOINED, read_choices
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
-from .choosing import pieces_chosen, read_choices
+from .choosing import pieces_chosen
+from .mouth import kinds_in_mouth
 from .parts import Parts
 from .pieces import Sphere, pieces_of, sphere_of
 
@@ -37,7 +39,7 @@ TYPICAL_FACE_MM = 200.0  # what shapes move of a head
 
 @dataclass
 class _Piece:
-    """vertices: (n,). kind: a key of KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the number of
+    """vertices: (n,). kind: a key of part_kinds.KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the number of
     the eyeball that it is of."""
 
     vertices: np.ndarray
@@ -51,7 +53,7 @@ def find_parts(shapes: np.ndarray, topology: Topology, choices: str = "") -> Par
     """The parts of a mesh, None if it is all skin.
 
     shapes: (N+1, V, 3) mm without the head's motion, the neutral first; the neutral alone (1, V, 3) is enough. choices:
-    what an artist says against it, as choosing.read_choices reads it. Raises InputError if that names no part.
+    what an artist says against it, as part_kinds.read_choices reads it. Raises InputError if that names no part.
     """
     wanted = read_choices(choices)
     found = pieces_of(shapes, topology)
@@ -71,7 +73,12 @@ class _Finding:
         self.skin = found[0]
         moving = moving_vertices(shapes, topology.in_faces())
         self.near = around(self.neutral, moving) if moving.any() else np.ones(len(self.neutral), dtype=bool)
-        self.axes, self.scale = self._face(topology, moving)
+        of_skin = np.zeros(topology.vertex_count, dtype=bool)
+        of_skin[self.skin] = True
+        triangles = topology.triangles()
+        self.skin_triangles = triangles[of_skin[triangles].all(1)]
+        self.frame = self._frame(moving)
+        self.axes, self.scale = self._face(moving)
         self.moved = moved_most(shapes)
         self.tree = cKDTree(self.neutral[self.skin])
         self.lower_teeth = np.zeros(len(self.neutral), dtype=bool)
@@ -81,6 +88,7 @@ class _Finding:
     def parts(self, wanted: dict[str, str]) -> Parts:
         """As they are taken for, but for what is wanted."""
         self._find_eyes()
+        self._find_mouth()
         for piece in self.pieces[1:]:
             piece.kind = piece.kind or self._kind(piece)
         parts = self._grouped()
@@ -89,25 +97,46 @@ class _Finding:
         ).items():
             piece = self.pieces[index]
             piece.kind, piece.eye = kind, piece.eye if kind == "turns" else -1
-        return self._grouped() if wanted else parts
+        return self._chosen() if wanted else parts
+
+    def _chosen(self) -> Parts:
+        """The parts of pieces whose kinds were chosen, and what each was called before."""
+        before = [piece.name for piece in self.pieces]
+        parts = self._grouped()
+        found = []
+        for name in parts.names:
+            called = [old for old, piece in zip(before, self.pieces, strict=True) if piece.name == name]
+            found.append(JOINED.join(dict.fromkeys(called)))
+        return replace(parts, found=tuple("" if old == new else old for old, new in zip(found, parts.names, strict=True)))
 
     def _edges(self, topology: Topology) -> np.ndarray:
         """(E, 2) the mesh's edges, and between the copies of vertices in a piece."""
         chains = [np.stack([piece.vertices[:-1], piece.vertices[1:]], axis=1) for piece in self.pieces]
         return np.concatenate([topology.edges(), *chains])
 
-    def _face(self, topology: Topology, moving: np.ndarray) -> tuple[np.ndarray, float]:
-        """(3, 3) the face's left, up and front, and how much larger it is than a typical adult's."""
-        of_skin = np.zeros(topology.vertex_count, dtype=bool)
-        of_skin[self.skin] = True
-        triangles = topology.triangles()
-        triangles = triangles[of_skin[triangles].all(1)]
+    def _frame(self, moving: np.ndarray) -> HeadFrame | None:
+        """How the face is turned, None where none with a nose and a chin is found."""
         try:
-            frame = find_head_frame(self.neutral, triangles, moving if moving.any() else None)
-        except InputError:  # no face with a nose and a chin: as heads are mostly modelled
+            return find_head_frame(self.neutral, self.skin_triangles, moving if moving.any() else None)
+        except InputError:
+            return None
+
+    def _face(self, moving: np.ndarray) -> tuple[np.ndarray, float]:
+        """(3, 3) the face's left, up and front, and how much larger it is than a typical adult's."""
+        frame = self.frame
+        if frame is None:  # as heads are mostly modelled
             chosen = self.skin[moving[self.skin]] if moving[self.skin].any() else self.skin
             return np.eye(3), float(np.ptp(self.neutral[chosen], axis=0).max()) / TYPICAL_FACE_MM
         return np.stack([frame.left, frame.up, frame.front]), float(frame.scale)
+
+    def _find_mouth(self) -> None:
+        """Mark what lies in the mouth of a neutral alone."""
+        others = [piece for piece in self.pieces[1:] if not piece.kind]
+        if len(self.shapes) > 1 or self.frame is None or not others:
+            return
+        kinds = kinds_in_mouth(self.neutral, self.skin_triangles, self.frame, [each.vertices for each in others])
+        for number, kind in kinds.items():
+            others[number].kind = kind
 
     def _find_eyes(self) -> None:
         """Number the eyeballs, and mark the pieces that turn with each."""
@@ -170,10 +199,17 @@ class _Finding:
             return "jaw"
         if len(self.shapes) == 1:
             beside = self.tree.query(self.neutral[vertices])[0].max()
-            return "follows" if beside <= REACH_MM * self.scale else "skull" if self.near[vertices].any() else "still"
+            return "follows" if beside <= REACH_MM * self.scale else "skull" if self._on_head(vertices) else "still"
         if self.moved[vertices].max() <= STIFF_MM:
             return "skull" if self.near[vertices].any() else "still"
         return "follows" if self._follows(vertices) else "bends"
+
+    def _on_head(self, vertices: np.ndarray) -> bool:
+        """Whether a piece of a neutral alone is a cap or glasses rather than a collar: not below the lips, and near."""
+        if self.frame is None:
+            return True
+        height = self.frame.local(self.neutral[vertices]).mean(0)[1]
+        return bool(height > PROFILE["stomion"][0] and self.frame.around(self.neutral[vertices]).all())
 
     def _follows(self, vertices: np.ndarray) -> bool:
         """Whether a piece lies along the skin and does what the skin beside it does."""

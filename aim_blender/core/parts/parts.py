@@ -3,30 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-# What a part may be taken for, and what that means.
-KINDS = {
-    "turns": "an eyeball: turns about its own centre, and goes with the head",
-    "skull": "goes with the head, as upper teeth and caps do",
-    "jaw": "goes with the jaw, as lower teeth do",
-    "follows": "is bound to the skin beside it, as lashes and brows are",
-    "bends": "is learned like skin, as gums and tongues are",
-    "still": "stays where it is, even where the head moves",
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Parts:
     """The P parts of a mesh of V vertices.
 
-    names: of the parts. kinds: keys of KINDS. part_of: (V,) int32 which part a vertex is of, -1 for the skin. centres:
+    names: of the parts. kinds: keys of part_kinds.KINDS. part_of: (V,) int32 which part a vertex is of, -1 for the skin. centres:
     (P, 3) float64 mm, what an eyeball turns about; of other parts their middle. axes: (3, 3) rows: the face's left, up
-    and front.
+    and front. found: what each was called before an artist's choices counted, where that differs from its name, else "";
+    none at all if there were no choices.
     """
 
     names: tuple[str, ...]
@@ -34,6 +26,7 @@ class Parts:
     part_of: np.ndarray
     centres: np.ndarray
     axes: np.ndarray
+    found: tuple[str, ...] = ()
 
     def of(self, *kinds: str) -> np.ndarray:
         """(V,) bool: the vertices of the parts of some kinds."""
@@ -72,12 +65,25 @@ class Parts:
         """Of the E eyes."""
         return tuple(self.names[part] for part in self.eyes)
 
+    def some(self, kept: Sequence[bool]) -> Parts | None:
+        """Those of the P parts that are kept, the others taken for skin; None if none is."""
+        parts = [part for part, keep in enumerate(kept) if keep]
+        if not parts:
+            return None
+        number = np.full(len(self.names) + 1, -1, dtype=np.int32)
+        number[parts] = np.arange(len(parts))
+        names, kinds = (tuple(each[part] for part in parts) for each in (self.names, self.kinds))
+        found = tuple(self.found[part] for part in parts) if self.found else ()
+        return Parts(names, kinds, number[self.part_of], self.centres[parts], self.axes, found)
+
     def rows(self) -> list[dict[str, Any]]:
-        """What was found, a part a row: its name, what it was taken for, and how many vertices it has."""
+        """What was found, a part a row: its name, what it was taken for, what choices call it, and how many vertices it
+        has."""
         counts = np.bincount(self.part_of[self.part_of >= 0], minlength=len(self.names))
+        before = self.found or ("",) * len(self.names)
         return [
-            {"name": name, "kind": kind, "vertices": int(count)}
-            for name, kind, count in zip(self.names, self.kinds, counts, strict=True)
+            {"name": name, "kind": kind, "found": found or name, "vertices": int(count)}
+            for name, kind, found, count in zip(self.names, self.kinds, before, counts, strict=True)
         ]
 
     def note(self) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
+from ..geometry.surfaces import samples
 from ..model.actor import Actor
 from ..shared.captured.frame_numbers import sampling_of
 from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked_fps
@@ -23,6 +24,7 @@ from .c3d_points import read_c3d
 
 MOSTLY_SEEN = 0.9  # of the points of the fullest frame, where a frame may be that of rest
 ASKED_FRAMES = 60
+SAMPLED_MM = 1.0
 NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
 
 
@@ -107,7 +109,8 @@ def in_millimetres(actor: Actor, points: PointPerformance) -> tuple[PointPerform
         unit = millimetres_of(actor.neutral[points.vertices[named]], _known(points)[:, named], points.source)
     else:
         first = _first_places(points)
-        off = {factor: _off_skin(actor, factor * first) for factor in (1.0, *NAMES)}
+        skin = _sampled_skin(actor)
+        off = {factor: np.median(skin.query(factor * first)[0]) for factor in (1.0, *NAMES)}
         if off[1.0] > NEAR_MM:
             unit = next((factor for factor, distance in off.items() if distance <= NEAR_MM), 1.0)
     return (points, 1.0) if unit == 1.0 else (replace(points, positions=unit * points.positions), unit)
@@ -128,13 +131,15 @@ def bind_points(actor: Actor, points: PointPerformance) -> Binding:
 
         triangles = actor.topology.triangles()
         skin = trimesh.Trimesh(actor.neutral, triangles, process=False)
-        first = _places_at_rest(points, free, lambda there: trimesh.proximity.closest_point(skin, there)[1])
-        nearest, distance, face = trimesh.proximity.closest_point(skin, first)
-        if np.median(distance) > NEAR_MM:
+        sampled = _sampled_skin(actor)
+        first = _places_at_rest(points, free, sampled)
+        distance = np.median(sampled.query(first)[0])
+        if distance > NEAR_MM:
             raise InputError(
-                f"{points.source} says of no vertex, and its points start {np.median(distance):.0f} mm from the "
+                f"{points.source} says of no vertex, and its points start {distance:.0f} mm from the "
                 "neutral's skin; name each point's vertex, or begin with the neutral in place and in mm"
             )
+        nearest, _, face = trimesh.proximity.closest_point(skin, first)
         corners[free] = triangles[face]
         shares[free] = trimesh.triangles.points_to_barycentric(skin.triangles[face], nearest)
     return Binding(corners, shares)
@@ -156,11 +161,9 @@ def binding_note(points: PointPerformance, binding: Binding, actor: Actor) -> li
     ]
 
 
-def _places_at_rest(
-    points: PointPerformance, some: np.ndarray, off_skin: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
+def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: cKDTree) -> np.ndarray:
     """(P', 3) where some (P,) of the points are in the frame in which they lie nearest to the neutral's skin, of those
-    that show most of them; a point that it does not show, where it is in the next best. off_skin: how far places are.
+    that show most of them; a point that it does not show, where it is in the next best.
 
     Raises InputError for a point that is never seen.
     """
@@ -170,7 +173,7 @@ def _places_at_rest(
     count = seen.sum(1)
     rich = np.flatnonzero(count >= MOSTLY_SEEN * count.max())
     rich = rich[np.linspace(0, len(rich) - 1, min(len(rich), ASKED_FRAMES)).astype(int)]
-    off = [float(np.quantile(off_skin(known[frame, seen[frame]]), 0.75)) for frame in rich]
+    off = [float(np.quantile(skin.query(known[frame, seen[frame]])[0], 0.75)) for frame in rich]
     for frame in rich[np.argsort(off, kind="stable")][::-1]:
         first[seen[frame]] = known[frame, seen[frame]]
     return first
@@ -182,12 +185,11 @@ def _check_vertices(actor: Actor, points: PointPerformance) -> None:
         raise InputError(f"{points.source} names vertex {points.vertices.max()}, but the actor's mesh has {count}")
 
 
-def _off_skin(actor: Actor, positions: np.ndarray) -> float:
-    """How far positions (P, 3) in mm are from the neutral's skin on the median."""
-    import trimesh
-
-    skin = trimesh.Trimesh(actor.neutral, actor.topology.triangles(), process=False)
-    return float(np.median(trimesh.proximity.closest_point(skin, positions)[1]))
+def _sampled_skin(actor: Actor) -> cKDTree:
+    """Points all over the neutral's skin, SAMPLED_MM apart: how far it is from a place is asked of many places."""
+    triangles = actor.topology.triangles()
+    of_triangle, shares = samples(actor.neutral, triangles, SAMPLED_MM)
+    return cKDTree(np.einsum("sk,skx->sx", shares, actor.neutral[triangles[of_triangle]]))
 
 
 def _known(points: PointPerformance) -> np.ndarray:

@@ -19,7 +19,6 @@ from .batch_table import Shot, Target
 
 RETARGETING = {option.column: option for option in options_of(RetargetSettings).values()}
 RETARGETING_FILES = (*(name for name, option in RETARGETING.items() if option.kind == "file"), "correspondence")
-LONGEST_HEADER = 100_000_000  # bytes: safetensors' own limit
 
 
 @dataclass(frozen=True)
@@ -98,11 +97,10 @@ def correspondence_kept_for(source: str, target: str) -> Path:
 
     Raises InputError if the source is no actor file.
     """
+    from ...core.shared.foundation.tensor_files import read_metadata
+
     try:
-        with open(source, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, LONGEST_HEADER)))
-        topology = json.loads(header["__metadata__"]["aim"])["topology"]
+        topology = json.loads(read_metadata(Path(source))["aim"])["topology"]
     except FileNotFoundError:
         topology = "none"  # which is said where all files are looked for
     except UNREADABLE as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn, TypeAlias
 
 from ...core.shared.settings.option import options_of
 from ...core.shared.settings.timing_settings import Timing
@@ -27,6 +27,9 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with STATUS_INPUT and one line that says what is wrong."""
         self.exit(STATUS_INPUT, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+Verbs: TypeAlias = "argparse._SubParsersAction[OneLineParser]"
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -57,13 +60,13 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(verbs: Any, name: str, text: str) -> argparse.ArgumentParser:
+def _verb(verbs: Verbs, name: str, text: str) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object of figures")
     return parser
 
 
-def _add_anatomy(verbs: Any) -> None:
+def _add_anatomy(verbs: Verbs) -> None:
     parser = _verb(verbs, "anatomy", "Fit a skull and a mandible to a neutral.")
     parser.add_argument("neutral", metavar="NEUTRAL_MESH", type=_path, help="a mesh, or a capture")
     parser.add_argument("--out", required=True, metavar="DIR", type=_path)
@@ -74,7 +77,7 @@ def _add_anatomy(verbs: Any) -> None:
     _add_unit(parser, "--unit", of="the neutral (default: told by its face)")
 
 
-def _add_learn(verbs: Any) -> None:
+def _add_learn(verbs: Verbs) -> None:
     parser = _verb(verbs, "learn", "Learn an actor from registered meshes of one face.")
     parser.add_argument("capture", metavar="CAPTURE", type=_path, help="folder of meshes, or capture.npz")
     parser.add_argument("--out", required=True, metavar="A.actor.safetensors", type=_path)
@@ -98,7 +101,7 @@ def _add_learn(verbs: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
 
 
-def _add_fit(verbs: Any) -> None:
+def _add_fit(verbs: Verbs) -> None:
     parser = _verb(verbs, "fit", "Fit an actor to a performance.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument(
@@ -129,7 +132,7 @@ def _add_fit(verbs: Any) -> None:
     _add_unit(parser, "--unit", of="the performance (default: told by its size)", into=PERFORMANCE_UNIT)
 
 
-def _add_retarget(verbs: Any) -> None:
+def _add_retarget(verbs: Verbs) -> None:
     parser = _verb(verbs, "retarget", "Move a take from one actor to another.")
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
     parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=_path)
@@ -144,7 +147,7 @@ def _add_retarget(verbs: Any) -> None:
     )
 
 
-def _add_pair(verbs: Any) -> None:
+def _add_pair(verbs: Verbs) -> None:
     parser = _verb(verbs, "pair", "Find which expressions of two actors belong together, by name and by what they do.")
     parser.add_argument("--source", required=True, metavar="A.actor.safetensors", type=_path)
     parser.add_argument("--target", required=True, metavar="B.actor.safetensors", type=_path)
@@ -153,7 +156,7 @@ def _add_pair(verbs: Any) -> None:
     parser.add_argument("--correspondence", type=_path, metavar="FILE", help="as for retarget")
 
 
-def _add_correspond(verbs: Any) -> None:
+def _add_correspond(verbs: Verbs) -> None:
     parser = _verb(verbs, "correspond", "Find which place on one face is which on another of different topology.")
     parser.add_argument("source", metavar="SOURCE", type=_path, help="an actor, or a mesh at rest (.obj, .ply, .npz)")
     parser.add_argument("target", metavar="TARGET", type=_path, help="likewise")
@@ -161,7 +164,7 @@ def _add_correspond(verbs: Any) -> None:
     _add_landmarks(parser)
 
 
-def _add_transfer(verbs: Any) -> None:
+def _add_transfer(verbs: Verbs) -> None:
     parser = _verb(verbs, "transfer", "Make an actor from a mesh at rest, with another actor's expressions.")
     parser.add_argument("source", metavar="A.actor.safetensors", type=_path)
     parser.add_argument(
@@ -174,6 +177,7 @@ def _add_transfer(verbs: Any) -> None:
     parser.add_argument("--correspondence", type=_path, metavar="FILE", help="instead of a new one")
     parser.add_argument("--name", metavar="NAME", help="of the source, to say whose expressions these are")
     _add_unit(parser, "--unit", "--millimetres-per-unit", of="the mesh (default: told by its face)")
+    parser.add_argument("--parts", default="", metavar="NAME=KIND,...", help="what its parts are, as learn takes it")
     _add_landmarks(parser)
 
 
@@ -186,14 +190,14 @@ def _add_landmarks(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_arkit(verbs: Any) -> None:
+def _add_arkit(verbs: Verbs) -> None:
     parser = _verb(verbs, "arkit", "Write the 52 shapes of ARKit, or VRM's expressions, as an actor makes them.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("--out", required=True, metavar="shapes.npz|DIR", type=_path, help="a folder: an .obj each")
     parser.add_argument("--keys", choices=ENGINES, help="whose names and shapes (default: arkit)")
 
 
-def _add_bake(verbs: Any) -> None:
+def _add_bake(verbs: Verbs) -> None:
     parser = _verb(verbs, "bake", "Turn a take into shape keys, a jaw bone and their keyframes.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
@@ -201,7 +205,7 @@ def _add_bake(verbs: Any) -> None:
     add_options(parser, "bake")
 
 
-def _add_evaluate(verbs: Any) -> None:
+def _add_evaluate(verbs: Verbs) -> None:
     parser = _verb(verbs, "evaluate", "Write a take's frames: vertices, jaw and head, or a mesh cache.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
@@ -210,13 +214,13 @@ def _add_evaluate(verbs: Any) -> None:
     add_options(parser, "bake", *options_of(Timing))
 
 
-def _add_inspect(verbs: Any) -> None:
+def _add_inspect(verbs: Verbs) -> None:
     parser = _verb(verbs, "inspect", "Show the anatomy that was learned: arrays, and beside them a picture sheet.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("--out", required=True, metavar="A.anatomy.npz", type=_path)
 
 
-def _add_errors(verbs: Any) -> None:
+def _add_errors(verbs: Verbs) -> None:
     parser = _verb(verbs, "errors", "Write how far each point of each frame of a take is from its performance.")
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     parser.add_argument("take", metavar="T.take.safetensors", type=_path)
@@ -224,7 +228,7 @@ def _add_errors(verbs: Any) -> None:
     parser.add_argument("--out", required=True, metavar="errors.npz", type=_path)
 
 
-def _add_batch(verbs: Any) -> None:
+def _add_batch(verbs: Verbs) -> None:
     parser = _verb(verbs, "batch", "Do a table of shots for any number of actors, whatever of it is not done yet.")
     parser.add_argument("table", metavar="TABLE", type=_path, help=".csv, .json or .toml; see docs/batch.md")
     parser.add_argument(
@@ -234,7 +238,7 @@ def _add_batch(verbs: Any) -> None:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="spread the shots over this Dask cluster")
 
 
-def _add_environment(verbs: Any) -> None:
+def _add_environment(verbs: Verbs) -> None:
     parser = _verb(verbs, "environment", "Make an environment with all that learning needs, by venv and pip.")
     parser.add_argument("folder", metavar="FOLDER", type=_path, help="where it goes; one that is there gives way")
     build = detect_build()
@@ -243,7 +247,7 @@ def _add_environment(verbs: Any) -> None:
     parser.add_argument("--options", metavar="TEXT", default="", help="more options for pip, as one argument")
 
 
-def _add_install_video(verbs: Any) -> None:
+def _add_install_video(verbs: Verbs) -> None:
     text = (
         "Install what fitting to videos needs into the Python that runs this: a face detector, and what decodes movies."
     )
@@ -251,19 +255,19 @@ def _add_install_video(verbs: Any) -> None:
     parser.add_argument("--options", metavar="TEXT", default="", help="more options for pip, as one argument")
 
 
-def _add_info(verbs: Any) -> None:
+def _add_info(verbs: Verbs) -> None:
     parser = _verb(verbs, "info", "Say what a file holds.")
     parser.add_argument("file", metavar="FILE", type=_path)
 
 
-def _add_live(verbs: Any) -> None:
+def _add_live(verbs: Verbs) -> None:
     text = "Fit one frame after the other as they come on standard input; Blender's live mode starts it."
     parser = verbs.add_parser("live", help=text, description=text, allow_abbrev=False)
     parser.add_argument("actor", metavar="A.actor.safetensors", type=_path)
     add_options(parser, "fit", "modes", "device")
 
 
-def _add_job(verbs: Any) -> None:
+def _add_job(verbs: Verbs) -> None:
     text = "Do what is left of the job in a folder; Blender starts its workers so."
     parser = verbs.add_parser("job", help=text, description=text, allow_abbrev=False)
     parser.add_argument("folder", metavar="FOLDER", type=_path)

@@ -10,19 +10,21 @@ from ...core.shared.foundation.errors import InputError
 from ...core.shared.results.kept_files import ACTOR_SUFFIX, kept_correspondence
 from ..folders.outputs import output_path
 from .arguments import Figures, Report, add_notes, check_arguments, named_unit
+from .face_asking import asks_detector
 
 if TYPE_CHECKING:
     from ...core.correspondence.correspondence import Correspondence
 
 
+@asks_detector
 def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """source (an actor), target (a mesh at rest, or with expressions of its own: an actor or a capture), out, and
     optionally correspondence, landmarks (a JSON file), name (of the source, to say whose expressions these are) and the
-    target's millimetres_per_unit, else told by its size.
+    target's millimetres_per_unit, else told by its size, and parts (what parts of its mesh are, as learn takes it).
 
     Where the topologies differ and no correspondence is given, one is made and kept beside the output.
     """
-    optional = ("correspondence", "landmarks", "name", "millimetres_per_unit")
+    optional = ("correspondence", "landmarks", "name", "millimetres_per_unit", "parts")
     check_arguments("transfer", arguments, required=("source", "target", "out"), optional=optional)
     if arguments.get("correspondence") and arguments.get("landmarks"):
         raise InputError("landmarks are for making a correspondence; leave them out, or the correspondence")
@@ -59,11 +61,12 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         figures = {"correspondence": str(path), **correspondence.doubts()}
     name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
     own, told = own_expressions(source.names, names, shapes * factor)
-    actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report, own)
+    actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report, own, arguments.get("parts", ""))
     report({"message": "Checking the actor"})
     keep_spots(actor)
     notes = [*told, *(correspondence.notes() if correspondence else []), *actor.settings["notes"]]
     add_notes(actor.figures, [*notes, *check_transferred(source, actor)])
     report({"message": "Writing the actor"})
     save_actor(actor, out)
-    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor)}
+    parts = {} if actor.parts is None else {"parts": actor.parts.rows()}
+    return {"out": str(out), **actor.figures, "unit_factor": factor, **figures, "jaw": jaw_movements(actor), **parts}

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import bpy
 import numpy as np
@@ -25,6 +24,7 @@ from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.topology import Topology
 from ...core.shared.foundation.wording import listed, natural_order
 from ..basics import meshes
+from ..basics.records import ShapeRecord
 from ..basics.vertex_groups import read_vertex_group
 from .actor_units import guess_millimetres_per_unit
 
@@ -256,7 +256,7 @@ def _placed_shapes(
     return placed, notes
 
 
-def shape_points(shape: Any) -> np.ndarray:
+def shape_points(shape: ShapeRecord | ShapeSource) -> np.ndarray:
     """(V, 3) a shape of an actor, in its object's space. Raises InputError if the object or the key is gone."""
     if not meshes.is_there(shape.object):
         raise InputError(f"the mesh of {shape.name!r} was deleted; undo, or leave the shape out")

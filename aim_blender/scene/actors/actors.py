@@ -6,7 +6,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import bpy
 import numpy as np
@@ -15,6 +14,7 @@ from ...core.shared.captured.capture_checks import check_registered
 from ...core.shared.foundation.errors import InputError
 from ..basics.meshes import is_there
 from ..basics.naming import unique_name
+from ..basics.records import ActorRecord, TakeRecord
 from .actor_meshes import (
     ActorMeshes,
     ShapeSource,
@@ -36,7 +36,7 @@ def add_actor(
     sources: list[ShapeSource],
     bones: dict[str, bpy.types.Object],
     millimetres_per_unit: float | None = None,
-) -> tuple[Any, list[str]]:
+) -> tuple[ActorRecord, list[str]]:
     """Check the meshes and record them as a new actor of the scene, which becomes the active one.
 
     Returns the actor and notes for the artist. Raises InputError before anything is recorded.
@@ -52,7 +52,7 @@ def record_actor(
     bones: dict[str, bpy.types.Object],
     found: ActorMeshes,
     millimetres_per_unit: float | None = None,
-) -> tuple[Any, list[str]]:
+) -> tuple[ActorRecord, list[str]]:
     """As add_actor, of meshes that were read, checked and measured before."""
     actor, notes = _record(scene, name, sources[0].object, found, millimetres_per_unit)
     for source in sources[1:]:
@@ -67,7 +67,7 @@ def record_actor(
 
 def add_character(
     scene: bpy.types.Scene, name: str, item: bpy.types.Object, millimetres_per_unit: float | None = None
-) -> tuple[Any, list[str]]:
+) -> tuple[ActorRecord, list[str]]:
     """Check a mesh at rest and record it as a new actor without shapes, which becomes the active one.
 
     Returns the actor and notes for the artist. Raises InputError before anything is recorded.
@@ -77,7 +77,7 @@ def add_character(
 
 def _record(
     scene: bpy.types.Scene, name: str, neutral: bpy.types.Object, found: ActorMeshes, millimetres_per_unit: float | None
-) -> tuple[Any, list[str]]:
+) -> tuple[ActorRecord, list[str]]:
     """A new actor of the scene, still without shapes, which becomes the active one, and notes for the artist.
 
     millimetres_per_unit: guessed by the size of what was found, if it is None; else it is said if it makes no head.
@@ -98,7 +98,7 @@ def _record(
     return actor, notes
 
 
-def read_actor(actor: Any) -> Callable[[], ActorMeshes]:
+def read_actor(actor: ActorRecord) -> Callable[[], ActorMeshes]:
     """Read the meshes of a recorded actor. Returns what places and checks them, without touching Blender's data.
 
     That the shapes are of one face was checked when they were recorded; whoever learns from them checks it again.
@@ -124,7 +124,7 @@ def read_actor(actor: Any) -> Callable[[], ActorMeshes]:
     return lambda: replace(checked(), names=names, jaw_points=jaw_points)
 
 
-def read_neutral(actor: Any, with_bones: bool = False) -> ActorMeshes:
+def read_neutral(actor: ActorRecord, with_bones: bool = False) -> ActorMeshes:
     """Read the neutral of a recorded actor alone, with_bones: and its bones. Raises InputError naming what is wrong."""
     neutral = neutral_of(actor)
     bones = _bones_of(actor) if with_bones else {}
@@ -138,14 +138,14 @@ def read_neutral(actor: Any, with_bones: bool = False) -> ActorMeshes:
     return found
 
 
-def neutral_of(actor: Any) -> bpy.types.Object:
+def neutral_of(actor: ActorRecord) -> bpy.types.Object:
     """The neutral of a recorded actor. Raises InputError if it was deleted."""
     if not is_there(actor.neutral):
         raise InputError(f"the neutral of {actor.name!r} was deleted; undo, or make the actor again")
     return actor.neutral
 
 
-def _bones_of(actor: Any) -> dict[str, bpy.types.Object]:
+def _bones_of(actor: ActorRecord) -> dict[str, bpy.types.Object]:
     """Skull and mandible of a recorded actor, or none. Raises InputError if one is missing or was deleted."""
     bones = {name: getattr(actor, name) for name in ("skull", "mandible") if getattr(actor, name) is not None}
     for name, item in bones.items():
@@ -157,7 +157,7 @@ def _bones_of(actor: Any) -> dict[str, bpy.types.Object]:
     return bones
 
 
-def find_actor(identifier: str) -> tuple[bpy.types.Scene, Any] | None:
+def find_actor(identifier: str) -> tuple[bpy.types.Scene, ActorRecord] | None:
     """The actor with this identifier and its scene, None if undo or another file took it away."""
     for scene in bpy.data.scenes:
         for actor in scene.aim.actors:
@@ -166,19 +166,19 @@ def find_actor(identifier: str) -> tuple[bpy.types.Scene, Any] | None:
     return None
 
 
-def active_actor(scene: bpy.types.Scene) -> Any | None:
+def active_actor(scene: bpy.types.Scene) -> ActorRecord | None:
     """The actor chosen in the list, None if there is none."""
     state = scene.aim
     return state.actors[state.active_actor] if 0 <= state.active_actor < len(state.actors) else None
 
 
-def active_take(scene: bpy.types.Scene) -> Any | None:
+def active_take(scene: bpy.types.Scene) -> TakeRecord | None:
     """The take chosen in the list, None if there is none."""
     state = scene.aim
     return state.takes[state.active_take] if 0 <= state.active_take < len(state.takes) else None
 
 
-def take_and_actor(scene: bpy.types.Scene, name: str) -> tuple[Any, Any]:
+def take_and_actor(scene: bpy.types.Scene, name: str) -> tuple[TakeRecord, ActorRecord]:
     """The take of this name, or the one chosen in the list, and its actor. Raises InputError."""
     take = next((each for each in scene.aim.takes if each.name == name), None) if name else active_take(scene)
     if take is None:
@@ -190,7 +190,7 @@ def take_and_actor(scene: bpy.types.Scene, name: str) -> tuple[Any, Any]:
     return take, actor_of(take)
 
 
-def actor_of(take: Any) -> Any:
+def actor_of(take: TakeRecord) -> ActorRecord:
     """The actor of a take. Raises InputError if it is gone."""
     found = find_actor(take.actor)
     if found is None:
@@ -198,7 +198,7 @@ def actor_of(take: Any) -> Any:
     return found[1]
 
 
-def take_of(scene: bpy.types.Scene, actor: Any, name: str = "") -> Any | None:
+def take_of(scene: bpy.types.Scene, actor: ActorRecord, name: str = "") -> TakeRecord | None:
     """A take of an actor: of this name, else the one chosen in the list, else the latest; None if there is none."""
     takes = [take for take in scene.aim.takes if take.actor == actor.identifier]
     if name:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
 from ..basics import meshes, painting, rigging, versions
+from ..basics.records import ActorRecord
 from ..basics.selecting import select_only
 from . import actor_meshes, actors
 
@@ -33,7 +34,7 @@ def make() -> tuple[DemoActor, DemoPerformance]:
     return demo, replace(truth, vertices=truth.vertices.astype(np.float32))
 
 
-def add_demo_actor(context: bpy.types.Context, demo: DemoActor, truth: DemoPerformance) -> Any:
+def add_demo_actor(context: bpy.types.Context, demo: DemoActor, truth: DemoPerformance) -> ActorRecord:
     """Add the demo actor's neutral with 19 shape keys, its bones and eyes, and a performance beside it.
 
     The actor is recorded and the performance picked, so that Learn is the next step. Returns the actor.

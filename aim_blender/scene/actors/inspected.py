@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import bpy
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from ...core.shared.foundation.archives import open_archive
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ..basics import legends, meshes, painting, vertex_groups
+from ..basics.records import ActorRecord
 from ..basics.selecting import select_only
 from . import actors, placing
 
@@ -68,7 +68,7 @@ def load(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def show(context: bpy.types.Context, actor: Any, arrays: dict[str, np.ndarray], what: str) -> bpy.types.Object:
+def show(context: bpy.types.Context, actor: ActorRecord, arrays: dict[str, np.ndarray], what: str) -> bpy.types.Object:
     """Add the object of a view, one of VIEWS, beside the actor. Returns it.
 
     Raises InputError if the actor's neutral is gone.

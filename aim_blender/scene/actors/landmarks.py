@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import bmesh
 import bpy
@@ -16,10 +15,11 @@ from ...core.shared.bones.tissue_depths import TISSUE_DEPTHS
 from ...core.shared.faces.face_landmarks import LANDMARK_NAMES, suggest_landmarks
 from ...core.shared.foundation.errors import InputError
 from ..basics import meshes
+from ..basics.records import ActorRecord
 from . import actors
 
 
-def read_for_suggestion(actor: Any) -> Callable[[], dict[str, int]]:
+def read_for_suggestion(actor: ActorRecord) -> Callable[[], dict[str, int]]:
     """Read what suggesting landmarks takes. Returns what finds their vertices by name, without touching Blender's data.
 
     Raises InputError if the neutral cannot be read; what it returns does so if no face is found.
@@ -28,7 +28,7 @@ def read_for_suggestion(actor: Any) -> Callable[[], dict[str, int]]:
     return lambda: suggest_landmarks(found.vertices[0] * scale, found.topology.triangles())
 
 
-def suggest(actor: Any, suggested: dict[str, int]) -> int:
+def suggest(actor: ActorRecord, suggested: dict[str, int]) -> int:
     """Set the actor's landmarks to those suggested; what somebody picked stays. Returns how many there are."""
     picked = {each.name: each.vertex for each in actor.landmarks if each.picked}
     actor.landmarks.clear()
@@ -42,7 +42,7 @@ def suggest(actor: Any, suggested: dict[str, int]) -> int:
     return len(actor.landmarks)
 
 
-def pick(actor: Any, name: str, vertex: int) -> None:
+def pick(actor: ActorRecord, name: str, vertex: int) -> None:
     """Put a landmark onto a vertex of the neutral. Raises InputError if there is no such landmark or vertex."""
     if name not in LANDMARK_NAMES:
         raise InputError(f"there is no landmark called {name!r}; there are {', '.join(LANDMARK_NAMES)}")
@@ -57,7 +57,7 @@ def pick(actor: Any, name: str, vertex: int) -> None:
     actor.active_landmark = actor.landmarks.find(name)
 
 
-def places(actor: Any, outwards: float = 0.0) -> np.ndarray:
+def places(actor: ActorRecord, outwards: float = 0.0) -> np.ndarray:
     """(L, 3) where the landmarks lie, in the scene's space; of a mesh that lost a vertex, the first one.
 
     outwards: by what share of the object's size they stand over the skin.
@@ -68,7 +68,7 @@ def places(actor: Any, outwards: float = 0.0) -> np.ndarray:
     return np.array([matrix @ (each.co + lift * each.normal) for each in chosen], dtype=np.float32).reshape(-1, 3)
 
 
-def reset_depths(actor: Any) -> None:
+def reset_depths(actor: ActorRecord) -> None:
     """List the published depths of the soft tissue, all as published."""
     actor.depths.clear()
     for name, millimetres in TISSUE_DEPTHS.items():
@@ -113,6 +113,6 @@ class Pointer:
         return int(corners[np.linalg.norm(apart, axis=1).argmin()])
 
 
-def _add(actor: Any, name: str, vertex: int, picked: bool) -> None:
+def _add(actor: ActorRecord, name: str, vertex: int, picked: bool) -> None:
     landmark = actor.landmarks.add()
     landmark.name, landmark.vertex, landmark.picked = name, vertex, picked

@@ -17,6 +17,7 @@ import numpy as np
 from ...core.shared.foundation.drawing import draw, filling
 from ...core.shared.foundation.errors import InputError
 from ..basics import meshes
+from ..basics.records import ActorRecord, ShapeRecord
 from . import actor_meshes, actors
 
 PIXELS, ICON_PIXELS = 96, 32  # the one is three times the other
@@ -32,7 +33,7 @@ _work: Generator[None, None, bool] | None = None
 _at_work_for = ""  # the identifier of the actor
 
 
-def icon(actor: Any, shape: Any = None) -> int:
+def icon(actor: ActorRecord, shape: ShapeRecord | None = None) -> int:
     """Blender's number of the picture of a shape, without one of the neutral; 0 while there is none."""
     key = _key(actor, shape)
     if key not in _tried:
@@ -42,7 +43,7 @@ def icon(actor: Any, shape: Any = None) -> int:
     return picture.icon_id if picture is not None else 0
 
 
-def turned_points(shape: Any) -> np.ndarray:
+def turned_points(shape: ShapeRecord | actor_meshes.ShapeSource) -> np.ndarray:
     """(V, 3) a shape as it is turned and scaled in the scene, about its object's origin. Raises InputError."""
     return actor_meshes.shape_points(shape) @ meshes.matrix_array(shape.object.matrix_world)[:3, :3].T
 
@@ -114,7 +115,7 @@ def _drawn_one_by_one(identifier: str) -> Generator[None, None, bool]:
     return True
 
 
-def _is_edited(actor: Any) -> bool:
+def _is_edited(actor: ActorRecord) -> bool:
     items = [actor.neutral, *(shape.object for shape in actor.shapes)]
     return any(item is not None and isinstance(item.data, bpy.types.Mesh) and item.data.is_editmode for item in items)
 
@@ -171,7 +172,7 @@ def _keep(key: str, picture: np.ndarray) -> None:
     _tried.add(key)
 
 
-def _key(actor: Any, shape: Any = None) -> str:
+def _key(actor: ActorRecord, shape: ShapeRecord | None = None) -> str:
     item, name = (actor.neutral, "") if shape is None else (shape.object, shape.shape_key)
     return f"{actor.identifier} {item.session_uid if item is not None else 0} {name}"
 

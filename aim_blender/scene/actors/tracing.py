@@ -20,6 +20,7 @@ from ...core.shared.faces.face_landmarks import suggest_landmarks
 from ...core.shared.faces.trusted_region import LEAST_TRUSTED, propose_trusted, trusted_points
 from ...core.shared.foundation.errors import InputError
 from ..basics import vertex_groups
+from ..basics.records import ActorRecord
 from . import actors
 
 TRUSTED_GROUP = "AIM Trusted"
@@ -48,7 +49,7 @@ class Traced:
 TRACED: dict[str, Traced] = {}  # by the actor's identifier
 
 
-def trace_actor(actor: Any) -> Traced:
+def trace_actor(actor: ActorRecord) -> Traced:
     """Trace the constraints of an actor and keep them for the overlay. Raises InputError naming what is missing."""
     return keep(read_for_tracing(actor)())
 
@@ -59,7 +60,7 @@ def keep(traced: Traced) -> Traced:
     return traced
 
 
-def read_for_tracing(actor: Any) -> Callable[[], Traced]:
+def read_for_tracing(actor: ActorRecord) -> Callable[[], Traced]:
     """Read what tracing takes. Returns what traces, without touching Blender's data.
 
     Raises InputError naming what is missing, and so may what it returns.
@@ -103,7 +104,7 @@ def ray_caster(vertices: np.ndarray, triangles: np.ndarray) -> RayCaster:
     return cast
 
 
-def made_of(actor: Any) -> tuple[Any, ...]:
+def made_of(actor: ActorRecord) -> tuple[Any, ...]:
     """What a tracing depends on and an artist changes knowingly: which objects, where they stand, how they are cut."""
     made: list[Any] = [actor.millimetres_per_unit]
     for item in (actor.neutral, actor.skull, actor.mandible):
@@ -113,13 +114,13 @@ def made_of(actor: Any) -> tuple[Any, ...]:
     return tuple(made)
 
 
-def trusted_weights(actor: Any) -> np.ndarray | None:
+def trusted_weights(actor: ActorRecord) -> np.ndarray | None:
     """(V,) float32 weights of the trusted region painted on the neutral; None where there is no such vertex group."""
     group = actor.neutral.vertex_groups.get(TRUSTED_GROUP)
     return None if group is None else vertex_groups.read_vertex_group(actor.neutral, group)
 
 
-def read_for_proposal(actor: Any) -> Callable[[], np.ndarray]:
+def read_for_proposal(actor: ActorRecord) -> Callable[[], np.ndarray]:
     """Read what proposing a trusted region takes. Returns what finds its weights (V,), without touching Blender's data.
 
     Raises InputError if the mesh is linked; what it returns does so if no face is found to propose it on.
@@ -137,7 +138,7 @@ def read_for_proposal(actor: Any) -> Callable[[], np.ndarray]:
     return proposed
 
 
-def paint_proposal(actor: Any, weights: np.ndarray) -> float:
+def paint_proposal(actor: ActorRecord, weights: np.ndarray) -> float:
     """Write weights (V,) into the neutral's vertex group of the trusted region, which is made if there is none.
 
     Returns the share of the points that are trusted. Raises InputError if the mesh is linked or was changed since.

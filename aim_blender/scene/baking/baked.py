@@ -16,6 +16,7 @@ import numpy as np
 from ...core.shared.foundation.topology import Topology
 from ..actors import actor_meshes, actors
 from ..basics import meshes, rigging, versions
+from ..basics.records import ActorRecord, TakeRecord
 from ..basics.vertex_groups import write_vertex_group
 from .baked_take import LARGEST_SLIDER, BakedTake
 from .key_choice import HEAD, JAW, ROTATION_MODES, bone_names, motion_curves, place_bones
@@ -34,7 +35,7 @@ class Channel:
 
 def write_take(
     context: bpy.types.Context,
-    actor: Any,
+    actor: ActorRecord,
     baked: BakedTake,
     frame: np.ndarray,
     name: str,
@@ -58,7 +59,7 @@ def write_take(
 
 def _fill_collection(
     context: bpy.types.Context,
-    actor: Any,
+    actor: ActorRecord,
     baked: BakedTake,
     frame: np.ndarray,
     title: str,
@@ -105,14 +106,14 @@ def _remove_collection(collection: bpy.types.Collection) -> None:
 
 
 def make_skin(
-    actor: Any, neutral: np.ndarray, topology: Topology, title: str, collection: bpy.types.Collection
+    actor: ActorRecord, neutral: np.ndarray, topology: Topology, title: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
     """A new mesh object: a copy of the actor's neutral, with its UVs, materials and groups, at neutral (V, 3)."""
     source = actor.neutral
-    usable = actors.is_there(source) and len(source.data.vertices) == len(neutral)
-    usable = usable and np.array_equal(meshes.read_corners(source.data), topology.corners)
+    usable = actors.is_there(source) and len(meshes.mesh_of(source).vertices) == len(neutral)
+    usable = usable and np.array_equal(meshes.read_corners(meshes.mesh_of(source)), topology.corners)
     if usable:
-        mesh = source.data.copy()
+        mesh = meshes.mesh_of(source).copy()
         mesh.name = title
         mesh.animation_data_clear()
         skin = bpy.data.objects.new(title, mesh)
@@ -162,7 +163,7 @@ def _bind(skin: bpy.types.Object, armature: bpy.types.Object, baked: BakedTake) 
 
 
 def _add_bone_meshes(
-    actor: Any, baked: BakedTake, armature: bpy.types.Object, collection: bpy.types.Collection
+    actor: ActorRecord, baked: BakedTake, armature: bpy.types.Object, collection: bpy.types.Collection
 ) -> None:
     """Copies of what moves with the head or the jaw, hung on the bones of these names.
 
@@ -194,7 +195,7 @@ def _add_bone_meshes(
         copy.matrix_parent_inverse = (bone.matrix_local @ mathutils.Matrix.Translation((0, bone.length, 0))).inverted()
 
 
-def _parented_to_neutral(actor: Any) -> list[bpy.types.Object]:
+def _parented_to_neutral(actor: ActorRecord) -> list[bpy.types.Object]:
     """The meshes that an artist parented to the neutral, other than faces like it."""
     count = len(actor.neutral.data.vertices)
     return [
@@ -253,14 +254,14 @@ def motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Channe
 
 def record_take(
     scene: bpy.types.Scene,
-    actor: Any,
+    actor: ActorRecord,
     name: str,
     take_file: Path,
     figures: dict[str, Any],
     frames: np.ndarray,
     collection: bpy.types.Collection,
     bake_file: Path | None = None,
-) -> Any:
+) -> TakeRecord:
     """List the take in the scene. bake_file: the bake.npz that it was made from, if it was."""
     take = scene.aim.takes.add()
     take.name = name

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import bpy
 import numpy as np
@@ -14,11 +13,12 @@ from ...core.shared.foundation.errors import UNREADABLE, InputError, reason
 from ...core.shared.foundation.topology import Topology
 from ..actors import placing
 from ..basics import meshes, versions
+from ..basics.records import ActorRecord
 from .baked import make_skin
 
 
 def write_shapes(
-    context: bpy.types.Context, actor: Any, file: Path, frame: np.ndarray, title: str, beside: bool
+    context: bpy.types.Context, actor: ActorRecord, file: Path, frame: np.ndarray, title: str, beside: bool
 ) -> bpy.types.Object:
     """Make a mesh object with the shapes of an .npz of the task arkit as shape keys, in a new collection.
 

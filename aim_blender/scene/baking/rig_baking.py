@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import bpy
 import numpy as np
@@ -18,6 +18,7 @@ from ...core.shared.foundation.wording import listed
 from ...core.shared.settings.rig_settings import LayerSettings
 from ..actors import actors
 from ..basics import folders, meshes, nla_strips, versions
+from ..basics.records import ActorRecord, TakeRecord
 from .baked_take import BakedTake
 
 BESIDE_SUFFIX = " take"  # of the copy of a driven shape key
@@ -45,12 +46,12 @@ class Rig:
     drivers: Literal["KEEP", "MUTE", "BESIDE"] = "KEEP"
 
 
-def load_bake(take: Any, actor: Any) -> BakedTake:
+def load_bake(take: TakeRecord, actor: ActorRecord) -> BakedTake:
     """What a take of the scene was baked to. Raises InputError if it was not baked as keys or its file is gone."""
     return bake_of(take, actor)()
 
 
-def bake_of(take: Any, actor: Any) -> Callable[[], BakedTake]:
+def bake_of(take: TakeRecord, actor: ActorRecord) -> Callable[[], BakedTake]:
     """What reads what a take was baked to, without touching Blender's data. Raises InputError, as load_bake does."""
     if not take.bake_path:
         raise InputError(f"{take.name!r} is not baked as shape keys; bake it as shape keys first")
@@ -71,7 +72,7 @@ def suggest_pairs(baked: BakedTake, mesh: bpy.types.Object | None) -> dict[str, 
     return {name: found.get(name, "") for name in names}
 
 
-def bake_to_rig(baked: BakedTake, actor: Any, rig: Rig, title: str, layer: LayerSettings | None = None) -> str:
+def bake_to_rig(baked: BakedTake, actor: ActorRecord, rig: Rig, title: str, layer: LayerSettings | None = None) -> str:
     """Key the rig at the take's frames. layer: where its keys go, and which frames. Returns what to tell the user.
 
     Keys outside of these frames stay, and so does every other curve. A bone turns about its own rest as the jaw or head
@@ -221,12 +222,12 @@ def _copy_key(mesh: bpy.types.Object, name: str, copy: str) -> None:
 # -- bones ------------------------------------------------------------------------------------------------------------
 
 
-def head_curves(baked: BakedTake, actor: Any, rig: Rig) -> tuple[list[Curve], list[str]]:
+def head_curves(baked: BakedTake, actor: ActorRecord, rig: Rig) -> tuple[list[Curve], list[str]]:
     """Curves of the head's bone, without what drivers have, and the bones of that. Raises InputError."""
     return _without_driven(_bone_curves(baked, actor, rig))
 
 
-def _bone_curves(baked: BakedTake, actor: Any, rig: Rig) -> list[Curve]:
+def _bone_curves(baked: BakedTake, actor: ActorRecord, rig: Rig) -> list[Curve]:
     if not (rig.jaw_bone or rig.head_bone):
         return []
     if not actors.is_there(rig.armature):

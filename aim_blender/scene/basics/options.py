@@ -21,6 +21,7 @@ from ...core.shared.settings.retarget_settings import RetargetSettings
 from ...core.shared.settings.rig_settings import LayerSettings, RigSettings
 from ...core.shared.settings.timing_settings import Timing
 from ...core.shared.settings.video_settings import VideoFittingSettings
+from .records import SceneRecord
 
 LARGEST_WHOLE = 2**31 - 1  # of Blender's numbers
 DIGITS = 6  # of numbers that Blender keeps in single precision: 0.1, not what is nearest to it there
@@ -42,7 +43,7 @@ GROUPS: Mapping[type[Any], str] = {
 }
 # Settings that stand elsewhere, under names that .blend files and presets know.
 PLACES: Mapping[type[Any], Mapping[str, str]] = {
-    LearningSettings: {"iterations": "iterations", "hidden": "hidden", "device": DEVICE},
+    LearningSettings: {"iterations": "iterations", "hidden": "hidden", "device": DEVICE, "parts": "actors.parts"},
     FittingSettings: {"solver": "solver", "largest_weight": "sources.largest_weight", "device": DEVICE},
     PointFittingSettings: {"rest_frame": "sources.rest"},
     ImageFittingSettings: {"rest_frame": "sources.rest"},
@@ -66,6 +67,7 @@ BY_HAND = (
     "neutral_frame",
     "pairs",
     "region_strength",
+    "parts",
     "device",
     "face_model",
     *options_of(Timing),
@@ -87,12 +89,14 @@ def plain_options(settings: type[Any]) -> dict[str, Option]:
     return {name: option for name, option in options_of(settings).items() if name not in BY_HAND}
 
 
-def owner_of(state: Any, settings: type[Any], name: str) -> tuple[Any, str]:
+def owner_of(state: SceneRecord, settings: type[Any], name: str) -> tuple[Any, str]:
     """The group that holds a setting, and its name there. state: the scene's `aim`."""
     *groups, last = place_of(settings, name).split(".")
     owner = state
     for group in groups:
         owner = getattr(owner, group)
+        if group == "actors":  # of the actor that is chosen
+            owner = owner[state.active_actor]
     return owner, last
 
 
@@ -177,7 +181,7 @@ def _property(option: Option, text: str, left_out: bool, limited: bool = True) -
 # -- what is chosen ---------------------------------------------------------------------------------------------------
 
 
-def chosen(state: Any, settings: type[Any], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def chosen(state: SceneRecord, settings: type[Any], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What the scene chooses of these settings, by the names of a task's arguments: whatever is not as it is without
     being chosen, of what counts; over it what is given. state: the scene's `aim`."""
     given = given or {}
@@ -203,12 +207,12 @@ def operator_choices(operator: Any, *settings: type[Any], leave_out: tuple[str, 
     return found
 
 
-def is_shown(state: Any, settings: type[Any], option: Option, advanced: bool) -> bool:
+def is_shown(state: SceneRecord, settings: type[Any], option: Option, advanced: bool) -> bool:
     """Whether a panel shows a setting: in its part Advanced or not, and as long as it counts."""
     return option.advanced == advanced and option.name not in BY_HAND and _counts(state, settings, option, {})
 
 
-def _counts(state: Any, settings: type[Any], option: Option, given: Mapping[str, Any]) -> bool:
+def _counts(state: SceneRecord, settings: type[Any], option: Option, given: Mapping[str, Any]) -> bool:
     if option.needs is None:
         return True
     other, wanted = option.needs

@@ -18,6 +18,7 @@ from ...core.shared.sources.recognising import holds_json
 from ...jobs.folders.folder import write_atomically
 from ..actors import actors
 from ..basics import meshes
+from ..basics.records import ActorRecord, ViewRecord
 from .performances import FrameReader
 
 Seen = dict[int, dict[str, tuple[float, float, float]]]  # at a frame, of a name: x, y in pixels, confidence
@@ -128,7 +129,7 @@ def points_of_file(path: Path, camera: str) -> Seen:
     return seen
 
 
-def seen_by(view: Any) -> Seen:
+def seen_by(view: ViewRecord) -> Seen:
     """What is known of one of the scene's views. Raises InputError if it is incomplete."""
     if not actors.is_there(view.camera):
         raise InputError("a view has no camera; pick the camera object that its images were taken with")
@@ -139,7 +140,7 @@ def seen_by(view: Any) -> Seen:
     return tracks_of(view.clip)
 
 
-def list_landmarks(scene: bpy.types.Scene, actor: Any) -> int:
+def list_landmarks(scene: bpy.types.Scene, actor: ActorRecord) -> int:
     """List the names of all points that the views show; those that are known keep their vertices.
 
     A name that one of the actor's landmarks has begins at its vertex. Returns how many have no vertex yet.
@@ -163,7 +164,7 @@ class ImageReader(FrameReader):
     A camera that changes is written as one camera for each place of its: what the worker knows do not move.
     """
 
-    def __init__(self, scene: bpy.types.Scene, frames: np.ndarray, actor: Any) -> None:
+    def __init__(self, scene: bpy.types.Scene, frames: np.ndarray, actor: ActorRecord) -> None:
         sources = scene.aim.sources
         if not len(sources.views):
             raise InputError("there is no view yet; add one, with a camera and a clip or a file")

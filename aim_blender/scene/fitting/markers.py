@@ -18,6 +18,7 @@ from ...core.shared.foundation.errors import InputError
 from ...jobs.folders.folder import write_atomically
 from ..actors import actors
 from ..basics import meshes
+from ..basics.records import ActorRecord, SourcesRecord
 from .performances import FrameReader
 
 VERTEX = "aim_vertex"
@@ -43,7 +44,7 @@ def vertex_of(item: bpy.types.Object) -> int:
     return vertex
 
 
-def bind(actor: Any, item: bpy.types.Object, vertex: int) -> None:
+def bind(actor: ActorRecord, item: bpy.types.Object, vertex: int) -> None:
     """Let a point belong to a vertex of the neutral. Raises InputError if there is no such vertex."""
     count = len(meshes.mesh_of(actor.neutral).vertices)
     if not 0 <= vertex < count:
@@ -51,7 +52,7 @@ def bind(actor: Any, item: bpy.types.Object, vertex: int) -> None:
     item[VERTEX] = vertex
 
 
-def collect(state: Any, items: list[bpy.types.Object]) -> bpy.types.Collection:
+def collect(state: SourcesRecord, items: list[bpy.types.Object]) -> bpy.types.Collection:
     """Make these objects the points, in a collection of their own that they are linked to as well."""
     collection = bpy.data.collections.new(COLLECTION)
     for item in items:
@@ -60,7 +61,7 @@ def collect(state: Any, items: list[bpy.types.Object]) -> bpy.types.Collection:
     return collection
 
 
-def add_handle(scene: bpy.types.Scene, actor: Any, vertex: int) -> bpy.types.Object:
+def add_handle(scene: bpy.types.Scene, actor: ActorRecord, vertex: int) -> bpy.types.Object:
     """An empty at a vertex of the neutral, which it belongs to and moves with, among the scene's points.
 
     Raises InputError if there is no such vertex, or it has a handle already.
@@ -104,7 +105,7 @@ class PointReader(FrameReader):
     """
 
     def __init__(
-        self, scene: bpy.types.Scene, collection: bpy.types.Collection | None, frames: np.ndarray, actor: Any
+        self, scene: bpy.types.Scene, collection: bpy.types.Collection | None, frames: np.ndarray, actor: ActorRecord
     ) -> None:
         items = points_of(collection)
         place = meshes.rigid_part(meshes.matrix_array(actor.neutral.matrix_world))

@@ -19,6 +19,7 @@ from ...core.shared.foundation.wording import listed
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ..actors import actor_meshes, actors, inspected
 from ..basics import folders, meshes, painting, pictures
+from ..basics.records import ActorRecord
 from .job_making import ACTOR_SUFFIX, Preparation, learned_file, meanwhile, write_delivery
 
 SHEET = "sheet"
@@ -29,7 +30,7 @@ TEETH = ("upper_teeth", "lower_teeth")
 # -- fitting bones ----------------------------------------------------------------------------------------------------
 
 
-def prepare_anatomy(actor: Any) -> Preparation:
+def prepare_anatomy(actor: ActorRecord) -> Preparation:
     """Write the neutral, landmarks, depths and teeth of an actor, and the description of fitting bones to them.
 
     A generator, as job_making's are. Raises InputError, OSError.
@@ -85,7 +86,7 @@ def prepare_anatomy(actor: Any) -> Preparation:
 
 
 def bring_in_bones(
-    scene: bpy.types.Scene, actor: Any, path: Path, delivery: dict[str, Any], figures: dict[str, Any]
+    scene: bpy.types.Scene, actor: ActorRecord, path: Path, delivery: dict[str, Any], figures: dict[str, Any]
 ) -> str:
     """Add the fitted bones as new objects and make them the actor's. Returns what to tell.
 
@@ -123,7 +124,7 @@ def describe_fit(name: str, figures: dict[str, Any]) -> str:
     return f"fitted a skull and a mandible to {name}{depth}"
 
 
-def _collection_of(scene: bpy.types.Scene, actor: Any) -> bpy.types.Collection:
+def _collection_of(scene: bpy.types.Scene, actor: ActorRecord) -> bpy.types.Collection:
     """Where the neutral lies, if that is in this scene."""
     own = [
         each
@@ -160,13 +161,13 @@ def _digest(item: bpy.types.Object) -> str:
 # -- looking inside ---------------------------------------------------------------------------------------------------
 
 
-def inspection_file(actor: Any) -> Path:
+def inspection_file(actor: ActorRecord) -> Path:
     """Where the anatomy of the learned actor lies, or will: beside its file. Raises InputError if it is not learned."""
     file = learned_file(actor)
     return file.with_name(file.name.removesuffix(ACTOR_SUFFIX) + inspected.SUFFIX)
 
 
-def prepare_inspection(actor: Any, what: str) -> JobFolder:
+def prepare_inspection(actor: ActorRecord, what: str) -> JobFolder:
     """Describe the work of looking inside a learned actor, to show `what`. Raises InputError, OSError."""
     out = inspection_file(actor)
     path = folders.new_job_folder(actor.name, "inspect")
@@ -175,7 +176,7 @@ def prepare_inspection(actor: Any, what: str) -> JobFolder:
     return JobFolder.create(path, f"look inside {actor.name}", [{"task": "inspect", "arguments": arguments}])
 
 
-def show_inside(context: bpy.types.Context, actor: Any, what: str) -> str:
+def show_inside(context: bpy.types.Context, actor: ActorRecord, what: str) -> str:
     """Show what lies beside the learned actor's file: one of inspected.VIEWS, or the sheet. Returns what to tell."""
     file = inspection_file(actor)
     if what == SHEET:

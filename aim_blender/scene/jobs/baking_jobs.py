@@ -14,6 +14,7 @@ from ...jobs.folders.folder import JobFolder
 from ..actors import actors, placing
 from ..baking import baked
 from ..basics import folders, meshes, naming
+from ..basics.records import ActorRecord, TakeRecord
 from . import read_ahead
 from .job_making import fitted_file, learned_file, write_delivery
 
@@ -21,8 +22,8 @@ CACHES = ("PC2", "MDD")
 
 
 def prepare_baking(
-    actor: Any,
-    take: Any,
+    actor: ActorRecord,
+    take: TakeRecord,
     kind: str,
     timing: dict[str, Any],
     tolerance_mm: float,
@@ -62,7 +63,7 @@ def prepare_baking(
 def bring_in_bake(
     context: bpy.types.Context,
     scene: bpy.types.Scene,
-    actor: Any,
+    actor: ActorRecord,
     path: Path,
     delivery: dict[str, Any],
     figures: dict[str, Any],
@@ -99,7 +100,7 @@ def bring_in_bake(
 
 
 def _show_cache(
-    context: bpy.types.Context, actor: Any, file: Path, figures: dict[str, Any], frame: np.ndarray, name: str
+    context: bpy.types.Context, actor: ActorRecord, file: Path, figures: dict[str, Any], frame: np.ndarray, name: str
 ) -> bpy.types.Collection:
     """A new object, a copy of the neutral, that a Mesh Cache modifier moves as the file says."""
     title = name if name.startswith(actor.name) else f"{actor.name} {name}"

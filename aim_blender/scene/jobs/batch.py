@@ -28,6 +28,7 @@ from ..baking import baked
 from ..baking.baked_take import BakedTake
 from ..baking.key_choice import needed_keys
 from ..basics import folders, naming
+from ..basics.records import ActorRecord, BatchRecord
 from ..retargeting import retarget_lists
 from . import jobs
 
@@ -165,7 +166,7 @@ def write_blend(context: bpy.types.Context, shot: Shot, target: Target, folder: 
     return made
 
 
-def _actor_of(target: Target) -> Any | None:
+def _actor_of(target: Target) -> ActorRecord | None:
     """The actor of the present file that is learned as the target's: its UVs, materials and bones come along."""
     for scene in bpy.data.scenes:
         for actor in scene.aim.actors:
@@ -194,7 +195,7 @@ def _scene_of_its_own(context: bpy.types.Context, name: str) -> Iterator[bpy.typ
 # -- the list in the panel --------------------------------------------------------------------------------------------
 
 
-def rows_of(state: Any) -> dict[str, Any]:
+def rows_of(state: BatchRecord) -> dict[str, Any]:
     """The table of the panel's list, as it stands in a .json file."""
     shots = []
     for row in state.shots:
@@ -236,7 +237,7 @@ def _with_pairs(
     return found
 
 
-def write_table(state: Any, path: Path) -> None:
+def write_table(state: BatchRecord, path: Path) -> None:
     """Write the list as a table. Raises InputError if a row is not complete, OSError."""
     if not len(state.shots):
         raise InputError("the list has no shots; add one, or import a table")
@@ -253,7 +254,7 @@ def write_table(state: Any, path: Path) -> None:
         raise
 
 
-def read_into(state: Any, path: Path) -> int:
+def read_into(state: BatchRecord, path: Path) -> int:
     """Add the shots of a table to the list. Returns how many. Raises InputError."""
     shots = read_table(path)
     for shot in shots:

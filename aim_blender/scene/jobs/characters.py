@@ -12,11 +12,14 @@ import bpy
 import numpy as np
 
 from ...core.shared.foundation.errors import InputError
+from ...core.shared.faces.part_kinds import read_choices
 from ...core.shared.foundation.topology import same_surface
-from ...core.shared.results.kept_files import kept_correspondence, read_places
+from ...core.shared.results.correspondence_files import read_places
+from ...core.shared.results.kept_files import kept_correspondence
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ..actors import actors, placing
 from ..basics import folders, meshes, painting
+from ..basics.records import ActorRecord
 from ..basics.selecting import select_only
 from .job_making import ACTOR_SUFFIX, learned_file, write_delivery
 
@@ -26,7 +29,7 @@ DOUBTFUL = 0.5  # confidence below which a place is shown in red
 RED = np.array([0.9, 0.05, 0.03])
 
 
-def prepare_transfer(actor: Any, source: Any) -> JobFolder:
+def prepare_transfer(actor: ActorRecord, source: ActorRecord) -> JobFolder:
     """Write an actor's neutral and the description of giving it the expressions of a learned actor, the source.
 
     Landmarks that were picked on both guide the correspondence. Raises InputError, OSError.
@@ -44,6 +47,9 @@ def prepare_transfer(actor: Any, source: Any) -> JobFolder:
         "name": source.name,
         "millimetres_per_unit": 1.0,
     }
+    if actor.parts:
+        read_choices(actor.parts)  # which refuses what says nothing
+        arguments["parts"] = actor.parts
     picked = _picked_landmarks(source, actor)
     if picked:
         arguments["landmarks"] = str(path / "landmarks.json")
@@ -52,7 +58,7 @@ def prepare_transfer(actor: Any, source: Any) -> JobFolder:
     return JobFolder.create(path, f"make {actor.name} from {source.name}", steps)
 
 
-def correspondence_steps(source: Any, target: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def correspondence_steps(source: ActorRecord, target: ActorRecord) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """The step that a job between these actors needs first, if any, and what the task `retarget` takes of it.
 
     One that is kept serves until other landmarks are picked. Raises InputError if a mesh is gone, OSError.
@@ -72,7 +78,7 @@ def correspondence_steps(source: Any, target: Any) -> tuple[list[dict[str, Any]]
     return [{"task": "correspond", "arguments": arguments}], choices
 
 
-def _picked_landmarks(source: Any, target: Any) -> str:
+def _picked_landmarks(source: ActorRecord, target: ActorRecord) -> str:
     """What a landmarks file holds of those that were picked on both actors; empty where there are none."""
     picked = [{each.name: each.vertex for each in actor.landmarks if each.picked} for actor in (source, target)]
     names = [name for name in picked[0] if name in picked[1]]
@@ -80,7 +86,7 @@ def _picked_landmarks(source: Any, target: Any) -> str:
     return json.dumps(both, indent=1) + "\n" if names else ""
 
 
-def correspondence_file(source: Any, target: Any) -> Path:
+def correspondence_file(source: ActorRecord, target: ActorRecord) -> Path:
     """Where the correspondence of two learned actors is kept. Raises InputError if they need none."""
     topologies = [meshes.read_topology(meshes.mesh_of(each.neutral), each.neutral.name) for each in (source, target)]
     if same_surface(*topologies):
@@ -88,7 +94,9 @@ def correspondence_file(source: Any, target: Any) -> Path:
     return kept_correspondence(learned_file(target), topologies[0].digest)
 
 
-def show_correspondence(context: bpy.types.Context, source: Any, target: Any) -> tuple[bpy.types.Object, float]:
+def show_correspondence(
+    context: bpy.types.Context, source: ActorRecord, target: ActorRecord
+) -> tuple[bpy.types.Object, float]:
     """Add copies of both neutrals under one checker, which the correspondence carries to the target's.
 
     Returns the target's copy, and what share of its vertices is doubtful and shown in red. Raises InputError.

@@ -14,12 +14,13 @@ from ...jobs.folders.folder import JobFolder
 from ..actors import actors
 from ..baking.engine_keys import write_shapes
 from ..basics import folders, meshes
+from ..basics.records import ActorRecord, TakeRecord
 from .job_making import fitted_file, learned_file, write_delivery
 
 TITLES = {"arkit": "ARKit", "vrm0": "VRM 0", "vrm1": "VRM 1"}
 
 
-def prepare_shapes(actor: Any, keys: str, beside: bool) -> JobFolder:
+def prepare_shapes(actor: ActorRecord, keys: str, beside: bool) -> JobFolder:
     """Write the description of making the shapes of `arkit`, `vrm0` or `vrm1` of a learned actor.
 
     Raises InputError, OSError.
@@ -39,7 +40,7 @@ def prepare_shapes(actor: Any, keys: str, beside: bool) -> JobFolder:
 
 
 def bring_in_shapes(
-    context: bpy.types.Context, actor: Any, path: Path, delivery: dict[str, Any], figures: dict[str, Any]
+    context: bpy.types.Context, actor: ActorRecord, path: Path, delivery: dict[str, Any], figures: dict[str, Any]
 ) -> str:
     """Add the mesh with the shapes as keys. Returns what to tell. Raises InputError."""
     title = f"{actor.name} {TITLES[delivery['keys']]}"
@@ -50,7 +51,7 @@ def bring_in_shapes(
     return "; ".join([f"added {item.name} with {count} shape keys", *figures.get("notes", [])])
 
 
-def prepare_csv(actor: Any, take: Any, timing: dict[str, Any], file: Path) -> JobFolder:
+def prepare_csv(actor: ActorRecord, take: TakeRecord, timing: dict[str, Any], file: Path) -> JobFolder:
     """Write the description of writing a take as Live Link Face would have recorded it.
 
     timing: of the task bake's start, end, step, first and fps. Raises InputError, OSError.

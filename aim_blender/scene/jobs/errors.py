@@ -16,6 +16,7 @@ from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.sources.sources import OTHER_FILES, source_of
 from ...jobs.folders.folder import JobFolder
 from ..basics import folders, legends, meshes, painting
+from ..basics.records import ActorRecord, TakeRecord
 from .job_making import TAKE_SUFFIX, fitted_file, learned_file, write_delivery
 
 SUFFIX = ".errors.npz"
@@ -34,13 +35,13 @@ VIEWS = ("FRAME", "WORST")
 _loaded: tuple[str, float, dict[str, np.ndarray]] | None = None  # of the latest file: its path, time and arrays
 
 
-def beside(take: Any, suffix: str) -> Path:
+def beside(take: TakeRecord, suffix: str) -> Path:
     """A file beside the take's. Raises InputError if the take is gone."""
     file = fitted_file(take)
     return file.with_name(file.name.removesuffix(TAKE_SUFFIX) + suffix)
 
 
-def picture_of(take: Any, which: str) -> Path:
+def picture_of(take: TakeRecord, which: str) -> Path:
     """A picture that was made with the take, one of PICTURES. Raises InputError if it is not there."""
     name, suffix = PICTURES[which]
     picture = beside(take, suffix)
@@ -50,7 +51,7 @@ def picture_of(take: Any, which: str) -> Path:
     return picture
 
 
-def worst_frames(take: Any) -> list[tuple[int, float]]:
+def worst_frames(take: TakeRecord) -> list[tuple[int, float]]:
     """The frames that are furthest off, and how far their worst point is in mm; empty where nothing is known."""
     try:
         found = json.loads(take.figures).get("fit_worst_frames") or []
@@ -59,7 +60,7 @@ def worst_frames(take: Any) -> list[tuple[int, float]]:
         return []
 
 
-def prepare(actor: Any, take: Any, view: str) -> JobFolder:
+def prepare(actor: ActorRecord, take: TakeRecord, view: str) -> JobFolder:
     """Describe the work of measuring every point of a take, to show it as `view`, one of VIEWS.
 
     Raises InputError if it was not fitted to meshes or what it was fitted to is gone, OSError.
@@ -109,7 +110,7 @@ def load(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path} is missing or damaged; remove it and show the error again") from error
 
 
-def skin_of(take: Any, count: int) -> bpy.types.Object:
+def skin_of(take: TakeRecord, count: int) -> bpy.types.Object:
     """The take's face, a mesh of so many vertices. Raises InputError if it was removed or changed."""
     found = [] if take.collection is None else take.collection.all_objects
     for item in found:
@@ -118,7 +119,7 @@ def skin_of(take: Any, count: int) -> bpy.types.Object:
     raise InputError(f"the result of {take.name!r} was removed or has another mesh now; fit it again")
 
 
-def show(context: bpy.types.Context, take: Any, view: str) -> str:
+def show(context: bpy.types.Context, take: TakeRecord, view: str) -> str:
     """Colour the take's result by what lies beside the take. Returns what to tell."""
     arrays = load(beside(take, SUFFIX))
     errors = arrays["errors"]
@@ -141,7 +142,7 @@ def show(context: bpy.types.Context, take: Any, view: str) -> str:
     return f"the colours of {skin.name} are the error {meant}, brightest from {largest:.2f} mm on"
 
 
-def hide(take: Any) -> None:
+def hide(take: TakeRecord) -> None:
     """Take colours and legend away again."""
     take.error_view = ""
     if take.collection is None:
@@ -174,7 +175,7 @@ def _worst(errors: np.ndarray) -> np.ndarray:
     return np.fmax.reduce(errors, axis=0, initial=0.0).astype(np.float32)
 
 
-def _colour(scene: bpy.types.Scene, take: Any, skin: bpy.types.Object, arrays: dict[str, np.ndarray]) -> None:
+def _colour(scene: bpy.types.Scene, take: TakeRecord, skin: bpy.types.Object, arrays: dict[str, np.ndarray]) -> None:
     if take.error_view == "WORST":
         values = _worst(arrays["errors"])
     else:

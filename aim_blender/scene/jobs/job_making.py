@@ -28,6 +28,7 @@ from ...jobs.folders.folder import JobFolder, write_atomically
 from ...jobs.tasks.arguments import TAKE_SUFFIX
 from ..actors import actors, tracing
 from ..basics import folders, meshes
+from ..basics.records import ActorRecord, SceneRecord, TakeRecord
 from ..fitting.image_points import ImageReader
 from ..fitting.markers import PointReader
 from ..fitting.performances import FrameReader, PerformanceReader, frame_list, performed_source, picked_source
@@ -92,13 +93,13 @@ class PerformanceSource:
         self.kind.settings_of(choices)
 
 
-def chosen_settings(state: Any) -> type[Any]:
+def chosen_settings(state: SceneRecord) -> type[Any]:
     """How the performance that the scene chooses is to be fitted: the dataclass of its settings. state: the scene's
     `aim`."""
     return performed_source(state.performance_kind, state.performance_folder).settings
 
 
-def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
+def prepare_learning(actor: ActorRecord, choices: dict[str, Any]) -> Preparation:
     """Write the capture of an actor and the description of its learning, as prepare_fitting does its own.
 
     choices: what the task `learn` takes beyond capture and out. Raises InputError, OSError.
@@ -128,7 +129,7 @@ def prepare_learning(actor: Any, choices: dict[str, Any]) -> Preparation:
 
 def prepare_fitting(
     scene: bpy.types.Scene,
-    actor: Any,
+    actor: ActorRecord,
     source: PerformanceSource,
     choices: dict[str, Any],
     tolerance_mm: float,
@@ -241,7 +242,7 @@ def meanwhile(message: str, work: Callable[[], T]) -> Generator[tuple[str, float
     return done[0]
 
 
-def _reader(scene: bpy.types.Scene, actor: Any, source: PerformanceSource) -> FrameReader | None:
+def _reader(scene: bpy.types.Scene, actor: ActorRecord, source: PerformanceSource) -> FrameReader | None:
     """What reads the source from the scene, None for a file. Raises InputError."""
     if source.item is None and source.points is None and not source.images:
         return None
@@ -250,14 +251,14 @@ def _reader(scene: bpy.types.Scene, actor: Any, source: PerformanceSource) -> Fr
         return ImageReader(scene, frames, actor)
     if source.points is not None:
         return PointReader(scene, source.points, frames, actor)
-    topology: Topology = meshes.read_topology(actor.neutral.data, actor.neutral.name)
+    topology: Topology = meshes.read_topology(meshes.mesh_of(actor.neutral), actor.neutral.name)
     return PerformanceReader(scene, source.item, frames, topology, actor.name, actor.millimetres_per_unit)
 
 
 def prepare_retargeting(
-    actor: Any,
-    take: Any,
-    target: Any,
+    actor: ActorRecord,
+    take: TakeRecord,
+    target: ActorRecord,
     choices: dict[str, Any],
     tolerance_mm: float,
     beside: bool,
@@ -302,7 +303,7 @@ def prepare_retargeting(
     return JobFolder.create(path, f"retarget {take.name} to {target.name}", steps)
 
 
-def learned_file(actor: Any) -> Path:
+def learned_file(actor: ActorRecord) -> Path:
     """The actor's file. Raises InputError if the actor is not learned or the file is gone."""
     if not actor.file_path:
         raise InputError(f"{actor.name!r} is not learned yet; learn it first")
@@ -312,7 +313,7 @@ def learned_file(actor: Any) -> Path:
     return path
 
 
-def fitted_file(take: Any) -> Path:
+def fitted_file(take: TakeRecord) -> Path:
     """The take's file. Raises InputError if it is gone."""
     path = folders.found_again(take.file_path)
     if not path.is_file():

@@ -26,6 +26,7 @@ from ...jobs.supervision.interpreter import InterpreterError
 from ...jobs.supervision.supervisor import JobCancelled, JobFailed, Status, Supervisor
 from ..actors import actors
 from ..basics import folders
+from ..basics.records import ActorRecord
 from . import read_ahead
 from .environment import ENVIRONMENT
 from .job_making import Preparation
@@ -206,7 +207,7 @@ _shown: list[tuple[str, str, int]] = []  # what was drawn last, and when
 _shown_at = 0.0
 
 
-def of(actor: Any) -> Run | None:
+def of(actor: ActorRecord) -> Run | None:
     """The latest job of an actor in this session."""
     return RUNS.get(actor.identifier)
 
@@ -318,7 +319,7 @@ def find_interrupted(deliver: Callable[[Run], None]) -> None:
                     watch()
 
 
-def offers_result(run: Run, actor: Any) -> bool:
+def offers_result(run: Run, actor: ActorRecord) -> bool:
     """Whether a finished job's result has not come into the file."""
     return run.status.state == "finished" and run.delivered and bool(actor.job_folder)
 

@@ -13,12 +13,13 @@ from ...core.shared.foundation.wording import listed
 from ...jobs.folders.folder import JobFolder
 from ..actors import actors
 from ..basics import folders
+from ..basics.records import ActorRecord, RetargetRecord
 from ..retargeting import retarget_lists
 from . import characters
 from .job_making import learned_file, write_delivery
 
 
-def prepare_pairing(state: Any, source: Any, target: Any) -> JobFolder:
+def prepare_pairing(state: RetargetRecord, source: ActorRecord, target: ActorRecord) -> JobFolder:
     """Write the description of pairing a performer's shapes with a target's, and of comparing what the artist chose.
 
     state: the scene's lists. Raises InputError, OSError.
@@ -38,7 +39,7 @@ def prepare_pairing(state: Any, source: Any, target: Any) -> JobFolder:
 
 
 def bring_in_pairs(
-    scene: bpy.types.Scene, actor: Any, path: Path, delivery: dict[str, Any], figures: list[dict[str, Any]]
+    scene: bpy.types.Scene, actor: ActorRecord, path: Path, delivery: dict[str, Any], figures: list[dict[str, Any]]
 ) -> str:
     """List what was found. Returns what to tell. Raises InputError if the target is gone."""
     found = actors.find_actor(delivery.get("target", ""))

@@ -18,6 +18,7 @@ from ...jobs.folders.folder import JobFolder
 from ..actors import actors, placing
 from ..baking import baked
 from ..basics import folders, naming
+from ..basics.records import ActorRecord
 from . import anatomy_jobs, baking_jobs, engine_jobs, errors, pairing_jobs, read_ahead
 from .job_making import ACTOR_SUFFIX, read_delivery
 
@@ -34,7 +35,7 @@ class Arrived:
 
     context: bpy.types.Context
     scene: bpy.types.Scene
-    actor: Any
+    actor: ActorRecord
     path: Path
     delivery: dict[str, Any]
     steps: list[dict[str, Any]]
@@ -97,7 +98,7 @@ def _bring_in_retarget(arrived: Arrived) -> str:
     return _bring_in_take(arrived, target[1])
 
 
-def _bring_in_take(arrived: Arrived, actor: Any) -> str:
+def _bring_in_take(arrived: Arrived, actor: ActorRecord) -> str:
     """The take that was fitted or carried, performed by an actor."""
     context, scene, path, delivery = arrived.context, arrived.scene, arrived.path, arrived.delivery
     figures = {}
@@ -189,7 +190,7 @@ def _slide_mm(row: dict[str, Any]) -> float:
     return max(abs(row["forward_mm"]), abs(row["aside_mm"]))
 
 
-def learning_curve(actor: Any) -> Path | None:
+def learning_curve(actor: ActorRecord) -> Path | None:
     """The picture of how the actor was learned, beside the actor's file; None if there is none."""
     if not actor.file_path:
         return None

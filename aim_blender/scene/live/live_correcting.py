@@ -21,6 +21,7 @@ from ...core.shared.foundation.errors import InputError
 from ...core.shared.results.takes import fading
 from ..actors import actors
 from ..basics import folders, meshes
+from ..basics.records import TakeRecord
 from ..fitting import markers
 from ..jobs import errors
 from ..jobs.job_making import TAKE_SUFFIX, fitted_file, learned_file
@@ -33,7 +34,7 @@ class LiveCorrection(live.Live):
 
     title = "correcting"
 
-    def __init__(self, context: bpy.types.Context, take: Any, interpreter: Path, device: str) -> None:
+    def __init__(self, context: bpy.types.Context, take: TakeRecord, interpreter: Path, device: str) -> None:
         """Raises InputError if the take, its actor or its result is gone, JobFailed."""
         actor = actors.actor_of(take)
         neutral, file = actors.neutral_of(actor), learned_file(actor)
@@ -63,7 +64,7 @@ class LiveCorrection(live.Live):
         """The frame that is shown."""
         return self._asked[0]
 
-    def take(self) -> Any:
+    def take(self) -> TakeRecord:
         """The take that is corrected. Raises InputError if it is gone."""
         scene = bpy.data.scenes.get(self.scene)
         found = scene.aim.takes.get(self.take_name) if scene is not None else None

@@ -13,6 +13,7 @@ from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.topology import Topology
 from ..actors import actors, placing
 from ..basics import meshes
+from ..basics.records import ActorRecord
 from ..fitting import markers
 from ..fitting.performances import evaluated_mesh
 from ..jobs.job_making import learned_file
@@ -24,7 +25,7 @@ KINDS = ("OBJECT", "POINTS")
 class LiveFit(live.Live):
     """Live fitting of one actor to an object, or to a collection of handles."""
 
-    def __init__(self, context: bpy.types.Context, actor: Any, interpreter: Path, device: str) -> None:
+    def __init__(self, context: bpy.types.Context, actor: ActorRecord, interpreter: Path, device: str) -> None:
         """Raises InputError if there is nothing to follow, JobFailed if the worker cannot be started."""
         state = context.scene.aim
         self.kind = state.performance_kind
@@ -78,7 +79,7 @@ class LiveFit(live.Live):
         placed = meshes.transform(np.linalg.inv(self.frame) @ matrix, positions.astype(np.float64))
         return {"kind": "mesh", "head": "free"}, placed * self.scale
 
-    def _handles(self, actor: Any) -> tuple[dict[str, Any], np.ndarray]:
+    def _handles(self, actor: ActorRecord) -> tuple[dict[str, Any], np.ndarray]:
         items = markers.points_of(bpy.data.collections.get(self.source))
         vertices = [markers.vertex_of(item) for item in items]
         if min(vertices) < 0:

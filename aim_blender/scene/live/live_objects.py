@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 import numpy as np
 
 from ..basics import meshes
+from ..basics.records import ActorRecord
 
 OWNER = "aim_live"
 TEMPORARY = "aim_temporary"
@@ -22,7 +21,7 @@ def rest_of(neutral: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
     return frame, meshes.transform(np.linalg.inv(frame) @ matrix, points)
 
 
-def lasting_face(scene: bpy.types.Scene, actor: Any, rest: np.ndarray, place: np.ndarray) -> bpy.types.Object:
+def lasting_face(scene: bpy.types.Scene, actor: ActorRecord, rest: np.ndarray, place: np.ndarray) -> bpy.types.Object:
     """The actor's object of live fitting: the one of before if it still has the actor's faces, else a new one."""
     corners = meshes.read_corners(meshes.mesh_of(actor.neutral))
     for item in scene.objects:
@@ -37,7 +36,7 @@ def lasting_face(scene: bpy.types.Scene, actor: Any, rest: np.ndarray, place: np
 
 
 def temporary_face(
-    scene: bpy.types.Scene, actor: Any, name: str, rest: np.ndarray, place: np.ndarray
+    scene: bpy.types.Scene, actor: ActorRecord, name: str, rest: np.ndarray, place: np.ndarray
 ) -> bpy.types.Object:
     """A new face of the actor that is not saved with the file, and cannot be selected."""
     item = _face(scene, actor, name, rest, place)
@@ -72,7 +71,9 @@ def after_undo(keep: str) -> None:
             make_temporary(item)
 
 
-def _face(scene: bpy.types.Scene, actor: Any, name: str, rest: np.ndarray, place: np.ndarray) -> bpy.types.Object:
+def _face(
+    scene: bpy.types.Scene, actor: ActorRecord, name: str, rest: np.ndarray, place: np.ndarray
+) -> bpy.types.Object:
     mesh = meshes.mesh_of(actor.neutral).copy()  # with its materials and UV maps
     mesh.name = name
     mesh.animation_data_clear()

@@ -13,6 +13,7 @@ import numpy as np
 from ...core.shared.foundation.errors import InputError
 from ..actors import actors, placing
 from ..basics import folders
+from ..basics.records import ActorRecord
 from ..jobs import characters
 from ..jobs.job_making import learned_file
 from ..retargeting import retarget_lists
@@ -24,7 +25,7 @@ class LiveRetarget(live.Live):
 
     title = "the preview"
 
-    def __init__(self, context: bpy.types.Context, actor: Any, interpreter: Path, device: str) -> None:
+    def __init__(self, context: bpy.types.Context, actor: ActorRecord, interpreter: Path, device: str) -> None:
         """actor: the one that performed. Raises InputError if something is missing, JobFailed."""
         scene, state = context.scene, context.scene.aim
         target = retarget_lists.picked_target(scene, actor, "")
@@ -115,10 +116,10 @@ class LiveRetarget(live.Live):
             self.shown = self._make_face(scene, found[1])
         super().forget()
 
-    def _make_face(self, scene: bpy.types.Scene, target: Any) -> str:
+    def _make_face(self, scene: bpy.types.Scene, target: ActorRecord) -> str:
         return live_objects.temporary_face(scene, target, f"{target.name} Preview", self._rest, self._place).name
 
-    def _region_strength(self, scene: bpy.types.Scene, target: Any) -> np.ndarray:
+    def _region_strength(self, scene: bpy.types.Scene, target: ActorRecord) -> np.ndarray:
         """(V,) numbers, none where no region is listed. Vertex groups are read again only once they changed."""
         listed = tuple((region.name, region.strength) for region in scene.aim.retarget.regions)
         if self._regions is None or self._regions[0] != listed:

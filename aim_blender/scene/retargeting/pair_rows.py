@@ -9,9 +9,11 @@ listed by name. `target` is the artist's own choice: names of the target's shape
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ...core.shared.faces.expression_names import FOUND, JOINED
+from ..basics.records import PairRow
 
 FIELDS = ("name", "target", "left_out", "accepted", "found", "compared", "likeness")
 MEANT = 0.4  # of a full weight, from which a shape of a mixture counts as one of the partners
@@ -19,7 +21,7 @@ SHOWN = 0.1  # likewise, from which it is named at all
 BONE = "jaw bone"
 
 
-def found_of(row: Any) -> dict[str, Any]:
+def found_of(row: PairRow) -> dict[str, Any]:
     """What was found for the expression; empty where nothing was."""
     try:
         found = json.loads(row.found) if row.found else {}
@@ -28,12 +30,12 @@ def found_of(row: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def is_changed(row: Any) -> bool:
+def is_changed(row: PairRow) -> bool:
     """Whether the artist decided what it is on the target."""
     return bool(row.left_out or row.target)
 
 
-def partners(row: Any) -> list[str]:
+def partners(row: PairRow) -> list[str]:
     """The target's shapes that are the artist's choice or, without one, those that are meant by what was found."""
     return row.target.split(JOINED) if row.target else meant(found_of(row))
 
@@ -43,7 +45,7 @@ def meant(found: dict[str, Any]) -> list[str]:
     return [name for name, part in found.get("parts", {}).items() if part >= MEANT]
 
 
-def summary(row: Any) -> str:
+def summary(row: PairRow) -> str:
     """What an expression is on the target, in the width of a list: the shapes that count most, and the jaw bone."""
     if row.left_out:
         return "left out"
@@ -60,7 +62,7 @@ def found_summary(found: dict[str, Any]) -> str:
     return JOINED.join(names) if names else "nothing alike" if found else ""
 
 
-def parts(row: Any) -> list[tuple[str, str]]:
+def parts(row: PairRow) -> list[tuple[str, str]]:
     """What takes part in the expression on the target, and how much of it: names and percent."""
     if row.target:
         return [(name, "whole") for name in row.target.split(JOINED)]
@@ -69,7 +71,7 @@ def parts(row: Any) -> list[tuple[str, str]]:
     return [*shown, (BONE, percent(found["bone"]))] if found.get("bone", 0.0) > SHOWN else shown
 
 
-def figures(row: Any) -> tuple[str, str]:
+def figures(row: PairRow) -> tuple[str, str]:
     """How much alike the motions are, and the share of it that is done; empty where nobody knows."""
     if row.left_out:
         return "", percent(0.0)
@@ -83,13 +85,13 @@ def figures(row: Any) -> tuple[str, str]:
     return alike, percent(found["done"])
 
 
-def is_doubtful(row: Any) -> bool:
+def is_doubtful(row: PairRow) -> bool:
     """Whether an artist should look at it: hardly anything shows, or a name means something else there."""
     found = found_of(row)
     return not is_changed(row) and not row.accepted and bool(found.get("weak") or found.get("namesake"))
 
 
-def explained(row: Any) -> str:
+def explained(row: PairRow) -> str:
     """How the pair came about and what it is worth, as a sentence."""
     if row.left_out:
         return "left out: nothing of it shows, its jaw included"
@@ -111,7 +113,7 @@ def explained(row: Any) -> str:
     return told
 
 
-def chosen(rows: list[Any], proposed: bool) -> dict[str, str] | None:
+def chosen(rows: Sequence[PairRow], proposed: bool) -> dict[str, str] | None:
     """The artist's pairs as core/expression_names.chosen_partners takes them; None pairs by what is found alone.
 
     proposed: whether the others of these rows are to be found again, as they were for the proposal; else they have no

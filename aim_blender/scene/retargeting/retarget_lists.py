@@ -21,11 +21,12 @@ from ...core.shared.foundation.errors import InputError
 from ...core.shared.settings.retarget_settings import RetargetSettings
 from ..actors import actors
 from ..basics import options
+from ..basics.records import ActorRecord, PairRecord, RetargetRecord, SceneRecord
 from ..basics.vertex_groups import read_vertex_group
 from . import pair_rows
 
 
-def picked_target(scene: bpy.types.Scene, actor: Any, name: str) -> Any:
+def picked_target(scene: bpy.types.Scene, actor: ActorRecord, name: str) -> ActorRecord:
     """The actor that a performance of `actor` goes to: of this name, else the scene's choice, else the only other one.
 
     Raises InputError if none is picked, or the source itself.
@@ -50,7 +51,7 @@ def picked_target(scene: bpy.types.Scene, actor: Any, name: str) -> Any:
 # -- the list that is shown -------------------------------------------------------------------------------------------
 
 
-def list_pairs(state: Any, source: Any, target: Any) -> list[str]:
+def list_pairs(state: RetargetRecord, source: ActorRecord, target: ActorRecord) -> list[str]:
     """Fill the list with the source's expressions, each with the target's of the same meaning.
 
     Returns those that have none. Raises InputError if none pairs.
@@ -65,7 +66,9 @@ def list_pairs(state: Any, source: Any, target: Any) -> list[str]:
     return [name for name in names if name not in found]
 
 
-def list_proposals(state: Any, source: Any, target: Any, proposal: dict[str, Any], compared: dict[str, Any]) -> None:
+def list_proposals(
+    state: RetargetRecord, source: ActorRecord, target: ActorRecord, proposal: dict[str, Any], compared: dict[str, Any]
+) -> None:
     """Fill the list with what was found; what the artist has changed in it, or accepted, stays.
 
     proposal: the figures of the task `pair`. compared: those of the same with the artist's own pairs, or nothing.
@@ -92,7 +95,7 @@ def list_proposals(state: Any, source: Any, target: Any, proposal: dict[str, Any
             pair.compared, pair.likeness = pair.target, likeness[pair.name]["agreement"]
 
 
-def clear_pairs(state: Any) -> None:
+def clear_pairs(state: RetargetRecord) -> None:
     """Empty the list that is shown."""
     state.pairs.clear()
     for name in ("source", "target", "made_of", "target_shapes", "notes"):
@@ -100,24 +103,24 @@ def clear_pairs(state: Any) -> None:
     state.proposed = False
 
 
-def is_of(state: Any, source: Any, target: Any) -> bool:
+def is_of(state: RetargetRecord, source: ActorRecord, target: ActorRecord) -> bool:
     """Whether the list is of these two; one of an older file does not know whose it is, and is of all."""
     if not state.source:
         return len(state.pairs) > 0
     return (state.source, state.target) == (source.identifier, target.identifier)
 
 
-def made_of(source: Any, target: Any) -> str:
+def made_of(source: ActorRecord, target: ActorRecord) -> str:
     """Changes when one of the two is learned again; it does not when a project is moved."""
     return json.dumps(["/".join(Path(each.file_path.replace("\\", "/")).parts[-2:]) for each in (source, target)])
 
 
-def is_outdated(state: Any, source: Any, target: Any) -> bool:
+def is_outdated(state: RetargetRecord, source: ActorRecord, target: ActorRecord) -> bool:
     """Whether one of the two was learned again since the proposal."""
     return bool(state.proposed and state.made_of != made_of(source, target))
 
 
-def notes_of(state: Any) -> list[str]:
+def notes_of(state: RetargetRecord) -> list[str]:
     """What the search for pairs said."""
     return json.loads(state.notes) if state.notes else []
 
@@ -134,7 +137,7 @@ def shape_names(scene: bpy.types.Scene) -> list[str]:
     return [shape.name for shape in target.shapes]
 
 
-def unknown_partners(scene: bpy.types.Scene, pair: Any) -> list[str]:
+def unknown_partners(scene: bpy.types.Scene, pair: PairRecord) -> list[str]:
     """The names in the artist's choice that the target does not have."""
     if not pair.target:
         return []
@@ -142,7 +145,7 @@ def unknown_partners(scene: bpy.types.Scene, pair: Any) -> list[str]:
     return [] if pair.target in names else [name for name in pair.target.split(JOINED) if name not in names]
 
 
-def suggested(scene: bpy.types.Scene, pair: Any, typed: str) -> list[str]:
+def suggested(scene: bpy.types.Scene, pair: PairRecord, typed: str) -> list[str]:
     """What a pair's field offers while something is typed: shapes, and the shapes that may join those before a +."""
     names = shape_names(scene)
     *before, last = typed.split(JOINED)
@@ -157,14 +160,14 @@ def suggested(scene: bpy.types.Scene, pair: Any, typed: str) -> list[str]:
 # -- changing a pair --------------------------------------------------------------------------------------------------
 
 
-def active_pair(state: Any) -> Any:
+def active_pair(state: RetargetRecord) -> PairRecord:
     """The pair that is chosen in the list. Raises InputError if there is none."""
     if not 0 <= state.active_pair < len(state.pairs):
         raise InputError("no expression is chosen; press Propose Pairs, and choose one in the list")
     return state.pairs[state.active_pair]
 
 
-def add_partner(scene: bpy.types.Scene, pair: Any, name: str) -> None:
+def add_partner(scene: bpy.types.Scene, pair: PairRecord, name: str) -> None:
     """Make a shape of the target one more that the pair means. Raises InputError if there is none of this name."""
     names = shape_names(scene)
     if name not in names:
@@ -173,7 +176,7 @@ def add_partner(scene: bpy.types.Scene, pair: Any, name: str) -> None:
     pair.left_out = False
 
 
-def remove_partner(pair: Any, name: str) -> None:
+def remove_partner(pair: PairRecord, name: str) -> None:
     """Take a shape out of those that the pair means. Raises InputError if it is none of them, or the last."""
     there = [each for each, _ in pair_rows.parts(pair)]
     left = [each for each in pair_rows.partners(pair) if each != name]
@@ -184,7 +187,7 @@ def remove_partner(pair: Any, name: str) -> None:
     pair.target = JOINED.join(left)
 
 
-def accept(state: Any, pairs: list[Any]) -> int:
+def accept(state: RetargetRecord, pairs: list[PairRecord]) -> int:
     """Call what was found for these pairs good: they are no longer marked as doubtful. Returns how many were."""
     if not state.proposed:
         raise InputError("nothing is proposed yet; press Propose Pairs first")
@@ -195,7 +198,7 @@ def accept(state: Any, pairs: list[Any]) -> int:
     return len(doubtful)
 
 
-def reset(state: Any, pairs: list[Any]) -> int:
+def reset(state: RetargetRecord, pairs: list[PairRecord]) -> int:
     """Take back what the artist made of these pairs: what was found counts again. Returns how many were changed."""
     if not state.proposed:
         raise InputError("nothing is proposed yet; press Propose Pairs first")
@@ -222,7 +225,7 @@ def turn_to_chosen(scene: bpy.types.Scene) -> None:
     turn_to(scene.aim.retarget, source, target)
 
 
-def turn_to(state: Any, source: Any, target: Any) -> None:
+def turn_to(state: RetargetRecord, source: ActorRecord, target: ActorRecord) -> None:
     """Show the list of these two, and keep that which is shown."""
     if is_of(state, source, target):
         return
@@ -234,7 +237,7 @@ def turn_to(state: Any, source: Any, target: Any) -> None:
         state.kept.remove(index)
 
 
-def _keep(state: Any) -> None:
+def _keep(state: RetargetRecord) -> None:
     """Keep the list that is shown, and no longer those of actors who were removed."""
     there = {actor.identifier for actor in state.id_data.aim.actors}
     for index in reversed(range(len(state.kept))):
@@ -248,11 +251,11 @@ def _keep(state: Any) -> None:
     kept.content = json.dumps({**{name: getattr(state, name) for name in KEPT}, "pairs": rows})
 
 
-def _kept_index(state: Any, source: Any, target: Any) -> int:
+def _kept_index(state: RetargetRecord, source: ActorRecord, target: ActorRecord) -> int:
     return int(state.kept.find(f"{source.identifier} {target.identifier}"))
 
 
-def _bring_back(state: Any, content: dict[str, Any]) -> None:
+def _bring_back(state: RetargetRecord, content: dict[str, Any]) -> None:
     for row in content["pairs"]:
         pair = state.pairs.add()
         for field, value in row.items():
@@ -261,7 +264,9 @@ def _bring_back(state: Any, content: dict[str, Any]) -> None:
         setattr(state, name, content[name])
 
 
-def pairs_between(state: Any, source: Any, target: Any, whoever: bool = True) -> dict[str, str] | None:
+def pairs_between(
+    state: RetargetRecord, source: ActorRecord, target: ActorRecord, whoever: bool = True
+) -> dict[str, str] | None:
     """The artist's pairs of these two, shown or kept, as the task `retarget` takes them; None where there are none.
 
     whoever: whether a list that does not know whose it is counts.
@@ -278,7 +283,9 @@ def pairs_between(state: Any, source: Any, target: Any, whoever: bool = True) ->
 # -- for a retarget ---------------------------------------------------------------------------------------------------
 
 
-def scene_choices(state: Any, source: Any, target: Any, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def scene_choices(
+    state: SceneRecord, source: ActorRecord, target: ActorRecord, given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What the scene's settings say of a retarget, as the task `retarget` takes it, and over it what is given; of
     regions see region_strength."""
     choices: dict[str, Any] = {}
@@ -290,7 +297,7 @@ def scene_choices(state: Any, source: Any, target: Any, given: Mapping[str, Any]
     return {**choices, **options.chosen(state, RetargetSettings, given)}
 
 
-def region_strength(state: Any, target: Any) -> np.ndarray | None:
+def region_strength(state: RetargetRecord, target: ActorRecord) -> np.ndarray | None:
     """(V,) how strongly the expressions show at each vertex of the target's neutral; None while no region is listed.
 
     Where groups overlap their strengths multiply; half a weight counts half. Raises InputError if a group is missing.

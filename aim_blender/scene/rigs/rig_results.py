@@ -15,6 +15,7 @@ from ...core.shared.settings.rig_settings import LayerSettings, RigSettings
 from ..baking import rig_baking
 from ..baking.baked_take import BakedTake
 from ..basics import nla_strips
+from ..basics.records import ActorRecord, RigRecord
 from . import asking
 from .controls import Control
 from .posing import PosedRig
@@ -34,7 +35,7 @@ def propose(
     return (yield from responded(rig, mesh, baked, scale, datablocks, None))[0]
 
 
-def list_controls(state: Any, response: asking.Response) -> str:
+def list_controls(state: RigRecord, response: asking.Response) -> str:
     """Fill the list of the scene's rig (`aim.rig`) and return what to tell. What was limited or not chosen of the
     same controls stays so."""
     before = {each.identifier: (each.use, each.least, each.most) for each in state.controls}
@@ -95,7 +96,12 @@ def _limited(control: Control, row: Any) -> Control:
 
 
 def write(
-    context: bpy.types.Context, actor: Any, title: str, baked: BakedTake, solved: SolvedRig, layer: LayerSettings
+    context: bpy.types.Context,
+    actor: ActorRecord,
+    title: str,
+    baked: BakedTake,
+    solved: SolvedRig,
+    layer: LayerSettings,
 ) -> str:
     """Key the solved controls, and the head's bone if one is chosen. baked: the frames that were solved for. Returns
     what to tell. Raises InputError before anything is changed."""

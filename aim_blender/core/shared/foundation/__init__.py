@@ -4,6 +4,7 @@ sentence.
 
 errors        InputError and Cancelled; topology  which vertices a mesh's faces join, and its digest
 whole_files   files that are written whole or not at all; archives, large_arrays  numpy files, damaged or huge
+tensor_files  named arrays behind a JSON header, with a checksum
 wording  names in sentences; robust_weights  how much of a measurement counts
-normals, drawing  normals of vertices; pictures of meshes by numpy
+normals, drawing  normals of vertices; pictures of meshes by numpy; remembering  answers for arrays seen before
 """

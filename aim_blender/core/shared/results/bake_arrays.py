@@ -14,8 +14,8 @@ from ..captured.frame_numbers import checked_frames
 from ..foundation.archives import open_archive, save_arrays
 from ..foundation.errors import InputError
 from ..foundation.topology import Topology
+from .own_files import LARGEST, are_rigid
 
-LARGEST = 1e9  # of any number, as in our other files
 NUMBERS = ("neutral", "keys", "key_weights", "skin_weight", "jaw", "head", "hinge_centre", "hinge_axis")
 
 
@@ -173,6 +173,9 @@ def check_bake(arrays: Mapping[str, np.ndarray]) -> None:
     for name in NUMBERS:
         if arrays[name].dtype.kind not in "fiu" or not (np.abs(arrays[name]) <= LARGEST).all():
             raise ValueError(f"its {name} holds what are no numbers, or too large ones")
+    for name in ("jaw", "head"):
+        if not are_rigid(arrays[name].astype(np.float64)):
+            raise ValueError(f"its {name} holds a matrix that is not a rigid motion")
     if arrays["key_names"].dtype.kind != "U":
         raise ValueError("its key_names are no texts")
     if arrays["named_count"].dtype.kind not in "iu" or not 0 <= arrays["named_count"] <= keys:
@@ -182,12 +185,18 @@ def check_bake(arrays: Mapping[str, np.ndarray]) -> None:
     if frames == 0 or vertices == 0:
         raise ValueError(f"it has {frames} frames and {vertices} vertices; at least one of each is needed")
     checked_frames(arrays["frames"])
-    if "key_jaw" in arrays:
-        jaw = arrays["key_jaw"]
-        if jaw.shape != (arrays["named_count"], 4, 4) or jaw.dtype.kind != "f" or not (np.abs(jaw) <= LARGEST).all():
-            raise ValueError(f"its key_jaw is not {arrays['named_count']} motions of a jaw")
+    _check_key_jaw(arrays)
     _check_parts(arrays, frames, vertices)
     Topology(arrays["corners"], arrays["sizes"], vertices)
+
+
+def _check_key_jaw(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError unless what the jaw does in the named keys, where that is known, are as many motions."""
+    if "key_jaw" not in arrays:
+        return
+    jaw = arrays["key_jaw"]
+    if jaw.shape != (arrays["named_count"], 4, 4) or jaw.dtype.kind != "f" or not (np.abs(jaw) <= LARGEST).all():
+        raise ValueError(f"its key_jaw is not {arrays['named_count']} motions of a jaw")
 
 
 def _check_parts(arrays: Mapping[str, np.ndarray], frames: int, vertices: int) -> None:

@@ -172,6 +172,16 @@ class FittingSettings:
     largest_weight: float = largest_weight_field(0.0, advanced=False)
     head: str = head_field()
     device: str = device_field()
+    coarse_from: int = whole(
+        20000,
+        "Coarse From",
+        "Meshes of at least so many points sum up their smooth functions at few places, which is much faster and as "
+        "close within 5 %. 0 sums up at every point",
+        least=0,
+        remark=", and 0 sums up at every point",
+        soft=200000,
+        advanced=True,
+    )
     iterations: int = whole(
         0,
         "Iterations",

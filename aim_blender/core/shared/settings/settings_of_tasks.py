@@ -33,6 +33,7 @@ _OF_A_TAKE = "it is of one take, a preset is for any"
 MISSING: Mapping[tuple[str, str, str], str] = {
     ("learn", "*", "batch"): "a batch takes actors that are learned",
     ("learn", "device", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
+    ("learn", "parts", "preset"): "it is of one mesh, a preset is for any",
     ("fit", "device", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
     ("fit", "rest_frame", "preset"): "it is of one performance, a preset is for any",
     ("fit", "face_model", "preset"): "it is of the computer: the preferences of the extension hold it for all files",
