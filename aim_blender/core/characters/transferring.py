@@ -93,8 +93,7 @@ def transfer_actor(
     if owned:
         carried, given = given, agreeing(neutral, given, owned)
         strength = jaw_strength(carried, given, there.skin_weight)
-    hinge, jaw = None, np.tile(np.eye(4), (len(source.names), 1, 1))
-    skin_weight = there.skin_weight
+    hinge, jaw, skin_weight = None, np.tile(np.eye(4), (len(source.names), 1, 1)), there.skin_weight
     if source.hinge is not None:
         hinge, scale = _carried_hinge(there, neutral, sure)
         pose = strength[:, None] * decompose_jaw(source.jaw, source.hinge)
@@ -171,9 +170,7 @@ def carried_shapes(source: np.ndarray, neutral: np.ndarray, topology: Topology, 
     return neutral + surface.moved(given, at_rest)[0]
 
 
-def _parts_of(
-    source: Actor, neutral: np.ndarray, topology: Topology, across: bool, choices: str = ""
-) -> Parts | None:
+def _parts_of(source: Actor, neutral: np.ndarray, topology: Topology, across: bool, choices: str = "") -> Parts | None:
     """The parts of a neutral (W, 3): the source's where the mesh is its own, else what a neutral alone shows: eyeballs,
     teeth, tongue, and caps; other parts of a stranger's mesh move as the skin beside them, unless they were chosen."""
     if not across and not choices:

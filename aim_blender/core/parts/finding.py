@@ -22,10 +22,9 @@ from ..shared.foundation.topology import Topology
 from .choosing import pieces_chosen
 from .mouth import kinds_in_mouth
 from .parts import Parts
-from .pieces import Sphere, pieces_of, sphere_of
+from .pieces import MOST_PIECES, Sphere, pieces_of, sphere_of
 
 # Lengths are in mm of a typical adult; they grow with the face.
-MOST_PIECES = 2000  # a mesh in more pieces has its faces apart
 EYE_RADIUS_MM = 6.0, 40.0  # of an eyeball, a cartoon's included
 STIFF_MM = 0.3  # how far a part may be off a rigid motion, or move, to have none
 PIVOT_MM, PIVOT_DEGREES = 1.0, 3.0  # how far an eyeball's centre may move, and from where turning tells where it is
@@ -33,14 +32,15 @@ TWINS = 0.25  # of a radius, by which two eyeballs may differ
 BESIDE = 1.3  # of an eyeball's radius about its centre, in which an iris and a cornea lie
 REACH_MM = 15.0  # from the skin, that the furthest point of a lash may be
 EXPLAINED = 0.9  # of a part's motion, by its square, that the skin beside it does too
+MOSTLY = 0.5  # of what stands still, that lies about the head, to be of the head
 GAP_MM = 4.0  # between pieces of one part
 TYPICAL_FACE_MM = 200.0  # what shapes move of a head
 
 
 @dataclass
 class _Piece:
-    """vertices: (n,). kind: a key of part_kinds.KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the number of
-    the eyeball that it is of."""
+    """vertices: (n,). kind: a key of part_kinds.KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the
+    number of the eyeball that it is of."""
 
     vertices: np.ndarray
     kind: str = ""
@@ -107,7 +107,9 @@ class _Finding:
         for name in parts.names:
             called = [old for old, piece in zip(before, self.pieces, strict=True) if piece.name == name]
             found.append(JOINED.join(dict.fromkeys(called)))
-        return replace(parts, found=tuple("" if old == new else old for old, new in zip(found, parts.names, strict=True)))
+        return replace(
+            parts, found=tuple("" if old == new else old for old, new in zip(found, parts.names, strict=True))
+        )
 
     def _edges(self, topology: Topology) -> np.ndarray:
         """(E, 2) the mesh's edges, and between the copies of vertices in a piece."""
@@ -200,8 +202,8 @@ class _Finding:
         if len(self.shapes) == 1:
             beside = self.tree.query(self.neutral[vertices])[0].max()
             return "follows" if beside <= REACH_MM * self.scale else "skull" if self._on_head(vertices) else "still"
-        if self.moved[vertices].max() <= STIFF_MM:
-            return "skull" if self.near[vertices].any() else "still"
+        if self.moved[vertices].max() <= STIFF_MM:  # as hair, or clothes that may reach up to the head
+            return "skull" if self.near[vertices].mean() > MOSTLY else "still"
         return "follows" if self._follows(vertices) else "bends"
 
     def _on_head(self, vertices: np.ndarray) -> bool:

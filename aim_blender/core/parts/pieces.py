@@ -16,6 +16,7 @@ from ..shared.foundation.topology import Topology
 ROUND = 0.08  # of its radius, that the points of an eyeball, its cornea included, are off a sphere on the mean
 ONE_SIDED = 0.8  # of the radius: if a sphere's points lie further to one side on the mean, there is only a cap of it
 FEWEST_POINTS = 12
+MOST_PIECES = 2000  # a mesh in more pieces has its faces apart
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ def pieces_of(shapes: np.ndarray, topology: Topology) -> list[np.ndarray]:
     moved = moved_most(shapes)
     pieces.sort(key=lambda piece: (-float(moved[piece].sum()), -len(piece)))
     return pieces
+
+
+def skin_of(shapes: np.ndarray, topology: Topology) -> np.ndarray:
+    """(V,) bool: the vertices of the skin of shapes (N+1, V, 3), the neutral first; all of a mesh whose faces are
+    apart."""
+    pieces = pieces_of(shapes, topology)
+    if not 1 < len(pieces) <= MOST_PIECES:
+        return np.ones(topology.vertex_count, dtype=bool)
+    return np.isin(np.arange(topology.vertex_count), pieces[0])
 
 
 def sphere_of(points: np.ndarray) -> Sphere | None:
