@@ -52,7 +52,7 @@ class AIM_MT_retarget(_Operators, bpy.types.Menu):
 
 class AIM_MT_bake(_Operators, bpy.types.Menu):
     bl_label = "Bake"
-    modules = (ops.baking, ops.engines, ops.rig_controls)
+    modules = (ops.baking, ops.engines, ops.rig_controls, ops.layers, ops.pose_assets)
 
 
 class AIM_MT_batch(_Operators, bpy.types.Menu):

@@ -29,7 +29,7 @@ def main(kind: str, frames: int, out: Path) -> None:
     mesh = meshes.make_mesh("skin", baked.neutral, baked.topology.corners, baked.topology.sizes)
     skin = bpy.data.objects.new("skin", mesh)
     bpy.context.scene.collection.objects.link(skin)
-    add_rigify_face(skin, kind)
+    add_rigify_face(skin, kind, baked.skin_weight)
     solving = headless.extension_module("aim_blender.scene.rigs.rig_solving")
     settings = headless.extension_module("aim_blender.core.shared.settings.rig_settings").RigSettings()
     computing, start = time.process_time(), time.perf_counter()
@@ -42,7 +42,8 @@ def main(kind: str, frames: int, out: Path) -> None:
             break
     seconds, computed = time.perf_counter() - start, time.process_time() - computing
     rests = np.array([each.rest for each in solved.controls])
-    headless.extension_module("aim_blender.scene.rigs.rig_keying").key_rig(solved, baked.frames, "take", True)
+    writer = headless.extension_module("aim_blender.scene.basics.versions").RigWriter("take", True)
+    headless.extension_module("aim_blender.scene.rigs.rig_keying").key_rig(solved, baked.frames, writer)
     bpy.ops.wm.save_as_mainfile(filepath=str(out.with_suffix(".blend")))
     millimetres = solved.wanted.millimetres
     np.savez(

@@ -31,6 +31,7 @@ TASKS = {
     "fit": ("Fitting", "Performance", "guide/fitting.md"),
     "retarget": ("Retargeting", "Retarget", "guide/retargeting.md"),
     "bake": ("Baking", "Bake", "guide/baking.md"),
+    "rig": ("Keying a rig", "Bake > Onto Controls", "guide/baking.md"),
 }
 PREFERENCES = {"device": "Learn > Settings, and the preferences", "face_model": "the preferences"}
 BEGIN = """\
@@ -38,9 +39,10 @@ BEGIN = """\
 
 Every setting, what it is when nobody chooses it, and where it can be chosen. [make_settings.py](make_settings.py)
 writes this page from the code. The operators of Blender (`bpy.ops.aim.actor_learn`, `performance_fit`,
-`performance_retarget`, `take_bake`) and Python's dataclasses (`aim_blender.core.shared.settings`) have the settings
-under the names in the first column. An operator that is not told takes the scene's; a number that cannot be 0, and
-`smoothness`, is left to the scene by 0. Whole numbers end at 2^31 - 1 in Blender.
+`performance_retarget`, `take_bake`, `take_bake_to_controls`) and Python's dataclasses
+(`aim_blender.core.shared.settings`) have the settings under the names in the first column. An operator that is not
+told takes the scene's; a number that cannot be 0, and `smoothness`, is left to the scene by 0. Whole numbers end at
+2^31 - 1 in Blender.
 
 *Advanced* is a closed section below the one that is named; a setting that does not count is not shown there. Presets
 keep all settings of a section.
@@ -51,7 +53,8 @@ def page() -> str:
     """The page's text."""
     parts = [BEGIN]
     for task, (title, section, guide) in TASKS.items():
-        parts.append(f"\n## {title}\n\n`{task}` on the command line; [the guide]({guide}) says when to use them.\n")
+        where = "In Blender alone" if missing(task, "*", "command line") else f"`{task}` on the command line"
+        parts.append(f"\n## {title}\n\n{where}; [the guide]({guide}) says when to use them.\n")
         parts.append("\n| setting | default | may be | what it does | command line | batch | in Blender |\n")
         parts.append("| --- | --- | --- | --- | --- | --- | --- |\n")
         parts += [_row(task, section, option) for option in options_of_task(task).values()]

@@ -2,7 +2,7 @@
 """Thin operators: they check the context, call aim_blender.scene and aim_blender.jobs, and report."""
 
 from .actors import actors, anatomy, characters, landmarks, learning
-from .baking import baking, engines, rig_controls
+from .baking import baking, engines, layers, pose_assets, rig_controls
 from .basics import results
 from .fitting import errors, fitting, live, sources
 from .jobs import batch, environment, jobs, presets
@@ -24,6 +24,8 @@ CLASSES = (
     *baking.CLASSES,
     *engines.CLASSES,
     *rig_controls.CLASSES,
+    *layers.CLASSES,
+    *pose_assets.CLASSES,
     *batch.CLASSES,
     *jobs.CLASSES,
     *presets.CLASSES,

@@ -7,6 +7,9 @@
                                                                 --save hero.blend
     blender --background shot.blend --python scripts/bake.py -- --onto-controls Hero --armature "Hero rig" --head head
                                                                 --save hero.blend
+    blender --background shot.blend --python scripts/bake.py -- --onto-controls Hero --layer add --blend-in 5
+                                                                --start 20 --end 90 --save hero.blend
+    blender --background take.blend --python scripts/bake.py -- --pose-assets --push-down --save poses.blend
     python scripts/bake.py --blend take.blend ...                               under a Python with the bpy wheel
 
 Ends with an exit status other than 0 and one line if something is wrong.
@@ -39,6 +42,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--tolerance", type=float, default=0.0, help="largest error in mm")
     parser.add_argument("--reduce-keys", type=float, metavar="MM", help="how far fewer keyframes may move a point")
     what.add_argument("--onto-controls", metavar="MESH", help="name of the rigged mesh whose rig's controls are keyed")
+    what.add_argument("--pose-assets", action="store_true", help="expressions of the take's result as pose assets")
+    parser.add_argument("--layer", choices=("replace", "add"), help="key a layer of the NLA, over what is there")
+    parser.add_argument("--blend-in", type=int, default=0, metavar="FRAMES", help="over which a layer comes in")
+    parser.add_argument("--blend-out", type=int, default=0, metavar="FRAMES", help="over which a layer goes out")
+    parser.add_argument("--push-down", action="store_true", help="make the action of the take's result a strip")
     parser.add_argument("--armature", help="name of the character's armature")
     parser.add_argument("--jaw", default="", help="the bone that opens the mouth")
     parser.add_argument("--head", default="", help="the bone that turns the head")
@@ -49,16 +57,10 @@ def main(arguments: list[str]) -> None:
     headless.begin(chosen)
     onto = chosen.onto or chosen.onto_controls
     if onto is not None:
-        rig, objects = bpy.context.scene.aim.rig, bpy.context.scene.objects
-        for name in (onto, chosen.armature):
-            if name is not None and name not in objects:
-                raise ValueError(f"there is no object {name!r} in the scene {bpy.context.scene.name!r}")
-        rig.mesh = objects[onto]
-        rig.armature = objects[chosen.armature] if chosen.armature is not None else None
-        rig.jaw_bone, rig.head_bone, rig.new_action = chosen.jaw, chosen.head, not chosen.present_action
-        bake = bpy.ops.aim.bake_to_rig if chosen.onto else bpy.ops.aim.take_bake_to_controls
-        bake(take=chosen.take)
-        done = f"keyed {onto}"
+        done = _onto(chosen, onto)
+    elif chosen.pose_assets:
+        bpy.ops.aim.pose_assets_add(take=chosen.take)
+        done = f"made {sum(action.asset_data is not None for action in bpy.data.actions)} actions assets"
     else:
         given = {"start": chosen.start, "end": chosen.end, "first": chosen.first, "reduce_keys_mm": chosen.reduce_keys}
         bpy.ops.aim.take_bake(
@@ -72,8 +74,26 @@ def main(arguments: list[str]) -> None:
         state = bpy.context.scene.aim
         take = state.takes[state.active_take]
         done = f"baked {take.name}, frames {take.frame_start} to {take.frame_end}: collection {take.collection.name}"
+    if chosen.push_down:
+        bpy.ops.aim.take_push_down(take=chosen.take)
     headless.save(chosen)
     print(done)
+
+
+def _onto(chosen: argparse.Namespace, onto: str) -> str:
+    """Key a character's mesh, or the controls of its rig. Returns what was done."""
+    rig, objects = bpy.context.scene.aim.rig, bpy.context.scene.objects
+    for name in (onto, chosen.armature):
+        if name is not None and name not in objects:
+            raise ValueError(f"there is no object {name!r} in the scene {bpy.context.scene.name!r}")
+    rig.mesh = objects[onto]
+    rig.armature = objects[chosen.armature] if chosen.armature is not None else None
+    rig.jaw_bone, rig.head_bone, rig.new_action = chosen.jaw, chosen.head, not chosen.present_action
+    bake = bpy.ops.aim.bake_to_rig if chosen.onto else bpy.ops.aim.take_bake_to_controls
+    layer = {"onto": chosen.layer, "start": chosen.start, "end": chosen.end}
+    layer |= {"blend_in": chosen.blend_in, "blend_out": chosen.blend_out} if chosen.layer else {}
+    bake(take=chosen.take, **{name: value for name, value in layer.items() if value is not None})
+    return f"keyed {onto}"
 
 
 if __name__ == "__main__":

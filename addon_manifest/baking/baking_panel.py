@@ -105,6 +105,22 @@ def _rig_column(layout: Any, context: bpy.types.Context, wanted: str) -> Any | N
     return column
 
 
+def _draw_layer(layout: Any, rig: Any) -> None:
+    """Which frames are keyed, and where the keys go."""
+    column = settings_column(layout)
+    column.prop(rig, "onto")
+    if rig.onto == "action":
+        column.prop(rig, "new_action")
+    else:
+        column.prop(rig, "blend_in")
+        column.prop(rig, "blend_out")
+    column.prop(rig, "use_range")
+    if rig.use_range:
+        sub = column.column(align=True)
+        sub.prop(rig, "start")
+        sub.prop(rig, "end")
+
+
 class AIM_PT_rig(AimPanel, bpy.types.Panel):
     bl_label = "Onto a Rig"
     bl_parent_id = "AIM_PT_bake"
@@ -124,7 +140,7 @@ class AIM_PT_rig(AimPanel, bpy.types.Panel):
         layout.template_list("AIM_UL_rig_pairs", "", rig, "pairs", rig, "active_pair", rows=3)
         layout.operator("aim.rig_pairs_find", icon="FILE_REFRESH")
         layout.prop(rig, "drivers")
-        layout.prop(rig, "new_action")
+        _draw_layer(layout, rig)
         draw_main_button(layout, "aim.bake_to_rig", "ARMATURE_DATA")
 
 
@@ -150,10 +166,11 @@ class AIM_UL_rig_controls(bpy.types.UIList):
         split.prop(item, "most", text="")
 
 
-class AIM_PT_rig_controls(AimPanel, bpy.types.Panel):
+class AIM_PT_rig_controls(WithPresets, AimPanel, bpy.types.Panel):
     bl_label = "Onto Controls"
     bl_parent_id = "AIM_PT_bake"
     bl_options = {"DEFAULT_CLOSED"}
+    presets_of = "rig"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, rig = self.layout, context.scene.aim.rig
@@ -170,8 +187,30 @@ class AIM_PT_rig_controls(AimPanel, bpy.types.Panel):
         column.prop(rig, "loss")
         column.prop(rig, "smoothing")
         column.prop(rig, "rounds")
-        layout.prop(rig, "new_action")
+        _draw_layer(layout, rig)
         draw_main_button(layout, "aim.take_bake_to_controls", "ARMATURE_DATA")
+
+
+class AIM_PT_layers(AimPanel, bpy.types.Panel):
+    bl_label = "Layers and Assets"
+    bl_parent_id = "AIM_PT_bake"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        if not len(context.scene.aim.takes):
+            draw_text(layout, "fit a performance first", "INFO")
+            return
+        layout.operator("aim.take_push_down", icon="NLA_PUSHDOWN")
+        layout.label(text="As Pose Assets", icon="ASSET_MANAGER")
+        column = layout.column(align=True)
+        for rig, where in (("RESULT", "of the Result"), ("CONTROLS", "of the Rig's Controls")):
+            if rig == "CONTROLS" and context.scene.aim.rig.mesh is None:
+                continue
+            row = column.row(align=True)
+            for poses, what in (("EXPRESSIONS", "Expressions"), ("FRAME", "Frame")):
+                button = row.operator("aim.pose_assets_add", text=f"{what} {where}" if poses == "EXPRESSIONS" else what)
+                button.poses, button.rig = poses, rig
 
 
 CLASSES = (
@@ -181,4 +220,5 @@ CLASSES = (
     AIM_PT_engines,
     AIM_PT_rig,
     AIM_PT_rig_controls,
+    AIM_PT_layers,
 )

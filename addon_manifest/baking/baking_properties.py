@@ -15,7 +15,7 @@ from bpy.props import (
 )
 
 from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
-from ...aim_blender.core.shared.settings.rig_settings import RigSettings
+from ...aim_blender.core.shared.settings.rig_settings import LayerSettings, RigSettings
 from ...aim_blender.core.shared.settings.timing_settings import Timing
 from ...aim_blender.scene.basics.options import scene_property
 from ..retargeting.retarget_properties import AimPair
@@ -114,6 +114,12 @@ class AimRig(bpy.types.PropertyGroup):
     loss: scene_property(RigSettings, "loss")
     smoothing: scene_property(RigSettings, "smoothing")
     rounds: scene_property(RigSettings, "rounds")
+    onto: scene_property(LayerSettings, "onto")
+    blend_in: scene_property(LayerSettings, "blend_in")
+    blend_out: scene_property(LayerSettings, "blend_out")
+    use_range: BoolProperty(name="Frame Range", description="Key only some frames of the take", default=False)
+    start: scene_property(LayerSettings, "start", default=1)
+    end: scene_property(LayerSettings, "end", default=250)
 
 
 CLASSES = (AimBaking, AimRigControl, AimRig)

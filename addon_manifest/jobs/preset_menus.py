@@ -51,7 +51,17 @@ class AIM_PT_presets_bake(_Presets, bpy.types.Panel):
     kind = "bake"
 
 
-CLASSES = (AIM_PT_presets_learn, AIM_PT_presets_fit, AIM_PT_presets_retarget, AIM_PT_presets_bake)
+class AIM_PT_presets_rig(_Presets, bpy.types.Panel):
+    kind = "rig"
+
+
+CLASSES = (
+    AIM_PT_presets_learn,
+    AIM_PT_presets_fit,
+    AIM_PT_presets_retarget,
+    AIM_PT_presets_bake,
+    AIM_PT_presets_rig,
+)
 
 
 class WithPresets:

@@ -7,6 +7,7 @@ fitting      what a performance is read from
 retargeting  lists of pairs and regions
 baking       a baked take as Blender data
 rigs         any rig asked what its controls do, and keyed
+assets       expressions, or a frame of a take, as poses that are assets
 jobs         jobs made from the scene, watched, and their results brought in
 live         what follows the scene while an artist works
 """

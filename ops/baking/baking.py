@@ -12,6 +12,7 @@ from bpy.props import EnumProperty, StringProperty
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.foundation.wording import listed
 from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
+from ...aim_blender.core.shared.settings.rig_settings import LayerSettings
 from ...aim_blender.core.shared.settings.timing_settings import Timing
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.baking import rig_baking
@@ -95,6 +96,15 @@ class AIM_OT_take_bake(_BakingOptions, AimOperator, bpy.types.Operator):
         return self.properties.is_property_set(name)
 
 
+def layer_of(operator: Any, context: bpy.types.Context) -> LayerSettings:
+    """Where keys on a rig go, by an operator with LayerSettings, else by the scene. Raises InputError."""
+    found = options.chosen(context.scene.aim, LayerSettings, options.operator_choices(operator, LayerSettings))
+    state = context.scene.aim.rig
+    if state.use_range:
+        found = {"start": state.start, "end": state.end} | found
+    return LayerSettings(**found)
+
+
 class OfBake(ComputingOperator):
     """A base of operators with a property `take` that read what the take was baked to."""
 
@@ -133,7 +143,13 @@ class AIM_OT_rig_pairs_find(OfBake, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_bake_to_rig(OfBake, bpy.types.Operator):
+class _LayerOptions:
+    """Where keys on a rig go, as properties."""
+
+    __annotations__ = options.operator_properties(LayerSettings)
+
+
+class AIM_OT_bake_to_rig(_LayerOptions, OfBake, bpy.types.Operator):
     bl_idname = "aim.bake_to_rig"
     bl_label = "Bake to Rig"
     bl_description = (
@@ -164,7 +180,7 @@ class AIM_OT_bake_to_rig(OfBake, bpy.types.Operator):
             new_action=state.new_action,
             drivers=state.drivers,
         )
-        self.tell(rig_baking.bake_to_rig(baked, actor, rig, name))
+        self.tell(rig_baking.bake_to_rig(baked, actor, rig, name, layer_of(self, context)))
         return {"FINISHED"}
 
 

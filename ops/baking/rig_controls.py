@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 
-from ...aim_blender.core.shared.settings.rig_settings import RigSettings
+from ...aim_blender.core.shared.settings.rig_settings import LayerSettings, RigSettings
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.baking import rig_baking
 from ...aim_blender.scene.basics import options
@@ -17,6 +17,7 @@ from ...aim_blender.scene.jobs.job_making import meanwhile
 from ...aim_blender.scene.rigs import rig_results
 from ..basics.base import has_take, in_object_mode, refused
 from ..basics.computing import SteppingOperator
+from .baking import layer_of
 
 
 class _OfTake(SteppingOperator):
@@ -53,7 +54,7 @@ class AIM_OT_rig_controls_propose(_OfTake, bpy.types.Operator):
 class _SolvingOptions:
     """The settings of solving as properties."""
 
-    __annotations__ = options.operator_properties(RigSettings)
+    __annotations__ = options.operator_properties(RigSettings, LayerSettings)
 
 
 class AIM_OT_take_bake_to_controls(_SolvingOptions, _OfTake, bpy.types.Operator):
@@ -61,7 +62,7 @@ class AIM_OT_take_bake_to_controls(_SolvingOptions, _OfTake, bpy.types.Operator)
     bl_label = "Bake to Controls"
     bl_description = (
         "Key the chosen controls of the rig so that its mesh follows the take; all that move the face if none are "
-        "listed. Nothing else is touched, and keys outside the take's frames stay"
+        "listed. Nothing else is touched, and keys outside the take's frames stay, or all: Onto a layer of the NLA"
     )
     bl_options = {"REGISTER", "UNDO"}
 
@@ -73,13 +74,14 @@ class AIM_OT_take_bake_to_controls(_SolvingOptions, _OfTake, bpy.types.Operator)
         name, scale, read = take.name, actor.millimetres_per_unit, rig_baking.bake_of(take, actor)
         given = options.operator_choices(self, RigSettings)
         settings = RigSettings(**options.chosen(context.scene.aim, RigSettings, given))
-        baked = yield from meanwhile("reading the take", read)
-        return name, baked, (yield from rig_results.solve(context, baked, scale, settings))
+        layer = layer_of(self, context)
+        baked = (yield from meanwhile("reading the take", read)).wanted(layer)
+        return name, layer, baked, (yield from rig_results.solve(context, baked, scale, settings))
 
     def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
-        name, baked, solved = found
+        name, layer, baked, solved = found
         _, actor = actors.take_and_actor(context.scene, name)
-        self.tell(rig_results.write(context, actor, name, baked, solved))
+        self.tell(rig_results.write(context, actor, name, baked, solved, layer))
         return {"FINISHED"}
 
 

@@ -16,6 +16,7 @@ KINDS = (
     ("fit", "Fit", "Settings of fitting"),
     ("retarget", "Retarget", "Settings of retargeting"),
     ("bake", "Bake", "Settings of baking"),
+    ("rig", "Onto Controls", "Settings of keying a rig"),
 )
 
 

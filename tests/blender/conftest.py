@@ -150,3 +150,27 @@ def take(scene: Any, fitted_once: Path) -> Any:
     """The take, in a file that is just opened."""
     bpy.ops.wm.open_mainfile(filepath=str(fitted_once / "take.blend"))
     return bpy.context.scene.aim.takes[0]
+
+
+@pytest.fixture(scope="session")
+def rig_take_once(extension: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with an actor and a take that the rigs of rigs.py can follow; to find its face takes a second."""
+    import rigs
+    from test_baked import bring_in
+
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    folder = tmp_path_factory.mktemp("rig_take")
+    scenes.add_capture()
+    bpy.ops.aim.actor_add(name="Actor")
+    bring_in(folder / "fit_001", rigs.take_arrays(), 1000)
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "rig_take.blend"))
+    return folder / "rig_take.blend"
+
+
+@pytest.fixture
+def rig_take(scene: Any, rig_take_once: Path) -> dict[str, np.ndarray]:
+    """The arrays of that take's bake, in a file that is just opened."""
+    import rigs
+
+    bpy.ops.wm.open_mainfile(filepath=str(rig_take_once))
+    return rigs.take_arrays()

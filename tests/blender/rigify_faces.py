@@ -37,8 +37,9 @@ INSIDE = ("eye", "teeth", "tongue", "spine", "face", "ear")  # what lies on no s
 FRONT_MM = 20.0  # behind this no joint of the face is laid onto the skin
 
 
-def add_rigify_face(skin: bpy.types.Object, kind: str) -> bpy.types.Object:
-    """Bind the demo head, an object in metres, to one of Rigify's faces. Returns the rig."""
+def add_rigify_face(skin: bpy.types.Object, kind: str, lower: np.ndarray) -> bpy.types.Object:
+    """Bind the demo head, an object in metres, to one of Rigify's faces. lower: (V,) the jaw's share of each vertex.
+    Returns the rig."""
     addon_utils.enable("rigify", default_set=True)
     bpy.ops.object.armature_human_metarig_add()
     meta = bpy.context.object
@@ -57,11 +58,29 @@ def add_rigify_face(skin: bpy.types.Object, kind: str) -> bpy.types.Object:
         item.select_set(item in (skin, rig))
     bpy.context.view_layer.objects.active = rig
     bpy.ops.object.parent_set(type="ARMATURE_AUTO")
+    _part_lips(skin, lower)
     for each in rig.data.collections_all:
         if each.name.startswith("Face"):
             each.is_visible = True
     bpy.context.view_layer.update()
     return rig
+
+
+def _part_lips(skin: bpy.types.Object, lower: np.ndarray) -> None:
+    """Give each lip to its own bones, as a rigger does: where closed lips touch, automatic weights take the nearer
+    bone, and the upper lip's skin went down with the lower one's."""
+    groups = skin.vertex_groups
+    for group in list(groups):
+        if "lip.B" not in group.name:
+            continue
+        above = groups[group.name.replace("lip.B", "lip.T")]
+        for vertex in skin.data.vertices:
+            weights = {each.group: each.weight for each in vertex.groups}
+            both = weights.get(group.index, 0.0) + weights.get(above.index, 0.0)
+            if both > 0.0:
+                share = float(lower[vertex.index])
+                group.add([vertex.index], both * share, "REPLACE")
+                above.add([vertex.index], both * (1.0 - share), "REPLACE")
 
 
 def _keep_the_head(meta: bpy.types.Object, skin: bpy.types.Object) -> None:

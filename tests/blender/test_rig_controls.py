@@ -5,35 +5,10 @@ import bpy
 import numpy as np
 import pytest
 import rigs
-from scenes import HINGE_MILLIMETRES, add_capture, face, problem, rigid, shown
-from test_baked import bake, bring_in, formula
+from scenes import problem, shown
+from test_baked import formula
 from test_rig_baking import curves
 from test_scripts import run_script
-
-FRAMES = 12
-
-
-def arrays() -> dict:
-    """A bake of the four expressions and the jaw, which keep within the bounds of the rigs; the head is at rest."""
-    found = bake(frames=FRAMES, correctives=0)
-    time = np.linspace(0, 2 * np.pi, FRAMES)
-    found["neutral"], found["keys"], found["skin_weight"] = face()[0], rigs.shapes(), rigs.jaw_share()
-    found["key_weights"] = np.stack([0.4 - 0.4 * np.cos(time * (1 + n / 2)) for n in range(4)], 1)
-    found["jaw"] = np.stack(
-        [rigid(np.array([1.0, 0, 0]), 10 - 10 * np.cos(t), HINGE_MILLIMETRES, np.zeros(3)) for t in time]
-    )
-    found["head"] = np.tile(np.eye(4), (FRAMES, 1, 1))
-    found["hinge_centre"] = HINGE_MILLIMETRES
-    return found
-
-
-@pytest.fixture
-def wanted(scene, tmp_path):
-    add_capture()
-    bpy.ops.aim.actor_add(name="Actor")
-    values = arrays()
-    bring_in(tmp_path / "fit_001", values, 1000)
-    return values
 
 
 def off(item, values):
@@ -46,32 +21,32 @@ def off(item, values):
 
 
 @pytest.mark.parametrize(("make", "share"), [("keys_with_a_jaw", 0.06), ("driven_keys", 0.06), ("bones_alone", 0.6)])
-def test_the_mesh_follows_the_take(wanted, scene, make, share):
+def test_the_mesh_follows_the_take(rig_take, make, share):
     """Rigs that can do all of it do it but for what sparsity costs; bones alone do what they can."""
     item, _ = getattr(rigs, make)()
-    scene.aim.rig.mesh = item
+    bpy.context.scene.aim.rig.mesh = item
     bpy.ops.aim.take_bake_to_controls()
-    errors, motion = off(item, wanted)
+    errors, motion = off(item, rig_take)
     assert errors.mean() < share * motion.mean()
     bpy.ops.aim.take_bake_to_controls(loss=0.0, smoothing=0.0, rounds=4)
-    exact, _ = off(item, wanted)
+    exact, _ = off(item, rig_take)
     assert (exact**2).mean() < (errors**2).mean()
     if make != "bones_alone":
         assert exact.mean() < 0.02 * motion.mean()
 
 
-def test_driven_keys_are_reached_through_what_drives_them(wanted, scene):
+def test_driven_keys_are_reached_through_what_drives_them(rig_take):
     item, controls = rigs.driven_keys()
-    scene.aim.rig.mesh = item
+    bpy.context.scene.aim.rig.mesh = item
     bpy.ops.aim.take_bake_to_controls()
     assert item.data.shape_keys.animation_data.action is None
     keyed = {path for path, _ in curves(controls)}
     assert {'pose.bones["face"]["smile"]', 'pose.bones["slider"].location'} <= keyed
 
 
-def test_controls_are_proposed_chosen_and_limited(wanted, scene):
+def test_controls_are_proposed_chosen_and_limited(rig_take):
     item, _ = rigs.keys_with_a_jaw()
-    state = scene.aim.rig
+    state = bpy.context.scene.aim.rig
     state.mesh = item
     bpy.ops.aim.rig_controls_propose()
     names = {each.name for each in state.controls}
@@ -91,7 +66,7 @@ def test_controls_are_proposed_chosen_and_limited(wanted, scene):
     assert "o control of the list is chosen" in problem(bpy.ops.aim.take_bake_to_controls)
 
 
-def test_what_was_keyed_stays(wanted, scene):
+def test_what_was_keyed_stays(rig_take):
     item, rig = rigs.keys_with_a_jaw()
     rig.pose.bones["skull"].rotation_mode = "XYZ"
     rig.pose.bones["skull"].rotation_euler.x = 0.0
@@ -99,17 +74,17 @@ def test_what_was_keyed_stays(wanted, scene):
     old, before = rig.animation_data.action, curves(rig)
     for each in rig.pose.bones["skull"].id_data.data.collections_all:
         each.is_visible = True
-    scene.aim.rig.mesh = item
+    bpy.context.scene.aim.rig.mesh = item
     bpy.ops.aim.rig_controls_propose()
-    for each in scene.aim.rig.controls:
+    for each in bpy.context.scene.aim.rig.controls:
         each.use = not each.name.startswith("skull")
     bpy.ops.aim.take_bake_to_controls()
     assert rig.animation_data.action != old
     assert {key: curves(rig)[key] for key in before} == before
 
 
-def test_rigs_that_cannot_be_used_are_refused_in_a_sentence(wanted, scene, tmp_path):
-    state = scene.aim.rig
+def test_rigs_that_cannot_be_used_are_refused_in_a_sentence(rig_take, tmp_path):
+    state = bpy.context.scene.aim.rig
     state.mesh = rigs.skin("bare")
     assert "'bare' has nothing to key" in problem(bpy.ops.aim.take_bake_to_controls)
     state.mesh["idle"] = 0.5
@@ -128,46 +103,60 @@ def test_rigs_that_cannot_be_used_are_refused_in_a_sentence(wanted, scene, tmp_p
     assert "has 8 vertices and the actor 168" in problem(bpy.ops.aim.take_bake_to_controls)
 
 
-def test_a_linked_rig_names_what_to_override_and_an_override_works(wanted, scene, tmp_path):
+def test_a_linked_rig_names_what_to_override_and_an_override_works(rig_take, tmp_path):
     item, rig = rigs.keys_with_a_jaw()
     item.name, rig.name = "hero", "hero rig"
     library = str(tmp_path / "library.blend")
     bpy.data.libraries.write(library, {item, rig})
     with bpy.data.libraries.load(library, link=True) as (_, there):
         there.objects = ["hero"]
-    linked = there.objects[0]
+    linked, scene = there.objects[0], bpy.context.scene
     scene.collection.objects.link(linked)
     scene.collection.objects.link(next(each.object for each in linked.modifiers))
-    scene.aim.rig.mesh = linked
+    bpy.context.scene.aim.rig.mesh = linked
     said = problem(bpy.ops.aim.take_bake_to_controls)
     assert "'hero rig'" in said
     assert "make a library override of them" in said
     override = linked.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
-    scene.aim.rig.mesh = override
+    bpy.context.scene.aim.rig.mesh = override
     assert "he mesh data 'face" in problem(bpy.ops.aim.take_bake_to_controls)
     override.data.override_create(remap_local_usages=True)
     bpy.ops.aim.take_bake_to_controls()
-    errors, motion = off(scene.aim.rig.mesh, wanted)
+    errors, motion = off(bpy.context.scene.aim.rig.mesh, rig_take)
     assert errors.mean() < 0.06 * motion.mean()
+    bpy.ops.aim.take_bake_to_controls(onto="replace")
+    assert off(bpy.context.scene.aim.rig.mesh, rig_take)[0] == pytest.approx(errors, abs=1e-3)
 
 
-def test_one_undo_takes_it_back(wanted, scene):
+def test_one_undo_takes_it_back(rig_take):
     item, rig = rigs.keys_with_a_jaw()
-    scene.aim.rig.mesh = item
+    bpy.context.scene.aim.rig.mesh = item
+    rig.pose.bones["jaw"].keyframe_insert("location", frame=3)
+    before = curves(rig)
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.aim.take_bake_to_controls("EXEC_DEFAULT", True)
-    assert curves(rig)
+    assert curves(rig) != before
     bpy.ops.ed.undo()
-    assert not curves(bpy.data.objects["rig"])
+    assert curves(bpy.data.objects["rig"]) == before
+    bpy.ops.aim.take_bake_to_controls("EXEC_DEFAULT", True, onto="add")
+    bpy.ops.aim.pose_assets_add("EXEC_DEFAULT", True)
+    assert len(bpy.data.objects["rig"].animation_data.nla_tracks) == 2
+    bpy.ops.ed.undo()
+    assert not [action for action in bpy.data.actions if action.asset_data]
+    bpy.ops.ed.undo()
+    assert curves(bpy.data.objects["rig"]) == before
+    assert not bpy.data.objects["rig"].animation_data.nla_tracks
 
 
-def test_the_script_does_the_same(wanted, scene, tmp_path):
+def test_the_script_does_the_same(rig_take, tmp_path):
     item, _ = rigs.keys_with_a_jaw()
     saved = tmp_path / "shot.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(saved))
-    done = run_script("bake.py", "--blend", saved, "--onto-controls", item.name, "--save", tmp_path / "done.blend")
+    arguments = ("--onto-controls", item.name, "--layer", "replace", "--end", "16", "--push-down")
+    done = run_script("bake.py", "--blend", saved, *arguments, "--save", tmp_path / "done.blend")
     assert done.returncode == 0, done.stderr
     assert "keyed face" in done.stdout
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "done.blend"))
-    errors, motion = off(bpy.data.objects["face"], wanted)
+    assert len(bpy.data.objects["face"].data.shape_keys.animation_data.nla_tracks) == 1
+    errors, motion = off(bpy.data.objects["face"], rig_take)
     assert errors.mean() < 0.06 * motion.mean()

@@ -16,6 +16,7 @@ OPERATORS = {
     "fit": "performance_fit",
     "retarget": "performance_retarget",
     "bake": "take_bake",
+    "rig": "take_bake_to_controls",
 }
 KINDS = {
     "PhoneFittingSettings": "FOLDER",
@@ -90,7 +91,8 @@ def test_every_setting_reaches_a_panel_and_the_presets(scene, tasks, options, tm
     state = scene.aim
     state.actors[0].file_path = str(tmp_path / "Ada.actor.safetensors")
     state.takes.add().actor = state.actors[0].identifier
-    state.baking.use_range = True
+    state.baking.use_range = state.rig.use_range = True
+    state.rig.onto = "add"
     state.solver = "neural"
     recorded = tmp_path / "said.csv"
     recorded.write_text("frame,jawOpen,eyeBlinkLeft\n1,0,0\n2,1,0\n")

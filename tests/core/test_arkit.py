@@ -13,8 +13,9 @@ from scipy.optimize import lsq_linear
 from aim_blender.core.arkit.arkit_baking import bake_arkit, head_angles
 from aim_blender.core.arkit.arkit_files import write_meshes, write_shapes
 from aim_blender.core.arkit.arkit_shapes import CLOSE, OPEN, ArkitShapes, arkit_shapes
-from aim_blender.core.arkit.arkit_weights import SPARING, key_weights
+from aim_blender.core.arkit.arkit_weights import PAIRS, SPARING, key_weights
 from aim_blender.core.baking.baking import posed_frames
+from aim_blender.core.files.files import load_take, save_take
 from aim_blender.core.geometry.skinning import linear_blend_skinning
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import placed_frames
@@ -28,6 +29,8 @@ from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.phone.live_link_face import COLUMNS, write_live_link_face
 from aim_blender.core.shared.phone.phone_tables import read_phone_recording
 from aim_blender.core.shared.results.takes import Take
+from aim_blender.core.shared.settings.timing_settings import Timing
+from aim_blender.core.timing.retiming import retimed
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,7 @@ def test_a_jaw_bone_does_not_open_what_the_key_opens(shapes: ArkitShapes) -> Non
 
 
 def test_weights_are_those_of_bounded_least_squares() -> None:
+    """Of the keys that are at work, beside those that are known."""
     random = np.random.default_rng(3)
     keys = random.normal(size=(6, 40))
     keys[5] = 0.0
@@ -94,9 +98,28 @@ def test_weights_are_those_of_bounded_least_squares() -> None:
     for frame, weights in zip(frames, found, strict=True):
         wide = np.concatenate([keys[1:5].T, ridge])
         right = np.concatenate([frame - 0.5 * keys[0], np.zeros(4)])
-        assert weights[1:5] == pytest.approx(lsq_linear(wide, right, bounds=(0.0, 1.0)).x, abs=1e-4)
+        at_work = weights[1:5] > 0
+        best = lsq_linear(wide[:, at_work], right, bounds=(0.0, 1.0)).x
+        assert weights[1:5][at_work] == pytest.approx(best, abs=1e-4)
+        everything = lsq_linear(wide, right, bounds=(0.0, 1.0)).x
+        assert (at_work == (everything > 0.02)).all()
     assert (found[:, 0] == 0.5).all()
     assert (found[:, 5] == 0.0).all()
+
+
+def test_of_opposite_keys_one_is_at_work() -> None:
+    """They do not quite undo each other, so that least squares would use both."""
+    random = np.random.default_rng(5)
+    one, other, more = random.normal(size=(3, 60))
+    keys = np.stack([one, 0.5 * other - one, more])
+    frames = np.outer(np.linspace(-0.6, 0.6, 9), one) + 0.2 * other + 0.3 * more
+    both = key_weights(keys, frames, temporal=0.0)
+    found = key_weights(keys, frames, opposite=[(0, 1)], temporal=0.0)
+    assert (both[:, :2].min(1) > 0.05).any()
+    assert not found[:, :2].min(1).any()
+    assert found[0, 1] > 0.5 > found[0, 0]
+    assert found[-1, 0] > 0.5 > found[-1, 1]
+    assert {SHAPES[place] for pair in PAIRS for place in pair} >= {"mouthLeft", "mouthRight", "jawLeft", "jawRight"}
 
 
 def played(shapes: ArkitShapes, performer: PhoneActor, tmp_path: Path) -> Take:
@@ -113,7 +136,7 @@ def played(shapes: ArkitShapes, performer: PhoneActor, tmp_path: Path) -> Take:
 
 @pytest.mark.parametrize("jaw", ["bone", "keys"])
 def test_a_take_plays_on_the_keys(shapes: ArkitShapes, performer: PhoneActor, tmp_path: Path, jaw: str) -> None:
-    take = played(shapes, performer, tmp_path)
+    take = dataclasses.replace(played(shapes, performer, tmp_path), shape_weights=None)  # so that they are solved for
     bake = bake_arkit(shapes, take, jaw=jaw)
     assert bake.key_names == SHAPES
     assert bake.key_weights.min() >= 0.0
@@ -126,6 +149,27 @@ def test_a_take_plays_on_the_keys(shapes: ArkitShapes, performer: PhoneActor, tm
         assert not bake.skin_weight.any()
     opened = bake.key_weights[:, SHAPES.index("jawOpen")]
     assert opened == pytest.approx(np.linspace(0, 0.8, 12), abs=0.01)
+    assert bake.key_jaw is None if jaw == "keys" else bake.key_jaw.shape == (52, 4, 4)
+
+
+def test_a_recording_that_is_played_gives_its_own_weights_again(
+    shapes: ArkitShapes, performer: PhoneActor, tmp_path: Path
+) -> None:
+    """Of what was never captured, too; and where it is not known what was recorded, those that come nearest."""
+    frames = np.arange(1, 9, dtype=np.int32)
+    weights = np.random.default_rng(2).uniform(0, 1, (8, 52))
+    file = tmp_path / "some.csv"
+    write_live_link_face(file, weights, frames, 24.0)
+    take = fit_phone(performer, read_phone_recording(file, 24.0))
+    save_take(take, tmp_path / "t.take.safetensors")
+    take = retimed(load_take(tmp_path / "t.take.safetensors"), shapes.actor, Timing(fps=48.0))
+    bake = bake_arkit(shapes, take)
+    assert bake.key_weights[::2] == pytest.approx(weights, abs=1e-5)
+    assert bake.key_weights[1] == pytest.approx((weights[0] + weights[1]) / 2, abs=1e-5)
+    assert "the weights are those of the recording that the take plays" in bake.figures["notes"]
+    solved = bake_arkit(shapes, dataclasses.replace(take, shape_weights=None))
+    assert np.abs(solved.key_weights[::2] - weights).max() > 0.1
+    assert solved.figures["mean_mm"] <= bake.figures["mean_mm"] + 1e-6
 
 
 def test_a_recording_of_it_is_read_back(shapes: ArkitShapes, performer: PhoneActor, tmp_path: Path) -> None:

@@ -248,6 +248,7 @@ def test_file_holds_everything(demo_bake, tmp_path):
     with np.load(tmp_path / "bake.npz", allow_pickle=False) as stored:
         for name in (
             "neutral", "keys", "key_weights", "skin_weight", "jaw", "head", "hinge_centre", "hinge_axis", "frames",
+            "key_jaw",
         ):  # fmt: skip
             assert np.array_equal(stored[name], getattr(demo_bake, name)), name
         assert tuple(stored["key_names"]) == demo_bake.key_names

@@ -26,6 +26,7 @@ BELOW_TOP = 8  # pixels, in the part of the timeline that is for scrubbing
 AGES = 1_000_000  # of iterations
 FACE = "Gesicht 顔"
 WORDS = ("Object", "Camera", "Mesh")
+LONG_TAKE = 600  # frames, to be cancelled meanwhile
 SHORTEST, FEWEST_FRAMES = (40, 8), 3  # iterations and width; nothing but the way is looked at
 
 
@@ -228,4 +229,62 @@ def at_work(zip_file: str, folder: str, worker: str, kind: str, quits: bool) -> 
     yield lambda: False
 
 
-driving.answer({"session": session, "other_language": other_language, "at_work": at_work})
+def controls(zip_file: str, folder: str, worker: str) -> Play:
+    """A long take onto a rig's bones, as its button does it: cancelled by Esc, then done while the window goes on."""
+    yield from begin(zip_file, folder, worker)
+    blender_tests = Path(__file__).parents[1] / "blender"
+    sys.path[:0] = [str(blender_tests), str(blender_tests.parents[1] / "scripts")]
+    import headless
+    import rigs
+    import scenes
+
+    headless.extension_module = module
+    scenes.add_capture()
+    bpy.ops.aim.actor_add(name="Actor")
+    values = rigs.take_arrays(LONG_TAKE)
+    np.savez(Path(folder, "bake.npz"), **values)
+    take = scene().aim.takes.add()
+    take.name, take.actor, take.bake_path = "long", scene().aim.actors[0].identifier, str(Path(folder, "bake.npz"))
+    item, rig = rigs.bones_alone()
+    scene().aim.rig.mesh = item
+    bpy.ops.ed.undo_push(message="rigged")
+    before = evaluated(item)
+    seen: dict[str, Any] = {}
+
+    def start() -> None:
+        """As the button does, which stands in a closed section."""
+        window = bpy.context.window_manager.windows[0]
+        with bpy.context.temp_override(window=window, area=driving.area(), region=region("WINDOW")):
+            bpy.ops.aim.take_bake_to_controls("INVOKE_DEFAULT")
+
+    def running() -> list[str]:
+        return [each.bl_idname for each in bpy.context.window_manager.windows[0].modal_operators]
+
+    start()
+    yield lambda: bool(running())
+    seen["running"] = running()
+    yield 0.3
+    yield from key("Escape")
+    yield lambda: not running()
+    seen["after_esc"] = {
+        "actions": len(bpy.data.actions),
+        "off": float(np.abs(evaluated(item) - before).max()),
+        "problem": module("ops.basics.base").latest_problem,
+    }
+    start()
+    yield lambda: bool(running())
+    looks: list[float] = []
+    yield lambda: bool(looks.append(time.monotonic()) or not running())
+    seen["done"] = {
+        "seconds": looks[-1] - looks[0],
+        "longest_pause_s": float(np.diff(looks).max()),
+        "actions": len(bpy.data.actions),
+        "problem": module("ops.basics.base").latest_problem,
+    }
+    yield from key("ctrl+z")
+    yield lambda: not len(bpy.data.actions)
+    seen["undone"] = [track.name for track in (rig.animation_data.nla_tracks if rig.animation_data else [])]
+    return seen
+
+
+driving.answer({"session": session, "other_language": other_language, "at_work": at_work, "controls": controls})

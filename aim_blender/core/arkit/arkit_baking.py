@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ..anatomy.jaw import compose_jaw
 from ..baking.baking import CHUNK_FRAMES, posed_frames, rest_space
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
 from ..shared.faces.arkit_names import JAW, SHAPES
@@ -15,7 +16,7 @@ from ..shared.faces.vrm_names import DOUBLED, IN_VRM_0, mixtures
 from ..shared.results.bake_arrays import Bake
 from ..shared.results.takes import Take
 from .arkit_shapes import ArkitShapes
-from .arkit_weights import COLUMNS, jaw_weights, key_weights
+from .arkit_weights import COLUMNS, PAIRS, jaw_weights, key_weights
 
 Report = Callable[[dict], None]
 
@@ -45,12 +46,7 @@ def bake_arkit(
         frames[part] = rest.reshape(len(rest), -1)
         report({"message": "Unposing frames", "done": part.stop, "total": len(frames)})
     report({"message": "Weighting the keys", "done": 0, "total": 1})
-    fixed, free = np.zeros((len(frames), len(names))), np.ones(len(names), dtype=bool)
-    if mixed is None and shapes.hinge is not None:
-        fixed[:, COLUMNS] = jaw_weights(shapes, take.jaw)
-        free[COLUMNS] = False
-    free &= [name not in (*DOUBLED, *(IN_VRM_0[each] for each in DOUBLED)) for name in names]
-    weights = key_weights(offsets.reshape(len(names), -1), frames, fixed, free)
+    weights = _weights(shapes, take, offsets, frames, names)
     hinge = actor.hinge
     bake = Bake(
         topology=actor.topology,
@@ -66,10 +62,29 @@ def bake_arkit(
         hinge_axis=np.asarray(actor.mirror[1] if hinge is None else hinge.axis, np.float64),
         frames=take.frames,
         fps=take.fps,
+        key_jaw=compose_jaw(matrix @ shapes.poses, hinge) if jaw == "bone" and hinge is not None else None,
     )
     bake.figures.update(_errors(bake, shapes, take, report))
     bake.figures["notes"] = _notes(bake, shapes, keys)
+    if mixed is None and take.shape_weights is not None:
+        bake.figures["notes"].insert(1, "the weights are those of the recording that the take plays")
     return bake
+
+
+def _weights(
+    shapes: ArkitShapes, take: Take, offsets: np.ndarray, frames: np.ndarray, names: Sequence[str]
+) -> np.ndarray:
+    """(F, N) in [0, 1] of keys (N, V, 3) for frames (F, 3V). A take that plays a recording of ARKit's shapes has their
+    weights: what the actor was never captured in shows in its frames but in part, or not at all."""
+    whole = tuple(names) == SHAPES
+    if whole and take.shape_weights is not None:
+        return np.clip(take.shape_weights, 0.0, 1.0)
+    fixed, free = np.zeros((len(frames), len(names))), np.ones(len(names), dtype=bool)
+    if whole and shapes.hinge is not None:
+        fixed[:, COLUMNS] = jaw_weights(shapes, take.jaw)
+        free[COLUMNS] = False
+    free &= [name not in (*DOUBLED, *(IN_VRM_0[each] for each in DOUBLED)) for name in names]
+    return key_weights(offsets.reshape(len(names), -1), frames, fixed, free, PAIRS if whole else ())
 
 
 def mixing(keys: str) -> tuple[list[str], np.ndarray] | None:

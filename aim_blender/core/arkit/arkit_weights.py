@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A take's weights of ARKit's 52 shapes, in [0, 1]: bounded least squares over all frames, smooth in time."""
+"""A take's weights of ARKit's 52 shapes, in [0, 1]: bounded least squares over all frames, smooth in time, few of them
+at work, and of two that undo each other one at a time (after Racković et al. 2023, arXiv 2302.04843).
+
+A first solve, in which every weight costs something, says which shapes are needed in which frames; a second one, of
+these alone and without that cost, how much of each. A cost that knew each shape's own size would make small ones follow
+what others leave: weights would be further from those that were performed.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..anatomy.jaw import decompose_jaw, envelope
-from ..baking.baking import bounded_weights
-from ..shared.faces.arkit_names import JAW, SHAPES
+from ..baking.baking import TEMPORAL_SMOOTHNESS
+from ..shared.faces.arkit_names import JAW, OPPOSITES, SHAPES
 from .arkit_shapes import ArkitShapes
 
 ITERATIONS = 1500  # shapes of one mouth are alike, which takes longer than captured ones do
-SPARING = 2e-3  # of the shapes' mean squared offset: what a full weight costs, so that like shapes do not fight
+COST = 1e-3  # of the shapes' mean squared offset: what a full weight costs in the first solve
+SPARING = 2e-3  # alike, twice what the square of a weight costs in both, so that like shapes do not fight
+NEEDED = 5e-3  # of a weight: what has less after the first solve rests
 MOVES_MM = 1e-3  # a key that moves no point further stays at 0
 COLUMNS = [SHAPES.index(shape) for shape in JAW]
+PAIRS = [(SHAPES.index(one), SHAPES.index(other)) for one, other in OPPOSITES]
 
 
 def jaw_weights(shapes: ArkitShapes, jaw: np.ndarray) -> np.ndarray:
@@ -21,7 +32,9 @@ def jaw_weights(shapes: ArkitShapes, jaw: np.ndarray) -> np.ndarray:
     if shapes.hinge is None:
         return np.zeros((len(jaw), len(JAW)))
     measure = envelope(shapes.hinge)  # poses of all sorts in one measure
-    return key_weights(shapes.poses[COLUMNS] @ measure.T, decompose_jaw(jaw, shapes.hinge) @ measure.T, temporal=0.0)
+    poses = shapes.poses[COLUMNS] @ measure.T
+    opposite = [(JAW.index("jawLeft"), JAW.index("jawRight"))]
+    return key_weights(poses, decompose_jaw(jaw, shapes.hinge) @ measure.T, opposite=opposite, temporal=0.0)
 
 
 def key_weights(
@@ -29,22 +42,48 @@ def key_weights(
     frames: np.ndarray,
     fixed: np.ndarray | None = None,
     free: np.ndarray | None = None,
-    temporal: float | None = None,
+    opposite: Sequence[tuple[int, int]] = (),
+    temporal: float = TEMPORAL_SMOOTHNESS,
 ) -> np.ndarray:
     """Weights g (F, N) in [0, 1] of keys (N, X) that bring them closest to frames (F, X).
 
-    fixed: (F, N) weights that are known, those of keys that are not free (N,) bool. Keys that move nothing stay at 0.
+    fixed: (F, N) weights that are known, those of keys that are not free (N,) bool. opposite: pairs of keys of which
+    one at most is at work in a frame. Keys that move nothing stay at 0.
     """
     found = np.zeros((len(frames), len(keys))) if fixed is None else fixed.copy()
     moving = np.abs(keys).max(1, initial=0.0) > MOVES_MM
-    chosen = np.flatnonzero(moving if free is None else moving & free)
-    if len(chosen) == 0:
+    chosen = moving if free is None else moving & free
+    if not chosen.any():
         return found
     left = frames - (found @ keys).astype(frames.dtype) if found.any() else frames
-    # A further coordinate a key, at which every frame is at rest: a little of a ridge.
-    ridge = np.sqrt(SPARING * np.square(keys[chosen]).sum(1).mean()) * np.eye(len(chosen), dtype=keys.dtype)
-    wide = np.concatenate([keys[chosen], ridge], axis=1)
-    longer = np.concatenate([left, np.zeros((len(left), len(chosen)), left.dtype)], axis=1)
-    options = {} if temporal is None else {"temporal": temporal}
-    found[:, chosen] = bounded_weights(wide, longer, ITERATIONS, highest=1.0, **options)
+    some = keys[chosen]
+    gram, right = (some @ some.T).astype(np.float64), (left @ some.T).astype(np.float64)
+    highest = np.where(chosen, 1.0, 0.0) * np.ones((len(frames), 1))  # (F, N)
+    found[:, chosen] = _solved(gram, right - COST * np.trace(gram) / len(gram), highest[:, chosen], temporal)
+    highest[found < NEEDED] = 0.0
+    for one, other in opposite:
+        if chosen[one] and chosen[other]:
+            first = found[:, one] >= found[:, other]
+            highest[first, other], highest[~first, one] = 0.0, 0.0
+    found[:, chosen] = _solved(gram, right, highest[:, chosen], temporal)
+    return found
+
+
+def _solved(gram: np.ndarray, right: np.ndarray, highest: np.ndarray, temporal: float) -> np.ndarray:
+    """g (F, N) in [0, highest] that minimises gᵀ gram g / 2 - gᵀ right + size SPARING |g|² / 2 + size temporal Σ |g_f -
+    g_f-1|² / 2, size the mean of the diagonal of gram (N, N), by accelerated projected gradient."""
+    size = float(np.trace(gram)) / len(gram)
+    system, smoothness = gram + SPARING * size * np.eye(len(gram)), temporal * size
+    step = 1.0 / (np.linalg.eigvalsh(system)[-1] + 4 * smoothness)
+    found = momentum = np.zeros_like(right)
+    speed = 1.0
+    for _ in range(ITERATIONS):
+        gradient = momentum @ system - right
+        change = np.diff(momentum, axis=0) * smoothness
+        gradient[1:] += change
+        gradient[:-1] -= change
+        following = np.clip(momentum - step * gradient, 0.0, highest)
+        next_speed = (1 + np.sqrt(1 + 4 * speed**2)) / 2
+        momentum = following + (speed - 1) / next_speed * (following - found)
+        found, speed = following, next_speed
     return found

@@ -94,6 +94,7 @@ def bake_take(
         fps=take.fps,
         eyes=_eyes(actor, take),
         unbound=_unbound(actor),
+        key_jaw=actor.jaw,
     )
     mean = worst = 0.0
     for first in range(0, total, CHUNK_FRAMES):

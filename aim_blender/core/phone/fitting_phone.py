@@ -91,7 +91,7 @@ def fit_phone(performer: PhoneActor, recording: PhoneRecording, settings: PhoneF
     if performer.worked is not performer.actor:
         take = whole_take(take, performer.actor)
     gaze = phone_gaze(performed.weights, performed.eyes, performer.actor.parts)
-    take = dataclasses.replace(take, gaze=gaze)
+    take = dataclasses.replace(take, gaze=gaze, shape_weights=performed.weights)
     take.figures["notes"] = [*performed.notes, *performer.shapes.notes, *_notes(performer, performed)]
     take.figures["frames_per_second"] = len(performed.frames) / (time.perf_counter() - started)
     return take

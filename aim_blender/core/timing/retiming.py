@@ -44,9 +44,11 @@ def retimed(take: Take, actor: Actor, timing: Timing) -> Take:
         coefficients=take.coefficients[before] * (1 - mixed) + take.coefficients[after] * mixed,
         jaw=between(take.jaw[before], take.jaw[after], share, actor.hinge.centre if actor.hinge is not None else pivot),
         head=between(take.head[before], take.head[after], share, pivot),
-        gaze=None
-        if take.gaze is None
-        else take.gaze[before] + share[:, None, None] * (take.gaze[after] - take.gaze[before]),
+        **{
+            name: values[before] + share.reshape(-1, *[1] * (values.ndim - 1)) * (values[after] - values[before])
+            for name, values in (("gaze", take.gaze), ("shape_weights", take.shape_weights))
+            if values is not None
+        },
         frames=(numbers + (first if timing.first is None else timing.first)).astype(np.int32),
         fps=float(fps),
         # What lies between two frames was never compared with anything: it is said to be as far off as the worse one.

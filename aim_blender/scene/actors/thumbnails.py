@@ -93,7 +93,7 @@ def _drawn_one_by_one(identifier: str) -> Generator[None, None, bool]:
         if motion is not None:
             moving = np.maximum(moving, motion[1])
         yield
-    seen = _from_front(neutral)
+    seen = from_front(neutral)
     offset, factor = filling(seen[moving >= LEAST_SHARE] if moving.any() else seen, PIXELS, PIXELS)
     from concurrent.futures import ThreadPoolExecutor  # nothing that enabling should wait for
 
@@ -108,7 +108,7 @@ def _drawn_one_by_one(identifier: str) -> Generator[None, None, bool]:
                     _tried.add(key)
                     continue
                 points, share = motion
-            drawn = drawer.submit(_picture, _from_front(points), triangles, share, offset, factor)
+            drawn = drawer.submit(picture, from_front(points), triangles, share, offset, factor)
             while not drawn.done():
                 yield
             _keep(key, drawn.result())
@@ -137,22 +137,23 @@ def _motion(identifier: str, number: int, neutral: np.ndarray) -> tuple[np.ndarr
     return points, far / max(float(far.max()), 1e-12)
 
 
-def _from_front(points: np.ndarray) -> np.ndarray:
+def from_front(points: np.ndarray) -> np.ndarray:
     """Points (V, 3) as Blender's front view shows them: right, up, towards the viewer."""
     return points[:, [0, 2, 1]] * [1.0, 1.0, -1.0]
 
 
-def _picture(
-    seen: np.ndarray, triangles: np.ndarray, share: np.ndarray, offset: np.ndarray, factor: float
+def picture(
+    seen: np.ndarray, triangles: np.ndarray, share: np.ndarray, offset: np.ndarray, factor: float, pixels: int = PIXELS
 ) -> np.ndarray:
-    """(PIXELS, PIXELS, 4) of what faces the viewer."""
+    """(pixels, pixels, 4) of what faces the viewer. seen: (V, 3) as from_front() has it. share: (V,) how much each
+    point is tinted. offset, factor: as filling() has them."""
     points = (seen + offset) * factor
     flat = points[triangles][..., :2]
     one, other = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
     triangles = triangles[one[:, 0] * other[:, 1] > one[:, 1] * other[:, 0]]
-    for beyond in (*(points[:, :2] > 0.0).T, *(points[:, :2] < PIXELS).T):  # an edge of the picture
+    for beyond in (*(points[:, :2] > 0.0).T, *(points[:, :2] < pixels).T):  # an edge of the picture
         triangles = triangles[beyond[triangles].any(1)]
-    return draw(points, triangles, SKIN + share[:, None] * (MOVED - SKIN), PIXELS, PIXELS)
+    return draw(points, triangles, SKIN + share[:, None] * (MOVED - SKIN), pixels, pixels)
 
 
 def _keep(key: str, picture: np.ndarray) -> None:

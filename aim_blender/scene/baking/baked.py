@@ -72,7 +72,9 @@ def _fill_collection(
     armature.matrix_world = mathutils.Matrix(frame.tolist())
     _bind(skin, armature, baked)
     _add_bone_meshes(actor, baked, armature, collection)
-    channels = _motion_channels(armature, baked)
+    for bone_name in bone_names(baked):
+        armature.pose.bones[bone_name].rotation_mode = ROTATION_MODES.get(bone_name, "XYZ")
+    channels = motion_channels(armature, baked)
     keys = _write_keys(skin, baked)
     for index, ((key, factor), weights) in enumerate(zip(keys, baked.key_weights.T, strict=True)):
         group = "Shapes" if index < baked.named_count else "Correctives"
@@ -238,11 +240,9 @@ def _make_armature(
     return armature
 
 
-def _motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Channel]:
-    """Of the bones, in the order of motion_curves()."""
+def motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Channel]:
+    """Of the bones of a take's armature, in the order of motion_curves()."""
     rests = [meshes.matrix_array(armature.data.bones[name].matrix_local) for name in bone_names(baked)]
-    for name in bone_names(baked):
-        armature.pose.bones[name].rotation_mode = ROTATION_MODES.get(name, "XYZ")
     return [
         Channel(armature, f'pose.bones["{each.bone}"].{each.path}', each.index, each.bone, each.values)
         for each in motion_curves(baked, rests)

@@ -15,8 +15,9 @@ from mathutils import Matrix
 from ...core.shared.faces.expression_names import pair_expressions
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.wording import listed
+from ...core.shared.settings.rig_settings import LayerSettings
 from ..actors import actors
-from ..basics import folders, meshes, versions
+from ..basics import folders, meshes, nla_strips, versions
 from ..basics.records import ActorRecord, TakeRecord
 from .baked_take import BakedTake
 
@@ -71,14 +72,16 @@ def suggest_pairs(baked: BakedTake, mesh: bpy.types.Object | None) -> dict[str, 
     return {name: found.get(name, "") for name in names}
 
 
-def bake_to_rig(baked: BakedTake, actor: ActorRecord, rig: Rig, title: str) -> str:
-    """Key the rig at the take's frames. Returns what to tell the user.
+def bake_to_rig(baked: BakedTake, actor: ActorRecord, rig: Rig, title: str, layer: LayerSettings | None = None) -> str:
+    """Key the rig at the take's frames. layer: where its keys go, and which frames. Returns what to tell the user.
 
     Keys outside of these frames stay, and so does every other curve. A bone turns about its own rest as the jaw or head
     turns about its pivot, in the directions of the scene: actor and character face the same way there. Bones with
     drivers, and such shape keys unless the rig says otherwise, are left out and said. Raises InputError before anything
     is changed.
     """
+    layer = layer or LayerSettings()
+    baked = baked.wanted(layer)
     chosen = _key_curves(baked, rig)
     bones, driven_bones = _without_driven(_bone_curves(baked, actor, rig))
     curves, left_out = chosen.curves + bones, chosen.told
@@ -98,7 +101,7 @@ def bake_to_rig(baked: BakedTake, actor: ActorRecord, rig: Rig, title: str) -> s
             raise InputError(
                 f"{curve.datablock.name!r} is linked from another file; make it local or override it first"
             )
-    writer = versions.RigWriter(title, rig.new_action)
+    writer = nla_strips.writer_for(title, rig.new_action, layer)
     writer.check([(curve.datablock, curve.path, curve.index) for curve in curves])
     for path in chosen.muted:
         for driver in versions.drivers_of(rig.mesh.data.shape_keys, path):
@@ -107,6 +110,7 @@ def bake_to_rig(baked: BakedTake, actor: ActorRecord, rig: Rig, title: str) -> s
         _copy_key(rig.mesh, name, beside)
     for curve in curves:
         writer.write(curve.datablock, curve.path, curve.index, curve.group, baked.frames, curve.values)
+    writer.close()
     bpy.context.view_layer.update()
     names = [curve for curve in curves if curve.path.startswith("key_blocks")]
     told = f"keyed {len(names)} shape keys"
@@ -216,6 +220,11 @@ def _copy_key(mesh: bpy.types.Object, name: str, copy: str) -> None:
 
 
 # -- bones ------------------------------------------------------------------------------------------------------------
+
+
+def head_curves(baked: BakedTake, actor: ActorRecord, rig: Rig) -> tuple[list[Curve], list[str]]:
+    """Curves of the head's bone, without what drivers have, and the bones of that. Raises InputError."""
+    return _without_driven(_bone_curves(baked, actor, rig))
 
 
 def _bone_curves(baked: BakedTake, actor: ActorRecord, rig: Rig) -> list[Curve]:

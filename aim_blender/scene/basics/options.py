@@ -18,7 +18,7 @@ from ...core.shared.settings.option import Option, options_of
 from ...core.shared.settings.phone_settings import PhoneFittingSettings
 from ...core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
 from ...core.shared.settings.retarget_settings import RetargetSettings
-from ...core.shared.settings.rig_settings import RigSettings
+from ...core.shared.settings.rig_settings import LayerSettings, RigSettings
 from ...core.shared.settings.timing_settings import Timing
 from ...core.shared.settings.video_settings import VideoFittingSettings
 from .records import SceneRecord
@@ -39,6 +39,7 @@ GROUPS: Mapping[type[Any], str] = {
     BakingSettings: "baking",
     Timing: "baking",
     RigSettings: "rig",
+    LayerSettings: "rig",
 }
 # Settings that stand elsewhere, under names that .blend files and presets know.
 PLACES: Mapping[type[Any], Mapping[str, str]] = {

@@ -240,6 +240,12 @@ class RigRecord(Group, Protocol):
     loss: float
     smoothing: float
     rounds: int
+    onto: str
+    blend_in: int
+    blend_out: int
+    use_range: bool
+    start: int
+    end: int
 
 
 class BatchShotRecord(Group, Protocol):

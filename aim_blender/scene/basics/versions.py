@@ -22,12 +22,14 @@ KEYFRAME = 0  # and for keys of the type 'KEYFRAME'
 class ActionWriter:
     """Writes F-curves for several data-blocks: into one action with a slot each (4.4 and newer), or one action each.
 
-    name: the action's name; before 4.4 the data-block's kind is added to it.
+    name: the action's name; before 4.4 the data-block's kind is added to it. assign: the data-blocks get the action,
+    else nothing of them is changed. written: each data-block, its action, and its slot where there are slots.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, assign: bool = True) -> None:
+        self.name, self.assign = name, assign
         self.actions: list[bpy.types.Action] = []
+        self.written: list[tuple[bpy.types.ID, bpy.types.Action, Any]] = []
         self._channels: dict[str, Any] = {}
         self._groups: dict[tuple[str, str], Any] = {}
 
@@ -52,21 +54,24 @@ class ActionWriter:
         key = _key(datablock)
         if key in self._channels:
             return self._channels[key]
-        animation = datablock.animation_data or datablock.animation_data_create()
+        slot = None
         if not HAS_SLOTS:
-            action = bpy.data.actions.new(f"{self.name} {datablock.id_type.lower()}")
-            self.actions.append(action)
+            self.actions.append(bpy.data.actions.new(f"{self.name} {datablock.id_type.lower()}"))
+            action = self._channels[key] = self.actions[-1]
+            action.id_root = datablock.id_type
+        else:
+            if not self.actions:
+                self.actions.append(bpy.data.actions.new(self.name))
+                self.actions[0].layers.new("Layer").strips.new(type="KEYFRAME")
+            action = self.actions[0]
+            slot = action.slots.new(id_type=datablock.id_type, name=datablock.name)
+            self._channels[key] = action.layers[0].strips[0].channelbag(slot, ensure=True)
+        if self.assign:
+            animation = datablock.animation_data or datablock.animation_data_create()
             animation.action = action
-            self._channels[key] = action
-            return action
-        if not self.actions:
-            self.actions.append(bpy.data.actions.new(self.name))
-            self.actions[0].layers.new("Layer").strips.new(type="KEYFRAME")
-        action = self.actions[0]
-        slot = action.slots.new(id_type=datablock.id_type, name=datablock.name)
-        animation.action = action
-        animation.action_slot = slot
-        self._channels[key] = action.layers[0].strips[0].channelbag(slot, ensure=True)
+            if slot is not None:
+                animation.action_slot = slot
+        self.written.append((datablock, action, slot))
         return self._channels[key]
 
 
@@ -135,6 +140,9 @@ class RigWriter:
         points.handles_recalc()
         curve.update()
 
+    def close(self) -> None:
+        """Nothing is left to do."""
+
     def _channels_for(self, datablock: bpy.types.ID) -> Any:
         """What holds the F-curves of a data-block; a new action is assigned at the first call."""
         key = _key(datablock)
@@ -164,6 +172,23 @@ class RigWriter:
         layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
         strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
         return strip.channelbag(slot, ensure=True)
+
+
+def add_strip(datablock: bpy.types.ID, action: bpy.types.Action, slot: Any, name: str) -> bpy.types.NlaStrip:
+    """A strip of a whole action, on a new NLA track above what a data-block has. slot: of the action, where there are
+    slots."""
+    animation = datablock.animation_data or datablock.animation_data_create()
+    track = animation.nla_tracks.new()
+    track.name = name
+    strip = track.strips.new(name, int(np.floor(action.frame_range[0])), action)
+    if HAS_SLOTS:
+        strip.action_slot = slot
+    return strip
+
+
+def slot_of(animation: bpy.types.AnimData) -> Any:
+    """The slot that a data-block's action animates it with; None where there are no slots."""
+    return animation.action_slot if HAS_SLOTS else None
 
 
 def is_driven(datablock: bpy.types.ID, path: str) -> bool:

@@ -17,6 +17,7 @@ from ...core.shared.settings.baking_settings import BakingSettings
 from ...core.shared.settings.learning_settings import LearningSettings
 from ...core.shared.settings.point_settings import FITS
 from ...core.shared.settings.retarget_settings import RetargetSettings
+from ...core.shared.settings.rig_settings import LayerSettings, RigSettings
 from ...jobs.folders.folder import write_atomically
 from ..basics import folders, options
 
@@ -26,6 +27,7 @@ SETTINGS = {
     "fit": (*options.places_of(*FITS), "tolerance_mm", "beside"),
     "retarget": options.places_of(RetargetSettings),
     "bake": ("baking.kind", *options.places_of(BakingSettings), "baking.step", "baking.convert_rate"),
+    "rig": options.places_of(RigSettings, LayerSettings),
 }
 SHIPPED: dict[str, dict[str, dict[str, Any]]] = {
     "learn": {
@@ -46,6 +48,11 @@ SHIPPED: dict[str, dict[str, dict[str, Any]]] = {
         "Default": {},
         "Draft": {"baking.kind": "KEYS", "baking.step": 2, "baking.reduce_keys_mm": 0.2, "tolerance_mm": 0.5},
         "Film": {"baking.kind": "KEYS", "baking.step": 1, "baking.reduce_keys_mm": 0.0, "tolerance_mm": 0.05},
+    },
+    "rig": {
+        "Default": {},
+        "As Near as Can Be": {"rig.loss": 0.0, "rig.smoothing": 0.0, "rig.rounds": 4},
+        "Few Controls": {"rig.loss": 0.2, "rig.smoothing": 0.01},
     },
 }
 DEFAULT = "Default"  # what it holds, all settings as they are at first, Blender knows

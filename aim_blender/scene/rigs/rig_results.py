@@ -11,9 +11,10 @@ import bpy
 
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.wording import listed
-from ...core.shared.settings.rig_settings import RigSettings
+from ...core.shared.settings.rig_settings import LayerSettings, RigSettings
 from ..baking import rig_baking
 from ..baking.baked_take import BakedTake
+from ..basics import nla_strips
 from ..basics.records import ActorRecord, RigRecord
 from . import asking
 from .controls import Control
@@ -94,24 +95,34 @@ def _limited(control: Control, row: Any) -> Control:
     return replace(control, least=row.least, most=row.most, step=step)
 
 
-def write(context: bpy.types.Context, actor: ActorRecord, title: str, baked: BakedTake, solved: SolvedRig) -> str:
-    """Key the solved controls, and the head's bone if one is chosen. Returns what to tell. Raises InputError."""
+def write(
+    context: bpy.types.Context,
+    actor: ActorRecord,
+    title: str,
+    baked: BakedTake,
+    solved: SolvedRig,
+    layer: LayerSettings,
+) -> str:
+    """Key the solved controls, and the head's bone if one is chosen. baked: the frames that were solved for. Returns
+    what to tell. Raises InputError before anything is changed."""
     state = context.scene.aim.rig
-    key_rig(solved, baked.frames, title, state.new_action)
+    head, driven = [], []
+    if state.head_bone:
+        rig = rig_baking.Rig(
+            state.mesh, armature=state.armature, head_bone=state.head_bone, head_location=state.head_location
+        )
+        head, driven = rig_baking.head_curves(baked, actor, rig)
+    curves = [(each.datablock, each.path, each.index, each.group, each.values) for each in head]
+    writer = nla_strips.writer_for(title, state.new_action, layer)
+    key_rig(solved, baked.frames, writer, layer.onto == "add", curves)
     told = (
         f"keyed {len(solved.controls)} controls on frames {int(baked.frames[0])} to {int(baked.frames[-1])}: "
         f"{solved.mean_mm:.2f} mm off on average, {solved.worst_mm:.1f} mm at worst, "
         f"{solved.active:.0%} of the controls at work in a frame"
     )
-    if state.head_bone:
-        rig = rig_baking.Rig(
-            state.mesh,
-            armature=state.armature,
-            head_bone=state.head_bone,
-            head_location=state.head_location,
-            new_action=False,  # the one that was just made
-        )
-        rig_baking.bake_to_rig(baked, actor, rig, title)
+    if driven:
+        told += f"; {listed(driven)} kept the drivers of what they were not keyed in"
+    elif state.head_bone:
         told += f"; {state.head_bone!r} turns the head"
     else:
         told += "; the head's own motion is left out, choose a Head Bone for it"

@@ -78,6 +78,22 @@ WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 MOST_WORDS = 5  # of a shape's name, as in mouth_upper_up_left
 
 
+# Of two that undo each other a face does one at a time.
+OPPOSITES = (
+    ("jawLeft", "jawRight"),
+    ("mouthLeft", "mouthRight"),
+    *(
+        (f"{one}{side}", f"{other}{side}")
+        for side in ("Left", "Right")
+        for one, other in (
+            ("eyeBlink", "eyeWide"),
+            ("eyeLookDown", "eyeLookUp"),
+            ("eyeLookIn", "eyeLookOut"),
+        )
+    ),
+)
+
+
 def shape_named(text: str) -> str:
     """The ARKit shape that a word names, in whatever spelling: jawOpen, JawOpen, jaw_open, eyeBlink_L, EyeBlinkLeft,
     blendShape1.eyeBlink_L; "" if it names none."""

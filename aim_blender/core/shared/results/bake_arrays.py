@@ -42,6 +42,7 @@ class Bake:
     correctives. keys: δ (K, V, 3) offsets in rest space. key_weights: g (F, K). skin_weight: k (V,), the jaw's share.
     jaw, head: (F, 4, 4). hinge_centre, hinge_axis: (3,). frames: (F,) int. fps: frames a second.
     eyes: that turn, None without. unbound: (V,) bool, what stays where it is though the head moves; None if nothing.
+    key_jaw: (named_count, 4, 4) what the jaw does in the expressions of the named keys; None if that is not known.
     A frame's mesh is head [(1 - skin_weight) + skin_weight jaw] (neutral + key_weights keys).
     """
 
@@ -60,6 +61,7 @@ class Bake:
     fps: float
     eyes: BakedEyes | None = None
     unbound: np.ndarray | None = None
+    key_jaw: np.ndarray | None = None
     figures: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -81,6 +83,7 @@ class Bake:
             "frames": self.frames,
             "fps": np.asarray(self.fps, dtype=np.float64),
             **({} if self.unbound is None else {"unbound": self.unbound}),
+            **({} if self.key_jaw is None else {"key_jaw": self.key_jaw}),
             **{name: np.float64(self.figures[name]) for name in ("tolerance_mm", "worst_mm", "mean_mm")},
         }
         if self.eyes is not None:
@@ -117,6 +120,7 @@ class Bake:
             fps=float(data["fps"]),
             eyes=_eyes_of(data, millimetres_per_unit) if "gaze" in data else None,
             unbound=data.get("unbound"),
+            key_jaw=_in_units(data["key_jaw"], millimetres_per_unit) if "key_jaw" in data else None,
         )
 
 
@@ -181,8 +185,18 @@ def check_bake(arrays: Mapping[str, np.ndarray]) -> None:
     if frames == 0 or vertices == 0:
         raise ValueError(f"it has {frames} frames and {vertices} vertices; at least one of each is needed")
     checked_frames(arrays["frames"])
+    _check_key_jaw(arrays)
     _check_parts(arrays, frames, vertices)
     Topology(arrays["corners"], arrays["sizes"], vertices)
+
+
+def _check_key_jaw(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError unless what the jaw does in the named keys, where that is known, are as many motions."""
+    if "key_jaw" not in arrays:
+        return
+    jaw = arrays["key_jaw"]
+    if jaw.shape != (arrays["named_count"], 4, 4) or jaw.dtype.kind != "f" or not (np.abs(jaw) <= LARGEST).all():
+        raise ValueError(f"its key_jaw is not {arrays['named_count']} motions of a jaw")
 
 
 def _check_parts(arrays: Mapping[str, np.ndarray], frames: int, vertices: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..faces.arkit_names import SHAPES
 from .own_files import (
     LARGEST,
     Arrays,
@@ -22,6 +23,8 @@ from .own_files import (
 from .takes import Take
 
 TAKE_ARRAYS = ("modes", "coefficients", "jaw", "head", "frames", "error_mm")
+# Of some takes: of eyes, where the actor has some, and of ARKit's shapes, where a phone recorded these; per frame.
+MAY_BE_UNKNOWN: dict[str, tuple[int | None, ...]] = {"gaze": (None, 3), "shape_weights": (len(SHAPES),)}
 
 
 def save_take(take: Take, path: Path) -> None:
@@ -35,8 +38,8 @@ def save_take(take: Take, path: Path) -> None:
         "settings": take.settings,
         "figures": take.figures,
     }
-    gaze = {} if take.gaze is None else {"gaze": take.gaze}
-    save_checked(path, {name: getattr(take, name) for name in TAKE_ARRAYS} | gaze, header, _take_of)
+    known = [name for name in MAY_BE_UNKNOWN if getattr(take, name) is not None]
+    save_checked(path, {name: getattr(take, name) for name in (*TAKE_ARRAYS, *known)}, header, _take_of)
 
 
 def load_take(path: Path) -> Take:
@@ -58,7 +61,7 @@ def _take_of(path: Path, arrays: Arrays, header: Header) -> Take:
             "head": (frames, 4, 4),
             "frames": (frames,),
             "error_mm": (frames, 2),
-            **({"gaze": (frames, None, 3)} if "gaze" in arrays else {}),  # of eyes, where the actor has some
+            **{name: (frames, *each) for name, each in MAY_BE_UNKNOWN.items() if name in arrays},
         },
         {"frames": "i"},
     )
@@ -78,5 +81,6 @@ def _take_of(path: Path, arrays: Arrays, header: Header) -> Take:
         settings=header.get("settings", {}),
         figures=header.get("figures", {}),
         gaze=arrays.get("gaze"),
+        shape_weights=arrays.get("shape_weights"),
         **{name: arrays[name] for name in TAKE_ARRAYS},
     )

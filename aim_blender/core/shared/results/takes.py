@@ -19,7 +19,8 @@ class Take:
     modes: Φ (V, M) float32 smooth functions on that mesh. coefficients: a (F, M, N) float32, so that the weight of
     expression i at a point is w_i(c) = sum_m Φ_m(c) a_mi. jaw: T_j (F, 4, 4) float64 rigid, in mm. head: H_j alike.
     gaze: (F, E, 3) float64 rotation vectors in radians of the actor's eyes within the head, None where nothing is known
-    of them. frames: (F,) int32 frame numbers. fps: frames a second. error_mm: (F, 2) float32 mean and worst error of
+    of them. shape_weights: (F, 52) float64 of ARKit's shapes, where a recording of these was played, else None.
+    frames: (F,) int32 frame numbers. fps: frames a second. error_mm: (F, 2) float32 mean and worst error of
     each frame.
     """
 
@@ -35,6 +36,7 @@ class Take:
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     gaze: np.ndarray | None = None
+    shape_weights: np.ndarray | None = None
 
 
 def index_of(take: Take, number: int, purpose: str = "") -> int:

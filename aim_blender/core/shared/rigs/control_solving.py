@@ -16,6 +16,8 @@ from .control_equations import ControlEquations
 
 ROUNDS = 400
 SETTLED = 3e-3  # of the largest value: what a round may still change
+# By what share a cheaper control has to better the error; if not, rounds go on to what is finer by a factor, at most.
+STALLED, FINER, FINEST = 0.02, 0.5, 5e-4
 # Of what controls do alike the nearest to rest is taken; a thousandth of an effect costs no accuracy.
 RIDGE = 1e-3
 BISECTIONS = 2
@@ -51,21 +53,27 @@ def solve_controls(
     found, low = full, 0.0
     high = float(np.abs(equations.right).max(initial=0.0))  # at this cost no control is worth moving
     if loss > 0 and high > 0:
-        # From none to as many as it takes, so that each solution is near the next one.
-        z, price, above = np.zeros_like(full), high * FIRST, high * FIRST
+        # From none to as many as it takes, so that each solution is near the next one with more.
+        sparser, price, above = np.zeros_like(full), high * FIRST, high * FIRST
+        settled, before = SETTLED, np.inf
         while price > high * CHEAPEST and not low:
-            z = curves_within(equations, least, most, smoothing, price, z)
-            if equations.errors(z).mean() <= allowed:
-                low, found = price, z.copy()
+            z = curves_within(equations, least, most, smoothing, price, sparser, settled)
+            error = equations.errors(z).mean()
+            if error <= allowed:
+                low, found = price, z
+            elif error > (1 - STALLED) * before and settled > FINEST:
+                # It is not the price that keeps the error up: at this one the solution is not settled yet.
+                settled *= FINER
             else:
-                above, price = price, price * CHEAPER
+                above, sparser, before, price = price, z, error, price * CHEAPER
+        settled = max(settled * FINER, FINEST)
         for _ in range(BISECTIONS if low else 0):
             price = float(np.sqrt(low * above))
-            z = curves_within(equations, least, most, smoothing, price, z)
+            z = curves_within(equations, least, most, smoothing, price, sparser, settled)
             if equations.errors(z).mean() <= allowed:
-                low, found = price, z.copy()
+                low, found = price, z
             else:
-                above = price
+                above, sparser = price, z
     return solution(equations, found, full_error, low)
 
 
@@ -84,16 +92,18 @@ def curves_within(
     smoothing: float,
     cost: float,
     start: np.ndarray,
+    settled: float = SETTLED,
 ) -> np.ndarray:
     """z (C, F) that minimises ½ zᵀ H z - bᵀ z + cost |z| + ½ smoothing Σ (z_f - z_f+1)² + ½ ridge z².
 
-    least, most: (C,) bounds of the values x, z = scale x. start: (C, F).
+    least, most: (C,) bounds of the values x, z = scale x. start: (C, F). settled: of the largest value, what the last
+    round may still change.
     """
     scale, gram, right = equations.scale, equations.gram, equations.right
     below, above = least * scale, most * scale
     z = np.clip(start, below[:, None], above[:, None])
     everywhere = np.flatnonzero(scale > 0)
-    tolerance = SETTLED * float(np.abs(right).max(initial=0.0))
+    tolerance = settled * float(np.abs(right).max(initial=0.0))
     chosen = everywhere
     for _ in range(ROUNDS):
         changed = 0.0

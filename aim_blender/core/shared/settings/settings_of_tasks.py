@@ -12,6 +12,7 @@ from .option import Option, options_of
 from .phone_settings import PhoneFittingSettings
 from .point_settings import FITS
 from .retarget_settings import RetargetSettings
+from .rig_settings import LayerSettings, RigSettings
 from .timing_settings import Timing
 from .video_settings import VideoFittingSettings
 
@@ -20,6 +21,7 @@ SETTINGS: Mapping[str, tuple[type[Any], ...]] = {
     "fit": FITS,
     "retarget": (RetargetSettings,),
     "bake": (BakingSettings, Timing),
+    "rig": (RigSettings, LayerSettings),
 }
 # Where the settings of a task differ by what it is given: of what each dataclass is.
 OF_WHAT = dict(zip(FITS, ("meshes", "points", "points of images", "a phone's recording", "a video"), strict=True))
@@ -50,6 +52,10 @@ MISSING: Mapping[tuple[str, str, str], str] = {
     ("bake", "start", "preset"): _OF_A_TAKE,
     ("bake", "end", "preset"): _OF_A_TAKE,
     ("bake", "first", "preset"): _OF_A_TAKE,
+    ("rig", "*", "command line"): "it asks a rig, which is in Blender's file: scripts call the operators there",
+    ("rig", "*", "batch"): "it asks a rig, which is in Blender's file: scripts call the operators there",
+    ("rig", "start", "preset"): _OF_A_TAKE,
+    ("rig", "end", "preset"): _OF_A_TAKE,
 }
 _RANGE = "it stands beside the settings, for every source of which some frames can be left out"
 # Fields of settings that are no options: for Python alone.
