@@ -152,10 +152,9 @@ def _likeliest_face(
     found = _face_among(corners)
     if moving is not None and found is not None and not is_where_it_moves(found, neutral[moving]):
         return None, corners
-    sides = np.ptp(corners.reshape(-1, 3), axis=0)
-    if len(triangles) < LEAST_BODY_TRIANGLES or sides.min() > SLENDER * sides.max():
+    if not may_be_body(corners):
         return found, corners
-    if found is not None and sides.max() < LONGEST_HEAD_MM * found.scale:
+    if found is not None and np.ptp(corners.reshape(-1, 3), axis=0).max() < LONGEST_HEAD_MM * found.scale:
         return found, corners
     for end in ends(corners):
         of_end = _face_among(corners[end])
@@ -168,6 +167,12 @@ def is_where_it_moves(found: HeadFrame, moving: np.ndarray) -> bool:
     """Whether a face is as large as what expressions move of it, points (P, 3), may be: what looks like a face
     elsewhere is none."""
     return bool(MOVING_MM[0] < np.ptp(moving, axis=0).max() / found.scale < MOVING_MM[1])
+
+
+def may_be_body(corners: np.ndarray) -> bool:
+    """Whether triangles (T, 3, 3) may be of a whole body, by how many and how slender they are."""
+    sides = np.ptp(corners.reshape(-1, 3), axis=0)
+    return len(corners) >= LEAST_BODY_TRIANGLES and bool(sides.min() <= SLENDER * sides.max())
 
 
 def _face_among(corners: np.ndarray) -> HeadFrame | None:
