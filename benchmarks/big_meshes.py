@@ -63,7 +63,8 @@ def refined(actor: Actor, times: int) -> tuple[Actor, sparse.csr_matrix]:
         return (carry @ rows.reshape(len(rows), -1)).reshape(-1, *rows.shape[1:]).astype(np.float32)
 
     topology = Topology(triangles.ravel(), np.full(len(triangles), 3), carry.shape[0])
-    found = dataclasses.replace(actor, topology=topology, **{name: field(name) for name in CARRIED})
+    carried: dict[str, Any] = {name: field(name) for name in CARRIED}
+    found = dataclasses.replace(actor, topology=topology, **carried)
     residual = (carry @ actor.neutral - found.implicit_neutral).astype(np.float32)
     return dataclasses.replace(found, neutral_residual=residual), carry
 
