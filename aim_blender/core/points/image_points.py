@@ -124,6 +124,9 @@ def bind_landmarks(actor: Actor, names: tuple[str, ...], landmarks: LandmarkMap)
     return known, Binding(corners, shares)
 
 
+LARGEST_VERTEX = 2**31  # a number of one that no mesh has
+
+
 def at_landmarks(points: PointPerformance, landmarks: LandmarkMap) -> PointPerformance:
     """Points in space at the vertices that a map names for them; points that it does not name are left out.
 
@@ -137,7 +140,7 @@ def at_landmarks(points: PointPerformance, landmarks: LandmarkMap) -> PointPerfo
     names = tuple(points.names[index] for index in known)
     places = [landmarks.places[name] for name in names]
     for name, place in zip(names, places, strict=True):
-        if not isinstance(place, int) or place < 0:
+        if not isinstance(place, int) or not 0 <= place < LARGEST_VERTEX:
             raise InputError(f"{landmarks.source} puts {name!r} on no vertex, as markers need; name the nearest one")
     lost = len(points.names) - len(known)
     told = (f"{lost} points are not in {landmarks.source} and were left out",) if lost else ()
