@@ -32,7 +32,11 @@ TASKS = {
     "retarget": ("Retargeting", "Retarget", "guide/retargeting.md"),
     "bake": ("Baking", "Bake", "guide/baking.md"),
 }
-PREFERENCES = {"device": "Learn > Settings, and the preferences", "face_model": "the preferences"}
+PREFERENCES = {
+    "device": "Learn > Settings, and the preferences",
+    "face_model": "the preferences",
+    "parts": "Learn > Parts",
+}
 BEGIN = """\
 # Settings
 

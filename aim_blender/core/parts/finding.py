@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which parts a mesh has beside its skin: by what hangs together, by its form, and by how it moves over the shapes.
 
-The neutral alone tells eyeballs, by their form, what lies in the mouth (mouth.py), and what lies along the skin; the
-shapes tell what goes with the jaw, with the skull, what follows the skin and what bends.
+The neutral alone tells eyeballs, by their form, what lies in the mouth, and what lies along the skin; the shapes
+tell what goes with the jaw, with the skull, what follows the skin and what bends.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from ..anatomy.jaw_witnesses import lower_teeth
 from ..geometry.rigid import angle_degrees, apply_motion, rigid_registration
 from ..shared.faces.face_profile import PROFILE, HeadFrame, find_head_frame
 from ..shared.faces.head_region import around, moved_most, moving_vertices
+from ..shared.faces.mouth_parts import kinds_in_mouth
 from ..shared.faces.part_kinds import JOINED, read_choices
+from ..shared.faces.spheres import BESIDE, EYE_RADIUS_MM, Sphere, sphere_of
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
 from .choosing import pieces_chosen
-from .mouth import kinds_in_mouth
 from .parts import Parts
-from .pieces import Sphere, pieces_of, sphere_of
+from .pieces import pieces_of
 
 # Lengths are in mm of a typical adult; they grow with the face.
 MOST_PIECES = 2000  # a mesh in more pieces has its faces apart
-EYE_RADIUS_MM = 6.0, 40.0  # of an eyeball, a cartoon's included
 STIFF_MM = 0.3  # how far a part may be off a rigid motion, or move, to have none
 PIVOT_MM, PIVOT_DEGREES = 1.0, 3.0  # how far an eyeball's centre may move, and from where turning tells where it is
 TWINS = 0.25  # of a radius, by which two eyeballs may differ
-BESIDE = 1.3  # of an eyeball's radius about its centre, in which an iris and a cornea lie
 REACH_MM = 15.0  # from the skin, that the furthest point of a lash may be
 EXPLAINED = 0.9  # of a part's motion, by its square, that the skin beside it does too
 GAP_MM = 4.0  # between pieces of one part
@@ -39,8 +38,8 @@ TYPICAL_FACE_MM = 200.0  # what shapes move of a head
 
 @dataclass
 class _Piece:
-    """vertices: (n,). kind: a key of part_kinds.KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the number of
-    the eyeball that it is of."""
+    """vertices: (n,). kind: a key of part_kinds.KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the
+    number of     the eyeball that it is of."""
 
     vertices: np.ndarray
     kind: str = ""
@@ -107,7 +106,9 @@ class _Finding:
         for name in parts.names:
             called = [old for old, piece in zip(before, self.pieces, strict=True) if piece.name == name]
             found.append(JOINED.join(dict.fromkeys(called)))
-        return replace(parts, found=tuple("" if old == new else old for old, new in zip(found, parts.names, strict=True)))
+        return replace(
+            parts, found=tuple("" if old == new else old for old, new in zip(found, parts.names, strict=True))
+        )
 
     def _edges(self, topology: Topology) -> np.ndarray:
         """(E, 2) the mesh's edges, and between the copies of vertices in a piece."""

@@ -59,7 +59,9 @@ def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
         figures = {"correspondence": str(path), **correspondence.doubts()}
     name = arguments.get("name") or source_path.name.removesuffix(ACTOR_SUFFIX)
     own, told = own_expressions(source.names, names, shapes * factor)
-    actor = transfer_actor(source, neutral * factor, topology, correspondence, name, report, own, arguments.get("parts", ""))
+    actor = transfer_actor(
+        source, neutral * factor, topology, correspondence, name, report, own, arguments.get("parts", "")
+    )
     report({"message": "Checking the actor"})
     keep_spots(actor)
     notes = [*told, *(correspondence.notes() if correspondence else []), *actor.settings["notes"]]

@@ -11,8 +11,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...core.shared.foundation.errors import InputError
 from ...core.shared.faces.part_kinds import read_choices
+from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.topology import same_surface
 from ...core.shared.results.correspondence_files import read_places
 from ...core.shared.results.kept_files import kept_correspondence
