@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 from common import capture_of, make
 
 from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
@@ -135,6 +136,38 @@ FACES: dict[str, Callable[[argparse.Namespace, str], Face]] = {
     "thick_mask": _case,
     "body": _case,
 }
+
+
+def _altered(arguments: argparse.Namespace, name: str) -> Face:
+    """A stranger as no one has drawn it: other proportions, strengths, fewer shapes, a finer mesh, names that say
+    nothing."""
+    kind, base = name.split("_")
+    face = FACES[base](arguments, base)
+    vertices, topology = face.capture.vertices.copy(), face.capture.topology
+    names, landmarks = face.capture.names[1:], face.landmarks
+    eyes, mouth = (vertices[0, np.ravel(each)].mean(0) for each in (landmarks.upper_lid, landmarks.mouth_corner))
+    up = (eyes - mouth) / np.linalg.norm(eyes - mouth)
+    across = vertices[0, landmarks.mouth_corner[0]] - vertices[0, landmarks.mouth_corner[1]]
+    across /= np.linalg.norm(across)
+    down = ((eyes - vertices) @ up / np.linalg.norm(eyes - mouth)).clip(min=0.0)[..., None]
+    if kind == "long":  # wide, with a long jaw, shapes half as strong again
+        vertices = vertices + 0.15 * ((vertices - eyes) @ across)[..., None] * across - 12.0 * down**2 * up
+        vertices = vertices[0] + 1.5 * (vertices - vertices[0])
+    elif kind == "few":  # eight shapes, half as strong, on a finer mesh
+        moved = np.linalg.norm(vertices[1:] - vertices[0], axis=-1)
+        kept = np.sort(np.argsort(-np.square(moved).sum(1))[::2][:8])
+        vertices, names = vertices[0] + 0.5 * (vertices[[0, *(kept + 1)]] - vertices[0]), tuple(names[i] for i in kept)
+        shapes = [trimesh.remesh.subdivide(each, topology.triangles()) for each in vertices]
+        topology = Topology.from_padded(shapes[0][1], len(shapes[0][0]))
+        vertices = np.stack([each[0] for each in shapes])
+    else:  # crooked: one side higher and fuller
+        side = (vertices[0] - eyes) @ across / 60.0
+        vertices = vertices + (3.0 * np.tanh(side)[:, None] * up + 0.06 * side.clip(min=0.0)[:, None] * 60.0 * across)
+    capture = Capture(("neutral", *(f"forma_{i}" for i in range(len(names)))), vertices, topology, {})
+    return Face(name, capture, mixtures(dataclasses.replace(capture, names=("neutral", *names))), landmarks)
+
+
+ALTERED = {f"{kind}_{base}": _altered for kind in ("long", "few", "crooked") for base in ("makehuman", "arkit")}
 
 
 def mixtures(capture: Capture) -> np.ndarray:

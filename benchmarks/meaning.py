@@ -5,6 +5,8 @@ gap, mouth width, corner height, lid gap and brow height follow the source's?
 python benchmarks/meaning.py [--faces ict_118 makehuman ...] [--sources ...] [--targets ...] [--frames 34]
                              [--pictures FOLDER] [--shapes]
 
+Beside the faces that are measured if none are named there are altered ones, such as long_makehuman; see faces.py.
+
 One row for each ordered pair. r: the correlation over the frames of what the target shows with what the source shows,
 at places that the product finds, of two sides the worse one; in brackets, where it differs, of both as shares of their
 own ranges up and down, for what goes far both ways on both faces. `-` where one of the two does not move it in any of
@@ -24,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from common import parser, print_table
-from faces import FACES, Face, Landmarks, actor_of, take_of
+from faces import ALTERED, FACES, Face, Landmarks, actor_of, take_of
 from scipy.optimize import lsq_linear
 
 from aim_blender.core.checks.face_measures import FacePlaces, find_places, measure
@@ -53,6 +55,7 @@ PERFORMED_MM = 1.0  # over the frames of the source, from where a correlation me
 TORN_EDGES, TORN_FACTOR, TORN_MM = 5, 2.0, 1.0
 DISAGREE = 0.1
 BOTH_WAYS = 0.25  # of a measure's whole range: what goes so far both up and down is compared over both ranges too
+KNOWN = FACES | ALTERED
 SHEET_FRAMES = 8
 NEARLY_ONE = 0.985
 
@@ -70,9 +73,9 @@ class Player:
 
 def main() -> None:
     found = parser(__doc__)
-    found.add_argument("--faces", nargs="+", choices=FACES, default=list(FACES))
-    found.add_argument("--sources", nargs="+", choices=FACES, help="of the faces, those that perform")
-    found.add_argument("--targets", nargs="+", choices=FACES, help="of the faces, those that are driven")
+    found.add_argument("--faces", nargs="+", choices=KNOWN, default=list(FACES))
+    found.add_argument("--sources", nargs="+", choices=KNOWN, help="of the faces, those that perform")
+    found.add_argument("--targets", nargs="+", choices=KNOWN, help="of the faces, those that are driven")
     found.add_argument("--frames", type=int, help="how many of each performance, evenly spread; all if not given")
     found.add_argument("--pictures", type=Path, help=f"a folder for a sheet of {SHEET_FRAMES} frames a pair")
     found.add_argument("--shapes", action="store_true", help="also what single shapes do")
@@ -102,7 +105,7 @@ def main() -> None:
 
 
 def player_of(arguments: argparse.Namespace, name: str) -> Player:
-    face = FACES[name](arguments, name)
+    face = KNOWN[name](arguments, name)
     if arguments.frames:
         some = np.linspace(0, len(face.frames) - 1, arguments.frames).round().astype(int)
         face = dataclasses.replace(face, frames=face.frames[some])

@@ -35,6 +35,7 @@ from aim_blender.core.video.face_renders import make_renders
 from aim_blender.core.video.kept_answers import KeptAnswers
 from aim_blender.core.video.movies import Movie
 from aim_blender.core.video.seen_faces import steady
+from aim_blender.core.video.skin_following import Filmed
 from aim_blender.core.video.video_fit import fit_video
 from aim_blender.core.video.video_source import model_file
 
@@ -74,7 +75,9 @@ def _rows(arguments: argparse.Namespace, seed: int) -> list[list[object]]:
         if name == "lively":
             settings = dataclasses.replace(settings, temporal=0.0)
         started = time.perf_counter()
-        take = fit_video(actor, steady(see_faces(Movie(performed.path), detector)), answers, settings)
+        movie = Movie(performed.path)
+        seen = see_faces(movie, detector)
+        take = fit_video(actor, steady(seen), answers, settings, None, Filmed(movie, seen.times))
         rate = len(take.frames) / (time.perf_counter() - started)
         found.append([seed, name, *_measured(actor, take, performed, name == "quiet"), rate, seconds])
     return found

@@ -22,6 +22,7 @@ baking          a take -> shape keys, bones and keyframes; corrections back into
 live            one frame at a time, while somebody watches
 pictures        curves and sheets of what came out
 video           a video of a performer -> a take
+seeing          the face on a mesh as a face detector sees it
 
 docs/model.md says where each formula is computed.
 """

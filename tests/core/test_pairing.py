@@ -245,3 +245,32 @@ def test_what_rounding_takes_off_a_matrix_is_made_up_for():
     factor = positive_factor(matrix)
     assert float((factor @ factor.T - matrix).abs().max()) < 1e-3
     assert bool((factor.diagonal() > 0).all())
+
+
+def test_shapes_together_mean_what_they_mean_on_the_source(source, parted):  # noqa: F811
+    """The target's pucker is weak beside its smile, and undoes half of it where the source's undoes all."""
+    shapes = shapes_of(parted)
+    shapes["pucker"] = 0.3 * shapes["pucker"]
+    other = with_shapes(parted, shapes)
+    count, weights = len(source.names), np.zeros((5, 1, len(source.names)), np.float32)
+    for name, amounts in (("smile", (0.0, 1.0, 0.9, 0.6, 0.3)), ("pucker", (0.0, 0.0, 0.4, 0.7, 1.0))):
+        weights[:, 0, source.names.index(name)] = amounts
+    still = np.tile(np.eye(4), (5, 1, 1))
+    flat = np.ones((len(source.neutral), 1), np.float32)
+    error = np.zeros((5, 2), np.float32)
+    frames = np.arange(5, dtype=np.int32)
+    take = Take(source.names, source.topology.digest, flat, weights, still, still, frames, 24.0, error)
+    carrying = Retargeting(take, source, other, RetargetSettings())
+    shown = carrying.shown(carrying._weights.of(slice(0, 5)))
+    overall = carrying._weights.overall_of(carrying._weights.of(slice(0, 5)))
+    meant = carrying._meant
+    before = meant._off(shown, slice(0, 5), overall)
+    added = meant.missing(shown, slice(0, 5), overall)
+    after = meant._off(shown + added, slice(0, 5), overall)
+    assert np.abs(before).max() > 0.1
+    assert (np.abs(after) < 0.6 * np.abs(before).max()).all()
+    assert not added[0].any()  # rest stays rest
+    assert count == len(overall[0])
+    # What somebody chose is shown as it was chosen.
+    chosen = Retargeting(take, source, other, RetargetSettings(pairs={"*": "*", "smile": "s0 + s1"}))
+    assert chosen._meant is None

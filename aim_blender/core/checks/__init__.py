@@ -3,4 +3,5 @@
 
 self_checks, jaw_checks  after learning, fitting, retargeting, transfer; tearing  edges that are drawn out
 face_measures, face_spots  lip gap, mouth width, lids and brows on any face, and where they are measured
+seen_places  where a face detector has seen them
 """

@@ -18,11 +18,12 @@ from scipy.sparse.csgraph import dijkstra
 from ..geometry.openings import openness
 from ..geometry.surfaces import boundary_loops, edge_graph
 from ..model.head import robust_registration
-from ..shared.faces.face_landmarks import landmarks_in_frame
+from ..shared.faces.face_landmarks import SIDES, landmarks_in_frame
 from ..shared.faces.face_profile import PROFILE, HeadFrame, find_head_frame, outward_sign
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.normals import vertex_normals
 from ..shared.foundation.topology import Topology
+from .seen_places import Pair, at_seen
 
 # Windows in the head's frame: left, up, front of the nasion in mm of a typical adult. Mouths lie about the stomion.
 MOUTH_HALF_MM = (45.0, 20.0, 25.0)
@@ -131,26 +132,26 @@ def find_places(neutral: np.ndarray, topology: Topology, shapes: np.ndarray | No
     rims = [np.searchsorted(used, loop) for loop in boundary_loops(triangles)]
     landmarks = landmarks_in_frame(neutral, triangles, frame)
     lips, corners = _mouth(face, rims, frame.local(neutral[landmarks["stomion"]]) if "stomion" in landmarks else None)
-    lids = [_lids(face, rims, side) for side in (1.0, -1.0)]
+    seen = frame.seen, np.where(face.in_front[:, None], at, np.nan), not moved.any()
+    lips = at_seen(lips, ("inner_upper_lip", "inner_lower_lip"), *seen)
+    corners = at_seen(corners, ("mouth_corner.L", "mouth_corner.R"), *seen)
+    lids = [
+        at_seen(_lids(face, rims, side), (f"upper_lid{suffix}", f"lower_lid{suffix}"), *seen)
+        for suffix, side in SIDES.items()
+    ]
     brows = [_brows(face, pair, side) for pair, side in zip(lids, (1.0, -1.0), strict=True)]
     still, trust = _still(face)
 
-    def vertex(index: int | None) -> int | None:
-        return None if index is None else int(used[index])
+    def pair(*indices: int | None) -> Pair:
+        first, second = (None if index is None else int(used[index]) for index in indices)
+        return first, second
 
-    return FacePlaces(
-        frame=frame,
-        neutral=neutral,
-        still=used[still],
-        trust=trust,
-        upper_lip=vertex(lips[0]),
-        lower_lip=vertex(lips[1]),
-        mouth_corner=(vertex(corners[0]), vertex(corners[1])),
-        upper_lid=(vertex(lids[0][0]), vertex(lids[1][0])),
-        lower_lid=(vertex(lids[0][1]), vertex(lids[1][1])),
-        inner_brow=(vertex(brows[0][0]), vertex(brows[1][0])),
-        outer_brow=(vertex(brows[0][1]), vertex(brows[1][1])),
-    )
+    upper_lip, lower_lip = pair(*lips)
+    places = Places(
+        frame, upper_lip, lower_lip, pair(*corners),
+        *(pair(*each) for each in zip(*lids, strict=True)), *(pair(*each) for each in zip(*brows, strict=True)),
+    )  # fmt: skip
+    return FacePlaces(**vars(places), neutral=neutral, still=used[still], trust=trust)
 
 
 def measures_at(places: Places) -> dict[str, Measure | None]:

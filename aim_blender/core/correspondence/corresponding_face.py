@@ -17,6 +17,7 @@ from .registration import FACE_UNIT, HEAD, mean_radius
 from .rest_mesh import RestMesh, rest_mesh
 
 SKIN_SHARE = 0.25  # of the largest part's area in the face: smaller parts are teeth, eyes, lashes
+SEEN_AT_SIDES = ("mouth_corner", "inner_eye", "outer_eye")  # of HeadFrame.seen
 # Where the mouth and the eyes are, in mm of a typical adult: half widths left, up and front of their middles.
 MOUTH_HALF_MM = np.array([30.0, 12.0, 25.0])
 EYE_MIDDLE_MM, EYE_HALF_MM = np.array([32.0, -4.0, -12.0]), np.array([20.0, 13.0, 20.0])
@@ -54,12 +55,15 @@ class CorrespondingFace:
         return mean_radius(self.vertices) / HEAD if self.frame is None else FACE_UNIT * self.frame.scale
 
     def suggested(self) -> dict[str, int]:
-        """The landmarks of the profile, as rows of the skin, or none where no face is found: those at the sides are
-        placed by typical proportions."""
+        """The landmarks of the profile, as rows of the skin, or none where no face is found, and the corners of mouth
+        and eyes where a detector sees them: others at the sides are placed by typical proportions."""
         if self.frame is None:
             return {}
         found = landmarks_in_frame(self.vertices, self.triangles, self.frame)
-        return {name: found[name] for name in MIDDLE_LANDMARKS if name in found}
+        seen = {name: place for name, place in self.frame.seen.items() if name.startswith(SEEN_AT_SIDES)}
+        local = self.frame.local(self.vertices)
+        corners = {name: int(np.linalg.norm(local - place, axis=1).argmin()) for name, place in seen.items()}
+        return {**{name: found[name] for name in MIDDLE_LANDMARKS if name in found}, **corners}
 
     def known(self, landmarks: Mapping[str, int]) -> dict[str, int]:
         """Landmarks that are vertices of the whole mesh as rows of the skin, the nearest where one is not of it."""

@@ -303,18 +303,18 @@ def _matching_loops(
     """The loops of either surface that lie on each other and are about as wide."""
     if not loops or not others:
         return []
-    middles = [
-        np.stack([points[loop].mean(0) for loop in each]) for points, each in ((source, loops), (target, others))
-    ]
+    sides = ((source, loops), (target, others))
+    middles = [np.stack([points[loop].mean(0) for loop in each]) for points, each in sides]
+    widths = [np.array([np.linalg.norm(np.ptp(points[loop], axis=0)) for loop in each]) for points, each in sides]
     distance = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=2)
+    narrow, wide = np.minimum(widths[0][:, None], widths[1]), np.maximum(widths[0][:, None], widths[1])
+    # A nearer one of another size, as a nostril's beside an eye, is not in the way.
+    distance[(distance > place * narrow) | (wide >= ONE_SIZE * narrow)] = np.inf
     pairs = []
     for i, loop in enumerate(loops):
         j = int(distance[i].argmin())
-        other = others[j]
-        widths = [np.linalg.norm(np.ptp(points[each], axis=0)) for points, each in ((source, loop), (target, other))]
-        near = distance[i, j] <= place * min(widths) and max(widths) < ONE_SIZE * min(widths)
-        if distance[:, j].argmin() == i and near:
-            pairs.append((loop, other))
+        if np.isfinite(distance[i, j]) and distance[:, j].argmin() == i:
+            pairs.append((loop, others[j]))
     return sorted(pairs, key=lambda pair: np.linalg.norm(source[pair[0]].mean(0) - target[pair[1]].mean(0)))
 
 

@@ -19,16 +19,19 @@ LEAST_RANGE_MM = 1.0  # of a measure over a face's shapes, below which it tells 
 @dataclass(frozen=True)
 class Meaning:
     """What is wanted of a target. measures: (M,) those that both faces have and use. ranges: (M,) mm that the target's
-    own shapes change each by. wanted: (N, M) mm by which each of the source's shapes should change it."""
+    own shapes change each by. wanted: (N, M) mm by which each of the source's shapes should change it. names,
+    performed: (M,) of the same measures, their names and where they are on the source's own mesh."""
 
     measures: tuple[Measure, ...]
     ranges: np.ndarray
     wanted: np.ndarray
+    names: tuple[str, ...] = ()
+    performed: tuple[Measure, ...] = ()
 
 
 def meaning_of(source: Actor, target: Actor) -> Meaning:
     """What the source's shapes mean on the target: measures as shares of what each face does of them."""
-    measures, ranges, wanted = [], [], []
+    names, performed, measures, ranges, wanted = [], [], [], [], []
     own, other = source.shapes()[1:] - source.neutral, target.shapes()[1:] - target.neutral
     one_face, other_face = places_of(source), places_of(target)
     known = [{} if each is None else measures_at(each) for each in (one_face, other_face)]
@@ -40,11 +43,14 @@ def meaning_of(source: Actor, target: Actor) -> Meaning:
         range_, other_range = _ranges(name, mine, theirs)
         if min(range_, other_range) < LEAST_RANGE_MM:
             continue
+        names.append(name)
+        performed.append(one)
         measures.append(two)
         ranges.append(other_range)
         wanted.append(np.clip(other_range / range_, *RATIO) * mine)
     count = len(source.names)
-    return Meaning(tuple(measures), np.array(ranges), np.array(wanted).reshape(len(measures), count).T)
+    by_shape = np.array(wanted).reshape(len(measures), count).T
+    return Meaning(tuple(measures), np.array(ranges), by_shape, tuple(names), tuple(performed))
 
 
 def _ranges(name: str, mine: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from ..shared.foundation.wording import listed
 from .carrying import carried_actor, facing
 from .imitation import LOCAL_MODES, SHOWN_PART, UNLIKE, Mixture, imitate
 from .jaw_range import JawRange
-from .meaning import meaning_of
+from .meaning import Meaning, meaning_of
 
 PROPOSED = 0.7, 0.4  # agreement from which a mixture is proposed as a pair, and weight of the shapes that are named
 HALF = 0.5  # of what a shape does; when less of it is done, it is said
@@ -34,7 +34,7 @@ class Pairing:
 
     source: the source's actor as it is there. chosen: (K,) bool, the target's shapes that take part. left_out: the
     source's shapes of which nothing shows. mixtures: N of them. jaw: what the target's jaw bone does in the source's
-    shapes, None where one of the two has none.
+    shapes, None where one of the two has none. meaning: what the source's shapes mean, None where it was not asked for.
     """
 
     source: Actor
@@ -43,6 +43,7 @@ class Pairing:
     left_out: tuple[str, ...]
     mixtures: tuple[Mixture, ...]
     jaw: JawRange | None
+    meaning: Meaning | None = None
 
     @cached_property
     def pairs(self) -> dict[str, str]:
@@ -186,4 +187,4 @@ def pair_shapes(
         pair_expressions(source.names, target.names)  # raises, and names them
         raise InputError("no expression of the source does what one of the target's does; say which do with pairs")
     left_out = tuple(name for name, each in partners.items() if not each)
-    return Pairing(source, target, chosen, left_out, tuple(mixtures), jaw)
+    return Pairing(source, target, chosen, left_out, tuple(mixtures), jaw, meaning)

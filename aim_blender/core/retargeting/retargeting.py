@@ -39,6 +39,7 @@ from ..shared.results.takes import Take, index_of
 from ..shared.settings.fitting_settings import FittingSettings
 from ..shared.settings.retarget_settings import RetargetSettings
 from .carrying import carry_head
+from .meaning_of_frames import MeaningOfFrames
 from .pairing import pair_shapes
 from .whole_weights import WholeWeights
 
@@ -140,8 +141,16 @@ class Retargeting:
         )
         settling = settings.settling * (1.0 + UNSETTLED[1] * unlike)
         self._weights = WholeWeights(take, self.source, self._energies(own), settling)
+        self._meant = self._meaning_of_frames(settings)
         self._gaze = carry_gaze(take.gaze, source.parts, target.parts)
         self._at_rest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def _meaning_of_frames(self, settings: RetargetSettings) -> MeaningOfFrames | None:
+        """What keeps the frames' meaning, None where all shapes have partners, or somebody chose them."""
+        meaning, chosen = self.pairing.meaning, any((settings.pairs or {}).values())
+        if chosen or meaning is None or not meaning.measures:
+            return None
+        return MeaningOfFrames(self.pairing, without_contact(self._performed[0]), self._performed[1], self.target)
 
     def _energies(self, own: np.ndarray) -> Tensor:
         """(V, N) |δ'|^2 of what the target, with shapes own (V, K, 3), shows of each of the source's; of one that is
@@ -179,6 +188,8 @@ class Retargeting:
         in a part of the take."""
         weights = self._weights.of(part)
         frames = self.shown(weights)
+        if self._meant is not None:
+            frames += self._meant.missing(frames, part, self._weights.overall_of(weights))
         jaw = self.session.jaw(frames)
         found = self.session.solve(frames, jaw)
         shares = np.array([each.bone for each in self.pairing.mixtures])

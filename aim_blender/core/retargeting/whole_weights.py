@@ -12,6 +12,8 @@ from ..model.actor import Actor
 from ..model.closed_form import agreement_matrix, expression_offsets, positive_factor, seen_by_modes
 from ..shared.results.takes import Take
 
+SPARING = 2.5e-6, 1.25e-3  # what a weight of the slowest and of the fastest mode costs, in shares of a typical weight's
+
 
 class WholeWeights:
     """Coefficients a (f, M, N) of weights of the source's whole shapes, settled where these leave them undetermined.
@@ -32,7 +34,8 @@ class WholeWeights:
         matrix = agreement_matrix(modes, self.fields)
         diagonal = matrix.view(count * names, -1).diagonal()
         # The blocks, summed in float32, stay positive definite; and what neither actor shows stays small.
-        diagonal.add_(5e-5 * float(diagonal.mean()) + 1e-9)
+        finer = SPARING[0] + (SPARING[1] - SPARING[0]) * torch.arange(count) / count  # (M,) modes change ever faster
+        diagonal.add_(float(diagonal.mean()) * finer.repeat_interleave(names) + 1e-9)
         self.factor = positive_factor(matrix.view(count * names, -1))
         self.inverse: Tensor | None = None
         self.rest: Tensor | None = None

@@ -46,15 +46,22 @@ class Gaps:
     """Frames without data, and the frames with data before and after each.
 
     frames: (F,) frame numbers. missing: (F,) bool. Before the first frame with data and after the last, what they hold
-    is held.
+    is held. stretch: (F,) rising; where a frame has a neighbour with data in its own stretch, it takes it from there
+    alone.
     """
 
-    def __init__(self, frames: np.ndarray, missing: np.ndarray) -> None:
+    def __init__(self, frames: np.ndarray, missing: np.ndarray, stretch: np.ndarray | None = None) -> None:
         known = np.flatnonzero(~missing)
         self.missing = np.flatnonzero(missing)
         after = np.searchsorted(known, self.missing)
         self.before = known[(after - 1).clip(min=0)]
         self.after = known[after.clip(max=len(known) - 1)]
+        if stretch is not None:
+            own = stretch[self.missing]
+            elsewhere, besides = stretch[self.before] != own, stretch[self.after] != own
+            before = np.where(elsewhere & ~besides, self.after, self.before)
+            self.after = np.where(besides & ~elsewhere, self.before, self.after)
+            self.before = before
         span = (frames[self.after] - frames[self.before]).astype(np.float64)
         self.share = (frames[self.missing] - frames[self.before]) / np.where(span > 0, span, 1.0)
         self.share = np.where(span > 0, self.share, 0.0)

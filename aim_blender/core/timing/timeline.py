@@ -15,11 +15,16 @@ LISTED_FRAMES = 20  # in a note
 
 
 class Timeline:
-    """The frames (F,) int32 of a fit, of which some are missing (F,) bool. temporal: as in FittingSettings."""
+    """The frames (F,) int32 of a fit, of which some are missing (F,) bool. temporal: as in FittingSettings. cuts: (F,)
+    bool frames that do not go on from the one before: nothing is smoothed or filled in over these."""
 
-    def __init__(self, actor: Actor, frames: np.ndarray, missing: np.ndarray, temporal: float) -> None:
+    def __init__(
+        self, actor: Actor, frames: np.ndarray, missing: np.ndarray, temporal: float, cuts: np.ndarray | None = None
+    ) -> None:
         self.frames, self.missing, self.temporal = frames, missing, temporal
-        self.gaps = Gaps(frames, missing)
+        stretch = np.zeros(len(frames), dtype=int) if cuts is None else np.cumsum(cuts)
+        self.gaps = Gaps(frames, missing, stretch)
+        self.stretches = np.split(np.arange(len(frames)), np.flatnonzero(np.diff(stretch)) + 1)
         self.middle = actor.neutral.mean(0)
         self.hinge = self.middle if actor.hinge is None else actor.hinge.centre
 
@@ -31,15 +36,17 @@ class Timeline:
     def settled_motions(self, head: np.ndarray, jaw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Head and jaw (F, 4, 4), filled in and smoothed."""
         self.fill_motions(head, jaw)
-        return (
-            smoothed_motion(head, self.frames, self.temporal, self.middle),
-            smoothed_motion(jaw, self.frames, self.temporal, self.hinge),
-        )
+
+        def settled(motion: np.ndarray, pivot: np.ndarray) -> np.ndarray:
+            parts = [smoothed_motion(motion[at], self.frames[at], self.temporal, pivot) for at in self.stretches]
+            return np.concatenate(parts)
+
+        return settled(head, self.middle), settled(jaw, self.hinge)
 
     def settled_weights(self, coefficients: np.ndarray) -> np.ndarray:
         """Coefficients (F, M, N), filled in and smoothed."""
         self.gaps.fill(coefficients)
-        return smoothed(coefficients, self.frames, self.temporal)
+        return np.concatenate([smoothed(coefficients[at], self.frames[at], self.temporal) for at in self.stretches])
 
     def figures(self, error_mm: np.ndarray) -> dict[str, Any]:
         """Of the mean and worst errors (F, 2), which it fills in: a missing frame was compared with nothing, and is

@@ -39,8 +39,8 @@ class Answers:
 
     base: (478, 3) mm, the landmarks at rest, from in front. steady: (478,) how much each says of the head. posed:
     (10, D) what turns of the head add. rest: (D,) the features of the neutral. responses: (T, D) what a target adds.
-    components: (D, K). told: (K, T) targets by components. head: (K + 10, 6) what the head is
-    turned, moved and larger by.
+    components: (D, K). told: (K, T) targets by components. spread: (T, T) covariance of what looks that were left out
+    are told wrongly by. head: (K + 10, 6) what the head is turned, moved and larger by.
     """
 
     base: np.ndarray
@@ -50,6 +50,7 @@ class Answers:
     responses: np.ndarray
     components: np.ndarray
     told: np.ndarray
+    spread: np.ndarray
     head: np.ndarray
 
     def fits(self, shapes: int) -> bool:
@@ -64,6 +65,7 @@ class Answers:
             "responses": (targets, features),
             "components": (features, count),
             "told": (count, targets),
+            "spread": (targets, targets),
             "head": (count + POSE_TERMS, HEAD_TERMS),
         }
         return all(
@@ -144,6 +146,7 @@ def learn_answers(renders: Renders) -> Answers:
     features = features - _of_looks(features - targets @ responses, looks)
     components = _components(features)
     parts = features @ components
+    told, off = _ridge(parts, targets, looks)
     return Answers(
         base=base,
         steady=steady,
@@ -151,7 +154,8 @@ def learn_answers(renders: Renders) -> Answers:
         rest=rest,
         responses=responses,
         components=components,
-        told=_ridge(parts, targets, looks),
+        told=told,
+        spread=off.T @ off / len(off),
         head=_head(renders, found, np.concatenate([parts, terms], axis=1), looks),
     )
 
@@ -178,14 +182,16 @@ def _of_looks(values: np.ndarray, looks: np.ndarray) -> np.ndarray:
     return (sums / np.bincount(looks)[:, None])[looks]
 
 
-def _ridge(parts: np.ndarray, targets: np.ndarray, looks: np.ndarray) -> np.ndarray:
-    """(K, T) of targets (R, T) by parts (R, K), as strongly held as looks (R,) that were left out want."""
-    off = np.zeros(len(RIDGES))
+def _ridge(parts: np.ndarray, targets: np.ndarray, looks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(K, T) of targets (R, T) by parts (R, K), as strongly held as looks (R,) that were left out want; and (R, T) how
+    far off it then is for these."""
+    off = np.zeros((len(RIDGES), *targets.shape))
     for fold in range(FOLDS):
         out = looks % FOLDS == fold
         for index, ridge in enumerate(RIDGES):
-            off[index] += ((targets[out] - parts[out] @ _solve(parts[~out], targets[~out], ridge)) ** 2).sum()
-    return _solve(parts, targets, RIDGES[off.argmin()])
+            off[index, out] = targets[out] - parts[out] @ _solve(parts[~out], targets[~out], ridge)
+    best = (off**2).sum((1, 2)).argmin()
+    return _solve(parts, targets, RIDGES[best]), off[best]
 
 
 def _solve(parts: np.ndarray, targets: np.ndarray, ridge: float) -> np.ndarray:
@@ -199,4 +205,4 @@ def _head(renders: Renders, found: Aligned, known: np.ndarray, looks: np.ndarray
     apparent = Rotation.from_rotvec(found.turn)
     missing = (Rotation.from_matrix(renders.turn @ CAMERA) * apparent.inv()).as_rotvec()
     wanted = np.column_stack([missing, found.middle / HEAD_MM, np.log(found.scale)])
-    return _ridge(known, wanted, looks) * np.repeat([1.0, HEAD_MM, 1.0], [3, 2, 1])
+    return _ridge(known, wanted, looks)[0] * np.repeat([1.0, HEAD_MM, 1.0], [3, 2, 1])

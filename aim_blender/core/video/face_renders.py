@@ -47,7 +47,9 @@ CROPS, SHIFTS = 2, 16  # crops whose answers' mean is taken, and within how many
 CROP_SHIFTS = np.stack(np.meshgrid([-8, -3, 3, 8], [-8, -3, 3, 8]), axis=-1).reshape(-1, 2)
 TOGETHER = 8  # renders of one look
 FLESH = np.array([0.30, 0.10, 0.08])
-FILLED = 0.85  # how often holes are filled
+FILLED, WITH_TEETH = 0.95, 0.8  # how often holes are filled, and show teeth
+TEETH = np.array([0.88, 0.85, 0.78])
+MOUTH_CORNERS, SEAM = (78, 308), (13, 14)  # landmarks of the lips' inner rim
 EYE_CORNERS = ((RIGHT_EYE, 133), (LEFT_EYE, 362))
 BEHIND = 0.45  # of the face's height behind its middle: what is further is not drawn
 FIRST_SIDES = (1.8, 2.6, 1.3)  # of the face's height: crops in which it is looked for first
@@ -90,7 +92,7 @@ def make_renders(
     rows = []
     for index in range(count):
         if index % TOGETHER == 0:
-            stage.new_look()
+            stage.new_look(index // TOGETHER)
         found = stage.one(at_rest=index < RESTING)
         if found is not None:
             rows.append((*found, np.array(index // TOGETHER)))
@@ -107,7 +109,8 @@ def make_renders(
 @dataclass(frozen=True)
 class Look:
     """How pictures look that belong together, as those of a video do. distance: mm of the camera. light: (3,) unit.
-    albedo: (v, 3). filled: whether holes are. background, dark, iris, white: colours. blur: pixels."""
+    albedo: (v, 3). filled: whether holes are. background, dark, iris, white: colours. teeth: how bright, 0 without.
+    blur: pixels."""
 
     distance: float
     light: np.ndarray
@@ -118,6 +121,7 @@ class Look:
     dark: np.ndarray
     iris: np.ndarray
     white: float
+    teeth: float
     blur: float
     gamma: float
     noise: float
@@ -127,7 +131,8 @@ class Stage:
     """An actor before a camera. Raises InputError where the detector sees no face in its neutral."""
 
     def __init__(self, actor: Actor, detector: FaceDetector) -> None:
-        self.detector, self.rng = detector, np.random.default_rng(5)
+        self.detector, self.looks = detector, 0
+        self.rng = self._chance()
         frame = FaceFrame.of(actor)
         self.axes, self.middle, self.size = frame.axes, frame.middle, frame.size
         self.hinge, self.names = actor.hinge, len(actor.names)
@@ -147,6 +152,11 @@ class Stage:
         soft = 1.0 - smooth_step(away, 0.5 * PAINTED_WITHIN * self.size, PAINTED_WITHIN * self.size)
         self.painted = np.stack([soft * np.isin(nearest, part) for part in (LIPS, BROWS)], axis=1)
         self.holes = self._holes()
+        self.teeth = self._teeth()
+
+    def _chance(self) -> np.random.Generator:
+        """Each look's own, so that a look is the same whatever was made before."""
+        return np.random.default_rng((5, self.looks))
 
     def _anchors(self) -> np.ndarray:
         """(468,) the vertices at which the detector sees its landmarks on the neutral."""
@@ -182,8 +192,20 @@ class Stage:
             found.append((loop, width))
         return found
 
-    def new_look(self) -> None:
-        """From now on pictures look otherwise."""
+    def _teeth(self) -> list[np.ndarray]:
+        """(n, 3) points of the upper and of the lower teeth: bands along an arc behind the lips, the lower below it."""
+        right, left, above, below = self.neutral[self.anchors[[*MOUTH_CORNERS, *SEAM]]]
+        wide, along = float(np.linalg.norm(left - right)), np.linspace(-1, 1, ARC)
+        middle, bands = (above + below) / 2, []
+        for low, high, behind in ((-0.08, 0.25, 0.12), (-0.28, -0.04, 0.16)):
+            band = [np.column_stack([0.4 * along, np.full(ARC, y), -behind - 0.25 * along**2]) for y in (low, high)]
+            bands.append(middle + wide * np.concatenate(band) @ self.axes)
+        return bands
+
+    def new_look(self, index: int) -> None:
+        """From now on pictures are those of the look of a number."""
+        self.looks = index
+        self.rng = self._chance()
         self.look = self._look()
 
     def _look(self) -> Look:
@@ -200,6 +222,7 @@ class Stage:
             dark=FLESH * rng.uniform(0.2, 1.5),
             iris=IRIS_COLOURS[rng.integers(len(IRIS_COLOURS))],
             white=rng.uniform(0.5, 0.95),
+            teeth=rng.uniform(0.5, 1.0) * (rng.random() < WITH_TEETH),
             blur=rng.uniform(0.5, 1.0),
             gamma=rng.uniform(0.9, 1.5),
             noise=rng.uniform(0.0, 0.02),
@@ -221,12 +244,14 @@ class Stage:
             angles = self.rng.normal(size=3) * TURNS_DEGREES
             angles = angles.clip(-np.array(LARGEST_TURNS), LARGEST_TURNS)
             turn = Rotation.from_euler("YXZ", angles, degrees=True).as_matrix()
-        skin = self._posed(left, right, jaw)
+        motion = np.eye(4) if self.hinge is None else compose_jaw(jaw, self.hinge)
+        skin = self._posed(left, right, motion)
         places, flat = self._seen(skin, turn)
         crop = self._crop(flat[self.anchors])
-        inside = self._inside(skin, turn) if self.look.filled else []
+        inside = self._inside(skin, motion, turn) if self.look.filled else []
         picture = self._picture(places, flat, crop, inside)
-        faces = [self._answer(picture, crop, shift) for shift in self.rng.permutation(CROP_SHIFTS)[:CROPS]]
+        shifts = self.rng.permutation(CROP_SHIFTS)[:CROPS]
+        faces = [self._answer(picture, crop, shift, index % 2 == 1) for index, shift in enumerate(shifts)]
         face = FoundFace(np.mean([each.landmarks for each in faces], axis=0), min(each.presence for each in faces))
         if face.presence < PRESENT_SCORE:
             return None
@@ -234,16 +259,15 @@ class Stage:
         distance = np.array(self.look.distance)
         return left, right, jaw, camera @ turn, distance, face.landmarks, self.detector.weights(face)
 
-    def _answer(self, picture: np.ndarray, crop: Crop, shift: np.ndarray) -> FoundFace:
+    def _answer(self, picture: np.ndarray, crop: Crop, shift: np.ndarray, mirrored: bool) -> FoundFace:
         """What the detector says to a part of a picture (272, 272, 3), shifted by pixels (2,) from the crop."""
         right, down = shift + SHIFTS // 2
         part = picture[down : down + LANDMARK_SIZE, right : right + LANDMARK_SIZE]
         centre = crop.centre + shift * crop.side / LANDMARK_SIZE @ crop.axes
-        return self.detector.landmarks_in(part, Crop(centre, crop.side, crop.angle))
+        return self.detector.landmarks_in(part, Crop(centre, crop.side, crop.angle), mirrored)
 
-    def _posed(self, left: np.ndarray, right: np.ndarray, jaw: np.ndarray) -> np.ndarray:
-        """(v, 3) the skin with weights (N,) on its two sides, and a jaw's pose (6,)."""
-        motion = np.eye(4) if self.hinge is None else compose_jaw(jaw, self.hinge)
+    def _posed(self, left: np.ndarray, right: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """(v, 3) the skin with weights (N,) on its two sides, and a jaw's motion (4, 4)."""
         skin = linear_blend_skinning(self.neutral, motion[None], self.skin_weight)[0]
         return skin + np.einsum("vn,vnx->vx", self.sides @ np.stack([left, right]), self.expressions)
 
@@ -279,10 +303,14 @@ class Stage:
         side = rough.side * np.exp(0.04 * self.rng.normal())
         return Crop(rough.centre + shift, side, rough.angle + 0.03 * self.rng.normal())
 
-    def _inside(self, skin: np.ndarray, turn: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    def _inside(self, skin: np.ndarray, motion: np.ndarray, turn: np.ndarray) -> list[tuple[np.ndarray, ...]]:
         """What is seen through holes: places, as _seen has them, triangles, and colours."""
         look = self.look
         found: list[tuple[np.ndarray, ...]] = []
+        if look.teeth:
+            upper, lower = self.teeth
+            for points in (upper, lower @ motion[:3, :3].T + motion[:3, 3]):
+                found.append((*self._seen(points, turn), BAND_TRIANGLES, np.tile(look.teeth * TEETH, (2 * ARC, 1))))
         gaze = Rotation.from_rotvec([*(GAZE * self.rng.normal(size=2)), 0.0]).as_matrix()
         for loop, eye in self.holes:
             if eye:
@@ -342,3 +370,5 @@ def _ball(steps: int = 14) -> tuple[np.ndarray, np.ndarray]:
 
 
 BALL, BALL_TRIANGLES = _ball()
+ARC = 9  # points along a band of teeth
+BAND_TRIANGLES = np.concatenate([[[i, i + 1, ARC + i], [i + 1, ARC + i + 1, ARC + i]] for i in range(ARC - 1)])

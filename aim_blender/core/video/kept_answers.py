@@ -17,7 +17,7 @@ from ..shared.results.kept_files import ACTOR_SUFFIX
 from .answers import Answers
 from .kept_faces import digest_of
 
-VERSION = 1
+VERSION = 2
 SUFFIX = ".answers.npz"
 
 

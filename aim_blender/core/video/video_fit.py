@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from .answers import JAW_SCALE, Aligned, Answers, aligned
 from .face_detector import LANDMARKS
 from .face_frame import FaceFrame, sides_of
 from .seen_faces import PROFILE_DEGREES, SeenFaces
+from .skin_following import FEWEST, Filmed, Followed, follow_skin
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -42,12 +44,14 @@ def fit_video(
     answers: Answers,
     settings: VideoFittingSettings | None = None,
     report: Report | None = None,
+    filmed: Filmed | None = None,
 ) -> Take:
     """A take of the actor that does what the face in a video does, its head as it is held in the frame of rest.
 
     seen: at a steady rate. answers: of the detector that saw it to the actor. The take's error_mm is how far landmarks
     are from where the detector would see them on the fitted face; its figures have the `camera` that saw it, as
-    read_cameras takes it. report is called with {"message", "done", "total"}. Raises InputError if the chosen rest
+    read_cameras takes it. filmed: where the pictures are, in which the skin is followed; None takes landmarks alone.
+    report is called with {"message", "done", "total"}. Raises InputError if the chosen rest
     frame shows no face, or all faces are in profile.
     """
     settings, report = settings or VideoFittingSettings(), report or (lambda _: None)
@@ -63,17 +67,24 @@ def fit_video(
     found = aligned(seen.landmarks[there], seen.weights[there], focal, answers.base, answers.steady)
     shown = told(actor, answers, answers.features(found), seen, there, settings.rest_frame)
     shapes = len(actor.names)
+    before = Followed(shown.targets, _heads(actor, answers, found, shown.features, camera))
+    before.targets[:, : 2 * shapes] = before.targets[:, : 2 * shapes].clip(0.0, 1.0)
+    after = None
+    if filmed is not None and settings.follow_skin:
+        tell = partial(_tell, report)
+        after = follow_skin(actor, filmed, seen.only(there), camera, before, answers.spread, tell)
+    known = after or before
     sides = np.zeros((total, 2, shapes), dtype=np.float32)
-    sides[there] = shown.targets[:, : 2 * shapes].clip(0.0, 1.0).reshape(-1, 2, shapes)
+    sides[there] = known.targets[:, : 2 * shapes].reshape(-1, 2, shapes)
     head, jaw = np.tile(np.eye(4), (2, total, 1, 1))
     if actor.hinge is not None:
-        poses = PlausibleJaw(actor).within(shown.targets[:, 2 * shapes :] / JAW_SCALE)
+        poses = PlausibleJaw(actor).within(known.targets[:, 2 * shapes :] / JAW_SCALE)
         jaw[there] = compose_jaw(poses, actor.hinge)
     if settings.head != "still":
-        head[there] = _heads(actor, answers, found, shown.features, camera)
+        head[there] = known.head
     error = np.zeros((total, 2), dtype=np.float32)
-    error[there] = _off(answers, shown)
-    timeline = Timeline(actor, seen.frames, missing, settings.temporal)
+    error[there] = _off(answers, shown.features, known.targets)
+    timeline = Timeline(actor, seen.frames, missing, settings.temporal, seen.cuts)
     sides = timeline.settled_weights(sides)
     head, jaw = timeline.settled_motions(head, jaw)
     held = head[shown.rest]
@@ -84,7 +95,7 @@ def fit_video(
         **({} if settings.rest_frame == "off" else {"rest_frame": int(seen.frames[shown.rest])}),
         "points": LANDMARKS,
         "camera": _kept(camera, held),
-        "notes": [*timeline.notes("show no face from the front"), *_notes(error[there, 0])],
+        "notes": [*timeline.notes("show no face from the front"), *_notes(error[there, 0], filmed is not None and settings.follow_skin and after is None)],
         "frames_per_second": total / (time.perf_counter() - started),
     }
     return Take(
@@ -131,10 +142,15 @@ def told(
     return Told(features - shown, GAIN * (targets - (1.0 - BELIEVED) * usual), int(there[rest]))
 
 
-def _off(answers: Answers, shown: Told) -> np.ndarray:
-    """(f, 2) mean and worst mm that landmarks are from where the detector would see them."""
-    explained = shown.targets @ answers.responses / GAIN
-    off = (shown.features - explained)[:, : 3 * LANDMARKS].reshape(-1, LANDMARKS, 3)
+def _tell(report: Report, done: int, total: int) -> None:
+    report({"message": "Following the skin", "done": done, "total": total})
+
+
+def _off(answers: Answers, features: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(f, 2) mean and worst mm that landmarks, of features (f, D), are from where the detector would see them on a face
+    with targets (f, T)."""
+    explained = targets @ answers.responses / GAIN
+    off = (features - explained)[:, : 3 * LANDMARKS].reshape(-1, LANDMARKS, 3)
     distance = np.linalg.norm(off[..., :2], axis=2)
     return np.stack([distance.mean(1), distance.max(1)], axis=1)
 
@@ -174,11 +190,14 @@ def _kept(camera: Camera, held: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _notes(mean_mm: np.ndarray) -> list[str]:
-    """What of a fit cannot be right. mean_mm: (f,)."""
+def _notes(mean_mm: np.ndarray, skin_lost: bool) -> list[str]:
+    """What of a fit cannot be right, or could be better. mean_mm: (f,)."""
+    notes = []
+    if skin_lost:
+        notes.append(f"the skin could not be followed in fewer than {FEWEST} pictures; the take is of landmarks alone")
     if (off := float(mean_mm.mean())) > NO_FIT_MM:
-        return [
+        notes.append(
             f"the landmarks are seen {off:.0f} mm from where the face has them on the mean: the performer may be far "
             "from the actor, or the focal length wrong"
-        ]
-    return []
+        )
+    return notes

@@ -25,8 +25,8 @@ def notes_of(seen: SeenFaces) -> list[str]:
     cuts = seen.frames[seen.cuts]
     if len(cuts):
         notes.append(
-            f"the picture or the face jumps at frame {listed(list(map(str, cuts.tolist())), MOST_LISTED)}: where that "
-            "is a cut, fit each side of it on its own, by start and end"
+            f"the picture or the face jumps at frame {listed(list(map(str, cuts.tolist())), MOST_LISTED)}: nothing is "
+            "smoothed over it; where other light follows, fit each side on its own, by start and end"
         )
     turned = there & (np.abs(np.where(there, seen.yaw_degrees, 0.0)) > PROFILE_DEGREES)
     if turned.any():

@@ -23,6 +23,7 @@ from .kept_answers import KeptAnswers
 from .kept_faces import KeptFaces
 from .movies import Movie
 from .seen_faces import SeenFaces, check_seen, steady
+from .skin_following import Filmed
 from .video_fit import fit_video
 from .video_notes import notes_of
 from .video_pictures import save_face_curves, save_video_sheet
@@ -44,11 +45,12 @@ def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     if request.fps is not None:
         seen = dataclasses.replace(seen, fps=request.fps, times=np.arange(len(seen.times)) / request.fps)
     check_seen(seen)
+    filmed = Filmed(movie, seen.times)
     seen = steady(seen, settings.take_fps)
     seen = seen.only(in_range(seen.frames, settings.start, settings.end, str(request.path)))
     check_seen(seen)
     answers = _answers(actor, detector, request, KeptAnswers(request.actor_path, model, settings.renders))
-    take = fit_video(actor, seen, answers, settings, request.report)
+    take = fit_video(actor, seen, answers, settings, request.report, filmed)
     take = dataclasses.replace(take, settings=dataclasses.asdict(settings))
     take.figures["notes"] = [*notes_of(seen), *take.figures.get("notes", [])]
     take.figures["movie_fps"] = round(movie.fps, 4)

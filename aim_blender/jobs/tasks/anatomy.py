@@ -9,8 +9,10 @@ from typing import Any
 
 from ..folders.outputs import output_folder
 from .arguments import Figures, Report, check_arguments, named_unit
+from .face_asking import asks_detector
 
 
+@asks_detector
 def anatomy(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """neutral (a mesh, a capture's folder or capture.npz), out (a folder), and optionally landmarks and depths (JSON
     files by name), bones (a folder with somebody's own), teeth (a folder with upper_teeth, lower_teeth) and the

@@ -10,11 +10,13 @@ from ...core.shared.foundation.errors import InputError
 from ...core.shared.results.kept_files import ACTOR_SUFFIX, kept_correspondence
 from ..folders.outputs import output_path
 from .arguments import Figures, Report, add_notes, check_arguments, named_unit
+from .face_asking import asks_detector
 
 if TYPE_CHECKING:
     from ...core.correspondence.correspondence import Correspondence
 
 
+@asks_detector
 def transfer(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """source (an actor), target (a mesh at rest, or with expressions of its own: an actor or a capture), out, and
     optionally correspondence, landmarks (a JSON file), name (of the source, to say whose expressions these are) and the

@@ -14,6 +14,7 @@ from ...core.shared.settings.option import chosen_of
 from ...core.shared.settings.settings_of_tasks import arguments_of
 from ..folders.outputs import output_path
 from .arguments import Figures, Report, add_notes, check_arguments, named_unit
+from .face_asking import asks_detector
 
 if TYPE_CHECKING:
     from ...core.shared.captured.captures import Capture
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LEARNING_CHOICES = arguments_of(LearningSettings)
 
 
+@asks_detector
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """capture, out, and optionally bones or template_bones, the capture's millimetres_per_unit, else told by its size,
     keep_shapes, a list of names or ["all"], which stay though they show nothing of their own, and the choices of

@@ -13,6 +13,7 @@ from ...core.shared.settings.retarget_settings import RetargetSettings
 from ...core.shared.settings.settings_of_tasks import arguments_of
 from ..folders.outputs import output_path
 from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, picture_beside
+from .face_asking import asks_detector
 
 if TYPE_CHECKING:
     from ...core.correspondence.correspondence import Correspondence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 RETARGETING_CHOICES = (*arguments_of(RetargetSettings), "correspondence")
 
 
+@asks_detector
 def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """take, source, target, out, and optionally what RetargetSettings choose: head is on or off, pairs an object or a
     JSON file of one, regions an .npz file with `strength` per vertex; and correspondence, for actors of two topologies.
@@ -54,6 +56,7 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     return {"out": str(out), **carried.figures, **figures}
 
 
+@asks_detector
 def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """source, target (actors), out (a .json file), and optionally pairs and correspondence, as retarget takes them.
 
@@ -78,6 +81,7 @@ def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     return {"out": str(out), "paired": len(found.pairs), **figures, **shapes, **notes}
 
 
+@asks_detector
 def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """source, target, out, and optionally landmarks (a JSON file). Source and target: an actor, or a mesh at rest."""
     check_arguments("correspond", arguments, required=("source", "target", "out"), optional=("landmarks",))

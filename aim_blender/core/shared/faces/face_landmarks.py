@@ -76,6 +76,12 @@ WIDTH_AT = "zygion"  # where the width of the face is measured
 LEAST_PICKED = 4  # landmarks that say how a head is turned
 PROFILE_WINDOW_MM = 11.0
 LIP_BELOW_NOSE_MM = 18.0  # the nose's underside ends above
+# What a face detector sees, HeadFrame.seen: what it knows better than typical proportions, and what tells of these.
+SEEN_BETTER = ("mouth_corner",)
+PROFILE_SEEN = ("nasion", "nose_tip", "subnasale", "stomion", "menton")
+ABOUT_EYES = ("supraorbital", "lateral_orbit", "suborbital")
+EYE = (29.5, -6.5, -13.0)  # left, up, front of the nasion: the middle between the corners of a typical adult's eye
+SEEN_ERROR_MM, SEEN_ELSEWHERE_MM = 6.0, 10.0
 DEEPEST_MM = 32.0  # how deep the profile may lie between two landmarks
 
 
@@ -91,9 +97,9 @@ def landmarks_in_frame(neutral: np.ndarray, triangles: np.ndarray, frame: HeadFr
     """The same where it is known how the head is turned."""
     points = frame.local(neutral)
     corners = points[triangles]
-    middle = _profile_landmarks(corners)
+    middle = _profile_landmarks(corners, Proportions(frame.seen))
     places = {name: np.array([0.0, up, front]) for name, (up, front) in middle.items()}
-    sides = _side_landmarks(corners, middle)
+    sides = _side_landmarks(corners, middle, frame.seen)
     used = np.unique(triangles)
     found = {}
     for name, place in {**places, **sides}.items():
@@ -102,7 +108,7 @@ def landmarks_in_frame(neutral: np.ndarray, triangles: np.ndarray, frame: HeadFr
     return {name: found[name] for name in LANDMARK_NAMES if name in found}
 
 
-def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
+def _profile_landmarks(corners: np.ndarray, proportions: Proportions) -> dict[str, np.ndarray]:
     """(up, front) of the landmarks of the profile of triangles (T, 3, 3) in the frame of the head."""
     segments, normals = profile_segments(corners, np.zeros(3), np.array([1.0, 0.0, 0.0]))
     shares = np.linspace(0.0, 1.0, 5)[:, None, None]
@@ -111,8 +117,7 @@ def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
     seen = (facing[:, 1] > -0.3) & _seen_from_outside(curve)  # not nostrils and the mouth's inside
     curve, facing = curve[seen], facing[seen]
 
-    def typical(name: str) -> np.ndarray:
-        return np.array(PROFILE[name])
+    typical = proportions.place
 
     def extreme(
         near: np.ndarray, direction: tuple[float, float], window: float = PROFILE_WINDOW_MM, below: float = np.inf
@@ -143,6 +148,9 @@ def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
     tip = extreme(typical("nose_tip"), (0.0, 1.0))
     brow = extreme(typical("glabella"), (0.0, 1.0))
     nasion = off_chord(brow, tip)
+    told = proportions.seen.get("nasion")
+    if told is not None and np.linalg.norm(nasion - told) > SEEN_ELSEWHERE_MM:  # the fold of another face's brow
+        nasion = nearest_to(told)
     upper_lip = extreme(typical("upper_lip"), (0.0, 1.0), below=tip[0] - LIP_BELOW_NOSE_MM)
     subnasale = off_chord(tip, upper_lip, hanging=0.5)
     lower_lip = extreme(typical("lower_lip"), (0.0, 1.0), 8.0)
@@ -165,6 +173,30 @@ def _profile_landmarks(corners: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+class Proportions:
+    """Where the profile's landmarks are looked for: where a typical adult has them or, on a face that is seen to be
+    otherwise, about there."""
+
+    def __init__(self, seen: Mapping[str, np.ndarray]) -> None:
+        self.seen = {name: seen[name][1:] for name in PROFILE_SEEN if name in seen}
+        known = sorted(self.seen, key=lambda name: PROFILE[name][0])
+        self._up = np.array([PROFILE[name][0] for name in known])
+        self._beside = np.array([beyond(self.seen[name] - PROFILE[name]) for name in known]).reshape(-1, 2)
+
+    def place(self, name: str) -> np.ndarray:
+        """(up, front) of a landmark of PROFILE."""
+        place = np.array(PROFILE[name])
+        if not len(self._up):
+            return place
+        return place + [np.interp(place[0], self._up, beside) for beside in self._beside.T]
+
+
+def beyond(off: np.ndarray) -> np.ndarray:
+    """How far (D,) something is seen off in mm beyond what a detector may err."""
+    distance = float(np.linalg.norm(off))
+    return off * max(0.0, 1.0 - SEEN_ERROR_MM / max(distance, 1e-12))
+
+
 def _seen_from_outside(curve: np.ndarray) -> np.ndarray:
     """(C,) bool: which points of a profile (C, 2) are seen from in front, or half from below or above."""
     seen = np.zeros(len(curve), dtype=bool)
@@ -175,8 +207,11 @@ def _seen_from_outside(curve: np.ndarray) -> np.ndarray:
     return seen
 
 
-def _side_landmarks(corners: np.ndarray, middle: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Places (3,) of paired landmarks on triangles (T, 3, 3) in the frame of the head, stretched as its profile is."""
+def _side_landmarks(
+    corners: np.ndarray, middle: dict[str, np.ndarray], seen: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Places (3,) of paired landmarks on triangles (T, 3, 3) in the frame of the head, stretched as its profile is, and
+    about its eyes and mouth where these are seen."""
     known = ("nasion", "subnasale", "menton")
     typical_up = [PROFILE[name][0] for name in known][::-1]
     found_up = [middle[name][0] for name in known][::-1]
@@ -199,11 +234,27 @@ def _side_landmarks(corners: np.ndarray, middle: dict[str, np.ndarray]) -> dict[
         left, up, front = side_place.place
         across = left * width if side_place.widens else left
         for suffix, sign in SIDES.items():
+            if name in SEEN_BETTER and name + suffix in seen:
+                found[name + suffix] = seen[name + suffix]
+                continue
             look = (sign * side_place.look[0], *side_place.look[1:])
-            hit = _first_hit(corners, outward, np.array([sign * across, stretched(up), front]), look)
+            aimed = np.array([sign * across, stretched(up), front])
+            if name in ABOUT_EYES:
+                eye_left, eye_up, eye_front = EYE
+                expected = np.array([sign * eye_left * width, stretched(eye_up), eye_front])
+                aimed = aimed + _eye_beside(seen, suffix, expected)
+            hit = _first_hit(corners, outward, aimed, look)
             if hit is not None:
                 found[name + suffix] = hit
     return found
+
+
+def _eye_beside(seen: Mapping[str, np.ndarray], suffix: str, expected: np.ndarray) -> np.ndarray:
+    """How far (3,) an eye is seen from where it is expected (3,), beyond what a detector may err; 0 where unseen."""
+    corners = [seen.get(f"{name}_eye{suffix}") for name in ("inner", "outer")]
+    if corners[0] is None or corners[1] is None:
+        return np.zeros(3)
+    return beyond((corners[0] + corners[1]) / 2 - expected)
 
 
 def _first_hit(

@@ -8,7 +8,10 @@ forehead, so that a nose has to stick out of the face beside it. Needs numpy onl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -47,6 +50,7 @@ DIRECTIONS = 36
 SIDES_OF_NOSE = (1.0, -1.0)
 WORST_PROFILE_MM = 4.5  # of faces it is about 2, of those least like an adult 4.2; of a ball 8, as it has no nose
 TRIED = 40  # of the places, turns and sizes, those on which the profile lies best
+SETTLING_ROUNDS = 60  # of closest points, for a face that is known to be near
 # The face lies 19 to 30 mm behind the tip of a nose this far aside of it, and 4 to 11 mm behind that of a chin.
 BESIDE_NOSE_MM, BEHIND_NOSE_MM, FLAT_PENALTY = 18.0, 16.0, 0.3
 # A plane that mirrors the surface twice as badly as the best counts as if its profile lay off by so much more: beside
@@ -63,7 +67,8 @@ class HeadFrame:
 
     left, up, front: (3,) unit axes. nasion: (3,) where the nose meets the forehead, in the mesh's unit. scale: the
     mesh's units per mm of a typical adult. error_mm: how well the profile of a typical adult lies on the head's, and
-    how far its nose sticks out.
+    how far its nose sticks out. seen: where a face detector has seen named places of the face, (3,) each as of local;
+    none where no detector was asked.
     """
 
     left: np.ndarray
@@ -72,6 +77,7 @@ class HeadFrame:
     nasion: np.ndarray
     scale: float
     error_mm: float
+    seen: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def local(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 3) as left, up, front of the nasion in mm of a typical adult."""
@@ -82,8 +88,28 @@ class HeadFrame:
         return np.all(np.abs(self.local(points) - HEAD_MIDDLE_MM) < HEAD_HALF_MM, axis=1)
 
 
-@remembered
+FindFrame = Callable[[np.ndarray, np.ndarray, np.ndarray | None], HeadFrame]
+_asked_first: ContextVar[FindFrame | None] = ContextVar("asked_first", default=None)
+
+
+@contextmanager
+def asked_first(other: FindFrame) -> Iterator[None]:
+    """Within, find_head_frame asks another way, which is called as search_head_frame is: in the worker, a detector
+    that has seen many faces, where one is installed."""
+    token = _asked_first.set(other)
+    try:
+        yield
+    finally:
+        _asked_first.reset(token)
+
+
 def find_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
+    """How a head is turned, by whoever is asked first, else by its shape alone; see search_head_frame."""
+    return (_asked_first.get() or search_head_frame)(neutral, triangles, moving)
+
+
+@remembered
+def search_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
     """How a head is turned, from neutral (V, 3) in any unit and triangles (T, 3); it may be the head of a whole body.
 
     moving: (V,) bool, the vertices that expressions move, where they are known. Raises InputError if no profile of a
@@ -92,12 +118,20 @@ def find_head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarr
     found, corners = _likeliest_face(neutral, triangles, moving)
     if found is None:
         raise InputError("no face is found in the mesh: its mirror plane shows no profile with a nose, lips and a chin")
+    return refined_frame(neutral, corners, found) or found
+
+
+def refined_frame(
+    neutral: np.ndarray, corners: np.ndarray, found: HeadFrame, near_to: Sequence[HeadFrame] = ()
+) -> HeadFrame | None:
+    """The profile near to a frame that is known, or the best near to some, among neutral (V, 3) and triangles (T, 3, 3)
+    of the head, and the face's mirror plane; None if there is none."""
     # Backs of heads, ears and shoulders are less symmetric than faces: once more with the face alone.
     middle = corners.mean(1)
     of_face = (np.abs(found.local(middle) - FACE_MIDDLE_MM) < FACE_HALF_MM).all(1)
     points, normals = _surface_samples(corners[of_face], SURFACE_SAMPLES)
     origin, side, _ = mirror_plane(points, normals, found.left, found.nasion, found.scale * FACING_MM, 40)
-    return _match_profile(corners, *_mirror_of_vertices(neutral, found, origin, side), found) or found
+    return _match_profile(corners, *_mirror_of_vertices(neutral, found, origin, side), near_to or (found,))
 
 
 def _likeliest_face(
@@ -211,9 +245,9 @@ def _typical_profile() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _match_profile(
-    corners: np.ndarray, origin: np.ndarray, side: np.ndarray, near_to: HeadFrame | None = None
+    corners: np.ndarray, origin: np.ndarray, side: np.ndarray, near_to: Sequence[HeadFrame] = ()
 ) -> HeadFrame | None:
-    """Lay the typical profile on the head's, in any direction and size or near to a known one. None if it has none."""
+    """Lay the typical profile on the head's, in any direction and size or near to known ones. None if it has none."""
     segments, normals = profile_segments(corners, origin, side)
     if len(segments) < 8:
         return None
@@ -225,17 +259,19 @@ def _match_profile(
     diagonal = float(np.linalg.norm(np.ptp(curve, axis=0)))
     typical, typical_normals = _typical_profile()
 
-    if near_to is None:
-        hypotheses = _hypotheses(curve[::2], diagonal)
+    if near_to:
+        scales = np.array([near.scale for near in near_to])
+        frames = np.array([[plane.T @ near.up, plane.T @ near.front] for near in near_to])
+        nasions = np.array([plane.T @ near.nasion for near in near_to])
+        tips = nasions + scales[:, None] * np.einsum("k,hkx->hx", PROFILE["nose_tip"], frames)
+        hypotheses = scales, frames, tips
     else:
-        frame = np.stack([plane.T @ near_to.up, plane.T @ near_to.front])
-        tip = plane.T @ near_to.nasion + near_to.scale * np.array(PROFILE["nose_tip"]) @ frame
-        hypotheses = np.array([near_to.scale]), frame[None], tip[None]
+        hypotheses = _hypotheses(curve[::2], diagonal)
     error, _ = _profile_error(typical[::4], typical_normals[::4], curve[::4], curve_normals[::4], *hypotheses)
     best: HeadFrame | None = None
     for index in np.argsort(error)[:TRIED]:
         placed = tuple(each[[index]] for each in hypotheses)
-        for _ in range(10):
+        for _ in range(SETTLING_ROUNDS if len(near_to) > 1 else 10):
             _, partner = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
             before, placed = placed, _similarity(typical, curve[partner[0]], *placed)
             if all(np.array_equal(one, other) for one, other in zip(before, placed, strict=True)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .fitting_settings import head_field, take_fps_field, temporal_field
-from .option import check_options, frame, number, text, whole
+from .option import check_options, flag, frame, number, text, whole
 
 # Where the face model is in an environment in which `install-video` has put it.
 INSTALLED_MODEL = Path("share", "aim_blender", "face_landmarker.task")
@@ -54,6 +54,13 @@ class VideoFittingSettings:
         least=64,
         most=20000,
         soft=5000,
+        advanced=True,
+    )
+    follow_skin: bool = flag(
+        True,
+        "Follow Skin",
+        "Of a video: let what the colours of the skin show of cheeks, lids and lips correct what the landmarks tell. "
+        "Off where make-up or light change within the video",
         advanced=True,
     )
     face_model: str = text(
