@@ -39,7 +39,7 @@ TYPICAL_FACE_MM = 200.0  # what shapes move of a head
 @dataclass
 class _Piece:
     """vertices: (n,). kind: a key of part_kinds.KINDS, "" for the skin. sphere: that it lies on, if it does. eye: the
-    number of     the eyeball that it is of."""
+    number of the eyeball that it is of."""
 
     vertices: np.ndarray
     kind: str = ""

@@ -16,9 +16,9 @@ class Parts:
     """The P parts of a mesh of V vertices.
 
     names: of the parts. kinds: keys of part_kinds.KINDS. part_of: (V,) int32 which part a vertex is of, -1 for the
-    skin. centres: (P, 3) float64 mm, what an eyeball turns about; of other parts their middle. axes: (3, 3) rows: the face's left, up
-    and front. found: what each was called before an artist's choices counted, where that differs from its name, else
-    ""; none at all if there were no choices.
+    skin. centres: (P, 3) float64 mm, what an eyeball turns about; of other parts their middle. axes: (3, 3) rows: the
+    face's left, up and front. found: what each was called before an artist's choices counted, where that differs from
+    its name, else ""; none at all if there were no choices.
     """
 
     names: tuple[str, ...]

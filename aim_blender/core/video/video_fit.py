@@ -95,7 +95,10 @@ def fit_video(
         **({} if settings.rest_frame == "off" else {"rest_frame": int(seen.frames[shown.rest])}),
         "points": LANDMARKS,
         "camera": _kept(camera, held),
-        "notes": [*timeline.notes("show no face from the front"), *_notes(error[there, 0], filmed is not None and settings.follow_skin and after is None)],
+        "notes": [
+            *timeline.notes("show no face from the front"),
+            *_notes(error[there, 0], filmed is not None and settings.follow_skin and after is None),
+        ],
         "frames_per_second": total / (time.perf_counter() - started),
     }
     return Take(

@@ -22,9 +22,12 @@ LEAST_FOLLOWING = 0.5  # of an object's vertices that lie along the skin, for th
 
 @dataclass(frozen=True)
 class ObjectParts:
-    """What an object of n vertices is. kinds: of each of its pieces, turns, skull or jaw. piece_of: (n,) which piece
-    each vertex is of. spheres: of each piece that turns, the eyeball that it is of. follows: whether the whole is bound to
-    the skin instead, as lashes are. left, up: (3,) the face's."""
+    """What an object of n vertices is.
+
+    kinds: of each of its pieces, turns, skull or jaw. piece_of: (n,) which piece each vertex is of. spheres: of each
+    piece that turns, the eyeball that it is of. follows: whether the whole is bound to the skin instead, as lashes are.
+    left, up: (3,) the face's.
+    """
 
     kinds: tuple[str, ...]
     piece_of: np.ndarray
