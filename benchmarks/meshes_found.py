@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The face found on meshes of many makes, turned anyhow: by the shape alone, and where a face detector is asked first.
 
-python benchmarks/meshes_found.py [--identities 10] [--only demo ict]
+python benchmarks/meshes_found.py [--identities 10] [--only demo identities]
 
 Truth are vertices picked by hand, and those that make_capture.py's faces have at 68 landmarks, on all their identities
 and on distortions of them: eyes twice as large, a long chin, a wide head, and all three. Errors are in mm of the head.
@@ -11,6 +11,7 @@ A face is found where its front and up are within 15 degrees, and its nasion wit
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -247,7 +248,7 @@ def carried(arguments: argparse.Namespace, model: Path) -> list[list[object]]:
                 some = [value for name, value in off.items() if of_group(name)]
                 row.append(f"{np.mean(some):.1f}, {np.max(some):.1f}" if some else "")
             rows.append([*row, float(found.figures["doubtful_share"])])
-            print(f"  {row}", flush=True)
+            print(row, file=sys.stderr, flush=True)
     return rows
 
 
@@ -292,14 +293,14 @@ def print_found(arguments: argparse.Namespace) -> None:
             for way, context in ways.items():
                 one = measured(turned, unit, context)
                 of_row[way].append(one)
-                if not one["found"] or faces.notes:
-                    print(f"  {head.name}, {turn}: {way} found {one['found']} {faces.ways} {faces.notes}", flush=True)
+                told = f"{head.name}, {turn}: {way} found {one['found']} {faces.ways} {faces.notes}"
+                print(told, file=sys.stderr, flush=True)
     rows = []
     for title, of_row in found.items():
         for way, tries in of_row.items():
             row: list[object] = [title, way, f"{sum(each['found'] for each in tries)} of {len(tries)}"]
-            for which, told in (("off", tuple(GROUPS)[:3]), ("seen", tuple(GROUPS)[1:])):
-                for group in told:
+            for which, groups in (("off", tuple(GROUPS)[:3]), ("seen", tuple(GROUPS)[1:])):
+                for group in groups:
                     off = [v for each in tries for name, v in each.get(which, {}).items() if GROUPS[group](name)]
                     row += [f"{np.mean(off):.1f}, {np.max(off):.1f}" if off else ""]
             rows.append([*row, round(float(np.mean([each["seconds"] for each in tries])), 1)])

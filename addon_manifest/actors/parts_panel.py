@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ...aim_blender.core.shared.foundation.errors import InputError
@@ -10,7 +12,7 @@ from ...aim_blender.scene.actors import actors, part_choices
 from ..basics.parts import AimPanel, is_learned, settings_column
 from ..basics.text import draw_problem, draw_text
 
-ICONS = {
+ICONS: dict[str, Any] = {
     "turns": "HIDE_OFF",
     "skull": "TRIA_UP",
     "jaw": "TRIA_DOWN",

@@ -7,6 +7,7 @@ import bpy
 from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ...aim_blender.core.shared.settings.baking_settings import BakingSettings
+from ...aim_blender.core.shared.sources.sources import SOURCES
 from ...aim_blender.scene.basics import versions
 from ...aim_blender.scene.basics.options import scene_property
 
@@ -23,8 +24,8 @@ class AimBatchShot(bpy.types.PropertyGroup):
     )
     performance: StringProperty(
         name="Performance",
-        description="What to fit: a folder of meshes, .npz, .pc2, .mdd, or points as .json or .csv. Leave it "
-        "empty where a take is given",
+        description=f"What to fit, told by what it holds: {', '.join(source.label for source in SOURCES)}; a folder of "
+        "meshes, or a file. Leave it empty where a take is given",
         subtype="FILE_PATH",
         options=versions.RELATIVE_PATH,
     )

@@ -41,3 +41,29 @@ def with_body(shapes: np.ndarray, topology: Topology) -> tuple[np.ndarray, Topol
     corners = np.concatenate([topology.corners, np.concatenate(quads).ravel()])
     sizes = np.concatenate([topology.sizes, np.full(sum(map(len, quads)), 4)])
     return np.concatenate([shapes, body], axis=1) - [0, 0, ground], Topology(corners, sizes, count)
+
+
+def with_clothes_and_hair(shapes: np.ndarray, topology: Topology) -> tuple[np.ndarray, Topology]:
+    """Shapes (N+1, V, 3) mm of a head as of with_body, with cards of hair on it, on a body in a shirt."""
+    head = shapes[0]
+    neck, middle, top = head[:, 2].min(), head.mean(0), head[:, 2].max()
+    rng, parts, quads, count = np.random.default_rng(4), [], [], shapes.shape[1]
+    scalp = np.flatnonzero((head[:, 2] > top - 60) & (head[:, 1] > middle[1] - 30))
+    for root in head[rng.choice(scalp, 40, replace=False)]:
+        out = (root - [middle[0], middle[1], top - 90]) / np.linalg.norm(root - [middle[0], middle[1], top - 90])
+        down = np.arange(8)[:, None]
+        spine = root + (3 + 2 * down) * out - 14 * down * [0, 0, 1]
+        aside = 4 * np.cross(out, [0.1, 0, 1])
+        parts.append(np.stack([spine - aside, spine + aside], axis=1).reshape(-1, 3))
+        index = count + np.arange(16).reshape(8, 2)
+        quads.append(np.stack([index[:-1, 0], index[:-1, 1], index[1:, 1], index[1:, 0]], axis=-1))
+        count += 16
+    for from_z, to_z, radius in ((-14, -568, 158), (-20, -560, 150)):
+        vertices, faces = capsule((0, middle[1], neck + from_z), (0, middle[1], neck + to_z), radius)
+        parts.append(vertices)
+        quads.append(faces + count)
+        count += len(vertices)
+    more = np.broadcast_to(np.concatenate(parts), (len(shapes), count - shapes.shape[1], 3))
+    corners = np.concatenate([topology.corners, np.concatenate(quads).ravel()])
+    sizes = np.concatenate([topology.sizes, np.full(sum(map(len, quads)), 4)])
+    return np.concatenate([shapes, more], axis=1), Topology(corners, sizes, count)

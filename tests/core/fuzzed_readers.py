@@ -50,6 +50,7 @@ from aim_blender.jobs.batch.shot_record import Record
 from aim_blender.jobs.batch.shot_steps import correspondence_kept_for
 from aim_blender.jobs.folders.folder import JobFolder
 from tests.core.c3d_made import write_c3d
+from tests.core.fuzzed_recordings import recorded_readers
 from tests.core.fuzzing import Reader
 from tests.core.mesh_files import write_mdd, write_pc2, write_ply
 from tests.core.movies_made import write_movie
@@ -136,6 +137,7 @@ def _readers(folder: Path, actor: Actor, performance: Performance) -> dict[str, 
     def alone(name: str, use: Callable[[Path], object], *beside: str) -> Reader:
         return Reader({name: files[name], **{other: files[other] for other in beside}}, use)
 
+    others = recorded_readers(folder, actor, files)
     numbered = tuple(f"take_{number}.obj" for number in (1, 2, 4))
     meshes = ("02_frown.obj", "00_neutral.obj", "01_smile.obj")
     return {
@@ -190,6 +192,7 @@ def _readers(folder: Path, actor: Actor, performance: Performance) -> dict[str, 
         "info, npz": alone("bake.npz", describe_file),
         "info, mdd": alone("shot.mdd", describe_file),
         "info, take": alone("T.take.safetensors", describe_file),
+        **others,
     }
 
 

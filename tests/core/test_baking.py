@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from aim_blender.core.baking import baking
+from aim_blender.core.baking import baking, correctives
 from aim_blender.core.baking.baking import (
     HIGHEST_WEIGHT,
     LOWEST_WEIGHT,
@@ -136,6 +136,24 @@ def test_correctives_are_the_fewest_singular_vectors(random):
         assert distances(residual - weights @ keys).max() <= tolerance * 1.001
         assert np.allclose(weights @ keys, (u[:, :wanted] * s[:wanted]) @ vt[:wanted], atol=1e-3)
         assert np.allclose(np.abs(weights).max(0), 1.0)
+
+
+def test_a_long_take_needs_hardly_more_correctives(random, monkeypatch):
+    """From some of its frames, and from those that these do not tell of, beside the twin that sees all at once."""
+    for name, value in (("LONG_FRAMES", 20), ("SAMPLED_FRAMES", 15), ("AT_ONCE", 8)):
+        monkeypatch.setattr(correctives, name, value)
+    scales = 30.0 * 0.5 ** np.arange(12)
+    residual = (random.normal(size=(60, 12)) * scales) @ random.normal(size=(12, 40 * 3)) / 10
+    residual[33] += random.normal(size=120)  # which is not among those that are looked at first
+    for tolerance in (1.0, 0.1):
+        keys, weights = fewest_correctives(residual, tolerance)
+        assert distances(residual - weights @ keys).max() <= tolerance * 1.001
+        assert np.allclose(np.abs(weights).max(0), 1.0)
+        with monkeypatch.context() as context:
+            context.setattr(correctives, "LONG_FRAMES", 1000)
+            plain = fewest_correctives(residual, tolerance)[0]
+        assert len(plain) <= len(keys) <= len(plain) + 3
+    assert fewest_correctives(residual * 1e-6, 0.1)[0].shape == (0, 120)
 
 
 def test_no_correctives_where_none_are_needed(random):

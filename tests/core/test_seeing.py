@@ -16,6 +16,7 @@ from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.faces.face_landmarks import landmarks_in_frame
 from aim_blender.core.shared.faces.face_profile import PROFILE, HeadFrame, asked_first, find_head_frame
 from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.jobs.tasks.face_asking import asks_detector
 from tests.core.geometry import moved, rigid
 
 TURN = rigid((100.0, 40.0, -70.0), (300.0, -80.0, 40.0))
@@ -80,6 +81,18 @@ def test_another_way_is_asked_within_only(frame: HeadFrame) -> None:
         assert find_head_frame(*nothing) is frame
     with pytest.raises(InputError, match="has no area"):
         find_head_frame(*nothing)
+
+
+@pytest.mark.usefixtures("faces")
+def test_a_job_says_how_a_face_was_found(demo: DemoActor) -> None:
+    def looking(arguments: dict, *_: object) -> dict:
+        if arguments["look"]:
+            find_head_frame(demo.neutral, demo.topology.triangles())
+        return {"notes": ["one"]}
+
+    task = asks_detector(looking)
+    assert task({"look": True}, print, None) == {"notes": ["one"], "face_found_by": "detector and shape"}
+    assert task({"look": False}, print, None) == {"notes": ["one"]}
 
 
 def test_where_no_face_is_seen_the_shape_tells(faces: MeshFaces) -> None:

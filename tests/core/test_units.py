@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from aim_blender.core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy
+from aim_blender.core.parts.finding import find_parts
+from aim_blender.core.parts.pieces import skin_of
 from aim_blender.core.shared.captured.captures import read_capture
 from aim_blender.core.shared.captured.meshes import write_mesh
 from aim_blender.core.shared.demo.demo_actor import DemoActor
@@ -20,7 +22,7 @@ from aim_blender.core.shared.faces.units import Measured, possible_units
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.jobs.command_line.command_line import main
-from tests.core.bodies import with_body
+from tests.core.bodies import RINGS, SIDES, with_body, with_clothes_and_hair
 
 
 def write(folder: Path, shapes: np.ndarray, topology: Topology, count: int = 3) -> Path:
@@ -57,6 +59,27 @@ def test_the_face_of_a_body_is_found_at_rest_too(demo: DemoActor) -> None:
         found = find_head_frame(shapes[0], topology.triangles(), known)
         assert found.scale == pytest.approx(alone.scale, rel=0.03)
         assert np.linalg.norm(found.nasion - alone.nasion - lift) < 3.0
+
+
+def test_the_face_is_found_beside_hair_and_clothes(demo: DemoActor) -> None:
+    alone = find_head_frame(demo.neutral, demo.topology.triangles())
+    shapes, topology = with_clothes_and_hair(demo.shapes, demo.topology)
+    moving = moving_vertices(shapes, topology.in_faces())
+    found = find_head_frame(shapes[0], topology.triangles(), moving)
+    assert found.scale == pytest.approx(alone.scale, rel=0.03)
+    assert np.linalg.norm(found.nasion - alone.nasion) < 3.0
+    assert skin_of(shapes, topology).sum() == len(demo.neutral)
+    parts = find_parts(shapes, topology)
+    assert parts is not None
+    cloth, hair = parts.part_of[-RINGS * SIDES :], parts.part_of[len(demo.neutral) : -2 * RINGS * SIDES]
+    assert {parts.kinds[part] for part in cloth} == {"still"}
+    assert {parts.kinds[part] for part in hair} == {"skull"}
+
+
+def test_what_looks_like_a_face_elsewhere_than_shapes_move_is_none(demo: DemoActor) -> None:
+    corner = np.linalg.norm(demo.neutral - demo.neutral[demo.neutral[:, 2].argmin()], axis=1) < 20
+    with pytest.raises(InputError, match="no face is found"):
+        find_head_frame(demo.neutral, demo.topology.triangles(), corner)
 
 
 def test_bones_are_fitted_into_the_head_of_a_body(demo: DemoActor) -> None:

@@ -36,7 +36,7 @@ class AnatomyRequest:
     neutral: (V, 3) in any unit. topology: its faces. landmarks: vertices picked by hand, by name. depths: mm changed by
     hand, by name. bones: somebody's own instead of the template's. teeth: upper_teeth and lower_teeth (·, 3). moving:
     (V,) bool, the vertices that expressions move, if they are known. millimetres_per_unit: of the neutral; None where
-    its face tells it.
+    its face tells it. skin: (V,) bool, which vertices are not of hair, clothes, eyes and the like; None if all are.
     """
 
     neutral: np.ndarray
@@ -47,6 +47,7 @@ class AnatomyRequest:
     teeth: Mapping[str, np.ndarray] = field(default_factory=dict)
     moving: np.ndarray | None = None
     millimetres_per_unit: float | None = None
+    skin: np.ndarray | None = None
 
 
 def fit_anatomy(request: AnatomyRequest) -> AnatomyFit:
@@ -57,7 +58,7 @@ def fit_anatomy(request: AnatomyRequest) -> AnatomyFit:
     depths = depths_of_landmarks(request.depths)
     given = _checked_landmarks(request.landmarks, len(neutral))
     frame = _frame(neutral, triangles, given, request.moving)
-    head = frame.around(neutral)
+    head = frame.around(neutral) & (True if request.skin is None else request.skin)
     head[list(given.values())] = True
     part, chosen = request.topology.part(head)  # bones are fitted into the head, whatever it stands on
     neutral, triangles = neutral[chosen], part.triangles()

@@ -19,9 +19,11 @@ from ..model.actor import Actor
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
 from ..parts.turning import turned_about
 from ..shared.foundation.errors import InputError
+from ..shared.foundation.large_arrays import room_for
 from ..shared.results.bake_arrays import Bake, BakedEyes
 from ..shared.results.takes import Take
 from ..shared.settings.baking_settings import BakingSettings
+from .correctives import distances, fewest_correctives
 
 Report = Callable[[dict], None]
 
@@ -46,7 +48,7 @@ def bake_take(
     at_rest = replace(take, gaze=None)  # eyes are turned by bones
     named = rest_space(actor.shapes()[1:], actor.jaw, skin_weight) - neutral  # δ_i (N, V, 3), docs/model.md (37)
     named = named.astype(np.float32)
-    rest = np.empty((total, points, 3), dtype=np.float32)  # x_j - s0
+    rest = room_for((total, points, 3))  # x_j - s0
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, min(first + CHUNK_FRAMES, total))
         rest[part] = rest_space(stabilized_frames(actor, at_rest, part), take.jaw[part], skin_weight) - neutral
@@ -59,10 +61,15 @@ def bake_take(
     weights = np.zeros((total, len(named)))  # g (F, N)
     if played.any():
         weights[:, played] = bounded_weights(flat_named[played], flat_rest)
-    named_mm = distances(flat_rest - weights @ flat_named)
+    named_mean = named_worst = 0.0
+    for first in range(0, total, CHUNK_FRAMES):  # in place: a long take's frames are mapped from a file
+        part = slice(first, min(first + CHUNK_FRAMES, total))
+        flat_rest[part] -= weights[part] @ flat_named
+        off = distances(flat_rest[part])
+        named_mean, named_worst = named_mean + float(off.sum()) / (total * points), max(named_worst, float(off.max()))
     report({"message": "Finding correctives", "done": 0, "total": total})
     # Half a hundredth of the tolerance is left for float32.
-    correctives, corrective_weights = fewest_correctives(flat_rest - weights @ flat_named, 0.995 * tolerance_mm)
+    correctives, corrective_weights = fewest_correctives(flat_rest, 0.995 * tolerance_mm)
     key_names = unique_names([*actor.names, *(f"corrective_{i + 1:03d}" for i in range(len(correctives)))])
     keys = np.concatenate([named, correctives.reshape(-1, points, 3)])
     key_weights = np.concatenate([weights, corrective_weights], axis=1).astype(np.float32)
@@ -88,19 +95,20 @@ def bake_take(
         eyes=_eyes(actor, take),
         unbound=_unbound(actor),
     )
-    error = np.empty((total, points), dtype=np.float32)
+    mean = worst = 0.0
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, min(first + CHUNK_FRAMES, total))
-        error[part] = np.linalg.norm(posed_frames(bake, part) - placed_frames(actor, take, part), axis=-1)
+        off = np.linalg.norm(posed_frames(bake, part) - placed_frames(actor, take, part), axis=-1)
+        mean, worst = mean + float(off.sum()) / (total * points), max(worst, float(off.max()))
         report({"message": "Checking the bake", "done": part.stop, "total": total})
     bake.figures.update(
         tolerance_mm=tolerance_mm,
-        mean_mm=float(error.mean()),
-        worst_mm=float(error.max()),
+        mean_mm=mean,
+        worst_mm=worst,
         correctives=len(correctives),
         named_keys=len(named),
-        named_only_mean_mm=float(named_mm.mean()),
-        named_only_worst_mm=float(named_mm.max()),
+        named_only_mean_mm=named_mean,
+        named_only_worst_mm=named_worst,
         frames=total,
     )
     return bake
@@ -173,34 +181,6 @@ def bounded_weights(
         momentum = following + (speed - 1) / next_speed * (following - weights)
         weights, speed = following, next_speed
     return weights
-
-
-def fewest_correctives(residual: np.ndarray, tolerance_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Correctives: the first singular vectors of residual (F, 3V), as few as bring every point of every frame within
-    tolerance_mm.
-
-    Returns keys (C, 3V) float32 and their weights (F, C) float64, scaled so that the largest weight of a key is 1.
-    """
-    rest = residual.astype(np.float32)
-    if distances(rest).max(initial=0.0) <= tolerance_mm:
-        return np.zeros((0, residual.shape[1]), dtype=np.float32), np.zeros((len(residual), 0))
-    values, vectors = np.linalg.eigh((rest @ rest.T).astype(np.float64))  # (F, F): far fewer frames than coordinates
-    keys, weights = [], []
-    for index in np.argsort(values)[::-1]:
-        weight = vectors[:, index]
-        weight = weight / weight[np.abs(weight).argmax()]
-        key = (weight @ rest / (weight @ weight)).astype(np.float32)
-        rest = rest - np.outer(weight, key).astype(np.float32)
-        keys.append(key)
-        weights.append(weight)
-        if distances(rest).max() <= tolerance_mm:
-            break
-    return np.stack(keys), np.stack(weights, axis=1)
-
-
-def distances(offsets: np.ndarray) -> np.ndarray:
-    """(F, V) lengths of flat offsets (F, 3V)."""
-    return np.linalg.norm(offsets.reshape(len(offsets), -1, 3), axis=-1)
 
 
 def unique_names(names: list[str]) -> tuple[str, ...]:

@@ -93,8 +93,7 @@ def transfer_actor(
     if owned:
         carried, given = given, agreeing(neutral, given, owned)
         strength = jaw_strength(carried, given, there.skin_weight)
-    hinge, jaw = None, np.tile(np.eye(4), (len(source.names), 1, 1))
-    skin_weight = there.skin_weight
+    hinge, jaw, skin_weight = None, np.tile(np.eye(4), (len(source.names), 1, 1)), there.skin_weight
     if source.hinge is not None:
         hinge, scale = _carried_hinge(there, neutral, sure)
         pose = strength[:, None] * decompose_jaw(source.jaw, source.hinge)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places of a face where a detector has seen them, for a face at rest, whose shapes do not tell: docs/model.md (42)."""
+"""Places of a face where a detector has seen them, for a face at rest, whose shapes do not tell: docs/model.md (43)."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,10 +17,20 @@ from ..shared.foundation.tensor_files import CHECKSUM, NOT_WRITTEN, checksum
 from ..shared.foundation.whole_files import written_whole
 
 
+class Stateful(Protocol):
+    """An optimiser, or several as one."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of its parameters by their numbers, as `state`."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Continue where state_dict was taken."""
+
+
 def save_training(
     path: Path,
     model: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Stateful,
     generator: torch.Generator,
     numbers: dict[str, int],
     metadata: dict[str, str],
@@ -41,7 +52,7 @@ def save_training(
 def restore_training(
     path: Path,
     model: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Stateful,
     generator: torch.Generator,
     numbers: tuple[str, ...],
     origin: dict[str, str],

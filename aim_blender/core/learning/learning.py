@@ -37,6 +37,7 @@ from .losses import (
     thickness_loss,
 )
 from .optimising import optimise
+from .orthogonal_steps import LearningOptimiser, steps_orthogonally
 from .preparation import Preparation, prepare
 from .schedule import PHASES, WINDOW, Schedule
 from .stabilizing import stabilized
@@ -59,7 +60,7 @@ class Learner:
     def __init__(self, capture: Capture, settings: LearningSettings, preparation: Preparation) -> None:
         self.settings = settings
         # what a checkpoint is of
-        self.origin = {"version": "3", "settings": repr(settings), "capture": capture.digest}
+        self.origin = {"version": "4", "settings": repr(settings), "capture": capture.digest}
         self.device = choose_device(settings.device)
         self.schedule = Schedule(settings.iterations)
         self.generator = torch.Generator().manual_seed(settings.seed)
@@ -109,13 +110,11 @@ class Learner:
         }
         graphed = self.device.type != "cpu" and settings.graphed
         rate = settings.learning_rate
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": parameters, "lr": torch.tensor(rate, device=self.device) if graphed else rate}
-                for parameters in self.parameters.values()
-            ],
-            capturable=graphed,
-        )
+        hidden: list[torch.nn.Parameter] = []
+        if steps_orthogonally(settings):
+            hidden += [*model.anatomy_networks.hidden_weights, *model.expression_network.hidden_weights]
+        first_rate = torch.tensor(rate, device=self.device) if graphed else rate
+        self.optimiser = LearningOptimiser(self.parameters, hidden, first_rate, graphed)
         self.threads = 0
         self.history: list[dict[str, Any]] = []
         self._settled: tuple[Tensor, Tensor] | None = None
@@ -154,7 +153,7 @@ class Learner:
         return f"learning ran without a CUDA graph, so it took longer, because {failures[0]}" if failures else ""
 
     def step(self) -> None:
-        """One step of Adam on a batch of points."""
+        """One step of the optimiser on a batch of points."""
         phase = self.phase
         self._set_learning_rates()
         self.points.copy_(torch.randperm(len(self.template), generator=self.generator)[: len(self.points)])
@@ -171,7 +170,7 @@ class Learner:
                 graphed.release()
 
     def _step(self) -> None:
-        """What a graph captures: losses, their gradients, Adam, and the sums."""
+        """What a graph captures: losses, their gradients, the optimiser, and the sums."""
         mixed = self.settings.mixed_precision and self.phase == "expressions"
         with tensor_float_32(mixed):  # the gradients too
             losses, distance = self.losses(self.points)
@@ -268,12 +267,7 @@ class Learner:
 
     def _set_learning_rates(self) -> None:
         rate = self.settings.learning_rate * self.schedule.rate * (JOINT_RATE if self.phase == "joint" else 1.0)
-        for group, name in zip(self.optimiser.param_groups, self.parameters, strict=True):
-            value = rate * (JAW_RATE if name == "jaw" else 1.0)
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(value)
-            else:
-                group["lr"] = value
+        self.optimiser.set_rate({name: rate * (JAW_RATE if name == "jaw" else 1.0) for name in self.parameters})
 
     def save(self, path: Path) -> None:
         """Write everything that step() depends on, whole or not at all."""

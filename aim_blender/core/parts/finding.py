@@ -23,15 +23,15 @@ from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
 from .choosing import pieces_chosen
 from .parts import Parts
-from .pieces import pieces_of
+from .pieces import MOST_PIECES, pieces_of
 
 # Lengths are in mm of a typical adult; they grow with the face.
-MOST_PIECES = 2000  # a mesh in more pieces has its faces apart
 STIFF_MM = 0.3  # how far a part may be off a rigid motion, or move, to have none
 PIVOT_MM, PIVOT_DEGREES = 1.0, 3.0  # how far an eyeball's centre may move, and from where turning tells where it is
 TWINS = 0.25  # of a radius, by which two eyeballs may differ
 REACH_MM = 15.0  # from the skin, that the furthest point of a lash may be
 EXPLAINED = 0.9  # of a part's motion, by its square, that the skin beside it does too
+MOSTLY = 0.5  # of what stands still, that lies about the head, to be of the head
 GAP_MM = 4.0  # between pieces of one part
 TYPICAL_FACE_MM = 200.0  # what shapes move of a head
 
@@ -201,8 +201,8 @@ class _Finding:
         if len(self.shapes) == 1:
             beside = self.tree.query(self.neutral[vertices])[0].max()
             return "follows" if beside <= REACH_MM * self.scale else "skull" if self._on_head(vertices) else "still"
-        if self.moved[vertices].max() <= STIFF_MM:
-            return "skull" if self.near[vertices].any() else "still"
+        if self.moved[vertices].max() <= STIFF_MM:  # as hair, or clothes that may reach up to the head
+            return "skull" if self.near[vertices].mean() > MOSTLY else "still"
         return "follows" if self._follows(vertices) else "bends"
 
     def _on_head(self, vertices: np.ndarray) -> bool:

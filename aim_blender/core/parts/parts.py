@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+MOST_LISTED = 4  # parts of a kind, each by its name
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,13 @@ class Parts:
         ]
 
     def note(self) -> str:
-        """One sentence that lists them."""
-        told = ", ".join(f"{row['name']} ({row['vertices']} vertices)" for row in self.rows())
-        return f"parts were found beside the skin: {told}; what a name begins with is what the part was taken for"
+        """One sentence that lists them, those of a kind together where there are many, as hair has."""
+        rows, told = self.rows(), []
+        for _, group in itertools.groupby(rows, key=lambda row: row["kind"]):
+            of_kind = list(group)
+            if len(of_kind) > MOST_LISTED:
+                vertices = sum(row["vertices"] for row in of_kind)
+                of_kind = [{"name": f"{of_kind[0]['name']} to {of_kind[-1]['name']}", "vertices": vertices}]
+            told += [f"{row['name']} ({row['vertices']} vertices)" for row in of_kind]
+        listed = ", ".join(told)
+        return f"parts were found beside the skin: {listed}; what a name begins with is what the part was taken for"

@@ -11,6 +11,8 @@ from ..geometry.working_mesh import welded
 from ..shared.faces.head_region import moved_most
 from ..shared.foundation.topology import Topology
 
+MOST_PIECES = 2000  # a mesh in more pieces has its faces apart
+
 
 def pieces_of(shapes: np.ndarray, topology: Topology) -> list[np.ndarray]:
     """The vertices of each piece that hangs together, copies along seams counted as one, of shapes (N+1, V, 3): the
@@ -27,3 +29,12 @@ def pieces_of(shapes: np.ndarray, topology: Topology) -> list[np.ndarray]:
     moved = moved_most(shapes)
     pieces.sort(key=lambda piece: (-float(moved[piece].sum()), -len(piece)))
     return pieces
+
+
+def skin_of(shapes: np.ndarray, topology: Topology) -> np.ndarray:
+    """(V,) bool: the vertices of the skin of shapes (N+1, V, 3), the neutral first; all of a mesh whose faces are
+    apart."""
+    pieces = pieces_of(shapes, topology)
+    if not 1 < len(pieces) <= MOST_PIECES:
+        return np.ones(topology.vertex_count, dtype=bool)
+    return np.isin(np.arange(topology.vertex_count), pieces[0])

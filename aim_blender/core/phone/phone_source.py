@@ -6,12 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..files.files import load_correspondence, save_correspondence
+from ..correspondence.keeping import kept_or_made
 from ..fitting.driving.request import FitRequest, Fitted
 from ..model.actor import Actor
 from ..shared.demo.demo_actor import make_demo_actor
 from ..shared.foundation.errors import InputError
 from ..shared.phone.phone_tables import read_phone_recording
+from ..shared.results.correspondences import Correspondence
 from ..shared.results.kept_files import kept_correspondence
 from .fitting_phone import PhoneActor, Report, fit_phone, guide_correspondence, phone_actor
 
@@ -35,12 +36,12 @@ def performer_of(actor: Actor, actor_path: Path, report: Report) -> PhoneActor:
     """
     demo = make_demo_actor()
     kept = kept_correspondence(actor_path, demo.topology.digest)
-    correspondence = load_correspondence(kept) if kept.is_file() else None
-    if correspondence is None:
+
+    def compared() -> Correspondence | None:
         report({"message": "Comparing the face with the demo head"})
-        correspondence = guide_correspondence(actor, demo, report)
-        if correspondence is not None:
-            save_correspondence(correspondence, kept)
+        return guide_correspondence(actor, demo, report)
+
+    correspondence = kept_or_made(kept, demo.topology, actor.topology, compared)
     report({"message": "Finding the shapes"})
     return phone_actor(actor, demo, correspondence)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks.face_measures import Places
+from ..checks.face_measures import Measure, Places
 from ..checks.face_spots import places_of
 from ..model.actor import Actor
 from ..model.evaluation import stabilized_frames
@@ -22,7 +22,7 @@ from .pairing import Pairing
 
 TOLERANCE = 0.06  # of a measure's range
 LEAST_AGREEMENT = 0.5  # correlation over the shapes from which a measure is believed on both faces
-EACH_WAY = 0.6  # of the way from one range in all to one up and one down that a measure may go
+EACH_WAY = 0.5  # of the way from one range in all to one up and one down that a measure may go
 LEAST_OF_RANGE = 0.1  # that a face must go up, or down, for this to be a range of its own
 MOST = 1.25  # of a shape that is shown to mean the same, and of a range
 SPARING, SHOWN = 0.01, 0.1  # what shapes cost, and how much must be shown of one for it to cost little
@@ -121,8 +121,8 @@ class MeaningOfFrames:
         wanted, shown = [], []
         for mine, theirs in zip(self.meaning.performed, self.meaning.measures, strict=True):
             seen = stabilized_frames(self.source, self.take, part, mine.vertices)
-            wanted.append(np.einsum("fpx,px->f", seen - self.source.neutral[mine.vertices], mine.gradient))
-            shown.append(theirs.of(frames - self.target.neutral))
+            wanted.append(_change(seen - self.source.neutral[mine.vertices], mine))
+            shown.append(_change(frames[:, theirs.vertices] - self.target.neutral[theirs.vertices], theirs))
         goal = np.stack(wanted, axis=1) - overall @ self.left_out.T
         now = np.stack(shown, axis=1) + overall @ self.by_bone.T
         even = goal * other.whole / one.whole
@@ -170,6 +170,11 @@ class MeaningOfFrames:
                 window = np.exp(-np.square((at - middle)[:, :2]).sum(1) / (2 * LIDS_MM**2))
             found.append((np.array([k]), window * _step(0.5 + np.sign(middle[0]) * at[:, 0] / (2 * SIDE_MM))))
         return found
+
+
+def _change(offsets: np.ndarray, measure: Measure) -> np.ndarray:
+    """(f,) mm by which offsets (f, P, 3) of a measure's own vertices change it."""
+    return np.einsum("fpx,px->f", offsets, measure.gradient)
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:

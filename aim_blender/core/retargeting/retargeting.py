@@ -31,7 +31,7 @@ from ..model.actor import Actor
 from ..model.closed_form import weights_at
 from ..model.evaluation import check_belongs, stabilized_frames
 from ..parts.turning import carry_gaze
-from ..shared.faces.expression_names import chosen_targets
+from ..shared.faces.expression_names import FOUND, chosen_targets
 from ..shared.foundation.archives import open_archive
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
 from ..shared.foundation.topology import same_surface
@@ -147,7 +147,8 @@ class Retargeting:
 
     def _meaning_of_frames(self, settings: RetargetSettings) -> MeaningOfFrames | None:
         """What keeps the frames' meaning, None where all shapes have partners, or somebody chose them."""
-        meaning, chosen = self.pairing.meaning, any((settings.pairs or {}).values())
+        meaning = self.pairing.meaning
+        chosen = set((settings.pairs or {}).values()) - {"", FOUND}
         if chosen or meaning is None or not meaning.measures:
             return None
         return MeaningOfFrames(self.pairing, without_contact(self._performed[0]), self._performed[1], self.target)

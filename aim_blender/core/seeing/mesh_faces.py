@@ -3,7 +3,7 @@
 
 Nothing is known of front and up at first. Where a view shows a face, its landmarks are lifted to the surface; a face
 must have the depth that the detector's own landmarks have, or it is a pattern on the back of something. Then views all
-about its front tell each landmark again, and those that disagree are trusted less: docs/model.md (42).
+about its front tell each landmark again, and those that disagree are trusted less: docs/model.md (43).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..shared.faces.face_profile import HeadFrame
+from ..shared.faces.face_profile import HeadFrame, may_be_body
 from ..shared.faces.head_region import around, ends
 from ..video.face_detector import PRESENT_SCORE, Crop, FaceDetector, FoundFace
 from .mesh_views import LIGHT, Sitter, View
@@ -75,8 +75,10 @@ def _parts(vertices: np.ndarray, triangles: np.ndarray, moving: np.ndarray | Non
         if near.any() and not near.all():
             yield triangles[near]
     yield triangles
-    for end in ends(vertices[triangles]):
-        yield triangles[end]
+    corners = vertices[triangles]
+    if may_be_body(corners):
+        for end in ends(corners):
+            yield triangles[end]
 
 
 def _axes_towards(front: np.ndarray, up: np.ndarray) -> np.ndarray:
@@ -138,7 +140,7 @@ def _turned_back(landmarks: np.ndarray, quarters: int, pixels: int) -> np.ndarra
 
 
 def likeness(depth: np.ndarray, landmarks: np.ndarray) -> float:
-    """c of docs/model.md (41): how a surface's depth d (L,) towards the viewer in pixels, nan where there is none, goes
+    """c of docs/model.md (42): how a surface's depth d (L,) towards the viewer in pixels, nan where there is none, goes
     with that of a detector's landmarks (L, 3): their correlation, slopes left out, since detectors see too little of a
     head's turn. 0 where the surface is hollow where a face is not, or most of it is not there."""
     seen = np.isfinite(depth)
@@ -201,7 +203,7 @@ def _face_about(detector: FaceDetector, view: View) -> FoundFace | None:
 
 
 def agreed(places: np.ndarray, facing: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """p of docs/model.md (42): where views put landmarks, (L, 3), nan for those that too few see, and how far they
+    """p of docs/model.md (43): where views put landmarks, (L, 3), nan for those that too few see, and how far they
     disagree (L,).
 
     places: (N, L, 3) by each view, nan where it sees none. facing: (N, L) cosine to the viewer. scale: of a mm.

@@ -37,10 +37,10 @@ class KeptAnswers:
         try:
             with open_archive(self.path) as archive:
                 arrays = {each.name: archive[each.name].astype(np.float64) for each in fields(Answers)}
+            found = Answers(**arrays)
+            return found if found.fits(len(actor.names)) else None
         except UNREADABLE:
             return None
-        found = Answers(**arrays)
-        return found if found.fits(len(actor.names)) else None
 
     def write(self, answers: Answers) -> None:
         """Keep it; where nothing can be written, it is not kept."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The skin's own colours, followed through a video: a point of the face has the same colour in all frames, docs/model.md
-(41). Landmarks tell little of cheeks and lids; what the colours say is weighed against them by how sure they are.
+"""The skin's own colours, followed through a video: a point of the face has the same colour in all frames,
+docs/model.md (41). Landmarks tell little of cheeks and lids; what the colours say is weighed against them by how sure
+they are.
 
 Colours are those of a band: without what is large, which light and shade are, and without what is as small as noise is.
 What all frames lack alike no colour tells, and is left as it was.

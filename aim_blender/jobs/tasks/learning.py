@@ -73,10 +73,13 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
 def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figures]:
     """The capture with the template's bones, which are written into the folder, and how well they fit."""
     from ...core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
+    from ...core.parts.pieces import skin_of
     from ...core.shared.faces.head_region import moving_vertices
 
     moving = moving_vertices(capture.vertices, capture.topology.in_faces())
-    fitted = fit_anatomy(AnatomyRequest(capture.neutral, capture.topology, moving=moving, millimetres_per_unit=1.0))
+    skin = skin_of(capture.vertices, capture.topology)
+    asked = AnatomyRequest(capture.neutral, capture.topology, moving=moving, millimetres_per_unit=1.0, skin=skin)
+    fitted = fit_anatomy(asked)
     write_anatomy(fitted, fitted.landmarks, folder)
     figures = {name: value for name, value in fitted.figures.items() if name != "notes"}
     return dataclasses.replace(capture, bones=fitted.bones), {"bones": str(folder), **figures}

@@ -118,20 +118,22 @@ def correspondence_if_needed(
     """None for actors of one topology; else the one given, or kept beside the target's file, or made and kept there.
     And where it is from. Raises InputError if it is of other meshes."""
     from ...core.correspondence.correspondence import make_correspondence
-    from ...core.files.files import load_correspondence, save_correspondence
+    from ...core.correspondence.keeping import kept_or_made
+    from ...core.files.files import load_correspondence
     from ...core.shared.foundation.topology import same_surface
 
     if same_surface(source.topology, target.topology):
         return None, {}
     given = arguments.get("correspondence")
-    path = Path(given) if given else kept_correspondence(Path(arguments["target"]), source.topology.digest)
-    if given or path.is_file():
-        found = load_correspondence(path)
+    if given:
+        found = load_correspondence(Path(given))
         found.check(source.topology, target.topology)
-        return found, {"correspondence": str(path)}
-    found = make_correspondence(source.neutral, source.topology, target.neutral, target.topology, None, report)
-    save_correspondence(found, path)
-    return found, {
-        "correspondence": str(path),
-        "correspondence_made": "from suggested landmarks; look at it before use",
-    }
+        return found, {"correspondence": given}
+    path = kept_correspondence(Path(arguments["target"]), source.topology.digest)
+    faces = (source.neutral, source.topology, target.neutral, target.topology)
+    known = path.is_file()
+    kept = kept_or_made(
+        path, source.topology, target.topology, lambda: make_correspondence(*faces, landmarks=None, report=report)
+    )
+    made = {} if known else {"correspondence_made": "from suggested landmarks; look at it before use"}
+    return kept, {"correspondence": str(path), **made}

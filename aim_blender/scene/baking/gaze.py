@@ -57,7 +57,7 @@ def follow(
             f"{target.name!r} moves with the head itself; choose an empty, or another object, as the target"
         )
     target = target or _new_target(take, armature, eyes)
-    if INFLUENCE not in armature:
+    if INFLUENCE not in armature.keys():  # noqa: SIM118 - as Blender's types have it
         armature[INFLUENCE] = 1.0
         armature.id_properties_ui(INFLUENCE).update(
             min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, default=1.0, description="How far eyes follow the target"

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..foundation.wording import without_brackets
 from .mesh_caches import rate_of
-from .table_cells import decoded, number_in, split_line
+from .table_cells import decoded, first_lines, number_in, split_line
 
 # What columns are called, by what they mean; the first that is there counts.
 SPELLINGS = {
@@ -49,7 +49,6 @@ MISSING = (
     "", "na", "n/a", "n.a.", "nan", "-nan", "null", "none", "nil", "-", "--", "missing", "#n/a", "#na", "1.#qnan",
     "-1.#ind",
 )  # fmt: skip
-HEADER_WITHIN = 30  # lines
 LARGEST = 1e9  # of any coordinate, as in our own files
 ALWAYS_CELLS = 2**20  # points times frames that are few enough whatever the file holds
 FULLEST = 50  # points times frames for each row, beyond which hardly any has a place
@@ -187,9 +186,7 @@ def _header_of(text: str, axes: str) -> _Header:
     """The first line that says what a table of points needs. Raises ValueError, which tells what was found."""
     nearest: tuple[list[str], list[str]] | None = None
     above: list[list[str]] = []
-    for number, line in enumerate(io.StringIO(text, newline=None)):
-        if number >= HEADER_WITHIN:
-            break
+    for number, line in first_lines(text):
         separator = _separator_of(line)
         cells = split_line(line, separator)
         if not any(cells):

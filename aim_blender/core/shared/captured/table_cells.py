@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+from collections.abc import Iterator
+
+HEADER_WITHIN = 30  # lines
 
 
 def decoded(data: bytes) -> str:
@@ -17,6 +21,11 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")  # of spreadsheets; only names can be concerned
+
+
+def first_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a table among which its header must be, with their numbers from 0."""
+    return zip(range(HEADER_WITHIN), io.StringIO(text, newline=None), strict=False)
 
 
 def split_line(line: str, separator: str) -> list[str]:

@@ -75,6 +75,7 @@ WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"brows? (down|lower(er|ed)?|furrow(ed)?)|furrow", ("browDown",)),
     (r"tongue( out)?", ("tongueOut",)),
 )  # fmt: skip
+MOST_WORDS = 5  # of a shape's name, as in mouth_upper_up_left
 
 
 def shape_named(text: str) -> str:
@@ -84,7 +85,9 @@ def shape_named(text: str) -> str:
     if whole in _SPELLED:
         return _SPELLED[whole]
     words = [word for word in re.split(r"[\W\d_]+", text.strip()) if word]
-    for length in range(len(words) - 1, 0, -1):  # without what stands before and after it, as a mesh's name
+    for length in range(
+        min(len(words) - 1, MOST_WORDS), 0, -1
+    ):  # without what stands before and after it, as a mesh's name
         parts = [(words[at : at + length], words[:at] + words[at + length :]) for at in range(len(words) - length + 1)]
         found = {_SPELLED[each]: rest for some, rest in parts if (each := "".join(some).lower()) in _SPELLED}
         if found:
@@ -131,14 +134,17 @@ def read_gains(chosen: Mapping[str, Any] | str) -> dict[str, float]:
         shape, plain = shape_named(name), _plain(name)
         meant = [shape] if shape else [each for each in (*SHAPES, *ANGLES) if _without_side(each) == plain]
         if not meant:
-            raise InputError(f"the gain of {name!r} is of no ARKit shape; write a name such as jawOpen or mouthSmile")
+            raise InputError(
+                f"the gain of {name[:40]!r} is of no ARKit shape; write a name such as jawOpen or mouthSmile"
+            )
         try:
             gain = float(value)
         except (TypeError, ValueError):
             gain = float("nan")
         if not abs(gain) <= LARGEST_GAIN:
             raise InputError(
-                f"the gain of {name!r} is {value!r}; write numbers up to {LARGEST_GAIN:g}, such as jawOpen=1.2"
+                f"the gain of {name!r} is {str(value)[:40]!r}; write numbers up to {LARGEST_GAIN:g}, such as "
+                "jawOpen=1.2"
             )
         gains |= dict.fromkeys(meant, gain)
     return gains

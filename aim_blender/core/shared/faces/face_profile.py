@@ -58,6 +58,7 @@ BESIDE_NOSE_MM, BEHIND_NOSE_MM, FLAT_PENALTY = 18.0, 16.0, 0.3
 ASKEW_MM = 1.0
 LONGEST_HEAD_MM = 480.0  # of a head with shoulders: what is longer has a body, of which a face may be a part
 LEAST_BODY_TRIANGLES = 2000  # of a body whose head has a face
+MOVING_MM = (50.0, 500.0)  # the longest side of what expressions move of a face
 SLENDER = 0.4  # a body's shortest side in its longest
 
 
@@ -140,23 +141,38 @@ def _likeliest_face(
     """The face of find_head_frame, None if there is none, and the triangles (T, 3, 3) that it was found among: those
     about what moves, else all, else the end of a body."""
     corners = neutral[triangles]
-    if moving is not None and moving.any():
-        near = around(neutral, moving)[triangles].all(1)
-        if near.any() and near.mean() < MOST_OF_IT:
-            found = _face_among(corners[near])
-            if found is not None:
-                return found, corners[near]
+    moving = moving if moving is not None and moving.any() else None
+    if moving is not None:
+        # Hair, clothes and what else lies about the skin may hide its symmetry: once more without all that is still.
+        for near in (around(neutral, moving)[triangles].all(1), moving[triangles].any(1)):
+            if near.any() and near.mean() < MOST_OF_IT:
+                found = _face_among(corners[near])
+                if found is not None and is_where_it_moves(found, neutral[moving]):
+                    return found, corners[near]
     found = _face_among(corners)
-    sides = np.ptp(corners.reshape(-1, 3), axis=0)
-    if len(triangles) < LEAST_BODY_TRIANGLES or sides.min() > SLENDER * sides.max():
+    if moving is not None and found is not None and not is_where_it_moves(found, neutral[moving]):
+        return None, corners
+    if not may_be_body(corners):
         return found, corners
-    if found is not None and sides.max() < LONGEST_HEAD_MM * found.scale:
+    if found is not None and np.ptp(corners.reshape(-1, 3), axis=0).max() < LONGEST_HEAD_MM * found.scale:
         return found, corners
     for end in ends(corners):
         of_end = _face_among(corners[end])
         if of_end is not None:
             return of_end, corners[end]
     return found, corners
+
+
+def is_where_it_moves(found: HeadFrame, moving: np.ndarray) -> bool:
+    """Whether a face is as large as what expressions move of it, points (P, 3), may be: what looks like a face
+    elsewhere is none."""
+    return bool(MOVING_MM[0] < np.ptp(moving, axis=0).max() / found.scale < MOVING_MM[1])
+
+
+def may_be_body(corners: np.ndarray) -> bool:
+    """Whether triangles (T, 3, 3) may be of a whole body, by how many and how slender they are."""
+    sides = np.ptp(corners.reshape(-1, 3), axis=0)
+    return len(corners) >= LEAST_BODY_TRIANGLES and bool(sides.min() <= SLENDER * sides.max())
 
 
 def _face_among(corners: np.ndarray) -> HeadFrame | None:

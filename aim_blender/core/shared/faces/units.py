@@ -13,7 +13,6 @@ from .face_profile import find_head_frame
 from .table_of_units import UNITS, Unit
 
 FACE_MILLIMETRES = 115.0  # of a typical adult, from the root of the nose to the chin
-MOVING_MM = (70.0, 500.0)  # the longest side of what expressions move, measured by the face
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,7 @@ def measure(points: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None
         face = find_head_frame(points, triangles, moving).scale
     except InputError:
         return Measured(None, size)
-    # Where expressions move something else than a face, what looks like one elsewhere is none.
-    return Measured(face if not known or MOVING_MM[0] < size / face < MOVING_MM[1] else None, size)
+    return Measured(face, size)
 
 
 def size_of(points: np.ndarray) -> float:

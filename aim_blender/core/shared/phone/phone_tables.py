@@ -23,14 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..captured.table_cells import decoded, split_line
+from ..captured.table_cells import decoded, first_lines, split_line
 from ..faces.arkit_names import SHAPES, shape_named
 from ..foundation.errors import UNREADABLE, InputError, reason
 from .phone_json import rows_of_json
 from .phone_rows import LEAST_IN_JSON, Rows, names_shapes, number_of, rows_of_columns
 from .phone_times import Clock, Times
 
-HEADER_WITHIN = 30  # lines
 PEEKED = 2**17  # bytes that tell what a file is
 PERCENT, LARGEST = 2.0, 200.0  # weights beyond the first are percent; beyond the second they are none
 FACE_CAP_POSE = 12  # cells of a line `k` before its weights
@@ -183,9 +182,7 @@ def _in_mm(position: np.ndarray, notes: list[str]) -> np.ndarray:
 
 def _header_of(text: str) -> tuple[int, str, list[str]] | None:
     """The number of the line that names shapes, its separator and its cells."""
-    for number, line in enumerate(io.StringIO(text, newline=None)):
-        if number >= HEADER_WITHIN:
-            return None
+    for number, line in first_lines(text):
         for separator in (";", "\t", ","):
             cells = split_line(line, separator)
             if names_shapes(cells):

@@ -37,7 +37,7 @@ class LearningSettings:
     """
 
     iterations: int = whole(
-        2000,
+        500,
         "Iterations",
         "How many steps learning takes at most; it stops when it has converged. More take longer and come closer",
         least=1,
@@ -96,6 +96,17 @@ class LearningSettings:
         remark=", for example 0.002",
         subject="the learning rate",
         soft=0.01,
+        advanced=True,
+    )
+    optimiser: str = choice(
+        "auto",
+        "Optimiser",
+        "How the networks are stepped towards the meshes",
+        ("auto", "Automatic", "Orthogonal for networks that are at least 128 wide, Adam for narrower ones"),
+        ("orthogonal", "Orthogonal", "Hidden layers move alike in all directions, which takes wide ones fewer steps"),
+        ("adam", "Adam", "Every number is stepped for itself, which suits narrow networks"),
+        subject="the optimiser {} does not exist",
+        needs=("activation", "siren"),
         advanced=True,
     )
     weights: LossWeights = field(default_factory=LossWeights)
