@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from typing import Any
 
 import numpy as np
 from common import learned, make, parser, print_table
@@ -63,7 +64,8 @@ def refined(actor: Actor, times: int) -> tuple[Actor, sparse.csr_matrix]:
         return (carry @ rows.reshape(len(rows), -1)).reshape(-1, *rows.shape[1:]).astype(np.float32)
 
     topology = Topology(triangles.ravel(), np.full(len(triangles), 3), carry.shape[0])
-    found = dataclasses.replace(actor, topology=topology, **{name: field(name) for name in CARRIED})
+    fields: dict[str, Any] = {name: field(name) for name in CARRIED}
+    found = dataclasses.replace(actor, topology=topology, **fields)
     residual = (carry @ actor.neutral - found.implicit_neutral).astype(np.float32)
     return dataclasses.replace(found, neutral_residual=residual), carry
 
