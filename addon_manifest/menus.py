@@ -37,7 +37,7 @@ class AIM_MT_anatomy(_Operators, bpy.types.Menu):
 
 class AIM_MT_learn(_Operators, bpy.types.Menu):
     bl_label = "Learn"
-    modules = (ops.learning,)
+    modules = (ops.learning, ops.parts)
 
 
 class AIM_MT_fit(_Operators, bpy.types.Menu):
@@ -52,7 +52,7 @@ class AIM_MT_retarget(_Operators, bpy.types.Menu):
 
 class AIM_MT_bake(_Operators, bpy.types.Menu):
     bl_label = "Bake"
-    modules = (ops.baking, ops.engines, ops.rig_controls, ops.layers, ops.pose_assets)
+    modules = (ops.baking, ops.gaze, ops.engines, ops.rig_controls, ops.layers, ops.pose_assets)
 
 
 class AIM_MT_batch(_Operators, bpy.types.Menu):

@@ -14,8 +14,8 @@ from ..aim_blender.scene.jobs import errors, jobs
 from ..aim_blender.scene.live import live
 from ..ops.basics.results import deliver
 from . import command_line, menus, overlays, panels, properties
-from .actors import shape_preview
-from .baking import baking_panel, baking_properties
+from .actors import parts_panel, shape_preview
+from .baking import baking_panel, baking_properties, gaze_panel
 from .basics import settings_groups
 from .fitting import fitting_properties
 from .jobs import batch_panel, batch_properties, preferences, preset_menus, status_bar
@@ -33,6 +33,8 @@ CLASSES: tuple[type[Any], ...] = (
     *preset_menus.CLASSES,
     *menus.CLASSES,
     *panels.CLASSES,
+    *parts_panel.CLASSES,
+    *gaze_panel.CLASSES,
     *pair_panels.CLASSES,
     *retarget_panels.CLASSES,
     *baking_panel.CLASSES,

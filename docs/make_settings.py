@@ -33,7 +33,11 @@ TASKS = {
     "bake": ("Baking", "Bake", "guide/baking.md"),
     "rig": ("Keying a rig", "Bake > Onto Controls", "guide/baking.md"),
 }
-PREFERENCES = {"device": "Learn > Settings, and the preferences", "face_model": "the preferences"}
+PREFERENCES = {
+    "device": "Learn > Settings, and the preferences",
+    "face_model": "the preferences",
+    "parts": "Learn > Parts",
+}
 BEGIN = """\
 # Settings
 

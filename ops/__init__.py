@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Thin operators: they check the context, call aim_blender.scene and aim_blender.jobs, and report."""
 
-from .actors import actors, anatomy, characters, landmarks, learning
-from .baking import baking, engines, layers, pose_assets, rig_controls
+from .actors import actors, anatomy, characters, landmarks, learning, parts
+from .baking import baking, engines, gaze, layers, pose_assets, rig_controls
 from .basics import results
 from .fitting import errors, fitting, live, sources
 from .jobs import batch, environment, jobs, presets
@@ -14,6 +14,7 @@ CLASSES = (
     *landmarks.CLASSES,
     *anatomy.CLASSES,
     *learning.CLASSES,
+    *parts.CLASSES,
     *sources.CLASSES,
     *fitting.CLASSES,
     *live.CLASSES,
@@ -22,6 +23,7 @@ CLASSES = (
     *retarget_pairs.CLASSES,
     *retarget_lists.CLASSES,
     *baking.CLASSES,
+    *gaze.CLASSES,
     *engines.CLASSES,
     *rig_controls.CLASSES,
     *layers.CLASSES,

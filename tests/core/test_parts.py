@@ -21,7 +21,6 @@ from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.parts.choosing import pieces_chosen
 from aim_blender.core.parts.finding import find_parts
-from aim_blender.core.parts.mouth import _told_apart, share_of_jaw
 from aim_blender.core.parts.parts import Parts
 from aim_blender.core.parts.turning import carry_gaze
 from aim_blender.core.phone.phone_gaze import phone_gaze
@@ -30,6 +29,7 @@ from aim_blender.core.shared.captured.captures import Capture
 from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.faces.arkit_names import SHAPES
+from aim_blender.core.shared.faces.mouth_parts import _told_apart, share_of_jaw
 from aim_blender.core.shared.faces.part_kinds import read_choices, with_choice, write_choices
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology

@@ -23,13 +23,13 @@ from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor, jaw_movements
 from ..model.model import UNIT_MM
 from ..parts.finding import find_parts
-from ..parts.mouth import share_of_jaw
 from ..parts.parts import Parts
-from ..parts.pieces import sphere_of
 from ..retargeting.carrying import carried_actor, facing
 from ..shared.bones.constraints import Constraints
 from ..shared.captured.performances import UNIT_FACTORS
+from ..shared.faces.mouth_parts import share_of_jaw
 from ..shared.faces.similarity import similarity
+from ..shared.faces.spheres import sphere_of
 from ..shared.faces.units import measure, unit_of
 from ..shared.foundation.normals import vertex_normals
 from ..shared.foundation.topology import Topology, same_surface
@@ -109,14 +109,9 @@ def transfer_actor(
     # Whole shapes, and what the jaw leaves of them: e_i transferred after skinning was 0.51 mm off where this is 0.39.
     expressions = shapes - linear_blend_skinning(neutral, jaw, skin_weight)
     parts = _parts_of(source, neutral, topology, across, choices)
-    if parts is not None and across:
-        notes.append(parts.note())
-        skin_weight = _share_of_jaw(parts, neutral, skin_weight)
-        expressions = np.where(parts.of("bends")[:, None], 0.0, expressions)
-    if parts is not None:  # what was carried to an eyeball is some lid's
-        rigid, of_jaw = parts.rigid[:, None], parts.of("jaw")[:, None]
-        skin_weight = np.where(rigid, of_jaw.astype(np.float32), skin_weight)
-        expressions = np.where(rigid, 0.0, expressions)
+    if parts is not None:
+        notes += [parts.note()] if across else []
+        skin_weight, expressions = _with_parts(parts, neutral, across, skin_weight, expressions)
     thickness = np.float32(scale) * there.thickness
     normal = vertex_normals(neutral, topology.triangles()).astype(np.float32)
     bone = (neutral - thickness * normal).astype(np.float32)
@@ -189,6 +184,18 @@ def _parts_of(source: Actor, neutral: np.ndarray, topology: Topology, across: bo
     of_itself = ("turns", "skull", "jaw", "bends") if source.hinge is not None else ("turns", "skull")
     chosen = here.found or ("",) * len(here.names)
     return here.some([kind in of_itself or bool(old) for kind, old in zip(here.kinds, chosen, strict=True)])
+
+
+def _with_parts(
+    parts: Parts, neutral: np.ndarray, across: bool, skin_weight: np.ndarray, expressions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The skinning weight (W, 1) and the expressions (N, W, 3) of a neutral (W, 3) as its parts have them: what was
+    carried to an eyeball is some lid's, and to a stranger's tongue some lip's."""
+    if across:
+        skin_weight = _share_of_jaw(parts, neutral, skin_weight)
+        expressions = np.where(parts.of("bends")[:, None], 0.0, expressions)
+    rigid, of_jaw = parts.rigid[:, None], parts.of("jaw")[:, None]
+    return np.where(rigid, of_jaw.astype(np.float32), skin_weight), np.where(rigid, 0.0, expressions)
 
 
 def _share_of_jaw(parts: Parts, neutral: np.ndarray, skin_weight: np.ndarray) -> np.ndarray:

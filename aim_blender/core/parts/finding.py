@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which parts a mesh has beside its skin: by what hangs together, by its form, and by how it moves over the shapes.
 
-The neutral alone tells eyeballs, by their form, what lies in the mouth (mouth.py), and what lies along the skin; the
-shapes tell what goes with the jaw, with the skull, what follows the skin and what bends.
+The neutral alone tells eyeballs, by their form, what lies in the mouth, and what lies along the skin; the shapes
+tell what goes with the jaw, with the skull, what follows the skin and what bends.
 """
 
 from __future__ import annotations
@@ -16,20 +16,19 @@ from ..anatomy.jaw_witnesses import lower_teeth
 from ..geometry.rigid import angle_degrees, apply_motion, rigid_registration
 from ..shared.faces.face_profile import PROFILE, HeadFrame, find_head_frame
 from ..shared.faces.head_region import around, moved_most, moving_vertices
+from ..shared.faces.mouth_parts import kinds_in_mouth
 from ..shared.faces.part_kinds import JOINED, read_choices
+from ..shared.faces.spheres import BESIDE, EYE_RADIUS_MM, Sphere, sphere_of
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import Topology
 from .choosing import pieces_chosen
-from .mouth import kinds_in_mouth
 from .parts import Parts
-from .pieces import MOST_PIECES, Sphere, pieces_of, sphere_of
+from .pieces import MOST_PIECES, pieces_of
 
 # Lengths are in mm of a typical adult; they grow with the face.
-EYE_RADIUS_MM = 6.0, 40.0  # of an eyeball, a cartoon's included
 STIFF_MM = 0.3  # how far a part may be off a rigid motion, or move, to have none
 PIVOT_MM, PIVOT_DEGREES = 1.0, 3.0  # how far an eyeball's centre may move, and from where turning tells where it is
 TWINS = 0.25  # of a radius, by which two eyeballs may differ
-BESIDE = 1.3  # of an eyeball's radius about its centre, in which an iris and a cornea lie
 REACH_MM = 15.0  # from the skin, that the furthest point of a lash may be
 EXPLAINED = 0.9  # of a part's motion, by its square, that the skin beside it does too
 MOSTLY = 0.5  # of what stands still, that lies about the head, to be of the head

@@ -178,21 +178,31 @@ def _add_bone_meshes(
     for item, bone_name in hung.items():
         if not actors.is_there(item):
             continue
-        points = actor_meshes.bone_points(item, to_frame, baked.neutral)
-        mesh = meshes.mesh_of(item).copy()
-        mesh.animation_data_clear()
-        if item.matrix_world.determinant() < 0:  # mirrored, as eyes often are: its faces would look inwards
-            mesh.flip_normals()
-        copy = bpy.data.objects.new(f"{collection.name} {item.name}", mesh)
-        copy.shape_key_clear()
-        meshes.write_positions(mesh, points)
-        collection.objects.link(copy)
+        copy = copy_at(item, actor_meshes.bone_points(item, to_frame, baked.neutral), collection)
         bone = armature.data.bones[bone_name]
         copy.parent = armature
         copy.parent_type = "BONE"
         copy.parent_bone = bone_name
         # A bone's children hang on its tail; the mesh lies in the armature's space.
         copy.matrix_parent_inverse = (bone.matrix_local @ mathutils.Matrix.Translation((0, bone.length, 0))).inverted()
+
+
+def copy_at(item: bpy.types.Object, points: np.ndarray, collection: bpy.types.Collection) -> bpy.types.Object:
+    """A copy of a mesh object in a take's collection, its vertices at points (n, 3)."""
+    mesh = meshes.mesh_of(item).copy()
+    mesh.animation_data_clear()
+    if item.matrix_world.determinant() < 0:  # mirrored, as eyes often are: its faces would look inwards
+        mesh.flip_normals()
+    copy = bpy.data.objects.new(name_of_copy(item, collection), mesh)
+    copy.shape_key_clear()
+    meshes.write_positions(mesh, points)
+    collection.objects.link(copy)
+    return copy
+
+
+def name_of_copy(item: bpy.types.Object, collection: bpy.types.Collection) -> str:
+    """What the copy of an object is called in a take's collection."""
+    return f"{collection.name} {item.name}"
 
 
 def _parented_to_neutral(actor: ActorRecord) -> list[bpy.types.Object]:
@@ -216,6 +226,12 @@ def _make_armature(
     collection.objects.link(armature)
     armature.show_in_front = True
     armature.data.display_type = "STICK"  # seen through the face without hiding it
+    add_bones(context, armature, rests)
+    return armature
+
+
+def add_bones(context: bpy.types.Context, armature: bpy.types.Object, rests: dict[str, rigging.BoneRest]) -> None:
+    """Add bones to an armature: children of its first or, if it has none, of the first of them. Needs Object Mode."""
     layer = context.view_layer
     active_before = layer.objects.active
     selected_before = [item for item in layer.objects if item.select_get(view_layer=layer)]
@@ -225,9 +241,10 @@ def _make_armature(
     layer.objects.active = armature
     armature.select_set(True, view_layer=layer)
     bpy.ops.object.mode_set(mode="EDIT")
-    parent = None
+    edited = armature.data.edit_bones
+    parent = edited[0] if len(edited) else None
     for bone_name, rest in rests.items():
-        bone = armature.data.edit_bones.new(bone_name)
+        bone = edited.new(bone_name)
         bone.head, bone.tail = rest.head.tolist(), rest.tail.tolist()
         bone.align_roll(rest.z_axis.tolist())
         bone.parent = parent
@@ -237,7 +254,6 @@ def _make_armature(
     layer.objects.active = active_before
     for item in selected_before:
         item.select_set(True, view_layer=layer)
-    return armature
 
 
 def motion_channels(armature: bpy.types.Object, baked: BakedTake) -> list[Channel]:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..shared.faces.face_landmarks import landmarks_in_frame
-from ..shared.faces.face_profile import PROFILE, HeadFrame
+from .face_landmarks import landmarks_in_frame
+from .face_profile import PROFILE, HeadFrame
 
 # In mm of a typical adult.
 HALF_WIDTH_MM, HALF_HEIGHT_MM = 42.0, 40.0  # of the space about the lips' meeting in which teeth and tongue lie
