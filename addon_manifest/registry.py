@@ -14,12 +14,12 @@ from ..aim_blender.scene.jobs import errors, jobs
 from ..aim_blender.scene.live import live
 from ..ops.basics.results import deliver
 from . import command_line, menus, overlays, panels, properties
-from .actors import parts_panel, shape_preview
+from .actors import actor_panels, actor_properties, anatomy_panels, learning_panels, parts_panel, shape_preview
 from .baking import baking_panel, baking_properties, gaze_panel
 from .basics import settings_groups
-from .fitting import fitting_properties
+from .fitting import fitting_properties, performance_panels, take_properties
 from .jobs import batch_panel, batch_properties, preferences, preset_menus, status_bar
-from .retargeting import pair_panels, retarget_panels, retarget_properties
+from .retargeting import pair_panels, region_panels, retarget_panels, retarget_properties
 
 CLASSES: tuple[type[Any], ...] = (
     *retarget_properties.CLASSES,
@@ -27,16 +27,23 @@ CLASSES: tuple[type[Any], ...] = (
     *batch_properties.CLASSES,
     *fitting_properties.CLASSES,
     *settings_groups.CLASSES,
+    *actor_properties.CLASSES,
+    *take_properties.CLASSES,
     *properties.CLASSES,
     *preferences.CLASSES,
     *ops.CLASSES,
     *preset_menus.CLASSES,
     *menus.CLASSES,
     *panels.CLASSES,
+    *actor_panels.CLASSES,
+    *anatomy_panels.CLASSES,
+    *learning_panels.CLASSES,
+    *performance_panels.CLASSES,
+    *retarget_panels.CLASSES,
     *parts_panel.CLASSES,
     *gaze_panel.CLASSES,
     *pair_panels.CLASSES,
-    *retarget_panels.CLASSES,
+    *region_panels.CLASSES,
     *baking_panel.CLASSES,
     *batch_panel.CLASSES,
 )

@@ -1,72 +1,72 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Below Retarget: the switch of its preview, and the panel of regions."""
+"""The section Retarget of the tab AIM."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 
+from ...aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from ...aim_blender.scene.actors import actors
-from ...aim_blender.scene.live import live
-from ...aim_blender.scene.live.live_retargeting import LiveRetarget
-from ..basics.parts import AimPanel
+from ...aim_blender.scene.jobs import results
+from ..basics.parts import (
+    AimPanel,
+    draw_job,
+    draw_main_button,
+    draw_notes,
+    is_learned,
+    read_figures,
+    settings_column,
+)
+from ..basics.settings_panels import (
+    AIM_PT_retarget_advanced,
+    draw_settings,
+)
 from ..basics.text import draw_text
-from .pair_panels import target_of
+from ..jobs.preset_menus import WithPresets
+from ..retargeting import region_panels
 
 
-class AIM_UL_regions(bpy.types.UIList):
-    """Vertex groups and their strengths."""
-
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
-    ) -> None:
-        row = layout.split(factor=0.6, align=True)
-        target = target_of(context)
-        if target is not None and actors.is_there(target.neutral):
-            row.prop_search(item, "name", target.neutral, "vertex_groups", text="")
-        else:
-            row.prop(item, "name", text="")
-        row.prop(item, "strength", text="")
-
-
-def draw_preview(layout: bpy.types.UILayout) -> None:
-    """The switch of the preview, and how it goes."""
-    now = live.CURRENT if isinstance(live.CURRENT, LiveRetarget) else None
-    layout.operator(
-        "aim.retarget_preview",
-        text="Stop Preview" if now is not None else "Preview",
-        icon="PAUSE" if now is not None else "PLAY",
-        depress=now is not None,
-    )
-    if now is not None:
-        draw_text(layout, now.message, "ERROR" if now.problem else "INFO")
-    elif live.LATEST_PROBLEM and live.LATEST_KIND is LiveRetarget:
-        draw_text(layout, live.LATEST_PROBLEM, "ERROR")
-
-
-class AIM_PT_retarget_regions(AimPanel, bpy.types.Panel):
-    bl_label = "Regions"
-    bl_parent_id = "AIM_PT_retarget"
+class AIM_PT_retarget(WithPresets, AimPanel, bpy.types.Panel):
+    bl_label = "Retarget"
+    bl_parent_id = "AIM_PT_main"
     bl_options = {"DEFAULT_CLOSED"}
+    presets_of = "retarget"
 
     def draw(self, context: bpy.types.Context) -> None:
-        state = context.scene.aim.retarget
-        if not len(state.regions):
-            text = "all of the face performs alike; add a vertex group of the target's neutral that should not"
-            draw_text(self.layout, text, "INFO")
-        row = self.layout.row()
-        row.template_list("AIM_UL_regions", "", state, "regions", state, "active_region", rows=2)
-        column = row.column(align=True)
-        column.operator("aim.retarget_region_add", text="", icon="ADD")
-        column.operator("aim.retarget_region_remove", text="", icon="REMOVE")
+        layout, state = self.layout, context.scene.aim
+        actor = actors.active_actor(context.scene)
+        if actor is None:
+            draw_text(layout, "make an actor first", "INFO")
+            return
+        take = actors.take_of(context.scene, actor)
+        if take is None:
+            draw_text(layout, f"fit a performance of {actor.name} first", "INFO")
+        else:
+            layout.label(text=f"{take.name} of {actor.name}", icon="ACTION")
+        if not any(is_learned(other) for other in state.actors if other != actor):
+            draw_text(layout, "no other actor is learned yet that could perform it", "INFO")
+        column = settings_column(layout)
+        column.prop_search(state, "retarget_target", state, "actors", icon="USER")
+        draw_settings(column, state, RetargetSettings)
+        row = column.row(heading="Neutral Offset")
+        row.prop(state, "retarget_from_rest", text="")
+        chosen = row.row()
+        chosen.enabled = state.retarget_from_rest
+        chosen.prop(state, "retarget_neutral_frame", text="")
+        column.prop(state, "tolerance_mm", text="Tolerance (mm)")
+        layout.prop(state, "beside", text="Beside the Target")
+        region_panels.draw_preview(layout)
+        draw_main_button(layout, "aim.performance_retarget", "COMMUNITY")
+        layout.operator("aim.correspondence_show", icon="TEXTURE")
+        draw_job(layout, actor, "retarget")
+        chosen_take = actors.active_take(context.scene)
+        figures = read_figures(chosen_take.figures) if chosen_take is not None else {}
+        if figures.get("retarget_notes"):
+            draw_text(layout, f"{chosen_take.name} was retargeted", "CHECKMARK")
+            draw_notes(layout, results.notes_of(figures))
 
 
-CLASSES = (AIM_UL_regions, AIM_PT_retarget_regions)
+CLASSES = (
+    AIM_PT_retarget,
+    AIM_PT_retarget_advanced,
+)
