@@ -3,19 +3,21 @@
 
 from typing import get_args, get_origin, get_type_hints
 
+import bpy
 import headless
 import pytest
 
 KINDS = {"STRING": str, "FLOAT": float, "INT": int, "BOOLEAN": bool}
+ALL_SETTINGS = ("BakingRecord", "LearningRecord", "FittingRecord", "PointFittingRecord", "ImageFittingRecord")
+ALL_SETTINGS = (*ALL_SETTINGS, "PhoneFittingRecord", "VideoFittingRecord", "RetargetingRecord", "LayerRecord")
 IN_PART = ("AimScene",)  # its settings are read by options.py
 
 
 def groups() -> dict[str, type]:
-    """The extension's groups of properties that have a record, by the record's name."""
-    modules = ("properties", *(f"{feature}.{feature}_properties" for feature in ("fitting", "baking")))
-    modules = (*modules, "retargeting.retarget_properties", "jobs.batch_properties")
-    classes = [each for name in modules for each in headless.extension_module(f"addon_manifest.{name}").CLASSES]
-    return {each.__name__.replace("Aim", "") + "Record": each for each in classes}
+    """The extension's groups of properties, by the name that their record has."""
+    classes = headless.extension_module("addon_manifest.registry").CLASSES
+    found = [each for each in classes if issubclass(each, bpy.types.PropertyGroup) and each.__annotations__]
+    return {each.__name__.replace("Aim", "") + "Record": each for each in found}
 
 
 def kind_of(rule: object) -> object:
@@ -44,7 +46,7 @@ def test_records_are_the_groups_of_blender():
     for name, group in groups().items():
         record = getattr(records, name, None)
         if record is None:
-            assert name == "BakingRecord", name  # all of it is settings
+            assert name in ALL_SETTINGS, name
             continue
         hints = {field: said(hint) for field, hint in get_type_hints(record).items()}
         held = {field: kind_of(group.bl_rna.properties[field]) for field in group.__annotations__}

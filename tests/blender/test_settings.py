@@ -122,7 +122,7 @@ def another(option):
         return option.names[:2]
     if option.kind == "text":
         return "jawOpen=0.5"
-    return 40 if option.allows(40) else option.most
+    return next(value for value in (40, option.most, option.least) if option.allows(value) and value != option.default)
 
 
 def test_what_is_chosen_is_told_and_nothing_else(scene, tasks, options, option):
