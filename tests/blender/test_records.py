@@ -8,7 +8,13 @@ import headless
 import pytest
 
 KINDS = {"STRING": str, "FLOAT": float, "INT": int, "BOOLEAN": bool}
-ALL_SETTINGS = ("BakingRecord", "LearningRecord", "FittingRecord", "PointFittingRecord", "ImageFittingRecord")
+ALL_SETTINGS: tuple[str, ...] = (
+    "BakingRecord",
+    "LearningRecord",
+    "FittingRecord",
+    "PointFittingRecord",
+    "ImageFittingRecord",
+)
 ALL_SETTINGS = (*ALL_SETTINGS, "PhoneFittingRecord", "VideoFittingRecord", "RetargetingRecord", "LayerRecord")
 IN_PART = ("AimScene",)  # its settings are read by options.py
 

@@ -105,6 +105,21 @@ def test_a_name_whose_shape_does_something_else_is_no_pair(source, target):  # n
     assert not pair_shapes(source, target, None).notes
 
 
+def test_numbers_are_no_names(source, target):  # noqa: F811
+    """`Key 1` of one program is not `Key 1` of another: however many do not mean the same, what they do counts."""
+    own, order = shapes_of(source), np.roll(np.arange(len(source.names)), 2)
+    performer = with_shapes(source, {f"Key {number}": own[name] for number, name in enumerate(source.names, 1)})
+    named = {f"Key {number}": shapes_of(target)[source.names[k]] for number, k in enumerate(order, 1)}
+    pairing = pair_shapes(performer, with_shapes(target, named), None)
+    for number, k in enumerate(order, 1):
+        assert next(iter(row_of(pairing, f"Key {k + 1}")["parts"])) == f"Key {number}"
+    assert not any("have one name" in note for note in pairing.notes)
+    # Where they do mean the same, they are pairs.
+    alike = {f"Key {number}": shapes_of(target)[name] for number, name in enumerate(source.names, 1)}
+    pairing = pair_shapes(performer, with_shapes(target, alike), None)
+    assert all(row["by"] == "name" for row in pairing.rows)
+
+
 def test_what_nothing_does_is_left_undone_and_said(source, target):  # noqa: F811
     shapes = {name: shapes_of(target)[name] for name in ("surprise", "eyes_closed", "anger")}
     pairing = pair_shapes(source, dataclasses.replace(with_shapes(target, shapes), hinge=None), None)

@@ -18,6 +18,7 @@ from scipy.optimize import lsq_linear
 
 from ..model.actor import Actor
 from ..model.closed_form import agreement_matrix, positive_factor, prior_of_modes, seen_by_modes, weights_at
+from ..shared.faces.expression_names import only_numbered
 from .carrying import facing
 from .jaw_range import JawRange
 from .meaning import Meaning
@@ -68,6 +69,11 @@ class Mixture:
     areas: dict[str, float] = field(default_factory=dict)
     namesake: str = ""
     bone: float = 0.0
+
+    @property
+    def leading(self) -> int | None:
+        """Of the target's shapes the one that takes part most; None where none does."""
+        return int(self.shapes[np.abs(self.weights).mean(0).argmax()]) if len(self.shapes) else None
 
     def of(self, own: np.ndarray) -> np.ndarray:
         """(V, 3) mm what it does, of the target's shapes own (K, V, 3)."""
@@ -137,11 +143,17 @@ def imitate(
         found.append(Mixture(chosen, np.ones((1, len(chosen)), np.float32), paired=True))
     only_named = [i for i, name in enumerate(source.names) if name in named]
     missing = [i for i in only_named if mixing.misses(found[i], wanted[i], meaning.wanted[i])]
-    # Where most names mean something else, it is rather the correspondence that is wrong: the names stay.
-    if len(missing) <= MOST_MISSING * len(only_named):
-        for i in missing:
-            instead = mixing.of(wanted[i], meaning.wanted[i], alike[i])
+    # Where most names mean something else, it is rather the correspondence that is wrong: the names stay, if they tell
+    # anything. Numbers tell nothing: of those the pair stays that is found by motion, too.
+    numbered = [i for i in only_named if source.names[i] in only_numbered(source.names)]
+    if len(set(missing).difference(numbered)) > MOST_MISSING * (len(only_named) - len(numbered)):
+        missing = []
+    for i in {*missing, *numbered}:
+        instead = mixing.of(wanted[i], meaning.wanted[i], alike[i])
+        if i not in numbered:
             found[i] = replace(instead, namesake=partners[source.names[i]][0])
+        elif instead.leading not in found[i].shapes:
+            found[i] = instead
     _share_partners(found, wanted, mixing)
     areas = np.full(len(trust), "") if areas is None else areas
     return [_settled(*each, own, trust, areas) for each in zip(found, wanted, bone, strict=True)]

@@ -129,6 +129,11 @@ def chosen_targets(source: Sequence[str], target: Sequence[str], pairs: Mapping[
     return [pairs is None or FOUND in pairs or name in taken for name in target]
 
 
+def only_numbered(names: Sequence[str]) -> set[str]:
+    """Those of the names that tell nothing: without what most have in common a number is left, as of `Key 1`."""
+    return {name for name, words in _without_affixes(names).items() if all(word.isdigit() for word in words)}
+
+
 def read_pairs(path: Path) -> dict[str, str]:
     """Pairs from a JSON file: {"source expression": "target expression"}, as chosen_partners takes them.
 
