@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -62,7 +63,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         entries, metadata = _read_header(file)
         start = file.tell()
         ends = sorted(_ends(entry) for entry in entries.values())
-        whole = path.stat().st_size - start
+        whole = os.fstat(file.fileno()).st_size - start
         if [first for first, _ in ends] + [whole] != [0] + [end for _, end in ends]:
             raise ValueError("its arrays do not lie one after the other, or it is cut off")
         content = bytearray(whole)
