@@ -111,7 +111,7 @@ def test_what_mixes_devices_is_refused(demo_learned, demo_frames, gpu, monkeypat
     still = demo_frames.vertices[:1].astype(np.float64)
     with pytest.raises(TypeError, match="CUDA tensor to numpy"):
         session.residual(still, np.eye(4)[None]).numpy()
-    monkeypatch.setattr(session, "skin_weight", torch.as_tensor(demo_learned.skin_weight))
+    monkeypatch.setattr(session, "hinged", torch.zeros(len(demo_learned.neutral), 4))
     with pytest.raises(RuntimeError, match="same device"):
         session.residual(still, np.eye(4)[None])
 
