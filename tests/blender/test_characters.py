@@ -102,7 +102,7 @@ def test_a_character_from_its_neutral(take, worker, tmp_path):
     state.active_actor = 0
     kept = next(Path(state.actors[2].file_path).parent.glob("*.correspondence.safetensors"))
     kept.write_bytes(kept.read_bytes()[:-400])
-    with pytest.raises(RuntimeError, match="correspondence.safetensors is damaged"):
+    with pytest.raises(RuntimeError, match=r"correspondence\.safetensors is damaged"):
         bpy.ops.aim.correspondence_show(target="Hero")
     with pytest.raises(RuntimeError, match="are of one topology and need no correspondence"):
         bpy.ops.aim.correspondence_show(target="Other")
