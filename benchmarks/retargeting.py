@@ -151,8 +151,8 @@ def measure(arguments: argparse.Namespace) -> None:
         alone = transfer_actor(source, other.neutral, other.topology, found, "the source")
         add_retargeted(f"target {kind}, neutral only", plain, alone, carry, found)
     print_table(
-        f"Retarget of actor {arguments.source} to {arguments.target}, {len(truth)} frames, {arguments.modes} modes, "
-        f"fit {take.figures['mean_mm']:.4f} mm (distances in mm)",
+        f"Retarget of actor {arguments.source} to {arguments.target}, {len(truth)} frames, {arguments.modes} modes "
+        "(distances in mm)",
         ["case", "mean", "99 %", "worst", "jaw slope", "jaw error °", "jaw error %: median open / total", "s"],
         rows,
     )
