@@ -10,28 +10,16 @@ import bpy
 from ...aim_blender.scene.actors import actors, thumbnails
 from ...aim_blender.scene.basics import meshes
 from ...aim_blender.scene.jobs import jobs
-from ..basics.parts import (
-    AimPanel,
-    OfActor,
-    draw_name,
-    settings_column,
-)
+from ..basics.parts import AimPanel, ListRow, OfActor, draw_name, settings_column
 
 THUMBNAIL_SCALE = 5.0  # how many lines of text the chosen shape's picture is high
 
 
-class AIM_UL_actors(bpy.types.UIList):
+class AIM_UL_actors(ListRow, bpy.types.UIList):
     """The scene's actors."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         run = jobs.of(item)
         row = layout.row(align=True)
@@ -48,19 +36,11 @@ class AIM_UL_actors(bpy.types.UIList):
             row.label(text="", icon="CHECKMARK")
 
 
-class AIM_UL_shapes(bpy.types.UIList):
+class AIM_UL_shapes(ListRow, bpy.types.UIList):
     """An actor's shapes."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
-        index: int,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         lost = not meshes.is_there(item.object)
         row = layout.row(align=True)

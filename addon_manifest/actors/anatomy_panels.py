@@ -9,7 +9,7 @@ import bpy
 
 from ...aim_blender.scene.actors import actors, inspected, tracing
 from ...aim_blender.scene.jobs import anatomy_jobs
-from ..basics.parts import AimPanel, OfActor, draw_job, is_learned, read_figures, settings_column
+from ..basics.parts import AimPanel, ListRow, OfActor, draw_job, is_learned, read_figures, settings_column
 from ..basics.text import draw_text
 
 SHOWN_ICONS: dict[str, Any] = {
@@ -22,18 +22,11 @@ SHOWN_ICONS: dict[str, Any] = {
 }
 
 
-class AIM_UL_landmarks(bpy.types.UIList):
+class AIM_UL_landmarks(ListRow, bpy.types.UIList):
     """An actor's landmarks."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.row(align=True)
         row.label(text=item.name, icon="PINNED" if item.picked else "LIGHT_POINT")
@@ -42,18 +35,11 @@ class AIM_UL_landmarks(bpy.types.UIList):
         sub.label(text=str(item.vertex))
 
 
-class AIM_UL_depths(bpy.types.UIList):
+class AIM_UL_depths(ListRow, bpy.types.UIList):
     """How thick the soft tissue is meant to be."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.split(factor=0.6, align=True)
         row.label(text=item.name, icon="GREASEPENCIL" if item.changed else "BLANK1")

@@ -8,23 +8,16 @@ from typing import Any
 import bpy
 
 from ...aim_blender.scene.actors import actors
-from ..basics.parts import AimPanel, draw_job, draw_main_button, settings_column
+from ..basics.parts import AimPanel, ListRow, draw_job, draw_main_button, settings_column
 from ..basics.text import draw_text
 from ..jobs.preset_menus import WithPresets
 
 
-class AIM_UL_rig_pairs(bpy.types.UIList):
+class AIM_UL_rig_pairs(ListRow, bpy.types.UIList):
     """The take's expressions and the character's shape keys."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.split(factor=0.42, align=True)
         row.label(text=item.name)
@@ -144,18 +137,11 @@ class AIM_PT_rig(AimPanel, bpy.types.Panel):
         draw_main_button(layout, "aim.bake_to_rig", "ARMATURE_DATA")
 
 
-class AIM_UL_rig_controls(bpy.types.UIList):
+class AIM_UL_rig_controls(ListRow, bpy.types.UIList):
     """The controls of a rig that move the face."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.row(align=True)
         row.prop(item, "use", text="")

@@ -47,6 +47,30 @@ class OfActor(AimPanel):
         return actors.active_actor(context.scene) is not None
 
 
+class ListRow:
+    """A base of lists, whose subclasses draw a row: what Blender says besides stands here once."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int,
+        active_data: Any,
+        active_property: str,
+        index: int,
+    ) -> None:
+        """Called by Blender."""
+        self.draw_row(context, layout, data, item, index)
+
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
+    ) -> None:
+        """Draw an item of a list of data's."""
+        raise NotImplementedError
+
+
 def settings_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
     """A column of settings as Blender lays them out: names to the left, and nothing to animate."""
     column = layout.column()

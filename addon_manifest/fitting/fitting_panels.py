@@ -22,24 +22,17 @@ from ...aim_blender.scene.live import live
 from ...aim_blender.scene.live.live_correcting import LiveCorrection
 from ...aim_blender.scene.live.live_fitting import LiveFit
 from ...ops.basics.base import preferences
-from ..basics.parts import OfActor, draw_job, draw_notes, read_figures
+from ..basics.parts import ListRow, OfActor, draw_job, draw_notes, read_figures
 from ..basics.settings_panels import draw_settings
 from ..basics.text import draw_text
 from ..jobs.preferences import draw_environment
 
 
-class AIM_UL_views(bpy.types.UIList):
+class AIM_UL_views(ListRow, bpy.types.UIList):
     """The cameras whose images show points."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.row(align=True)
         lost = not actors.is_there(item.camera)
@@ -49,18 +42,11 @@ class AIM_UL_views(bpy.types.UIList):
         sub.label(text=bpy.path.basename(item.file) or (item.clip.name if item.clip is not None else "no clip"))
 
 
-class AIM_UL_image_landmarks(bpy.types.UIList):
+class AIM_UL_image_landmarks(ListRow, bpy.types.UIList):
     """The points of the images, and the vertices they belong to."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.split(factor=0.6, align=True)
         row.label(text=item.name, icon="TRACKER" if item.vertex >= 0 else "ERROR")

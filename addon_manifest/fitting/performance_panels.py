@@ -11,6 +11,7 @@ from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.jobs import results
 from ..basics.parts import (
     AimPanel,
+    ListRow,
     draw_job,
     draw_main_button,
     draw_rows,
@@ -26,18 +27,11 @@ from ..fitting import fitting_panels
 from ..jobs.preset_menus import WithPresets
 
 
-class AIM_UL_takes(bpy.types.UIList):
+class AIM_UL_takes(ListRow, bpy.types.UIList):
     """The scene's takes."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.split(factor=0.7, align=True)
         row.prop(item, "name", text="", emboss=False, icon="ACTION")

@@ -11,22 +11,15 @@ from ...aim_blender.jobs.batch.shots import FAILED
 from ...aim_blender.jobs.folders.progress import duration
 from ...aim_blender.scene.basics import versions
 from ...aim_blender.scene.jobs import batch, jobs
-from ..basics.parts import AimPanel, draw_main_button, draw_notes, settings_column
+from ..basics.parts import AimPanel, ListRow, draw_main_button, draw_notes, settings_column
 from ..basics.text import draw_problem, draw_text
 
 
-class AIM_UL_batch(bpy.types.UIList):
+class AIM_UL_batch(ListRow, bpy.types.UIList):
     """The shots of the batch."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         run = jobs.RUNS.get(batch.KEY)
         rows = {row["shot"]: row for row in run.rows} if isinstance(run, batch.BatchRun) else {}

@@ -11,7 +11,7 @@ from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics.records import ActorRecord, PairRecord
 from ...aim_blender.scene.retargeting import pair_rows, retarget_lists
-from ..basics.parts import AimPanel, draw_figure, draw_job, draw_notes
+from ..basics.parts import AimPanel, ListRow, draw_figure, draw_job, draw_notes
 from ..basics.text import draw_text, text_width
 
 NAME_SHARE = 0.42  # of the performer's name in a line
@@ -27,18 +27,11 @@ def target_of(context: bpy.types.Context) -> ActorRecord | None:
         return None
 
 
-class AIM_UL_pairs(bpy.types.UIList):
+class AIM_UL_pairs(ListRow, bpy.types.UIList):
     """Expressions of two actors."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.row(align=True)
         if data.proposed:  # all of it can be changed below the list, where there is room

@@ -10,23 +10,16 @@ import bpy
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.live import live
 from ...aim_blender.scene.live.live_retargeting import LiveRetarget
-from ..basics.parts import AimPanel
+from ..basics.parts import AimPanel, ListRow
 from ..basics.text import draw_text
 from .pair_panels import target_of
 
 
-class AIM_UL_regions(bpy.types.UIList):
+class AIM_UL_regions(ListRow, bpy.types.UIList):
     """Vertex groups and their strengths."""
 
-    def draw_item(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int,
-        active_data: Any,
-        active_property: str,
+    def draw_row(
+        self, context: bpy.types.Context, layout: bpy.types.UILayout, data: Any, item: Any, index: int
     ) -> None:
         row = layout.split(factor=0.6, align=True)
         target = target_of(context)

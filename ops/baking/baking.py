@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import EnumProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.foundation.wording import listed
@@ -18,7 +18,7 @@ from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.baking import rig_baking
 from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.jobs import baking_jobs, jobs
-from ..basics.base import AimOperator, has_take, in_object_mode, worker_interpreter
+from ..basics.base import AimOperator, OfTake, has_take, in_object_mode, worker_interpreter
 from ..basics.computing import ComputingOperator
 from ..basics.results import start_job
 
@@ -36,7 +36,7 @@ class _BakingOptions:
     __annotations__ = options.operator_properties(BakingSettings, Timing)
 
 
-class AIM_OT_take_bake(_BakingOptions, AimOperator, bpy.types.Operator):
+class AIM_OT_take_bake(_BakingOptions, OfTake, AimOperator, bpy.types.Operator):
     bl_idname = "aim.take_bake"
     bl_label = "Bake Again"
     bl_description = (
@@ -45,7 +45,6 @@ class AIM_OT_take_bake(_BakingOptions, AimOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER"}
 
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
     kind: EnumProperty(name="As", description="What the take becomes", items=KINDS)
 
     @classmethod
@@ -105,15 +104,8 @@ def layer_of(operator: Any, context: bpy.types.Context) -> LayerSettings:
     return LayerSettings(**found)
 
 
-class OfBake(ComputingOperator):
-    """A base of operators with a property `take` that read what the take was baked to."""
-
-    if TYPE_CHECKING:  # Blender would take it for a property
-        take: str
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context)
+class OfBake(OfTake, ComputingOperator):
+    """A base of operators that read what a take was baked to."""
 
     def read(self, context: bpy.types.Context) -> Callable[[], Any]:
         """The take's name and its bake."""
@@ -127,8 +119,6 @@ class AIM_OT_rig_pairs_find(OfBake, bpy.types.Operator):
     bl_label = "Pair by Name"
     bl_description = "List the take's expressions with the character's shape keys that mean the same"
     bl_options = {"REGISTER", "UNDO"}
-
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
     def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
         rig = context.scene.aim.rig
@@ -157,8 +147,6 @@ class AIM_OT_bake_to_rig(_LayerOptions, OfBake, bpy.types.Operator):
         "Nothing else is touched, and keys outside the take's frames stay"
     )
     bl_options = {"REGISTER", "UNDO"}
-
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
     def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
         name, baked = found

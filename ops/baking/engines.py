@@ -13,7 +13,7 @@ from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.jobs import engine_jobs, jobs
-from ..basics.base import AimOperator, has_take, in_object_mode, refused, require_actor, worker_interpreter
+from ..basics.base import AimOperator, OfTake, in_object_mode, refused, require_actor, worker_interpreter
 from ..basics.results import start_job
 
 KEYS = (
@@ -50,7 +50,7 @@ class AIM_OT_engine_shapes_add(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_live_link_export(AimOperator, bpy.types.Operator):
+class AIM_OT_live_link_export(OfTake, AimOperator, bpy.types.Operator):
     bl_idname = "aim.live_link_export"
     bl_label = "Write Live Link Face CSV"
     bl_description = (
@@ -59,7 +59,6 @@ class AIM_OT_live_link_export(AimOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER"}
 
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
     filepath: StringProperty(name="File", description="Where the .csv goes", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})
     fps: FloatProperty(
@@ -68,10 +67,6 @@ class AIM_OT_live_link_export(AimOperator, bpy.types.Operator):
         default=59.94,
         min=0.0,
     )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: Any) -> set[str]:
         if not self.filepath:

@@ -9,10 +9,10 @@ from bpy.props import StringProperty
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.baking import gaze, own_objects
-from ..basics.base import AimOperator, has_take, in_object_mode
+from ..basics.base import AimOperator, OfTake, has_take, in_object_mode
 
 
-class AIM_OT_gaze_follow(AimOperator, bpy.types.Operator):
+class AIM_OT_gaze_follow(OfTake, AimOperator, bpy.types.Operator):
     bl_idname = "aim.gaze_follow"
     bl_label = "Eyes Follow Target"
     bl_description = (
@@ -21,12 +21,7 @@ class AIM_OT_gaze_follow(AimOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER", "UNDO"}
 
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
     target: StringProperty(name="Target", description="The object that they look at; empty takes the selected one")
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         take, _ = actors.take_and_actor(context.scene, self.take)
@@ -46,17 +41,11 @@ class AIM_OT_gaze_follow(AimOperator, bpy.types.Operator):
         return chosen
 
 
-class AIM_OT_gaze_release(AimOperator, bpy.types.Operator):
+class AIM_OT_gaze_release(OfTake, AimOperator, bpy.types.Operator):
     bl_idname = "aim.gaze_release"
     bl_label = "Eyes by Their Keys"
     bl_description = "Let the eyes of the chosen take follow no target any more. The target stays"
     bl_options = {"REGISTER", "UNDO"}
-
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         take, _ = actors.take_and_actor(context.scene, self.take)
@@ -65,7 +54,7 @@ class AIM_OT_gaze_release(AimOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class AIM_OT_objects_hang(AimOperator, bpy.types.Operator):
+class AIM_OT_objects_hang(OfTake, AimOperator, bpy.types.Operator):
     bl_idname = "aim.objects_hang"
     bl_label = "Hang on the Bones"
     bl_description = (
@@ -73,8 +62,6 @@ class AIM_OT_objects_hang(AimOperator, bpy.types.Operator):
         "selected meshes that stand at the actor's neutral or, with none selected, all that do. The objects stay"
     )
     bl_options = {"REGISTER", "UNDO"}
-
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.basics import nla_strips
-from ..basics.base import AimOperator, has_take
+from ..basics.base import AimOperator, OfTake
 
 
-class AIM_OT_take_push_down(AimOperator, bpy.types.Operator):
+class AIM_OT_take_push_down(OfTake, AimOperator, bpy.types.Operator):
     bl_idname = "aim.take_push_down"
     bl_label = "Push Down"
     bl_description = (
@@ -20,12 +19,6 @@ class AIM_OT_take_push_down(AimOperator, bpy.types.Operator):
         "that other takes and keys can go over it. It plays as before, and no key changes"
     )
     bl_options = {"REGISTER", "UNDO"}
-
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context)
 
     def run(self, context: bpy.types.Context) -> set[str]:
         take, _ = actors.take_and_actor(context.scene, self.take)

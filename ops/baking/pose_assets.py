@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import EnumProperty
 
 from ...aim_blender.core.shared.settings.rig_settings import RigSettings
 from ...aim_blender.scene.actors import actors
@@ -16,7 +16,7 @@ from ...aim_blender.scene.baking import rig_baking
 from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.jobs.job_making import meanwhile
 from ...aim_blender.scene.rigs import rig_results
-from ..basics.base import has_take, in_object_mode
+from ..basics.base import OfTake, has_take, in_object_mode
 from ..basics.computing import SteppingOperator
 
 POSES = (
@@ -29,7 +29,7 @@ RIGS = (
 )
 
 
-class AIM_OT_pose_assets_add(SteppingOperator, bpy.types.Operator):
+class AIM_OT_pose_assets_add(OfTake, SteppingOperator, bpy.types.Operator):
     bl_idname = "aim.pose_assets_add"
     bl_label = "Add Pose Assets"
     bl_description = (
@@ -40,7 +40,6 @@ class AIM_OT_pose_assets_add(SteppingOperator, bpy.types.Operator):
 
     poses: EnumProperty(name="Poses", description="What becomes an asset", items=POSES)
     rig: EnumProperty(name="Of", description="What the poses key", items=RIGS)
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Generator
 from typing import Any
 
 import bpy
-from bpy.props import StringProperty
 
 from ...aim_blender.core.shared.settings.rig_settings import LayerSettings, RigSettings
 from ...aim_blender.scene.actors import actors
@@ -15,12 +14,12 @@ from ...aim_blender.scene.baking import rig_baking
 from ...aim_blender.scene.basics import options
 from ...aim_blender.scene.jobs.job_making import meanwhile
 from ...aim_blender.scene.rigs import rig_results
-from ..basics.base import has_take, in_object_mode, refused
+from ..basics.base import OfTake, has_take, in_object_mode, refused
 from ..basics.computing import SteppingOperator
 from .baking import layer_of
 
 
-class _OfTake(SteppingOperator):
+class _OntoControls(OfTake, SteppingOperator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not (has_take(cls, context) and in_object_mode(cls, context)):
@@ -28,7 +27,7 @@ class _OfTake(SteppingOperator):
         return context.scene.aim.rig.mesh is not None or refused(cls, "Choose the mesh that the rig moves")
 
 
-class AIM_OT_rig_controls_propose(_OfTake, bpy.types.Operator):
+class AIM_OT_rig_controls_propose(_OntoControls, bpy.types.Operator):
     bl_idname = "aim.rig_controls_propose"
     bl_label = "Propose Controls"
     bl_description = (
@@ -36,8 +35,6 @@ class AIM_OT_rig_controls_propose(_OfTake, bpy.types.Operator):
         "properties that nothing drives. The rig is left as it is"
     )
     bl_options = {"REGISTER", "UNDO"}
-
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
     def steps(self, context: bpy.types.Context) -> Generator[tuple[str, float], None, Any]:
         """What the controls do."""
@@ -57,7 +54,7 @@ class _SolvingOptions:
     __annotations__ = options.operator_properties(RigSettings, LayerSettings)
 
 
-class AIM_OT_take_bake_to_controls(_SolvingOptions, _OfTake, bpy.types.Operator):
+class AIM_OT_take_bake_to_controls(_SolvingOptions, _OntoControls, bpy.types.Operator):
     bl_idname = "aim.take_bake_to_controls"
     bl_label = "Bake to Controls"
     bl_description = (
@@ -65,8 +62,6 @@ class AIM_OT_take_bake_to_controls(_SolvingOptions, _OfTake, bpy.types.Operator)
         "listed. Nothing else is touched, and keys outside the take's frames stay, or all: Onto a layer of the NLA"
     )
     bl_options = {"REGISTER", "UNDO"}
-
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
 
     def steps(self, context: bpy.types.Context) -> Generator[tuple[str, float], None, Any]:
         """The values of the controls."""

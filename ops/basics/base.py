@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from bpy.props import StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.jobs.folders.sentences import is_disk_full, sentence_for
@@ -68,6 +69,19 @@ class AimOperator:
     def tell(self, sentence: str, warning: bool = False) -> None:
         """Report a sentence in the status bar."""
         self.report({"WARNING" if warning else "INFO"}, sentence[:1].upper() + sentence[1:])
+
+
+class OfTake:
+    """A base of operators of a take: of the one that is named, else of the one chosen in the list."""
+
+    __annotations__ = {
+        "take": StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
+    }
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Called by Blender."""
+        return has_take(cls, context)
 
 
 def preferences(context: bpy.types.Context) -> Any | None:

@@ -18,6 +18,7 @@ from ...aim_blender.scene.live.live_retargeting import LiveRetarget
 from ...aim_blender.scene.retargeting import retarget_lists
 from ..basics.base import (
     AimOperator,
+    OfTake,
     another_is_learned,
     in_object_mode,
     may_start_job,
@@ -34,7 +35,7 @@ class _RetargetOptions:
     __annotations__ = options.operator_properties(RetargetSettings)
 
 
-class AIM_OT_performance_retarget(_RetargetOptions, AimOperator, bpy.types.Operator):
+class AIM_OT_performance_retarget(_RetargetOptions, OfTake, AimOperator, bpy.types.Operator):
     bl_idname = "aim.performance_retarget"
     bl_label = "Retarget"
     bl_description = (
@@ -43,7 +44,6 @@ class AIM_OT_performance_retarget(_RetargetOptions, AimOperator, bpy.types.Opera
     )
     bl_options = {"REGISTER"}
 
-    take: StringProperty(name="Take", description="The take's name; empty takes the one chosen in the list")
     target: StringProperty(name="Target", description="The target actor's name; empty takes the scene's choice")
     tolerance_mm: options.operator_property(BakingSettings, "tolerance_mm")
     beside: BoolProperty(
