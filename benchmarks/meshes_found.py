@@ -27,12 +27,13 @@ from scipy.spatial.transform import Rotation
 
 from aim_blender.core.checks.face_measures import find_places
 from aim_blender.core.correspondence.correspondence import make_correspondence
-from aim_blender.core.seeing.mesh_asking import MeshFaces, installed_model
+from aim_blender.core.seeing.mesh_asking import MeshFaces
 from aim_blender.core.shared.faces.face_landmarks import SIDES, landmarks_in_frame
 from aim_blender.core.shared.faces.face_profile import HeadFrame, asked_first, find_head_frame
 from aim_blender.core.shared.faces.head_region import moving_vertices
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
+from aim_blender.core.video.face_detector import installed_model
 
 SKIN = 11_248  # vertices of make_capture.py's face model before this are the skin
 FOUND_DEGREES, FOUND_MM = 15.0, 15.0

@@ -7,8 +7,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+import trimesh
 
 from aim_blender.core.contact.contact import Contact, without_contact
+from aim_blender.core.contact.gaps import closest_on_triangles
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import stabilized_frames
 from aim_blender.core.retargeting.retargeting import retarget_take
@@ -135,3 +137,17 @@ def test_a_retarget_touches_and_does_not_cross(contact: Contact, demo_learned: A
         closed = was < CLOSED_MM
         assert (shown_gaps[name][closed] < CLOSED_MM).mean() > 0.95, name
         assert shown_gaps[name].min() > -CROSSING_MM, name
+
+
+def test_the_closest_places_are_those_of_trimesh():
+    rng = np.random.default_rng(5)
+    triangles = rng.normal(size=(300, 4, 3, 3))
+    triangles[:40, 1] = triangles[:40, 0]  # two of one place
+    points = rng.normal(scale=2.0, size=(300, 3))
+    shares, which = closest_on_triangles(points, triangles)
+    assert shares.min() > -1e-9
+    np.testing.assert_allclose(shares.sum(1), 1.0)
+    found = np.einsum("nk,nkx->nx", shares, triangles[np.arange(300), which])
+    plain = trimesh.triangles.closest_point(triangles.reshape(-1, 3, 3), np.repeat(points, 4, axis=0))
+    apart = np.linalg.norm(plain.reshape(300, 4, 3) - points[:, None], axis=2)
+    np.testing.assert_allclose(np.linalg.norm(found - points, axis=1), apart.min(1), atol=1e-9)

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from aim_blender.core.checks.seen_places import at_seen
-from aim_blender.core.seeing.mesh_asking import MeshFaces, installed_model
+from aim_blender.core.seeing.mesh_asking import MeshFaces
 from aim_blender.core.seeing.mesh_faces import agreed, likeness
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.faces.face_landmarks import landmarks_in_frame
 from aim_blender.core.shared.faces.face_profile import PROFILE, HeadFrame, asked_first, find_head_frame
 from aim_blender.core.shared.foundation.errors import InputError
+from aim_blender.core.video.face_detector import installed_model
 from aim_blender.jobs.tasks.face_asking import asks_detector
 from tests.core.geometry import moved, rigid
 

@@ -16,6 +16,7 @@ from scipy.sparse.linalg import splu
 from ..geometry.rigid import angle_degrees, apply_motion, motion_columns
 from ..shared.bones.constraints import Constraints
 from ..shared.foundation.robust_weights import cauchy
+from ..shared.foundation.smoothstep import smoothstep
 from .anatomy import Hinge
 from .jaw import JawEstimate, compose_jaw, rest_jaw
 from .mandible_frame import (
@@ -77,7 +78,7 @@ def estimate_jaw(
     skin_weight, trust = follow(motion, use)
     for _ in range(ROUNDS):
         pose, explained = _fit_poses(neutral[points], shapes[:, points], skin_weight[points], share, frame)
-        jaws = _smooth_step((explained - RIGID_FROM) / (RIGID_TO - RIGID_FROM)) * expression
+        jaws = smoothstep((explained - RIGID_FROM) / (RIGID_TO - RIGID_FROM)) * expression
         use = jaws * (pose[:, 0] > np.deg2rad(REST_DEGREES))
         if not use.any():
             return rest_jaw(len(shapes), len(neutral))
@@ -255,8 +256,3 @@ def _quantile(values: np.ndarray, share: np.ndarray, quantile: float) -> float:
     order = np.argsort(values)
     at = int(np.searchsorted(np.cumsum(share[order]), quantile))
     return float(values[order][min(at, len(values) - 1)])
-
-
-def _smooth_step(value: np.ndarray) -> np.ndarray:
-    value = np.clip(value, 0.0, 1.0)
-    return value * value * (3 - 2 * value)

@@ -13,6 +13,7 @@ from ..geometry.openings import openness
 from ..geometry.skinning import linear_blend_skinning
 from ..geometry.surfaces import edge_graph, neighbour_average
 from ..shared.faces.similarity import similarity
+from ..shared.foundation.smoothstep import smoothstep
 from .filling import filled
 
 BRIDGE_GROWTH, BRIDGE_MM = 4.0, 0.5  # an edge of the source's that grows so much, beyond so much, leads across a slit
@@ -136,8 +137,7 @@ class CharacterSurface:
         weight = self.sure + 1e-3
         scale, turn, shift = similarity(self.source[0], self.mesh.vertices, weight)
         off = np.linalg.norm(scale * self.source[0] @ turn.T + shift - self.mesh.vertices, axis=1) / scale
-        share = ((FAR_MM[1] - off) / (FAR_MM[1] - FAR_MM[0])).clip(0.0, 1.0)
-        return share * share * (3.0 - 2.0 * share)
+        return smoothstep((FAR_MM[1] - off) / (FAR_MM[1] - FAR_MM[0]))
 
     def _bridges(self) -> np.ndarray:
         """(T,) bool: the triangles whose corners lie on two sides of an opening of the source's."""

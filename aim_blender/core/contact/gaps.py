@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from ..geometry.surfaces import rim_vertices
+from ..shared.foundation.normals import unit_vectors
 from .slits import DEEPEST_MM, Side, Slit
 
 EXACT_MM = 2.0  # beside an edge's length: what is farther apart is told by vertices
@@ -86,9 +87,9 @@ class _Tests:
         points = (frames[:, self.points] - middle).astype(np.float32)
         faces = skin[:, self.triangles]
         normals = np.cross(faces[:, :, 1] - faces[:, :, 0], faces[:, :, 2] - faces[:, :, 0])  # (f, T, 3)
-        normals = _unit(normals)
+        normals = unit_vectors(normals)
         normals = (self.angles @ normals.transpose(1, 0, 2).reshape(len(self.triangles), -1)).reshape(-1, count, 3)
-        normals = _unit(normals.transpose(1, 0, 2))  # (f, S, 3)
+        normals = unit_vectors(normals.transpose(1, 0, 2))  # (f, S, 3)
         squares = np.einsum("fsx,fsx->fs", skin, skin)[:, None] - 2.0 * (points @ skin.transpose(0, 2, 1))
         nearest = squares.argmin(-1)  # (f, P)
         rows = np.arange(count)[:, None]
@@ -106,7 +107,7 @@ class _Tests:
             corner = self.triangles[triangle[np.arange(len(frame)), best]]  # (n, 3)
             at = np.einsum("nk,nkx->nx", parts, skin[frame[:, None], corner])
             up = np.einsum("nk,nkx->nx", parts, normals[frame[:, None], corner])
-            up = _unit(up)
+            up = unit_vectors(up)
             on_border = (self.on_border[corner] | (parts < 1e-5)).all(1)
             near, grows = _signed(points[frame, point] - at, up, on_border)
             near = np.where(near < -self.deepest, length[frame, point], near)
@@ -138,7 +139,7 @@ def _signed(away: np.ndarray, up: np.ndarray, on_border: np.ndarray) -> tuple[np
     ends = behind & on_border
     gap = np.where(ends, aside + height, gap)
     along = beside / aside[:, None].clip(min=1e-6) + up
-    return gap, np.where(ends[:, None], _unit(along), grows)
+    return gap, np.where(ends[:, None], unit_vectors(along), grows)
 
 
 def closest_on_triangles(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +183,3 @@ def _ring(triangles: np.ndarray, count: int) -> np.ndarray:
     index = first[:-1, None] + np.arange(most)
     index = np.where(index < first[1:, None], index, first[:-1, None])
     return order[index] // 3
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.sqrt(np.einsum("...x,...x->...", vectors, vectors))[..., None].clip(1e-12)

@@ -18,6 +18,7 @@ from ..checks.face_spots import places_of
 from ..geometry.surfaces import edge_graph
 from ..model.actor import Actor
 from ..shared.faces.face_profile import HeadFrame
+from ..shared.foundation.smoothstep import smoothstep
 
 COLUMNS = {"lips": 11, "left lids": 7, "right lids": 7}
 HALF_WIDTH_MM = {"lips": 40.0, "left lids": 24.0, "right lids": 24.0}  # that no half of a mouth or eye exceeds
@@ -64,11 +65,11 @@ class Slit:
 
     def splines(self, count: int) -> np.ndarray:
         """(W, count) smooth functions along the slit, one beside the other, which fade at its ends: B-splines."""
-        inside = np.clip(np.minimum(self.across + 1.0, self.columns - self.across) / FADING, 0.0, 1.0)
+        inside = smoothstep(np.minimum(self.across + 1.0, self.columns - self.across) / FADING)
         at = (self.across + 0.5) * count / self.columns - 0.5
         off = np.abs(at[:, None] - np.arange(count))
         spline = np.where(off < 0.5, 0.75 - off**2, 0.5 * np.clip(1.5 - off, 0.0, None) ** 2)
-        return (inside * inside * (3.0 - 2.0 * inside))[:, None] * spline
+        return inside[:, None] * spline
 
 
 def find_slits(actor: Actor) -> list[Slit]:

@@ -145,7 +145,8 @@ def imitate(
     missing = [i for i in only_named if mixing.misses(found[i], wanted[i], meaning.wanted[i])]
     # Where most names mean something else, it is rather the correspondence that is wrong: the names stay, if they tell
     # anything. Numbers tell nothing: of those the pair stays that is found by motion, too.
-    numbered = [i for i in only_named if source.names[i] in only_numbered(source.names)]
+    numbers = only_numbered(source.names)
+    numbered = [i for i in only_named if source.names[i] in numbers]
     if len(set(missing).difference(numbered)) > MOST_MISSING * (len(only_named) - len(numbered)):
         missing = []
     for i in {*missing, *numbered}:

@@ -17,6 +17,7 @@ from ..checks.face_measures import Measure, Places
 from ..checks.face_spots import places_of
 from ..model.actor import Actor
 from ..model.evaluation import stabilized_frames
+from ..shared.foundation.smoothstep import smoothstep
 from ..shared.results.takes import Take
 from .pairing import Pairing
 
@@ -161,14 +162,14 @@ class MeaningOfFrames:
         if mouth:
             lips = np.mean([middles[self.meaning.names[k]][1] for k in mouth])
             down = (eyes - at[:, 1]) / max(eyes - lips, 1.0)
-            found.append((np.array(mouth), _step((down - MOUTH_FROM[0]) / (MOUTH_FROM[1] - MOUTH_FROM[0]))))
+            found.append((np.array(mouth), smoothstep((down - MOUTH_FROM[0]) / (MOUTH_FROM[1] - MOUTH_FROM[0]))))
         for k, (name, middle) in enumerate(middles.items()):
             if name in MOUTH:
                 continue
-            window = _step((at[:, 1] - eyes - BROW_MM[0]) / (BROW_MM[1] - BROW_MM[0]))
+            window = smoothstep((at[:, 1] - eyes - BROW_MM[0]) / (BROW_MM[1] - BROW_MM[0]))
             if name.startswith("lid"):
                 window = np.exp(-np.square((at - middle)[:, :2]).sum(1) / (2 * LIDS_MM**2))
-            found.append((np.array([k]), window * _step(0.5 + np.sign(middle[0]) * at[:, 0] / (2 * SIDE_MM))))
+            found.append((np.array([k]), window * smoothstep(0.5 + np.sign(middle[0]) * at[:, 0] / (2 * SIDE_MM))))
         return found
 
 
@@ -181,9 +182,3 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether a measure changes alike over shapes, by one (N,) and other (N,)."""
     moves = min(np.ptp(one), np.ptp(other)) > 0
     return moves and float(np.corrcoef(one, other)[0, 1]) > LEAST_AGREEMENT
-
-
-def _step(share: np.ndarray) -> np.ndarray:
-    """0 up to 0, 1 from 1 on, smooth between them."""
-    share = share.clip(0.0, 1.0)
-    return share * share * (3 - 2 * share)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ import numpy as np
 from ..shared.faces.face_profile import WORST_PROFILE_MM, HeadFrame, refined_frame, search_head_frame
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.remembering import remembered
-from ..shared.settings.video_settings import INSTALLED_MODEL
 from ..video.face_detector import FaceDetector
 from .mesh_faces import SeenOnMesh, see_face
 from .seen_landmarks import frame_of_seen
@@ -115,12 +113,6 @@ class MeshFaces:
             self.ways.append(way)
         if note is not None and note not in self.notes:
             self.notes.append(note)
-
-
-def installed_model() -> Path | None:
-    """The face detector's model in this Python's environment; None where it is not installed."""
-    path = Path(sys.prefix) / INSTALLED_MODEL
-    return path if path.is_file() else None
 
 
 def around_frame(frame: HeadFrame) -> list[HeadFrame]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..shared.foundation.errors import InputError
+from ..shared.settings.video_settings import INSTALLED_MODEL
 
 LANDMARKS = 478  # the last ten are the irises
 IRISES = ((468, 473), (473, 478))  # the performer's right and left: a centre and four points on the rim
@@ -114,6 +116,12 @@ class FoundFace:
         turned = flat @ axes.T
         low, high = turned.min(0), turned.max(0)
         return Crop((low + high) / 2 @ axes, CROP_SCALE * float((high - low).max()), angle)
+
+
+def installed_model() -> Path | None:
+    """The detector's model in this Python's environment; None where it is not installed."""
+    path = Path(sys.prefix) / INSTALLED_MODEL
+    return path if path.is_file() else None
 
 
 class FaceDetector:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,9 @@ from ..fitting.driving.request import FitRequest, Fitted
 from ..model.actor import Actor
 from ..shared.captured.performances import check_given_fps, in_range
 from ..shared.foundation.errors import InputError
-from ..shared.settings.video_settings import INSTALLED_MODEL
 from .answers import Answers, learn_answers
 from .detection import see_faces
-from .face_detector import FaceDetector
+from .face_detector import FaceDetector, installed_model
 from .face_renders import make_renders
 from .kept_answers import KeptAnswers
 from .kept_faces import KeptFaces
@@ -84,13 +82,13 @@ def model_file(chosen: str) -> Path:
         if not path.is_file():
             raise InputError(f"there is no face model {path}; choose MediaPipe's file face_landmarker.task")
         return path
-    path = Path(sys.prefix) / INSTALLED_MODEL
-    if not path.is_file():
+    installed = installed_model()
+    if installed is None:
         raise InputError(
             "the face detector is not installed, which finds the face in a video; press Install Video in the "
             "extension's preferences, or run the command install-video"
         )
-    return path
+    return installed
 
 
 def _seen(movie: Movie, detector: FaceDetector, request: FitRequest, kept: KeptFaces) -> SeenFaces:

@@ -19,12 +19,14 @@ def asks_detector(task: Task) -> Task:
 
     @functools.wraps(task)
     def asking(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-        from ...core.seeing.mesh_asking import MeshFaces, installed_model
-        from ...core.shared.faces.face_profile import asked_first
+        from ...core.video.face_detector import installed_model
 
         model = installed_model()
         if model is None:
             return task(arguments, report, checkpoint)
+        from ...core.seeing.mesh_asking import MeshFaces
+        from ...core.shared.faces.face_profile import asked_first
+
         faces = MeshFaces(model)
         with asked_first(faces.head_frame):
             figures = task(arguments, report, checkpoint)

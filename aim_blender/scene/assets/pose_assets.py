@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import bpy
 import numpy as np
@@ -18,6 +17,7 @@ from ..baking.baked import Channel, motion_channels
 from ..baking.baked_take import BakedTake
 from ..basics import versions
 from ..basics.meshes import is_there
+from ..basics.records import ActorRecord, TakeRecord
 from ..rigs.rig_keying import curves_of
 from ..rigs.rig_solving import SolvedRig
 from .pose_pictures import PIXELS, pose_pictures
@@ -35,7 +35,7 @@ class Poses:
     notes: list[str]
 
 
-def expressions(baked: BakedTake, actor: Any) -> Poses:
+def expressions(baked: BakedTake, actor: ActorRecord) -> Poses:
     """Each named key of a bake at 1 alone, with what the jaw does in its expression; the head and the eyes rest."""
     count, total = baked.named_count, len(baked.key_names)
     rest = np.tile(np.eye(4), (count, 1, 1))
@@ -64,12 +64,12 @@ def one_frame(baked: BakedTake, take: str, frame: int) -> Poses:
     return Poses([f"{take} {frame}"], baked.at(chosen), True, [])
 
 
-def draw(poses: Poses, actor: Any) -> Generator[tuple[str, float], None, list[np.ndarray]]:
+def draw(poses: Poses, actor: ActorRecord) -> Generator[tuple[str, float], None, list[np.ndarray]]:
     """A picture (PIXELS, PIXELS, 4) of each pose, as the scene shows the actor from in front. Yields in between."""
     return (yield from pose_pictures(poses.baked, actor.neutral if is_there(actor.neutral) else None))
 
 
-def mark_result(take: Any, baked: BakedTake, poses: Poses, pictures: Sequence[np.ndarray]) -> str:
+def mark_result(take: TakeRecord, baked: BakedTake, poses: Poses, pictures: Sequence[np.ndarray]) -> str:
     """Make assets of poses of a take's result: its shape keys and bones. baked: the whole take. Returns what to tell.
     Raises InputError if the result is not there, or not what it was, before anything is made."""
     channels = _result_channels(take, baked, poses)
@@ -86,7 +86,7 @@ def mark_controls(solved: SolvedRig, poses: Poses, pictures: Sequence[np.ndarray
     return f"{_told(poses)}, {solved.mean_mm:.2f} mm off on average, {solved.worst_mm:.1f} mm at worst"
 
 
-def _result_channels(take: Any, baked: BakedTake, poses: Poses) -> list[Channel]:
+def _result_channels(take: TakeRecord, baked: BakedTake, poses: Poses) -> list[Channel]:
     items = list(take.collection.all_objects) if take.collection is not None else []
     skin = next((each for each in items if each.type == "MESH" and each.data.shape_keys is not None), None)
     armature = next((each for each in items if each.type == "ARMATURE"), None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..foundation.smoothstep import smoothstep
+
 
 def smooth_step(value: np.ndarray, start: float | np.ndarray, end: float | np.ndarray) -> np.ndarray:
     """0 at `start`, 1 at `end`, level at both; any shape. `end` may be the smaller one: then it falls."""
-    share = np.clip((value - start) / np.where(end == start, 1e-9, np.subtract(end, start)), 0.0, 1.0)
-    return share * share * (3.0 - 2.0 * share)
+    return smoothstep((value - start) / np.where(end == start, 1e-9, np.subtract(end, start)))
 
 
 def bell(*ratios: np.ndarray) -> np.ndarray:

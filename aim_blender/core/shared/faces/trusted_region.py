@@ -14,6 +14,7 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from ..foundation.normals import vertex_normals
+from ..foundation.smoothstep import smoothstep
 from .face_landmarks import SIDES
 
 LEAST_TRUSTED = 0.5  # the weight from which on a point is trusted: constraints start there
@@ -109,5 +110,4 @@ def _nearness(points: np.ndarray, way: list[np.ndarray], radius: float) -> np.nd
         along = end - start
         share = ((points - start) @ along / max(along @ along, 1e-12)).clip(0.0, 1.0)
         distance = np.minimum(distance, np.linalg.norm(points - start - share[:, None] * along, axis=1))
-    place = ((1.0 + SOFT - distance / radius) / (2.0 * SOFT)).clip(0.0, 1.0)
-    return place * place * (3.0 - 2.0 * place)
+    return smoothstep((1.0 + SOFT - distance / radius) / (2.0 * SOFT))
