@@ -64,6 +64,18 @@ def test_slits_are_found_and_apart_in_the_neutral(contact: Contact):
     assert contact.rest[0].max() < CLOSED_MM < contact.rest[1].min()  # closed lips, open eyes
 
 
+def test_a_small_head_touches_as_a_large_one_does(contact: Contact, demo_learned: Actor):
+    fields = ("bone", "thickness", "implicit_expressions", "neutral_residual", "expression_residual")
+    smaller = {name: 0.5 * getattr(demo_learned, name) for name in fields}
+    jaw = demo_learned.jaw.copy()
+    jaw[:, :3, 3] *= 0.5
+    small = Contact(dataclasses.replace(demo_learned, jaw=jaw, **smaller))
+    for one, other, gaps, halves in zip(contact.slits, small.slits, contact.rest, small.rest, strict=True):
+        assert other.unit == pytest.approx(0.5 * one.unit, rel=0.02)
+        assert other.upper.points.tolist() == one.upper.points.tolist()
+        np.testing.assert_allclose(halves, 0.5 * gaps, atol=0.01)
+
+
 def test_a_gap_grows_as_the_lip_goes_and_turns_with_the_head(contact: Contact, demo_learned: Actor):
     frames = lips_moved(contact, demo_learned, np.array([0.0, -0.4, -0.8]))
     gaps = lip_gaps(contact, frames)

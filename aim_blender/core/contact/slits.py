@@ -26,7 +26,7 @@ MEETING_MM = {"lips": 2.0, "left lids": 3.5, "right lids": 3.5}  # sides come as
 STRIP_MM = {"lips": 6.0, "left lids": 3.0, "right lids": 3.0}  # from the margin, of what touches the other side
 BEYOND_MM = 6.0  # more than that, of what is touched
 DEEPEST_MM = {"lips": 5.0, "left lids": 2.0, "right lids": 2.0}  # in the other side; deeper lies behind it
-MARGIN_MM = 0.7  # farther from the other side than its column's closest
+MARGIN_MM = 0.6  # farther from the other side than its column's closest
 IN_FRONT = 0.4  # mm of distance that a mm farther in front is worth: bags come closer to each other than margins
 BEHIND_MM = {"lips": 6.0, "left lids": 2.5, "right lids": 2.5}  # a margin what may touch is by no more
 FADING = 1.2  # columns over which a slit's ends fade
@@ -105,7 +105,7 @@ def _slit(
     graph: sparse.csr_matrix,
 ) -> Slit | None:
     axes = np.stack([frame.left, frame.up, frame.front])
-    unit = 1.0 / frame.scale
+    unit = frame.scale
     reach = HALF_WIDTH_MM[name] * unit
     ways = dijkstra(graph, directed=False, indices=[upper, lower], limit=1.3 * reach)  # (2, W)
     ways = ways.clip(max=1.3 * reach)
