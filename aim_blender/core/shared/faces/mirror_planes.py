@@ -6,16 +6,19 @@ from __future__ import annotations
 import numpy as np
 
 SETTLED_COSINE = 1.0 - 1e-7
+AT_A_TIME = 250_000  # distances, which a processor keeps at hand
 
 
 def nearest(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each of points (P, D) the distance (P,) to the nearest of others (Q, D), and its index (P,)."""
     distance, index = np.empty(len(points)), np.empty(len(points), dtype=np.int64)
-    half_square = 0.5 * (others**2).sum(1)
-    step = max(1, 4_000_000 // len(others))
+    # Half the squared distance, but for what all have in common: one product is quicker than a product and a sum.
+    with_one = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    product = np.concatenate([-others, 0.5 * (others**2).sum(1, keepdims=True)], axis=1).T.copy()
+    step = max(16, AT_A_TIME // len(others))
     for start in range(0, len(points), step):
         part = points[start : start + step]
-        index[start : start + step] = (half_square - part @ others.T).argmin(1)
+        index[start : start + step] = (with_one[start : start + step] @ product).argmin(1)
         distance[start : start + step] = np.linalg.norm(part - others[index[start : start + step]], axis=1)
     return distance, index
 
