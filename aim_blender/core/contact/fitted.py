@@ -13,7 +13,7 @@ from ..model.evaluation import stabilized_frames
 from ..shared.results.takes import Take
 from .contact import Contact
 
-CHUNK_FRAMES = 32
+CHUNK_FRAMES = 64
 TOLD_MM = 0.5  # by which lips or lids are moved, from where a note says so
 Shown = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -10,13 +10,14 @@ from .slits import Slit
 
 TOUCHING_MM, OPEN_MM = 0.5, 1.0  # gap on the source up to which the target's is closed, and from where it is its own
 CLOSED_MM = 0.3, 0.47  # gaps on the target up to which it is closed: the performed one, within these
-ROUNDS = 16
-PARTING_FROM = 12  # of them on sides are only parted
+ROUNDS = 12
+PATIENCE = 4  # rounds without getting better, after which a frame is left
+PARTING_FROM = 9  # of them on sides are only parted
 LATER = 0.95  # of a step is gone in every round, so that all come to rest
 OPEN_COUNTS = 0.3  # as much as crossing sides count that stand apart, to tell which round was best
 PARTING_MM = 3.0  # by which a side may be moved away from the other, at most
-ALLOWED_MM = 0.02  # crossing beyond the neutral's: a bake adds its tolerance
-TOLERANCE_MM = 0.02
+ALLOWED_MM = 0.04  # crossing beyond the neutral's: a bake adds its tolerance
+TOLERANCE_MM = 0.03
 SOFT_MM = 0.05  # off by less, a column counts for less, so that none begins to count at once
 LEAST_ROOM = 0.05  # how readily a side still moves that has gone as far as it may
 DAMPING = 0.02  # of what a mode's mm changes a gap by
@@ -89,7 +90,7 @@ class Meeting:
         trust = (TOO_FAR - _over(now.gap, most).max(1) / self.most).clip(0.0, 1.0)  # (f,)
         left = np.flatnonzero(trust > 0)
         now = _part(now, left)
-        best, off = amounts.copy(), np.full(len(frames), np.inf)
+        best, off, when = amounts.copy(), np.full(len(frames), np.inf), np.zeros(len(frames), np.int64)
         for round_ in range(ROUNDS):
             if round_:
                 now = self.gaps.of(self._moved(frames, amounts, left))
@@ -97,8 +98,10 @@ class Meeting:
             worst = np.maximum(crossing.max(1, initial=0.0), OPEN_COUNTS * open_.max(1, initial=0.0))
             better = worst < off[left]
             off[left[better]], best[left[better]] = worst[better], amounts[left[better]]
+            when[left[better]] = round_
             short = crossing - open_ if round_ < PARTING_FROM else crossing  # sides end apart rather than crossing
             need = np.abs(short).max(1, initial=0.0) > TOLERANCE_MM * self.slit.unit
+            need &= round_ - when[left] < PATIENCE
             left, short, now = left[need], short[need], _part(now, need)
             if not len(left):
                 break
