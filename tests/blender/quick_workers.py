@@ -2,7 +2,7 @@
 """Workers that have imported torch already.
 
 A worker of these tests computes for less time than it takes to import its packages. So a process imports them once, and
-forks for each worker: `python quick_workers.py serve SOCKET`. What the extension starts is a small process that asks
+forks for each worker: `python quick_workers.py serve FILE`. What the extension starts is a small process that asks
 for one, `python quick_workers.py ask SOCKET -m aim_blender WORDS`, hands over its files, lives as long and ends alike.
 Only the packages are there beforehand; a worker imports the extension's own code itself. Needs Linux.
 
@@ -12,6 +12,7 @@ Workers as they are: tests/core/test_jobs_supervisor.py, tests/package, and the 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -41,21 +42,26 @@ def forking(python: Path, environment: dict[str, str], folder: Path) -> Iterator
     command = [str(python), str(Path(__file__).absolute())]
     program.write_text(f'#!/bin/sh\nexec {shlex.join([command[0], "-IS", command[1], "ask", str(path)])} "$@"\n')
     program.chmod(0o755)
-    # It ends with this process, which holds its standard input open.
-    with subprocess.Popen([*command, "serve", str(path)], env=environment, stdin=subprocess.PIPE) as server:
-        try:
-            yield program
-        finally:
-            server.stdin.close()
-
-
-def serve(path: str) -> None:
-    """Import what workers need, and fork for each that is asked for, until standard input ends."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
-        listening.bind(path)
+        listening.bind(str(path))
         listening.listen()
+        file = listening.fileno()
+        # It ends with this process, which holds its standard input open.
+        with subprocess.Popen(
+            [*command, "serve", str(file)], env=environment, stdin=subprocess.PIPE, pass_fds=[file]
+        ) as server:
+            try:
+                yield program
+            finally:
+                server.stdin.close()
+
+
+def serve(file: int) -> None:
+    """Import what workers need, and fork for each that a listening socket is asked for, until standard input ends."""
+    with socket.socket(fileno=file) as listening:
         for name in PACKAGES:
             importlib.import_module(name)
+        gc.freeze()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
         end = sys.stdin.fileno()
         while end not in select.select([listening.fileno(), end], [], [])[0]:
@@ -114,6 +120,6 @@ def ask(path: str, words: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
-        serve(sys.argv[2])
+        serve(int(sys.argv[2]))
     else:
         ask(sys.argv[2], sys.argv[3:])
