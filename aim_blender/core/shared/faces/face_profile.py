@@ -357,12 +357,13 @@ def _settled(
     for _ in range(rounds):
         before = [each[moving] for each in placed]
         _, partner = _profile_error(typical, typical_normals, curve, curve_normals, *before)
-        after = similarities_near(typical, curve[partner], *before, FARTHEST_MM)
-        still = np.ones(len(moving), dtype=bool)
+        scale, frame, tip = before
+        after = similarities_near(typical, curve[partner], scale, frame, tip, FARTHEST_MM)
+        settled = np.ones(len(moving), dtype=bool)
         for all_, one, other in zip(placed, before, after, strict=True):
             all_[moving] = other
-            still &= (one == other).reshape(len(moving), -1).all(1)
-        moving = moving[~still]
+            settled &= (one == other).reshape(len(moving), -1).all(1)
+        moving = moving[~settled]
         if not len(moving):
             break
     return placed
