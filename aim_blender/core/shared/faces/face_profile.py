@@ -18,7 +18,8 @@ import numpy as np
 from ..foundation.errors import InputError
 from ..foundation.remembering import remembered
 from .head_region import MOST_OF_IT, around, ends
-from .mirror_planes import mirror_plane, mirror_planes, nearest, plane_between
+from .mirror_planes import mirror_plane, mirror_planes, nearest, plane_between, surface_samples
+from .similarity import similarities_near
 
 # The profile of a typical adult in mm, (up, front) from the nasion: nasion to menton about 115, nasion to subnasale 50,
 # the tip of the nose 23 in front of the nasion.
@@ -130,7 +131,7 @@ def refined_frame(
     # Backs of heads, ears and shoulders are less symmetric than faces: once more with the face alone.
     middle = corners.mean(1)
     of_face = (np.abs(found.local(middle) - FACE_MIDDLE_MM) < FACE_HALF_MM).all(1)
-    points, normals = _surface_samples(corners[of_face], SURFACE_SAMPLES)
+    points, normals = surface_samples(corners[of_face], SURFACE_SAMPLES)
     origin, side, _ = mirror_plane(points, normals, found.left, found.nasion, found.scale * FACING_MM, 40)
     return _match_profile(corners, *_mirror_of_vertices(neutral, found, origin, side), near_to or (found,))
 
@@ -177,7 +178,7 @@ def may_be_body(corners: np.ndarray) -> bool:
 
 def _face_among(corners: np.ndarray) -> HeadFrame | None:
     """The face that triangles (T, 3, 3) show best, None if they show none."""
-    points, normals = _surface_samples(corners, SURFACE_SAMPLES)
+    points, normals = surface_samples(corners, SURFACE_SAMPLES)
     candidates = []
     for origin, normal, asymmetry in mirror_planes(points, normals):
         face = _match_profile(corners, origin, normal)
@@ -236,17 +237,6 @@ def _cut(corners: np.ndarray, origin: np.ndarray, side: np.ndarray) -> tuple[np.
         first, second = cut_corners[row, alone], cut_corners[row, other]
         ends.append(first + share[:, None] * (second - first))
     return np.stack(ends, axis=1), cut
-
-
-def _surface_samples(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points (count, 3) spread evenly over triangles (T, 3, 3), and the unit normals (count, 3) there."""
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    area = np.linalg.norm(normals, axis=1)
-    along = np.cumsum(area)
-    if len(corners) == 0 or not along[-1] > 0:
-        raise InputError("the mesh has no area; a face mesh is needed")
-    chosen = np.searchsorted(along, (np.arange(count) + 0.5) / count * along[-1])
-    return corners[chosen].mean(1), normals[chosen] / area[chosen, None]
 
 
 def _typical_profile() -> tuple[np.ndarray, np.ndarray]:
@@ -350,11 +340,8 @@ def _hypotheses(curve: np.ndarray, diagonal: float) -> tuple[np.ndarray, np.ndar
     front = fronts[np.concatenate(ways)]
     up = np.stack([-front[:, 1], front[:, 0]], axis=1)
     frames = np.stack([np.stack([hand * up, front], axis=1) for hand in (1.0, -1.0)], axis=1)  # (P, 2 hands, 2, 2)
-    return (
-        np.repeat(np.concatenate(scales), 2),
-        frames.reshape(-1, 2, 2),
-        np.repeat(curve[np.concatenate(tips)], 2, axis=0),
-    )
+    at = curve[np.concatenate(tips)]
+    return np.repeat(np.concatenate(scales), 2), frames.reshape(-1, 2, 2), np.repeat(at, 2, axis=0)
 
 
 def _settled(
@@ -370,12 +357,13 @@ def _settled(
     for _ in range(rounds):
         before = [each[moving] for each in placed]
         _, partner = _profile_error(typical, typical_normals, curve, curve_normals, *before)
-        after = _similarity(typical, curve[partner], *before)
-        still = np.ones(len(moving), dtype=bool)
+        scale, frame, tip = before
+        after = similarities_near(typical, curve[partner], scale, frame, tip, FARTHEST_MM)
+        settled = np.ones(len(moving), dtype=bool)
         for all_, one, other in zip(placed, before, after, strict=True):
             all_[moving] = other
-            still &= (one == other).reshape(len(moving), -1).all(1)
-        moving = moving[~still]
+            settled &= (one == other).reshape(len(moving), -1).all(1)
+        moving = moving[~settled]
         if not len(moving):
             break
     return placed
@@ -410,30 +398,3 @@ def _profile_error(
         least = np.sqrt(np.take_along_axis(square, partner[part][..., None], -1)[..., 0].clip(0.0))
         error[part] = np.minimum(least, FARTHEST_MM).mean(1)
     return error, partner
-
-
-def _similarity(
-    typical: np.ndarray, targets: np.ndarray, scale: np.ndarray, frame: np.ndarray, tip: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The similarities that carry the typical profile (M, 2) onto targets (H, M, 2), those far off left out.
-
-    scale (H,), frame (H, 2, 2) and tip (H, 2) as before and as they are then.
-    """
-    size = scale[:, None]
-    distance = np.linalg.norm(tip[:, None] + size[..., None] * (typical @ frame) - targets, axis=-1) / size  # (H, M)
-    keep = (distance < np.maximum(FARTHEST_MM, np.median(distance, axis=1, keepdims=True)))[..., None].astype(float)
-    count = keep.sum(1).clip(min=1)  # (H, 1)
-    middle, aim = (keep * typical).sum(1) / count, (keep * targets).sum(1) / count  # (H, 2)
-    centred = keep * (typical - middle[:, None])
-    u, singular, vt = np.linalg.svd(centred.transpose(0, 2, 1) @ (targets - aim[:, None]))
-    hand = np.sign(np.linalg.det(u @ vt) * np.linalg.det(frame))  # a hypothesis keeps its hand
-    flip = np.stack([np.ones_like(hand), hand], axis=1)
-    new_frame = (u * flip[:, None]) @ vt
-    new_scale = (singular * flip).sum(1) / (centred**2).sum((1, 2)).clip(min=1e-300)
-    new_tip = aim - new_scale[:, None] * (middle[:, None] @ new_frame)[:, 0]
-    fits = (0.7 * scale < new_scale) & (new_scale < 1.4 * scale)
-    return (
-        np.where(fits, new_scale, scale),
-        np.where(fits[:, None, None], new_frame, frame),
-        np.where(fits[:, None], new_tip, tip),
-    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..foundation.errors import InputError
+
 SETTLED_COSINE = 1.0 - 1e-7
 AT_A_TIME = 250_000  # distances, which a processor keeps at hand
 
@@ -77,3 +79,14 @@ def plane_between(points: np.ndarray, partners: np.ndarray) -> tuple[np.ndarray,
     centred = halfway - halfway.mean(0)
     normal = np.linalg.eigh(4 * centred.T @ centred - apart.T @ apart)[1][:, 0]
     return normal, float(halfway.mean(0) @ normal)
+
+
+def surface_samples(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points (count, 3) spread evenly over triangles (T, 3, 3), and the unit normals (count, 3) there."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = np.linalg.norm(normals, axis=1)
+    along = np.cumsum(area)
+    if len(corners) == 0 or not along[-1] > 0:
+        raise InputError("the mesh has no area; a face mesh is needed")
+    chosen = np.searchsorted(along, (np.arange(count) + 0.5) / count * along[-1])
+    return corners[chosen].mean(1), normals[chosen] / area[chosen, None]
