@@ -67,10 +67,10 @@ def makehuman_capture(arguments: argparse.Namespace) -> Capture:
 
 
 def body_capture(arguments: argparse.Namespace) -> Capture:
-    """The demo head on a whole body."""
+    """The demo head on a whole body, without bones."""
     demo = demo_capture(arguments)
     vertices, topology = with_body(demo.vertices, demo.topology)
-    return dataclasses.replace(demo, vertices=vertices, topology=topology)
+    return dataclasses.replace(demo, vertices=vertices, topology=topology, bones={})
 
 
 def mask_capture(arguments: argparse.Namespace) -> Capture:
@@ -187,7 +187,6 @@ class Table:
     def add(self, case: str, contact: Contact, frames: np.ndarray, mean: str = "", seconds: float | None = None) -> None:
         """The rows of frames (F, V, 3) without head motion."""
         self.rows += rows_of(case, contact, self.performed, frames, mean, seconds)
-        print(*self.rows[-2:], sep="\n", file=sys.stderr)
 
     def fit(self) -> None:
         """The performance, and its fit."""

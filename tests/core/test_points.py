@@ -232,7 +232,8 @@ def test_unusable_points_are_refused(demo_learned, points):
 def test_frames_with_too_few_points_are_filled_in(demo_learned, points):
     few = points.positions.copy()
     few[2, 2:] = np.nan
-    take = fit_points(demo_learned, dataclasses.replace(points, positions=few), PointFittingSettings(modes=6))
+    settings = PointFittingSettings(modes=6, contact=0.0)
+    take = fit_points(demo_learned, dataclasses.replace(points, positions=few), settings)
     assert take.figures["missing_frames"] == [3]
     assert take.figures["missing_points"] == 0
     assert take.figures["notes"][0] == f"1 of {len(few)} frames have too few points and were filled in: 3"
