@@ -40,7 +40,7 @@ from aim_blender.core.shared.settings.learning_settings import LearningSettings
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 
 sys.path.insert(0, str(ROOT / "tests" / "core"))
-from bodies import with_body  # noqa: E402
+from bodies import with_body
 
 CLOSED_MM, CROSSING_MM = 0.5, 0.1
 HOW = ("without", "with")
@@ -174,17 +174,20 @@ class Table:
         self.performance = dataclasses.replace(
             performance, vertices=performance.vertices[self.chosen], frames=performance.frames[self.chosen]
         )
-        fit_performance(self.source, self.performance, FittingSettings(contact=0.0), cache=arguments.work / "contact")
+        cache = arguments.work / "contact"
+        fit_performance(self.source, self.performance, FittingSettings(contact=0.0), cache=cache)
         self.seconds, self.takes = [], []
         for strength in (0.0, 1.0):
             start = time.process_time()
             settings = FittingSettings(contact=strength)
-            self.takes.append(fit_performance(self.source, self.performance, settings, cache=arguments.work / "contact"))
+            self.takes.append(fit_performance(self.source, self.performance, settings, cache=cache))
             self.seconds.append(time.process_time() - start)
         self.take, self.contact = self.takes[1], Contact(self.source)
         self.performed = self.contact.measured(self.performance.vertices[:, self.contact.rows].astype(np.float64))
 
-    def add(self, case: str, contact: Contact, frames: np.ndarray, mean: str = "", seconds: float | None = None) -> None:
+    def add(
+        self, case: str, contact: Contact, frames: np.ndarray, mean: str = "", seconds: float | None = None
+    ) -> None:
         """The rows of frames (F, V, 3) without head motion."""
         self.rows += rows_of(case, contact, self.performed, frames, mean, seconds)
 

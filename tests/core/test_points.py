@@ -244,6 +244,6 @@ def test_frames_with_too_few_points_are_filled_in(demo_learned, points):
     without = dataclasses.replace(
         points, positions=few[others], confidence=points.confidence[others], frames=points.frames[others]
     )
-    alone = fit_points(demo_learned, without, PointFittingSettings(modes=6))
+    alone = fit_points(demo_learned, without, settings)
     np.testing.assert_allclose(take.coefficients[others], alone.coefficients, atol=1e-6)
     np.testing.assert_allclose(take.jaw[others], alone.jaw, atol=1e-9)

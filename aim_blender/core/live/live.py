@@ -146,7 +146,7 @@ class LiveFit:
         return self._handles[1]
 
     def offsets(self, coefficients: np.ndarray, vertices: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """(V, 3) float64 what the expressions do by coefficients (M', N) of the first modes, at some vertices or all."""
+        """(V, 3) float64 what the expressions do by coefficients (M', N) of the first modes, or at some vertices."""
         weights = torch.as_tensor(self.modes[vertices, : len(coefficients)] @ coefficients)  # (V, N)
         expressions = self.session.solver.expressions[vertices].cpu()
         return torch.einsum("vn,vnx->vx", weights, expressions).double().numpy()
