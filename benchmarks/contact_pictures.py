@@ -4,7 +4,7 @@
 python benchmarks/contact_pictures.py [OUT.png]
 
 The demo head with eyes and teeth performs what a phone would record; the two characters are that head grown otherwise,
-on meshes that have nothing in common with its own, one finer and one coarser. A figure below each picture says what the
+on meshes that have nothing in common with its own, both coarser. A figure below each picture says what the
 lips and the lids of the left eye are apart at most, in mm.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import trimesh
 from common import ROOT
 from PIL import Image, ImageDraw
-from remeshing import decimated, subdivided
+from remeshing import decimated
 
 from aim_blender.core.characters.transferring import transfer_actor
 from aim_blender.core.contact.contact import Contact
@@ -38,7 +38,7 @@ from aim_blender.core.shared.phone.phone_tables import PhoneRecording
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.learning_settings import LearningSettings
 
-QUICK = LearningSettings(iterations=60, hidden=16, device="cpu", threads=1)
+QUICK = LearningSettings(iterations=20, hidden=8, device="cpu", threads=1)
 UP, FORWARD = np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])
 WIDTH, HEIGHT, LABEL = 200, 226, 20
 LOW, HIGH = np.array([-72.0, 0.0, -112.0]), np.array([72.0, 0.0, 50.0])  # what is seen of a face, in mm
@@ -98,13 +98,11 @@ class Head:
             found[eye] = neutral[eye] - centre + grow(centre[None])
         return found
 
-    def on_other_skin(
-        self, neutral: np.ndarray, remesh: Callable[..., tuple[np.ndarray, object]]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A neutral (V, 3) whose skin has another mesh: vertices (W, 3), triangles, colours (W, 3)."""
+    def on_other_skin(self, neutral: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A neutral (V, 3) whose skin has about `count` vertices: vertices (W, 3), triangles, colours (W, 3)."""
         of_skin = self.triangles[(self.triangles < self.skin).all(1)]
-        faces, carry = remesh(neutral[: self.skin], of_skin)
-        count = carry.shape[0]  # type: ignore[attr-defined]
+        faces, carry = decimated(neutral[: self.skin], of_skin, count)
+        count = carry.shape[0]
         rest = self.triangles[(self.triangles >= self.skin).all(1)] - self.skin + count
         vertices = np.concatenate([carry @ neutral[: self.skin], neutral[self.skin :]])
         return (
@@ -171,7 +169,7 @@ def cells(actor: Actor, take: Take, triangles: np.ndarray, colours: np.ndarray) 
         rgb = drawn[..., :3] + (1.0 - drawn[..., 3:]) * np.array([0.12, 0.13, 0.15])
         cell = Image.new("RGB", (WIDTH, HEIGHT + LABEL), (30, 33, 38))
         cell.paste(Image.fromarray((255 * rgb.clip(0, 1) ** 0.8).astype(np.uint8)))
-        apart = " ".join(f"{name[:4]} {gaps[name][index, 1:-1].max():.1f}" for name in ("lips", "left lids"))
+        apart = " ".join(f"{name[:4]} {gaps[name][index, 1:-1].max():.1f}" for name in gaps if name != "right lids")
         text = f"{list(POSES)[index]}: {apart}"
         ImageDraw.Draw(cell).text((6, HEIGHT + 4), text, fill=(225, 225, 225))
         found.append(cell)
@@ -185,8 +183,8 @@ def main() -> None:
     source = learn_actor(head.capture(demo.names), QUICK)
     take = fit_phone(phone_actor(source, demo, guide_correspondence(source, demo)), recording())
     rows = [cells(source, take, head.triangles, head.colours)]
-    for grow, remesh in ((child, subdivided), (broad, lambda *mesh: decimated(*mesh, 3000))):
-        neutral, triangles, colours = head.on_other_skin(head.grown(grow), remesh)
+    for grow, count in ((child, 5000), (broad, 3000)):
+        neutral, triangles, colours = head.on_other_skin(head.grown(grow), count)
         topology = _topology(triangles)
         places = make_correspondence(source.neutral, source.topology, neutral, topology)
         character = transfer_actor(source, neutral, topology, places, "demo")
