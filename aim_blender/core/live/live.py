@@ -85,7 +85,7 @@ class LiveFit:
         found = self.session.solve(stabilized, jaw, trust, hold_jaw=held)
         distance = found.distance if self.actor.parts is None else found.distance[:, ~self.actor.parts.rigid]
         distance = distance[~distance.isnan()]
-        coefficients = self._in_contact(stabilized, known, found.coefficients[0].cpu().numpy(), found.jaw)
+        coefficients = self._in_contact(stabilized, np.asarray(known), found.coefficients[0].cpu().numpy(), found.jaw)
         return self._frame(coefficients, found.jaw, motion, float(distance.mean()), float(distance.max()), gaze)
 
     def _in_contact(
