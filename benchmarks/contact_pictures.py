@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draw what lips, lids, eyes and teeth do on two characters of which only the neutral is known, for the guide.
+"""Draw what lips, lids, eyes and teeth do on two characters of which only the neutral is known, to look at.
 
 python benchmarks/contact_pictures.py [OUT.png]
 
@@ -177,7 +177,7 @@ def cells(actor: Actor, take: Take, triangles: np.ndarray, colours: np.ndarray) 
 
 
 def main() -> None:
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "pictures" / "guide" / "contact.png"
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / ".env" / "contact.png"
     demo = make_demo_actor()
     head = Head(demo)
     source = learn_actor(head.capture(demo.names), QUICK)
