@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,6 @@ from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.fitting_settings import FittingSettings
 from aim_blender.core.shared.settings.learning_settings import LearningSettings
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
-
-sys.path.insert(0, str(ROOT / "tests" / "core"))
-from bodies import with_body
 
 CLOSED_MM, CROSSING_MM = 0.5, 0.1
 HOW = ("without", "with")
@@ -69,7 +67,8 @@ def makehuman_capture(arguments: argparse.Namespace) -> Capture:
 def body_capture(arguments: argparse.Namespace) -> Capture:
     """The demo head on a whole body, without bones."""
     demo = demo_capture(arguments)
-    vertices, topology = with_body(demo.vertices, demo.topology)
+    sys.path.insert(0, str(ROOT / "tests" / "core"))
+    vertices, topology = import_module("bodies").with_body(demo.vertices, demo.topology)
     return dataclasses.replace(demo, vertices=vertices, topology=topology, bones={})
 
 
