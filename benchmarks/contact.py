@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,6 @@ from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.fitting_settings import FittingSettings
 from aim_blender.core.shared.settings.learning_settings import LearningSettings
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
-
-sys.path.insert(0, str(ROOT / "tests" / "core"))
-from bodies import with_body  # noqa: E402
 
 CLOSED_MM, CROSSING_MM = 0.5, 0.1
 HOW = ("without", "with")
@@ -67,10 +65,11 @@ def makehuman_capture(arguments: argparse.Namespace) -> Capture:
 
 
 def body_capture(arguments: argparse.Namespace) -> Capture:
-    """The demo head on a whole body."""
+    """The demo head on a whole body, without bones."""
     demo = demo_capture(arguments)
-    vertices, topology = with_body(demo.vertices, demo.topology)
-    return dataclasses.replace(demo, vertices=vertices, topology=topology)
+    sys.path.insert(0, str(ROOT / "tests" / "core"))
+    vertices, topology = import_module("bodies").with_body(demo.vertices, demo.topology)
+    return dataclasses.replace(demo, vertices=vertices, topology=topology, bones={})
 
 
 def mask_capture(arguments: argparse.Namespace) -> Capture:
@@ -174,20 +173,22 @@ class Table:
         self.performance = dataclasses.replace(
             performance, vertices=performance.vertices[self.chosen], frames=performance.frames[self.chosen]
         )
-        fit_performance(self.source, self.performance, FittingSettings(contact=0.0), cache=arguments.work / "contact")
+        cache = arguments.work / "contact"
+        fit_performance(self.source, self.performance, FittingSettings(contact=0.0), cache=cache)
         self.seconds, self.takes = [], []
         for strength in (0.0, 1.0):
             start = time.process_time()
             settings = FittingSettings(contact=strength)
-            self.takes.append(fit_performance(self.source, self.performance, settings, cache=arguments.work / "contact"))
+            self.takes.append(fit_performance(self.source, self.performance, settings, cache=cache))
             self.seconds.append(time.process_time() - start)
         self.take, self.contact = self.takes[1], Contact(self.source)
         self.performed = self.contact.measured(self.performance.vertices[:, self.contact.rows].astype(np.float64))
 
-    def add(self, case: str, contact: Contact, frames: np.ndarray, mean: str = "", seconds: float | None = None) -> None:
+    def add(
+        self, case: str, contact: Contact, frames: np.ndarray, mean: str = "", seconds: float | None = None
+    ) -> None:
         """The rows of frames (F, V, 3) without head motion."""
         self.rows += rows_of(case, contact, self.performed, frames, mean, seconds)
-        print(*self.rows[-2:], sep="\n", file=sys.stderr)
 
     def fit(self) -> None:
         """The performance, and its fit."""

@@ -46,9 +46,7 @@ class Contact:
         """{slit: (f, C) mm} the gaps of frames (f, R, 3) of the rows, without head motion."""
         return {each.slit.name: each.gaps.of(frames).gap for each in self._meetings}
 
-    def amounts(
-        self, frames: np.ndarray, performed: dict[str, np.ndarray] | None, strength: float = 1.0
-    ) -> np.ndarray:
+    def amounts(self, frames: np.ndarray, performed: dict[str, np.ndarray] | None, strength: float = 1.0) -> np.ndarray:
         """y (f, B) how much of each mode brings lips and lids of frames (f, R, 3) together as they were performed.
 
         performed: as another's measured has them, of the same frames. What is not among them only does not cross.

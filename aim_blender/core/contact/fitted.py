@@ -19,7 +19,8 @@ Shown = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def in_contact(actor: Actor, take: Take, strength: float, shown: Shown | None = None) -> Take:
-    """The take of an actor's whole mesh, whose lips and lids touch where the performance's do, and do not cross.
+    """The take of an actor's whole mesh, whose lips and lids touch where the performance's do, and do not cross, by the
+    amounts y of docs/model.md (33b).
 
     shown: gives vertices (R,) of the performance in frames (f,), (f, R, 3) mm without the head's motion, not a number
     where nothing is known; None where no mesh was performed: what the fit found then counts. strength: how much of what

@@ -81,7 +81,8 @@ def fit_image_points(
     def prepare() -> ImageTarget:
         return ImageTarget(actor, points, cameras, landmarks, settings)
 
-    return in_contact(actor, fit_target(actor, prepare, len(points.frames), report or (lambda _: None)), settings.contact)
+    take = fit_target(actor, prepare, len(points.frames), report or (lambda _: None))
+    return in_contact(actor, take, settings.contact)
 
 
 class ImageTarget(Target):

@@ -85,7 +85,7 @@ class LiveFit:
         found = self.session.solve(stabilized, jaw, trust, hold_jaw=held)
         distance = found.distance if self.actor.parts is None else found.distance[:, ~self.actor.parts.rigid]
         distance = distance[~distance.isnan()]
-        coefficients = self._in_contact(stabilized, known, found.coefficients[0].cpu().numpy(), found.jaw)
+        coefficients = self._in_contact(stabilized, np.asarray(known), found.coefficients[0].cpu().numpy(), found.jaw)
         return self._frame(coefficients, found.jaw, motion, float(distance.mean()), float(distance.max()), gaze)
 
     def _in_contact(
@@ -146,7 +146,7 @@ class LiveFit:
         return self._handles[1]
 
     def offsets(self, coefficients: np.ndarray, vertices: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """(V, 3) float64 what the expressions do by coefficients (M', N) of the first modes, at some vertices or all."""
+        """(V, 3) float64 what the expressions do by coefficients (M', N) of the first modes, or at some vertices."""
         weights = torch.as_tensor(self.modes[vertices, : len(coefficients)] @ coefficients)  # (V, N)
         expressions = self.session.solver.expressions[vertices].cpu()
         return torch.einsum("vn,vnx->vx", weights, expressions).double().numpy()
