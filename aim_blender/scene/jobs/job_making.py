@@ -189,6 +189,7 @@ def prepare_fitting(
         "millimetres_per_unit": scale,
         "beside": beside and not source.images,  # what cameras see has its place
         "still": unmoved,
+        "doubt": reader.doubt if reader is not None else "",
     }
     steps = [
         {
