@@ -11,11 +11,11 @@ import bpy
 from bpy.props import IntProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.jobs.supervision.interpreter import InterpreterError
 from ...aim_blender.scene.actors import actors, landmarks, tracing
 from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.basics.selecting import select_only
 from ...aim_blender.scene.basics.vertex_groups import check_own_mesh
-from ...aim_blender.jobs.supervision.interpreter import InterpreterError
 from ...aim_blender.scene.jobs import asking_landmarks, environment, jobs
 from ..basics.base import AimOperator, refused, require_actor, worker_interpreter
 from ..basics.computing import ComputingOperator, actor_of, of_actor

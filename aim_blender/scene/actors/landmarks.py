@@ -14,7 +14,6 @@ from ...core.shared.faces.face_landmarks import LANDMARK_NAMES
 from ...core.shared.foundation.errors import InputError
 from ..basics import meshes
 from ..basics.records import ActorRecord
-from . import actors
 
 
 def suggest(actor: ActorRecord, suggested: dict[str, int]) -> int:
