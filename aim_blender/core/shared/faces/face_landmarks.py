@@ -76,7 +76,7 @@ WIDTH_AT = "zygion"  # where the width of the face is measured
 LEAST_PICKED = 4  # landmarks that say how a head is turned
 PROFILE_WINDOW_MM = 11.0
 LIP_BELOW_NOSE_MM = 18.0  # the nose's underside ends above
-LOWER_LIP_WINDOW_MM, LIP_TOP_MM, BETWEEN_LIPS_MM = 8.0, 3.0, 4.0  # about a lip's top, and between the two
+LOWER_LIP_WINDOW_MM, LIP_TOP_MM, BETWEEN_LIPS_MM = 12.0, 3.0, 4.0  # about a lip's top, and between the two
 # What a face detector sees, HeadFrame.seen: what it knows better than typical proportions, and what tells of these.
 SEEN_BETTER = ("mouth_corner",)
 PROFILE_SEEN = ("nasion", "nose_tip", "subnasale", "stomion", "menton")
@@ -161,7 +161,8 @@ def _profile_landmarks(corners: np.ndarray, proportions: Proportions) -> dict[st
         nasion = nearest_to(told)
     upper_lip = lip(typical("upper_lip"), PROFILE_WINDOW_MM, tip[0] - LIP_BELOW_NOSE_MM)
     subnasale = off_chord(tip, upper_lip, hanging=0.5)
-    lower_lip = lip(typical("lower_lip"), LOWER_LIP_WINDOW_MM, upper_lip[0] - BETWEEN_LIPS_MM)
+    below_it = upper_lip + typical("lower_lip") - typical("upper_lip")
+    lower_lip = lip(below_it, LOWER_LIP_WINDOW_MM, upper_lip[0] - BETWEEN_LIPS_MM)
     chin = extreme(typical("pogonion"), (-0.2, 1.0), 9.0)
     menton = extreme(typical("menton"), (-1.0, 0.5), 14.0)
     return {
