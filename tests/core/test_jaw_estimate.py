@@ -289,6 +289,17 @@ def test_lower_teeth_in_the_mesh_are_known_by_what_they_do(demo, demo_capture):
     assert np.array_equal(np.sort(shuffled[again]), teeth)
 
 
+def test_modelled_teeth_may_be_a_little_off_a_turn_and_a_tongue_is_farther(demo, demo_capture):
+    capture, teeth = with_parts(demo, demo_capture)
+    for stretched, known in ((0.025, teeth), (0.25, teeth[:0])):
+        shapes = capture.vertices.copy()
+        offsets = shapes[1:, teeth] - shapes[0, teeth]
+        height = shapes[0, teeth, 2]
+        along = (height - height.mean()) / np.ptp(height)
+        shapes[1:, teeth] += stretched * along[:, None] * offsets  # farther on one end than on the other
+        assert np.array_equal(lower_teeth(shapes[0], shapes[1:], capture.topology.edges()), known)
+
+
 def test_the_jaw_is_read_from_teeth_in_the_mesh(demo, demo_capture):
     capture, teeth = with_parts(demo, demo_capture)
     prepared = prepare(capture, space="mean")
