@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..aim_blender.scene.actors import actors
+from ..aim_blender.scene.basics.records import ActorRecord, SceneRecord
 from ..aim_blender.scene.jobs import jobs
 from ..aim_blender.scene.jobs.environment import ENVIRONMENT
 from ..aim_blender.scene.live import live
@@ -60,11 +61,20 @@ def next_step(context: bpy.types.Context) -> str:
     state, actor = context.scene.aim, actors.active_actor(context.scene)
     if actor is None:
         return "select the meshes of one face, the neutral last, and press New Actor; or try Add Demo Actor"
+    return _under_way(actor) or _to_do(state, actor)
+
+
+def _under_way(actor: ActorRecord) -> str:
     run = jobs.of(actor)
     if type(live.CURRENT) in WHILE_LIVE:
         return WHILE_LIVE[type(live.CURRENT)]
     if run is not None and run.active:
         return f"{doing(run)}{' waits its turn' if run.waiting else ''}; you can go on working"
+    return ""
+
+
+def _to_do(state: SceneRecord, actor: ActorRecord) -> str:
+    run = jobs.of(actor)
     if not actors.is_there(actor.neutral):
         return f"the neutral of {actor.name} was deleted; undo, or make the actor again"
     if run is not None and run.resumable:

@@ -94,12 +94,6 @@ class AimScene(bpy.types.PropertyGroup):
     retargeting: PointerProperty(type=AimRetargeting)
     iterations: scene_property(LearningSettings, "iterations", left_out=True)
     hidden: scene_property(LearningSettings, "hidden", left_out=True)
-    keep_shapes: BoolProperty(
-        name="Keep All Shapes",
-        description="Learn shapes too that are copies of others, others at less strength, or show nothing. Without it "
-        "they are named and left out; shapes that hide the head always are",
-        default=False,
-    )
 
     performance_kind: EnumProperty(
         name="Source",

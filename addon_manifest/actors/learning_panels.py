@@ -87,7 +87,6 @@ class AIM_PT_learn_settings(WithPresets, AimPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         column = settings_column(self.layout)
         draw_settings(column, context.scene.aim, LearningSettings)
-        column.prop(context.scene.aim, "keep_shapes")
         chosen = base.preferences(context)
         if chosen is not None:
             column.prop(chosen, "device")

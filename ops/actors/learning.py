@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
 from ...aim_blender.core.shared.settings.learning_settings import LearningSettings
@@ -31,13 +30,6 @@ class AIM_OT_actor_learn(_LearningOptions, AimOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER"}
 
-    keep_shapes: BoolProperty(
-        name="Keep All Shapes",
-        description="Learn shapes too that are copies of others, others at less strength, or show nothing; also if the "
-        "scene's setting does not ask for it",
-        default=False,
-    )
-
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return may_start_job(cls, context)
@@ -48,8 +40,6 @@ class AIM_OT_actor_learn(_LearningOptions, AimOperator, bpy.types.Operator):
         if actor.parts:
             given.setdefault("parts", actor.parts)
         choices = options.chosen(context.scene.aim, LearningSettings, given)
-        if self.keep_shapes or context.scene.aim.keep_shapes:
-            choices["keep_shapes"] = ["all"]
         work = prepare_learning(actor, choices)
         start_job(self, actor, "learn", interpreter, work, f"learning {actor.name}")
         return {"FINISHED"}

@@ -95,8 +95,8 @@ def test_shapes_that_show_the_same_are_left_out_or_kept_as_asked(saved, scene, w
     points = [vertex.co[:] for vertex in items[1].data.vertices]
     select([*items, add_mesh("again", np.array(points), *face()[1:])])
     bpy.ops.aim.actor_add(name="Actor")
-    for kept, said in ((False, "1 shape is a copy of another and left out"), (True, "1 shape is kept, as was asked")):
-        scene.aim.keep_shapes = kept
+    for kept, said in (("", "1 shape is a copy of another and left out"), ("all", "1 shape is kept, as was asked")):
+        scene.aim.learning.keep_shapes = kept
         bpy.ops.aim.actor_learn(iterations=2, hidden=8)
         notes = json.loads(actor().figures)["notes"]
         assert any(note.startswith(said) for note in notes), notes

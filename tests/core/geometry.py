@@ -5,7 +5,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 
-def rigid(turn_degrees: tuple[float, float, float], slide: tuple[float, float, float]) -> np.ndarray:
+def rigid(turn_degrees: tuple[float, float, float], slide: tuple[float, float, float] | np.ndarray) -> np.ndarray:
     """(4, 4) a rotation by a rotation vector in degrees, then a slide."""
     motion = np.eye(4)
     motion[:3, :3] = Rotation.from_rotvec(turn_degrees, degrees=True).as_matrix()

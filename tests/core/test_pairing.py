@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_retargeting import actor_of, demo, source, target  # noqa: F401
 
 from aim_blender.core.files.files import save_actor
 from aim_blender.core.model.actor import Actor
@@ -20,6 +19,7 @@ from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 from aim_blender.jobs.running.registry import TASKS
+from tests.core.test_retargeting import actor_of, demo, source, target  # noqa: F401
 
 
 def with_shapes(actor: Actor, shapes: dict[str, np.ndarray]) -> Actor:

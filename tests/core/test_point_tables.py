@@ -98,7 +98,8 @@ def test_times_number_the_frames(tmp_path):
     assert "lie between frames, from 48 to 83.6" in found.notes[1]
     (tmp_path / "a.csv").write_text("frame,time,name,x,y,z\n10,0.1,a,1,2,3\n40,0.6,a,1,2,3\n")
     found = read_points(tmp_path / "a.csv")
-    assert (found.frames.tolist(), found.fps) == ([10, 40], pytest.approx(60.0))
+    assert found.frames.tolist() == [10, 40]
+    assert found.fps == pytest.approx(60.0)
     assert found.notes == ("its frames are 30 apart, as it numbers them",)
 
 

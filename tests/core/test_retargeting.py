@@ -383,9 +383,10 @@ def test_other_topologies_are_refused(source, target, take):
         retarget_take(take, source, dataclasses.replace(target, topology=flipped))
     with pytest.raises(InputError, match="another mesh"):
         retarget_take(take, dataclasses.replace(source, topology=fewer), target)
-    for wrong in ({"strength": -1.0}, {"jaw_strength": float("nan")}):
-        with pytest.raises(InputError):
-            RetargetSettings(**wrong)
+    with pytest.raises(InputError):
+        RetargetSettings(strength=-1.0)
+    with pytest.raises(InputError):
+        RetargetSettings(jaw_strength=float("nan"))
 
 
 def test_the_task_writes_a_take_of_the_target(source, target, take, tmp_path):

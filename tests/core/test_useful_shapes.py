@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bodies import with_body
 
 from aim_blender.core.shared.captured.captures import read_capture
 from aim_blender.core.shared.captured.useful_shapes import hiding_shapes, useful_shapes
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.foundation.errors import InputError
+from tests.core.bodies import with_body
 
 
 def test_copies_halves_empties_and_hiding_keys_are_left_out(demo: DemoActor, tmp_path: Path) -> None:
@@ -28,9 +28,9 @@ def test_copies_halves_empties_and_hiding_keys_are_left_out(demo: DemoActor, tmp
         "sink": neutral - [0, 0, 500],
         "flat": neutral * [1, 0, 1],
     }
-    arrays = {"vertices": np.stack([*keys.values()]), "names": np.array([*keys])}
     path = tmp_path / "capture.npz"
-    np.savez(path, **arrays, corners=demo.topology.corners, sizes=demo.topology.sizes)
+    vertices, faces = np.stack([*keys.values()]), demo.topology
+    np.savez(path, vertices=vertices, names=np.array([*keys]), corners=faces.corners, sizes=faces.sizes)
     capture = read_capture(path)
     assert capture.names == ("neutral", "open", "stretch")
     assert np.abs(capture.vertices - demo.shapes[:3]).max() < 1e-9

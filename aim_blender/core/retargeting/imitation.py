@@ -91,6 +91,21 @@ class Mixture:
         return (weighted * self.weights).sum(0) / np.where(np.abs(total) > 1e-12, total, np.inf)
 
 
+@dataclass(frozen=True)
+class Palette:
+    """What of a target, of V points and K shapes, there is to mix with.
+
+    usable: (K,) bool, which of its shapes may be mixed for those without partners. modes: Φ (V, M) and their
+    eigenvalues (M,). trust: (V,) in [0, 1] how sure it is that its points and the source's belong together. areas: (V,)
+    str, in which area of the face they lie.
+    """
+
+    usable: np.ndarray
+    modes: tuple[np.ndarray, np.ndarray]
+    trust: np.ndarray
+    areas: np.ndarray
+
+
 NOTHING = Mixture(np.zeros(0, np.int64), np.zeros((1, 0), np.float32))
 
 
@@ -104,30 +119,25 @@ def imitate(
     source: Actor,
     target: Actor,
     partners: Mapping[str, Sequence[str]],
-    usable: np.ndarray,
-    modes: tuple[np.ndarray, np.ndarray],
-    trust: np.ndarray | None = None,
+    palette: Palette,
     meaning: Meaning | None = None,
     jaw: JawRange | None = None,
     named: Collection[str] = (),
     report: Callable[[dict], None] | None = None,
-    areas: np.ndarray | None = None,
 ) -> list[Mixture]:
     """A mixture for each shape of the source.
 
     source: the actor as it is at the target's points. partners: {source's shape: target's shapes, which together are
-    its partner}; of one that has an empty list nothing is shown. usable: (K,) bool, which of the target's shapes may be
-    mixed for those without partners. modes: Φ (V, M) of the target and their eigenvalues (M,). trust: (V,) in [0, 1]
-    how sure it is that the points of both belong together. meaning: what the source's shapes mean on the target. jaw:
-    what the target's jaw bone can do, None where there is none. named: those whose partners nobody chose, only their
-    names; of these, partners that mean something else are none. report: is told how far it is, shape by shape. areas:
-    (V,) str, in which area of the face the target's points lie.
+    its partner}; of one that has an empty list nothing is shown. palette: what the others are mixed of. meaning: what
+    the source's shapes mean on the target. jaw: what the target's jaw bone can do, None where there is none. named:
+    those whose partners nobody chose, only their names; of these, partners that mean something else are none. report:
+    is told how far it is, shape by shape.
     """
     wanted = carried_motion(source, target)  # (N, V, 3)
     own = target.shapes()[1:] - target.neutral  # (K, V, 3)
-    trust = np.ones(len(target.neutral)) if trust is None else np.asarray(trust, np.float64)
+    trust = palette.trust
     meaning = meaning or Meaning((), np.zeros(0), np.zeros((len(source.names), 0)))
-    mixing = _Mixing(own, usable, trust, modes, meaning)
+    mixing = _Mixing(own, palette.usable, trust, palette.modes, meaning)
     strength = _strength(source, target, partners, wanted, own, trust, jaw)
     wanted = strength * wanted
     bone = np.zeros_like(wanted) if jaw is None else jaw.motion
@@ -156,8 +166,7 @@ def imitate(
         elif instead.leading not in found[i].shapes:
             found[i] = instead
     _share_partners(found, wanted, mixing)
-    areas = np.full(len(trust), "") if areas is None else areas
-    return [_settled(*each, own, trust, areas) for each in zip(found, wanted, bone, strict=True)]
+    return [_settled(*each, own, palette) for each in zip(found, wanted, bone, strict=True)]
 
 
 def _strength(
@@ -202,11 +211,9 @@ def _share_partners(found: list[Mixture], wanted: np.ndarray, mixing: _Mixing) -
             found[i] = replace(found[i], weights=weights)
 
 
-def _settled(
-    each: Mixture, motion: np.ndarray, bone: np.ndarray, own: np.ndarray, trust: np.ndarray, areas: np.ndarray
-) -> Mixture:
+def _settled(each: Mixture, motion: np.ndarray, bone: np.ndarray, own: np.ndarray, palette: Palette) -> Mixture:
     """The mixture, less of it where it hardly agrees with the motion (V, 3), and how much of that it does."""
-    share = 1.0
+    trust, share = palette.trust, 1.0
     if not each.paired:
         agreement = _agreement(each.of(own) + each.bone * bone, motion, trust)
         share = float(np.clip((agreement - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0))
@@ -224,8 +231,8 @@ def _settled(
     moved = trust * np.square(motion).sum(-1)
     left = trust * np.square(motion - stronger * shown).sum(-1)
     of_area = {}
-    for area in np.unique(areas):
-        here = areas == area
+    for area in np.unique(palette.areas):
+        here = palette.areas == area
         if area and moved[here].sum() > LEAST_AREA * moved.sum():
             of_area[str(area)] = float(max(1.0 - left[here].sum() / moved[here].sum(), 0.0))
     return replace(each, agreement=agreement, done=float(done), areas=of_area)
@@ -361,11 +368,11 @@ def imitate_motions(
     motions: np.ndarray, own: np.ndarray, trust: np.ndarray, modes: tuple[np.ndarray, np.ndarray]
 ) -> list[Mixture]:
     """A mixture of shapes own (K, V, 3) for each of motions (m, V, 3) mm of the same points, whatever made them. trust,
-    modes: as imitate takes them."""
+    modes: as Palette has them."""
     trust = np.asarray(trust, np.float64)
+    palette = Palette(np.ones(len(own), dtype=bool), modes, trust, np.full(motions.shape[1], ""))
     nothing = Meaning((), np.zeros(0), np.zeros((1, 0)))
-    mixing = _Mixing(own, np.ones(len(own), dtype=bool), trust, modes, nothing)
+    mixing = _Mixing(own, palette.usable, trust, modes, nothing)
     no_bone = np.zeros(motions.shape[1:])
-    nowhere = np.full(motions.shape[1], "")
     found = [mixing.of(motion, np.zeros(0), no_bone) for motion in motions]
-    return [_settled(each, motion, no_bone, own, trust, nowhere) for each, motion in zip(found, motions, strict=True)]
+    return [_settled(each, motion, no_bone, own, palette) for each, motion in zip(found, motions, strict=True)]

@@ -18,7 +18,7 @@ from ..shared.faces.expression_names import JOINED, chosen_partners, chosen_targ
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.wording import listed
 from .carrying import carried_actor, facing
-from .imitation import LOCAL_MODES, SHOWN_PART, UNLIKE, Mixture, imitate
+from .imitation import LOCAL_MODES, SHOWN_PART, UNLIKE, Mixture, Palette, imitate
 from .jaw_range import JawRange
 from .meaning import Meaning, meaning_of
 
@@ -169,19 +169,23 @@ def pair_shapes(
     jaw = None
     if source.hinge is not None and target.hinge is not None:
         jaw = JawRange(source, target, facing(source.neutral, target.neutral)[0])
-    spots = spots_of(target) if meaning is not None else None
+    spots = None if meaning is None else spots_of(target)
+    points = len(target.neutral)
+    palette = Palette(
+        chosen,
+        modes,
+        np.ones(points) if correspondence is None else np.asarray(correspondence.confidence, np.float64),
+        np.full(points, "") if spots is None else spots.areas(target.neutral),
+    )
     mixtures = imitate(
         source,
         target,
         partners,
-        chosen,
-        modes,
-        None if correspondence is None else correspondence.confidence,
+        palette,
         meaning,
         jaw,
         named=[name for name in partners if pairs is None or name not in pairs],
         report=report,
-        areas=None if spots is None else spots.areas(target.neutral),
     )
     if not any(len(each.shapes) for each in mixtures):
         pair_expressions(source.names, target.names)  # raises, and names them

@@ -319,22 +319,38 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
             raise InputError(f"{label}: each expression must have the name of one, or an empty text")
         return value
     if kind == FLAG:
-        found = {"true": True, "false": False}.get(str(value).lower())
-        if found is None:
-            raise InputError(f"{label}: {value!r} is neither true nor false")
-        return found
+        return _flag(label, value)
     if kind in (TEXT, PATH):
-        if not isinstance(value, str):
-            raise InputError(f"{label}: {value!r} is not {kind}")
-        if name in CHOICES and value not in CHOICES[name]:
-            raise InputError(f"{label}: there is no {value!r}; it must be one of {', '.join(CHOICES[name])}")
-        if kind == TEXT or not value:
-            return value
-        return os.path.abspath(path.parent.absolute() / os.path.expanduser(os.path.expandvars(value)))
+        text = _text(label, name, kind, value)
+        return text if kind == TEXT else _absolute(path.parent, text)
     if kind.startswith(FRAME) and value in CHOICES[name]:
         return value
     if kind == UNIT and isinstance(value, str) and value in MILLIMETRES_PER:
         return MILLIMETRES_PER[value]
+    return _number(label, name, kind, value)
+
+
+def _flag(label: str, value: Any) -> bool:
+    found = {"true": True, "false": False}.get(str(value).lower())
+    if found is None:
+        raise InputError(f"{label}: {value!r} is neither true nor false")
+    return found
+
+
+def _text(label: str, name: str, kind: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{label}: {value!r} is not {kind}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise InputError(f"{label}: there is no {value!r}; it must be one of {', '.join(CHOICES[name])}")
+    return value
+
+
+def _absolute(folder: Path, path: str) -> str:
+    """A path that is relative to the folder; an empty one stays empty."""
+    return path and os.path.abspath(folder.absolute() / os.path.expanduser(os.path.expandvars(path)))
+
+
+def _number(label: str, name: str, kind: str, value: Any) -> float:
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):

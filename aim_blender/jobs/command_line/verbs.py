@@ -15,7 +15,7 @@ from ..folders.sentences import one_line
 from ..running.registry import TRUSTED_TASKS
 from ..tasks.baking import ENGINES
 from ..tasks.fitting import PERFORMANCE_UNIT
-from .option_flags import add_options, names
+from .option_flags import add_options
 from .option_flags import path as _path
 
 RANGE = ("start", "end")  # of a bake's settings those of a fit
@@ -91,12 +91,6 @@ def _add_learn(verbs: Verbs) -> None:
         help="fit the skull and the mandible that come with the extension",
     )
     _add_unit(parser, "--unit", of="the meshes (default: told by the face)")
-    parser.add_argument(
-        "--keep-shapes",
-        type=names,
-        metavar="LIST",
-        help="learn these too, or all, though they are copies of others, others at less strength, or show nothing",
-    )
     add_options(parser, "learn")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
 

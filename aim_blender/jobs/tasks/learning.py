@@ -26,14 +26,13 @@ LEARNING_CHOICES = arguments_of(LearningSettings)
 @asks_detector
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """capture, out, and optionally bones or template_bones, the capture's millimetres_per_unit, else told by its size,
-    keep_shapes, a list of names or ["all"], which stay though they show nothing of their own, and the choices of
-    LEARNING_CHOICES.
+    and the choices of LEARNING_CHOICES.
 
     With template_bones true, the template's bones are fitted to the neutral first, and written beside the actor into
     X.bones. Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
     What the jaw does in each shape is among the figures as a list.
     """
-    optional = ("bones", "template_bones", "millimetres_per_unit", "keep_shapes", *LEARNING_CHOICES)
+    optional = ("bones", "template_bones", "millimetres_per_unit", *LEARNING_CHOICES)
     check_arguments("learn", arguments, required=("capture", "out"), optional=optional)
     out = output_path(arguments["out"], ACTOR_SUFFIX)
     from ...core.checks.face_spots import keep_spots
@@ -47,8 +46,8 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     settings = LearningSettings(**chosen_of(LearningSettings, arguments))
     bones = arguments.get("bones")
     report({"message": "Reading the capture"})
-    kept = arguments.get("keep_shapes", ())
-    capture = read_capture(Path(arguments["capture"]), Path(bones) if bones else None, named_unit(arguments), kept)
+    folder, unit = Path(arguments["capture"]), named_unit(arguments)
+    capture = read_capture(folder, Path(bones) if bones else None, unit, settings.kept_shapes)
     fitted: Figures = {}
     if arguments.get("template_bones"):
         if bones:

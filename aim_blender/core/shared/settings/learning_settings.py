@@ -121,6 +121,11 @@ class LearningSettings:
         remark=" to leave out",
         advanced=True,
     )
+    keep_shapes: str = text(
+        "Keep Shapes",
+        "Shapes to learn although they are copies of others, others at less strength, or show nothing: their names, "
+        "separated by commas, or all. Without it they are named and left out; shapes that hide the head always are",
+    )
     parts: str = text(
         "Parts",
         "What parts of the mesh are, where they were taken for something else, for example skull_1=still, 17039=bends: "
@@ -162,6 +167,11 @@ class LearningSettings:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    @property
+    def kept_shapes(self) -> tuple[str, ...]:
+        """The names that keep_shapes lists."""
+        return tuple(name.strip() for name in self.keep_shapes.split(",") if name.strip())
 
     @property
     def active_weights(self) -> LossWeights:
