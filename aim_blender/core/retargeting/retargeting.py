@@ -68,9 +68,9 @@ def retarget_take(
 
     correspondence: of the source's mesh to the target's; needed where they are not of one topology, and else not used.
     Of what unpaired shapes do, a bounded mixture of the target's shapes and its jaw show what they can. cache: a file
-    for what the next fit of the target can use again. checkpoint_folder: where long work is kept, and goes
-    on. Its error_mm stays that of the source's fit: on the target there is nothing to compare with. Raises InputError if the take is not the source's, the meshes differ and the
-    correspondence is not theirs, or no expressions pair.
+    for what the next fit of the target can use again. checkpoint_folder: where long work is kept, and goes on. Its
+    error_mm stays that of the source's fit: on the target there is nothing to compare with. Raises InputError if the
+    take is not the source's, the meshes differ and the correspondence is not theirs, or no expressions pair.
     """
     settings = settings or RetargetSettings()
     report = report or (lambda _: None)
