@@ -70,7 +70,8 @@ def test_a_take_on_keys_goes_through_gltf_and_live_link_face(actor, names, tmp_p
     assert [key.name for key in back] == ["Basis", *names]
     for frame, row in zip(range(first, last + 1), wanted, strict=True):
         bpy.context.scene.frame_set(frame)
-        assert [key.value for key in back] == pytest.approx(row.tolist(), abs=1e-4)
+        # Of the Basis, which moves nothing, Blender 5.2 tells another value.
+        assert [key.value for key in back[1:]] == pytest.approx(row[1:].tolist(), abs=1e-4)
 
 
 def values_of(keys, take):

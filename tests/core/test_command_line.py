@@ -194,7 +194,6 @@ def test_a_terminal_shows_a_bar(folder):
         (["learn", "capture", "--out", "a", "--device", "tpu"], ["--device", "tpu", "cuda"]),
         (["learn", "capture", "--out", "a", "--iter", "5"], ["--iter"]),
         (["learn", "capture", "--out", "A.safetensors"], ["A.safetensors", ".actor.safetensors"]),
-        (["fit", "a", "b", "--out", "A.take.safetensors", "--resume"], ["closed form keeps no checkpoint", "--resume"]),
         (["fit", "a", "b", "--out", "A.take.safetensors", "--from-rest"], ["no start from rest", "solver neural"]),
         (
             ["fit", "a", "b.npz", "--out", "A.take.safetensors", "--landmarks", "c"],

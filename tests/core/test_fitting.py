@@ -9,6 +9,7 @@ import torch
 from scipy.optimize import lsq_linear
 
 from aim_blender.core.fitting import fitting
+from aim_blender.core.fitting.driving import one_fit
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.geometry.modes import laplacian_modes
 from aim_blender.core.model import closed_form
@@ -227,6 +228,44 @@ def test_frames_are_fitted_alike_in_any_chunks(demo_learned, demo_frames, demo_t
     assert all(line["total"] == len(take.frames) for line in lines)
     assert np.allclose(take.coefficients, demo_take.coefficients, atol=5e-3)
     assert np.allclose(take.error_mm, demo_take.error_mm, atol=1e-4)
+
+
+def test_a_killed_fit_goes_on_with_what_is_kept(demo_learned, demo_frames, monkeypatch, tmp_path):
+    monkeypatch.setattr(fitting, "MOST_FRAMES", 5)
+    monkeypatch.setattr(one_fit, "SOON_DONE_S", 0.0)
+    chunks, solve = [], fitting.MeshTarget.solve
+
+    def counted(target, rows, head, jaw):
+        chunks.append(int(rows[0]))
+        return solve(target, rows, head, jaw)
+
+    monkeypatch.setattr(fitting.MeshTarget, "solve", counted)
+
+    def killed(progress):
+        if progress.get("done", 0) >= 10:
+            raise KeyboardInterrupt
+
+    def fit(report=None):
+        return fit_performance(demo_learned, demo_frames, FittingSettings(modes=20), report, None, tmp_path)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(killed)
+    kept = sorted(tmp_path.iterdir())
+    assert chunks == [0, 5]
+    assert len(kept) == 2
+    kept[1].write_bytes(kept[1].read_bytes()[:-1] + b"x")  # damaged: solved again
+    chunks.clear()
+    take = fit()
+    assert chunks[0] == 5
+    assert 0 not in chunks
+    whole = fit_performance(demo_learned, demo_frames, FittingSettings(modes=20))
+    assert np.array_equal(take.coefficients, whole.coefficients)
+    assert np.array_equal(take.error_mm, whole.error_mm)
+    assert take.figures["mean_mm"] == whole.figures["mean_mm"]
+    chunks.clear()
+    other = dataclasses.replace(demo_frames, vertices=demo_frames.vertices + np.float32(0.01))
+    fit_performance(demo_learned, other, FittingSettings(modes=20), None, None, tmp_path)
+    assert chunks[0] == 0  # of other frames nothing is taken
 
 
 def test_a_fit_is_the_same_every_time(demo_learned, demo_frames, demo_take):

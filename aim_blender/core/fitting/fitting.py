@@ -7,6 +7,7 @@ the mesh. With head and jaw known this is linear in a, with one normal matrix fo
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,8 @@ def fit_performance(
 
     Missing points do not pull; weights, jaw and head of missing frames lie between those of the frames around them.
     report is called with {"message", "done", "total", "error_mm"}. cache: a file for what the next fit of this actor
-    can use again. checkpoint_folder: where the neural solver saves its work when report raises Cancelled, and continues
-    from. Raises InputError if the performance is not one of this actor's mesh.
+    can use again. checkpoint_folder: where long work is saved, the neural solver's when report raises Cancelled, and
+    continues from. Raises InputError if the performance is not one of this actor's mesh.
     """
     settings = settings or FittingSettings()
     report = report or (lambda _: None)
@@ -127,7 +128,7 @@ def _fit(
         told.extend(session.notes)
         return MeshTarget(session, performance, presence, unit_factor, parts)
 
-    take = fit_target(actor, prepare, len(performance.vertices), report)
+    take = fit_target(actor, prepare, len(performance.vertices), report, checkpoint_folder)
     if settings.solver == "neural":
 
         def notes(timeline: Timeline, errors: FitErrors) -> list[str]:
@@ -142,6 +143,7 @@ class MeshTarget(Target):
     be in mm. parts: of the performance's whole mesh, which may give the jaw."""
 
     settles_first = True
+    keeps = True
 
     def __init__(
         self,
@@ -188,6 +190,15 @@ class MeshTarget(Target):
     ) -> torch.Tensor | np.ndarray:
         frames, trust = self._frames(rows)
         return self.session.distance(self._stabilized(frames, head), jaw, coefficients, trust)
+
+    def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        actor = self.session.actor
+        arrays = {"neutral": actor.neutral, "expressions": actor.expressions, "skin": actor.skin_weight}
+        return arrays | {"jaw": actor.jaw, "modes": self.modes}, dataclasses.asdict(self.settings)
+
+    def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        frames, trust = self._frames(rows)
+        return {"frames": frames} | ({} if trust is None else {"trust": trust})
 
     def figures(self) -> dict[str, Any]:
         return {

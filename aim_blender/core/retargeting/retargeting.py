@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from torch import Tensor
 from ..anatomy.jaw import compose_jaw, decompose_jaw
 from ..contact.contact import Contact, without_contact
 from ..correspondence.correspondence import Correspondence
+from ..fitting.driving.kept_frames import SOON_DONE_S, KeptFrames
 from ..fitting.fitting_session import FittingSession
 from ..geometry.rigid import angle_degrees
 from ..model.actor import Actor
@@ -60,14 +62,15 @@ def retarget_take(
     report: Report | None = None,
     correspondence: Correspondence | None = None,
     cache: Path | None = None,
+    checkpoint_folder: Path | None = None,
 ) -> Take:
     """The performance of a take of the source as a take of the target.
 
     correspondence: of the source's mesh to the target's; needed where they are not of one topology, and else not used.
     Of what unpaired shapes do, a bounded mixture of the target's shapes and its jaw show what they can. cache: a file
-    for what the next fit of the target can use again. Its error_mm stays that of the source's fit: on the target there
-    is nothing to compare with. Raises InputError if the take is not the source's, the meshes differ and the
-    correspondence is not theirs, or no expressions pair.
+    for what the next fit of the target can use again. checkpoint_folder: where long work is kept, and goes on. Its
+    error_mm stays that of the source's fit: on the target there is nothing to compare with. Raises InputError if the
+    take is not the source's, the meshes differ and the correspondence is not theirs, or no expressions pair.
     """
     settings = settings or RetargetSettings()
     report = report or (lambda _: None)
@@ -76,9 +79,14 @@ def retarget_take(
     carrying = Retargeting(take, source, target, settings, correspondence, cache)
     coefficients = np.zeros((total, carrying.modes.shape[1], len(target.names)), dtype=np.float32)
     jaw = np.empty((total, 4, 4))
+    kept = KeptFrames(checkpoint_folder, *carrying.origin(), SOON_DONE_S)
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, first + CHUNK_FRAMES)
-        coefficients[part], jaw[part] = carrying.carried(part)
+        found = kept.find(first, {})
+        if found is None:
+            found = dict(zip(("coefficients", "jaw"), carrying.carried(part), strict=True))
+            kept.keep(first, {}, found)
+        coefficients[part], jaw[part] = found["coefficients"], found["jaw"]
         report({"message": "Retargeting", "done": min(part.stop, total), "total": total})
     return carrying.finished(coefficients, jaw, slice(None), settings)
 
@@ -139,6 +147,7 @@ class Retargeting:
                 for name, each in zip(source.names, self.pairing.mixtures, strict=True)
             ]
         )
+        self._settling = settings.settling
         settling = settings.settling * (1.0 + UNSETTLED[1] * unlike)
         self._weights = WholeWeights(take, self.source, self._energies(own), settling)
         self._meant = self._meaning_of_frames(settings)
@@ -162,6 +171,18 @@ class Retargeting:
             for i, (name, mixture) in enumerate(zip(self.source.names, self.pairing.mixtures, strict=True))
         ]
         return torch.as_tensor(np.stack(found, axis=1)).float()
+
+    def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain values that carried() follows from."""
+        take, actors = self.take, {"source": self.source, "target": self.target}
+        arrays = {"coefficients": take.coefficients, "head": take.head, "jaw": take.jaw, "modes": take.modes}
+        for who, actor in actors.items():
+            arrays |= {f"{who}.neutral": actor.neutral, f"{who}.expressions": actor.expressions}
+            arrays |= {f"{who}.skin": actor.skin_weight, f"{who}.jaw": actor.jaw}
+        for number, each in enumerate(self.pairing.mixtures):
+            arrays |= {f"{number}.shapes": np.asarray(each.shapes), f"{number}.weights": each.weights}
+        told = [each.bone for each in self.pairing.mixtures]
+        return arrays, {"bones": told, "settling": self._settling, "meaning": self._meant is not None}
 
     def prepare_for_single_frames(self) -> None:
         """Make a frame alone several times as fast, for a second now: factors are quick for many frames at once."""

@@ -38,6 +38,7 @@ from .verbs import build_parser
 
 CHECKPOINT_SUFFIX = ".checkpoint"
 ARGUMENTS_NOTE = "arguments.json"
+GO_ON = ("fit", "retarget")  # verbs whose long work is kept, and goes on by the same command
 
 
 def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
@@ -54,13 +55,11 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
             return run_live(arguments, sys.stdin.buffer, answers)
     as_json, resume = arguments.pop("json"), arguments.pop("resume", False)
     given = {name: value for name, value in arguments.items() if value is not None}
-    lengthy = verb == "learn" or given.get("solver") == "neural"
-    checkpoint = Path(given["out"] + CHECKPOINT_SUFFIX) if lengthy else None
+    asked = verb == "learn" or given.get("solver") == "neural"  # goes on only if it is asked to
+    checkpoint = Path(given["out"] + CHECKPOINT_SUFFIX) if asked or verb in GO_ON else None
     folder = Path(given["out"]).parent if "out" in given else Path.cwd()
     try:
-        if resume and checkpoint is None:
-            raise InputError("the closed form keeps no checkpoint, it is quick; leave out --resume")
-        if checkpoint is not None:
+        if checkpoint is not None and asked:
             # Before anything is written beside it.
             output_path(given["out"], ACTOR_SUFFIX if verb == "learn" else TAKE_SUFFIX)
             if resume and not _holds_checkpoint(checkpoint):
@@ -73,7 +72,7 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
             with contextlib.redirect_stdout(sys.stderr):
                 figures = plain(task_named(verb)(given, report, checkpoint))
     except (Cancelled, KeyboardInterrupt):
-        print(f"{prog}: stopped{_how_to_resume(prog, argv, checkpoint)}", file=sys.stderr)
+        print(f"{prog}: stopped{_how_to_resume(prog, argv, checkpoint, asked)}", file=sys.stderr)
         return STATUS_CANCELLED
     except Exception as error:
         if not isinstance(error, (InputError, OSError, ImportError, MemoryError)) and not is_disk_full(error):
@@ -129,12 +128,12 @@ def _drop_empty_checkpoint(folder: Path | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _how_to_resume(prog: str, argv: Sequence[str], checkpoint: Path | None) -> str:
+def _how_to_resume(prog: str, argv: Sequence[str], checkpoint: Path | None, asked: bool) -> str:
     if checkpoint is None or not _holds_checkpoint(checkpoint):
         _drop_empty_checkpoint(checkpoint)
         return "; nothing was written"
     words = shlex.join([word for word in argv if word != "--resume"])
-    return f"; the work so far is in {checkpoint}, go on with: {prog} {words} --resume"
+    return f"; the work so far is in {checkpoint}, go on with: {prog} {words}{' --resume' if asked else ''}"
 
 
 @contextlib.contextmanager

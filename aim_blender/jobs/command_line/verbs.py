@@ -114,7 +114,11 @@ def _add_fit(verbs: Verbs) -> None:
     )
     parser.add_argument("--out", required=True, metavar="T.take.safetensors", type=_path)
     add_options(parser, "fit")
-    parser.add_argument("--resume", action="store_true", help="let the neural solver go on from the checkpoint")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="let the neural solver go on from the checkpoint; others do so by themselves",
+    )
     parser.add_argument("--camera", type=_path, metavar="FILE.json", help="of the images that the points are in")
     parser.add_argument(
         "--landmarks",

@@ -6,21 +6,27 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 
 from ...model.actor import Actor, jaw_figures
 from ...shared.results.takes import Take
 from ...timing.timeline import Timeline
 from .error_figures import FitErrors
-from .target import Report, Target
+from .kept_frames import SOON_DONE_S, KeptFrames
+from .target import Report, SolvedFrames, Target
 
 
-def fit_target(actor: Actor, prepare: Callable[[], Target], total: int, report: Report) -> Take:
+def fit_target(
+    actor: Actor, prepare: Callable[[], Target], total: int, report: Report, kept_in: Path | None = None
+) -> Take:
     """Fit what `prepare` makes ready, a target of so many frames in all.
 
-    report is called with {"message", "done", "total", "error_mm"}. Raises what the target raises.
+    report is called with {"message", "done", "total", "error_mm"}. kept_in: a folder for what long work has
+    solved, from which it goes on. Raises what the target raises.
     """
     report({"message": "Preparing the fit", "done": 0, "total": total})
     start = time.perf_counter()
@@ -28,7 +34,7 @@ def fit_target(actor: Actor, prepare: Callable[[], Target], total: int, report: 
     prepared = time.perf_counter()
     timeline = Timeline(actor, target.frames, target.missing, target.temporal)
     solution = _Solution(actor, target, timeline)
-    solution.solve(report)
+    solution.solve(report, kept_in)
     if target.temporal > 0:
         solution.look_again()
     seconds = time.perf_counter() - prepared
@@ -45,15 +51,16 @@ class _Solution:
         self.error_mm = np.zeros((total, 2), dtype=np.float32)
         self.errors = FitErrors(target.points)
 
-    def solve(self, report: Report) -> None:
+    def solve(self, report: Report, kept_in: Path | None) -> None:
         """Solve frame by frame, fill in the missing and smooth."""
         target, timeline, there = self.target, self.timeline, len(self.target.there)
         head, jaw = target.motions()
         if target.settles_first:
             head, jaw = timeline.settled_motions(head, jaw)
+        kept = KeptFrames(kept_in if target.keeps else None, *target.origin(), SOON_DONE_S)
         done = 0
         for rows in target.chunks():
-            found = target.solve(rows, head[rows], jaw[rows])
+            found = _solved(target, kept, rows, head[rows], jaw[rows])
             self.coefficients[rows], head[rows], jaw[rows] = found.coefficients, found.head, found.jaw
             self.error_mm[rows] = self.errors.add(rows, found.distance, found.lost)
             done += len(rows)
@@ -96,3 +103,22 @@ class _Solution:
                 **measured,
             },
         )
+
+
+def _solved(target: Target, kept: KeptFrames, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
+    """As the target solves these frames; what was kept of them is only measured again."""
+    if kept.folder is None:
+        return target.solve(rows, head, jaw)
+    inputs = {"rows": rows, "head": head, "jaw": jaw, **target.inputs(rows)}
+    before = kept.find(int(rows[0]), inputs)
+    if before is not None:
+        distance = target.distance(rows, before["head"], before["jaw"], before["coefficients"])
+        lost = np.zeros(tuple(distance.shape), dtype=bool)
+        lost.reshape(-1)[before["lost"]] = True
+        whole = lost if len(before["lost"]) else None
+        return SolvedFrames(before["coefficients"], before["head"], before["jaw"], distance, whole)
+    found = target.solve(rows, head, jaw)
+    lost = np.zeros(0, dtype=bool) if found.lost is None else torch.as_tensor(found.lost).cpu().numpy()
+    motions = {"head": found.head, "jaw": found.jaw, "lost": np.flatnonzero(lost)}
+    kept.keep(int(rows[0]), inputs, {"coefficients": found.coefficients, **motions})
+    return found

@@ -46,7 +46,8 @@ class Target(ABC):
     (F,) bool those that show too little: they are never asked for, and lie between their neighbours. points: P. modes:
     (V, M) the smooth functions whose coefficients are solved. at_once: how many frames are. temporal: movements that go
     to and fro within this many frames are halved. settles_first: whether head and jaw are smoothed before the weights
-    are solved, which then explain what these leave over; otherwise all are smoothed in the end.
+    are solved, which then explain what these leave over; otherwise all are smoothed in the end. keeps: whether
+    long work is kept in the job's folder.
     """
 
     settings: Chosen
@@ -57,6 +58,7 @@ class Target(ABC):
     modes: np.ndarray
     at_once: int = 1
     settles_first = False
+    keeps = False
 
     @property
     def temporal(self) -> float:
@@ -88,6 +90,15 @@ class Target(ABC):
         self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray
     ) -> Tensor | np.ndarray:
         """How far frames (f,) are from given motions (f, 4, 4) and coefficients (f, M, N), as SolvedFrames has it."""
+
+    def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain values that all frames follow from, of a target that keeps."""
+        return {}, {}
+
+    def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What frames (f,) alone follow from, beside their motions, of a target that keeps."""
+        del rows
+        return {}
 
     @abstractmethod
     def figures(self) -> dict[str, Any]:
