@@ -22,7 +22,6 @@ sys.path[:0] = [str(ROOT / "scripts"), str(Path(__file__).parent)]
 
 bpy = pytest.importorskip("bpy", reason="these tests run under a Python with the bpy wheel")
 import headless  # noqa: E402
-import quick_workers  # noqa: E402
 import scenes  # noqa: E402
 
 _ends_badly = False
@@ -76,31 +75,14 @@ def shape_alone(extension: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def worker(extension: str) -> Iterator[str]:
-    """The interpreter that the extension finds, or a skip that says why there is none.
-
-    Where this can be, its workers are forked from one that has imported their packages: see quick_workers.py.
-    """
+def worker(extension: str) -> str:
+    """The interpreter that the extension finds, or a skip that says why there is none."""
     base = headless.extension_module("ops.basics.base")
     interpreter = headless.extension_module("aim_blender.jobs.supervision.interpreter")
     try:
-        found = base.worker_interpreter(bpy.context)
+        return str(base.worker_interpreter(bpy.context))
     except interpreter.InterpreterError as error:
         pytest.skip(str(error))
-    if not sys.platform.startswith("linux"):
-        yield str(found)
-        return
-    start = interpreter.start_worker
-    users = [
-        headless.extension_module(f"aim_blender.jobs.{name}") for name in ("supervision.supervisor", "live.live_worker")
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        with quick_workers.forking(found, interpreter.worker_environment(), Path(folder)) as forking:
-            for each in users:
-                each.start_worker = lambda python, *given: start(forking if Path(python) == found else python, *given)
-            yield str(found)
-            for each in users:
-                each.start_worker = start
 
 
 @pytest.fixture(scope="session")
