@@ -235,9 +235,9 @@ def test_drivers_that_do_not_work_are_said(scene):
         control.keyframe_insert("location", frame=frame)
     made = read(item)
     assert not made.is_still
-    assert made.doubt == ""
+    assert made.remark == ""
     targets[1].data_path = "what_is_gone"
     made = read(item)
     assert not made.is_still
-    assert made.doubt.startswith('drivers that do not work hold key_blocks["frown"].value of the mesh data')
-    assert "smile" not in made.doubt
+    assert made.remark.startswith('drivers that do not work hold key_blocks["frown"].value of the mesh data')
+    assert "smile" not in made.remark

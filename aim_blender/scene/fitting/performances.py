@@ -68,7 +68,7 @@ class FrameReader:
         self.scene_name, self.name, self.frames, self.frame = scene.name, name, frames, frame
         self.fps = scene.render.fps / scene.render.fps_base
         self.done = 0
-        self.doubt = ""  # what an artist should know of what was read
+        self.remark = ""  # what an artist should know of what was read
         self._frame_before = (scene.frame_current, scene.frame_subframe)
 
     def read_frame(self, scene: bpy.types.Scene, number: int) -> None:
@@ -171,7 +171,7 @@ class PerformanceReader(FrameReader):
         if self.done == 0:
             self.frame = meshes.rigid_part(matrix)
         if self.done == len(self.frames) - 1:  # a rig has thousands of them, and one that failed stays marked
-            self.doubt = failing_drivers(item)
+            self.remark = failing_drivers(item)
         to_actor = np.linalg.inv(self.frame) @ matrix
         self.vertices[self.done] = meshes.transform(to_actor, positions.astype(np.float64)) * self.millimetres_per_unit
 
