@@ -45,8 +45,8 @@ NOISE_MM = 0.5  # motions below which nothing is told
 # and chin do.
 RIGID_FROM, RIGID_TO = 0.7, 0.82
 # Lips, cheeks and chin pull up, aside and forward, but nothing other than a jaw turns the lower border down about the
-# hinge. So where it opens wide, less must be rigid: a mouth closed or cheeks puffed over an open jaw leave 0.56. Without
-# a jaw, no shape of ICT's, ARKit's or MakeHuman's face turns it by more than 2.4 degrees.
+# hinge. So where it opens wide, less must be rigid: a mouth closed or cheeks puffed over an open jaw leave 0.56.
+# Without a jaw, no shape that was tried of ICT's, ARKit's and MakeHuman's faces turns it by more than 2.4 degrees.
 TURNS_FROM_DEGREES, TURNS_TO_DEGREES = 3.0, 4.5
 TURNED_FROM, TURNED_TO = 0.4, 0.52  # the share that must then be rigid
 # The skin over the mandible that follows it most, follows it fully where much of it follows alike, as a plateau; where
