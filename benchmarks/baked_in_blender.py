@@ -54,5 +54,11 @@ def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0, shown
 
 
 if __name__ == "__main__":
-    bake_file, frames_file, out_file = map(Path, sys.argv[1:4])
-    main(bake_file, frames_file, out_file, *map(float, sys.argv[4:5]), *map(Path, sys.argv[5:6]))
+    bake_file, frames_file, out_file, *more = sys.argv[1:]
+    main(
+        Path(bake_file),
+        Path(frames_file),
+        Path(out_file),
+        float(more[0]) if more else 0.0,
+        Path(more[1]) if len(more) > 1 else None,
+    )
