@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Part of baking.py and writing_in_blender.py, run inside Blender: BAKE.npz FRAMES.npz OUT.json [REDUCE_KEYS_MM]."""
+"""Part of baking.py, contact.py and writing_in_blender.py, run inside Blender: BAKE.npz FRAMES.npz OUT.json
+[REDUCE_KEYS_MM [SHOWN.npz]]; the last is written, with the evaluated `vertices`."""
 
 import json
 import os
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import headless
 
 
-def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0) -> None:
+def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0, shown: Path | None = None) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     headless.load_extension()
     baked = headless.extension_module("aim_blender.scene.baking.baked")
@@ -37,8 +38,9 @@ def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0) -> No
         len(each.keyframe_points) for data in (skin.data.shape_keys, skin.parent) for each in curves_of(data)
     )
     worst, total = 0.0, 0.0
-    positions = np.empty(wanted[0].size, dtype=np.float32)
-    for number, frame in zip(numbers, wanted, strict=True):
+    evaluated_frames = np.empty(wanted.shape, dtype=np.float32)
+    for number, frame, kept_frame in zip(numbers, wanted, evaluated_frames, strict=True):
+        positions = kept_frame.reshape(-1)
         bpy.context.scene.frame_set(int(number))
         evaluated = skin.evaluated_get(bpy.context.evaluated_depsgraph_get())
         evaluated.to_mesh().attributes["position"].data.foreach_get("vector", positions)
@@ -47,8 +49,16 @@ def main(bake: Path, frames: Path, out: Path, reduce_keys_mm: float = 0.0) -> No
         worst, total = max(worst, float(distance.max())), total + float(distance.mean())
     figures = {"worst_mm": worst, "mean_mm": total / len(wanted), "write_s": seconds, "keyframes": keyframes}
     out.write_text(json.dumps(figures))
+    if shown is not None:
+        np.savez(shown, vertices=evaluated_frames)
 
 
 if __name__ == "__main__":
-    bake_file, frames_file, out_file = map(Path, sys.argv[1:4])
-    main(bake_file, frames_file, out_file, *map(float, sys.argv[4:]))
+    bake_file, frames_file, out_file, *more = sys.argv[1:]
+    main(
+        Path(bake_file),
+        Path(frames_file),
+        Path(out_file),
+        float(more[0]) if more else 0.0,
+        Path(more[1]) if len(more) > 1 else None,
+    )

@@ -73,14 +73,19 @@ def main() -> None:
     )
 
 
-def in_blender(work: Path, reduce_keys_mm: float = 0.0) -> dict[str, float]:
-    """Make the objects of bake.npz inside Blender and compare the evaluated frames with those in frames.npz."""
+def in_blender(work: Path, reduce_keys_mm: float = 0.0, shown: Path | None = None) -> dict[str, float]:
+    """Make the objects of bake.npz inside Blender and compare the evaluated frames with those in frames.npz.
+
+    shown: an .npz to write with the evaluated `vertices`."""
     environment = f"blender-py{sys.version_info.major}.{sys.version_info.minor}"
     python = next((ROOT / ".env" / environment).glob("[bS]*/python*"))
     script = ROOT / "benchmarks" / "baked_in_blender.py"
     output = work / "in_blender.json"
     subprocess.run(
-        [str(python), str(script), str(work / "bake.npz"), str(work / "frames.npz"), str(output), str(reduce_keys_mm)],
+        [
+            *map(str, (python, script, work / "bake.npz", work / "frames.npz", output, reduce_keys_mm)),
+            *([] if shown is None else [str(shown)]),
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
     )

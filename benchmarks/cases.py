@@ -91,13 +91,25 @@ CASES = (
 )
 
 
+def kinds_of(arguments: argparse.Namespace) -> Path:
+    """The folder of all kinds of one actor."""
+    return arguments.work / "-".join(
+        ["cases", *([] if arguments.seed == "3" else [arguments.seed]), *arguments.unit.split()]
+    )
+
+
 def made(arguments: argparse.Namespace, kind: str, *options: str) -> Path:
     """The folder of a kind, made once."""
-    folder = arguments.work / "cases" / "_".join([kind, *options]).replace("--", "")
+    chosen = [
+        "--seed",
+        arguments.seed,
+        *([] if "--unit" in options or not arguments.unit else ["--unit", arguments.unit]),
+    ]
+    folder = kinds_of(arguments) / "_".join([kind, *options]).replace("--", "")
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         tool = arguments.shared / "tools" / "make_cases.py"
-        command = [sys.executable, str(tool), kind, *options, "--out", str(folder)]
+        command = [sys.executable, str(tool), kind, *options, *chosen, "--out", str(folder)]
         subprocess.run(command, check=True, stdout=sys.stderr)
     return folder
 
@@ -184,7 +196,7 @@ def recorded(arguments: argparse.Namespace) -> list[list[object]]:
     """The rows of a phone's recordings, which are no meshes and no points."""
     folder = made(arguments, "phone")
     rows: list[list[object]] = []
-    actor = arguments.work / "cases" / "frames" / "capture.actor.safetensors"
+    actor = kinds_of(arguments) / "frames" / "capture.actor.safetensors"
     for name in ("take_iPhone.csv", "take_facecap.txt"):
         take = folder / f"{name}.take.safetensors"
         fitted, sentence = aim("fit", str(actor), str(folder / name), "--out", str(take), "--device", "cpu")
@@ -227,6 +239,8 @@ def main() -> None:
     found = parser(__doc__.splitlines()[0])
     found.add_argument("--only", default="", help="kinds, performances, schemes, phone; with commas between")
     found.add_argument("--iterations", type=int, default=60)
+    found.add_argument("--seed", default="3", help="which actor")
+    found.add_argument("--unit", default="", help="of the meshes, where a kind names none: mm, cm, dm, m, in, ft")
     arguments = found.parse_args()
     only = [name for name in arguments.only.split(",") if name]
     rows = [run(arguments, case) for case in CASES if not only or case.kind in only]

@@ -43,13 +43,16 @@ class Checked:
     options: tuple[str, ...] = ()
 
 
-IN_BLENDER = ("benchmarks/*_in_blender.py", "benchmarks/window_clocks.py")
+IN_BLENDER = ("benchmarks/*_in_blender.py", "benchmarks/window_clocks.py", "tests/package/inside_blender.py")
 CHECKED = (
     Checked(
-        "core's tests, benchmarks",
+        "core, jobs, tests, benchmarks",
         WORKER,
         (".", "benchmarks", "tests/window"),
-        ("tests/*.py", "tests/core/*.py", "benchmarks/*.py"),
+        (
+            *(f"aim_blender/{files}.py" for files in ("core/**/*", "jobs/**/*", "__main__")),
+            *("tests/*.py", "tests/core/*.py", "benchmarks/*.py"),
+        ),
         IN_BLENDER,
     ),
     Checked(
@@ -66,7 +69,13 @@ CHECKED = (
         ("tests/blender/*.py",),
         options=(*LIKE_BLENDERS_SIDE, *FIXTURES_UNTYPED),
     ),
-    Checked("the zip's tests", CHECK, (".", "tests/package"), ("tests/package/*.py",), options=LIKE_BLENDERS_SIDE),
+    Checked(
+        "build.py, the zip's tests",
+        CHECK,
+        (".", "tests/package"),
+        ("build.py", "building/*.py", "tests/package/*.py"),
+        IN_BLENDER,
+    ),
 )
 
 
@@ -86,25 +95,16 @@ def run_style_checks(output: Output) -> list[Step]:
 def run_type_checks(output: Output) -> list[Step]:
     """mypy: the core and the jobs where torch is, Blender's side where the description of bpy is, and what is around.
 
-    The extension imports itself relatively, as a package below `bl_ext`, so mypy is shown a staged copy as a package.
-    The second run also proves that Blender's side is complete without torch.
+    Blender's side imports itself relatively, as a package below `bl_ext`, so mypy is shown a staged copy as a package.
+    That run also proves that Blender's side is complete without torch.
     """
     shown = ENVIRONMENTS / "shown-to-mypy"
     shutil.rmtree(shown, ignore_errors=True)
     stage(shown / "aim_extension")
-    storeys = (
-        ("mypy, core and jobs", WORKER, ("aim_blender.core", "aim_blender.jobs"), ("aim_blender.__main__",)),
-        ("mypy, Blender's side", CHECK, ("aim_blender.scene", "ops", "addon_manifest"), ()),
-    )
-    steps = []
-    for name, environment, packages, modules in storeys:
-        command = mypy(environment.name, environment)
-        for package in packages:
-            command += ["-p", f"aim_extension.{package}"]
-        for module in modules:
-            command += ["-m", f"aim_extension.{module}"]
-        steps.append(run_step(name, command, output, folder=shown))
-    steps.append(run_step("mypy, build.py and building", [*mypy("build"), "build.py", "building"], output))
+    command = mypy(CHECK.name, CHECK)
+    for package in ("aim_blender.scene", "ops", "addon_manifest"):
+        command += ["-p", f"aim_extension.{package}"]
+    steps = [run_step("mypy, Blender's side", command, output, folder=shown)]
     for number, checked in enumerate(CHECKED):
         command = [*mypy(f"around-{number}", checked.environment), *checked.options, *files_of(checked)]
         path = os.pathsep.join(str(ROOT / folder) for folder in checked.path)
@@ -112,13 +112,11 @@ def run_type_checks(output: Output) -> list[Step]:
     return steps
 
 
-def mypy(cache: str, environment: Environment | None = None) -> list[object]:
+def mypy(cache: str, environment: Environment) -> list[object]:
     """How mypy is called, with a cache of its own, for code that runs in an environment."""
     command: list[object] = [CHECK.python, "-m", "mypy", "--config-file", ROOT / "pyproject.toml"]
     command += ["--cache-dir", ROOT / ".mypy_cache" / cache]
-    if environment is not None:
-        command += ["--python-executable", environment.python, "--follow-imports", "silent"]
-    return command
+    return [*command, "--python-executable", environment.python, "--follow-imports", "silent"]
 
 
 def files_of(checked: Checked) -> list[Path]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .basics import ENVIRONMENTS, PYTHON, ROOT, BuildError, clean_environment, say
+from .side_by_side import Job, run_beside_each_other
+from .steps import Output, Step, run_step
 
 
 @dataclass(frozen=True)
@@ -103,19 +106,20 @@ def only_one_at_a_time() -> Iterator[None]:
 
 
 def make_environments(*environments: Environment) -> None:
-    """Make or update what is not current.
+    """Make or update what is not current, several at a time: unpacking keeps one processor busy.
 
     Raises BuildError when pip fails or when the finished environment does not work.
     """
     if all(environment.is_current() for environment in environments):
         return
     with only_one_at_a_time():
-        for environment in environments:
-            if not environment.is_current():
-                make_environment(environment)
+        lacking = [environment for environment in environments if not environment.is_current()]
+        jobs = [Job(str(each.folder.relative_to(ROOT)), functools.partial(make_environment, each)) for each in lacking]
+        if jobs and not all(step.passed for step in run_beside_each_other(jobs)):
+            raise BuildError("Not all environments could be made; why not is above.")
 
 
-def make_environment(environment: Environment) -> None:
+def make_environment(environment: Environment, output: Output) -> list[Step]:
     """Make it, or finish or update the one that is there; one that then does not work is made anew, once."""
     folder = environment.folder.relative_to(ROOT)
     started = time.monotonic()
@@ -126,8 +130,19 @@ def make_environment(environment: Environment) -> None:
         make_empty_environment(environment)
     files = [part for name in environment.requirements for part in ("-r", str(ROOT / "requirements" / name))]
     say(f"Installing requirements/{' and '.join(environment.requirements)} into {folder}")
-    command = [str(environment.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--quiet"]
-    if subprocess.run(command + files, env=clean_environment()).returncode:
+    command: list[object] = [
+        environment.python,
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--quiet",
+    ]
+    if not sys.dont_write_bytecode:
+        command.append("--no-compile")  # of ten thousand files that are there, few are ever imported
+    installed = run_step(f"pip, {folder}", [*command, *files], output)
+    if not installed.passed:
         raise BuildError(
             f"pip could not install the requirements of {folder}, its own words are above; where it reached no package "
             "index, connect to one and run this again: what is already installed is kept."
@@ -135,11 +150,11 @@ def make_environment(environment: Environment) -> None:
     if not works(environment.python, environment.probe, show=not mended):
         if mended:
             shutil.rmtree(environment.folder)  # something in it was damaged
-            make_environment(environment)
-            return
+            return make_environment(environment, output)
         raise BuildError(f"{folder} was installed but `{environment.probe}` fails. {environment.advice}".strip())
     environment.stamp.write_text(environment.wanted_stamp() + "\n")
     say(f"{folder} is ready after {time.monotonic() - started:.0f} s")
+    return [installed]
 
 
 def make_empty_environment(environment: Environment) -> None:

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import bpy
 from bpy.props import IntProperty, StringProperty
 
 from ...aim_blender.core.shared.foundation.errors import InputError
+from ...aim_blender.jobs.supervision.interpreter import InterpreterError
 from ...aim_blender.scene.actors import actors, landmarks, tracing
 from ...aim_blender.scene.basics.records import ActorRecord
 from ...aim_blender.scene.basics.selecting import select_only
 from ...aim_blender.scene.basics.vertex_groups import check_own_mesh
-from ...aim_blender.scene.jobs import jobs
-from ..basics.base import AimOperator, refused, require_actor
+from ...aim_blender.scene.jobs import asking_landmarks, environment, jobs
+from ..basics.base import AimOperator, refused, require_actor, worker_interpreter
 from ..basics.computing import ComputingOperator, actor_of, of_actor
 from ..basics.lists import remove_active
 from ..basics.picking import VertexPicker, has_neutral
@@ -24,7 +26,10 @@ from ..basics.picking import VertexPicker, has_neutral
 class AIM_OT_landmarks_suggest(ComputingOperator, bpy.types.Operator):
     bl_idname = "aim.landmarks_suggest"
     bl_label = "Suggest Landmarks"
-    bl_description = "Find the landmarks of the face from its shape. Those that you picked stay where they are"
+    bl_description = (
+        "Find the landmarks of the face from its shape and, where Install Video has put it, the face detector. Those "
+        "that you picked stay where they are"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -32,15 +37,27 @@ class AIM_OT_landmarks_suggest(ComputingOperator, bpy.types.Operator):
         return has_neutral(cls, context)
 
     def read(self, context: bpy.types.Context) -> Callable[[], Any]:
-        return of_actor(require_actor(context), landmarks.read_for_suggestion)
+        detecting = _detecting(context)
+        return of_actor(require_actor(context), lambda actor: asking_landmarks.read_for_suggestion(actor, detecting))
 
     def finish(self, context: bpy.types.Context, found: Any) -> set[str]:
-        actor, suggested = actor_of(found)
+        actor, (suggested, notes) = actor_of(found)
         count = landmarks.suggest(actor, suggested)
         jobs.redraw("WINDOW")
         jobs.redraw()
         self.tell(f"{count} landmarks on {actor.name}; pick those anew that lie wrong")
+        for note in notes:
+            self.tell(note, warning=True)
         return {"FINISHED"}
+
+
+def _detecting(context: bpy.types.Context) -> Path | None:
+    """The worker's interpreter, if its environment has the face detector."""
+    try:
+        interpreter = worker_interpreter(context)
+    except InterpreterError:
+        return None
+    return interpreter if environment.has_video(interpreter) else None
 
 
 class AIM_OT_landmark_pick(VertexPicker, bpy.types.Operator):

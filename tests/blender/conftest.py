@@ -67,6 +67,13 @@ def saved(scene: Any, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def shape_alone(extension: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No face detector is there to be asked where landmarks are, which takes seconds."""
+    environment = headless.extension_module("aim_blender.scene.jobs.environment")
+    monkeypatch.setattr(environment, "has_video", lambda python: False)
+
+
 @pytest.fixture(scope="session")
 def worker(extension: str) -> str:
     """The interpreter that the extension finds, or a skip that says why there is none."""

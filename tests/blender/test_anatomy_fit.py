@@ -11,7 +11,7 @@ from scenes import add_mesh, prepared, shown
 
 
 @pytest.fixture
-def demo(saved, scene):
+def demo(saved, scene, shape_alone):
     bpy.ops.aim.demo_actor_add()
     return scene.aim.actors[0]
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Landmarks and the trusted region: suggested by the face, corrected by hand, and what learning is given."""
 
+from pathlib import Path
+
 import bmesh
 import bpy
 import headless
@@ -10,7 +12,7 @@ from scenes import prepared
 
 
 @pytest.fixture
-def demo(scene):
+def demo(scene, shape_alone):
     bpy.ops.aim.demo_actor_add()
     return scene.aim.actors[0]
 
@@ -34,6 +36,29 @@ def test_landmarks_are_suggested_and_corrected(demo):
     bpy.ops.aim.landmarks_suggest()
     assert vertices_by_name(demo) == {**first, "menton": 17}
     assert [each.name for each in demo.landmarks if each.picked] == ["menton"]
+
+
+def test_the_workers_face_detector_is_asked_first(demo, monkeypatch):
+    bpy.ops.aim.landmarks_suggest()
+    alone = vertices_by_name(demo)
+    monkeypatch.undo()
+    environment = headless.extension_module("aim_blender.scene.jobs.environment")
+    python = headless.extension_module("ops.basics.base").worker_interpreter(bpy.context)
+    if not environment.has_video(python):
+        pytest.skip("the face model is not here; python build.py environments fetches it")
+    bpy.ops.aim.landmarks_suggest()
+    asked, points = vertices_by_name(demo), demo.neutral.data.vertices
+    assert set(asked) == set(alone)
+    for name, vertex in {"mouth_corner.L": 2611, "mouth_corner.R": 2693}.items():  # picked by hand
+        found, before = ((points[each[name]].co - points[vertex].co).length for each in (asked, alone))
+        assert found < 0.003 < before, name
+
+
+def test_a_worker_that_cannot_be_asked_is_said(demo):
+    asking = headless.extension_module("aim_blender.scene.jobs.asking_landmarks")
+    suggested, notes = asking.read_for_suggestion(demo, Path("no", "such", "python"))()
+    assert "menton" in suggested
+    assert "the face detector could not be asked" in notes[0]
 
 
 def test_the_vertex_selected_in_edit_mode_is_picked(demo):

@@ -210,3 +210,34 @@ def test_neutral_elsewhere_does_not_matter(scene):
     neutral.matrix_world = Matrix.Translation((5, 5, 5)) @ Euler((1, 1, 1)).to_matrix().to_4x4()
     after = read(item)
     assert np.array_equal(before.vertices, after.vertices)
+
+
+def test_drivers_that_do_not_work_are_said(scene):
+    """A key that is driven moves; one whose driver names what is gone stands still, which is said."""
+    add_capture()
+    vertices, corners, sizes = face()
+    item = add_mesh("performance", vertices / 1000, corners, sizes)
+    item.shape_key_add(name="Basis")
+    control = bpy.data.objects.new("control", None)
+    scene.collection.objects.link(control)
+    targets = []
+    for number, name in enumerate(("smile", "frown")):
+        key = item.shape_key_add(name=name, from_mix=False)
+        key.value = 0.0
+        moved = vertices + expression(vertices, number)
+        key.points.foreach_set("co", (moved / 1000).astype(np.float32).ravel())
+        driver = key.driver_add("value").driver
+        driver.type = "AVERAGE"
+        targets.append(driver.variables.new().targets[0])
+        targets[-1].id, targets[-1].data_path = control, "location.x"
+    for frame, value in ((1, 0.0), (10, 1.0)):
+        control.location.x = value
+        control.keyframe_insert("location", frame=frame)
+    made = read(item)
+    assert not made.is_still
+    assert made.remark == ""
+    targets[1].data_path = "what_is_gone"
+    made = read(item)
+    assert not made.is_still
+    assert made.remark.startswith('drivers that do not work hold key_blocks["frown"].value of the mesh data')
+    assert "smile" not in made.remark

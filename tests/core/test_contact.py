@@ -11,10 +11,13 @@ import trimesh
 
 from aim_blender.core.contact.contact import Contact, without_contact
 from aim_blender.core.contact.gaps import closest_on_triangles
+from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import stabilized_frames
 from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.results.takes import Take
+from aim_blender.core.shared.settings.fitting_settings import FittingSettings
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 
 CROSSING_MM, CLOSED_MM = 0.1, 0.5
@@ -62,6 +65,18 @@ def test_slits_are_found_and_apart_in_the_neutral(contact: Contact):
         assert np.isfinite(rest).all(), slit.name
         assert rest.min() > 0.0, slit.name
     assert contact.rest[0].max() < CLOSED_MM < contact.rest[1].min()  # closed lips, open eyes
+
+
+def test_a_small_head_touches_as_a_large_one_does(contact: Contact, demo_learned: Actor):
+    fields = ("bone", "thickness", "implicit_expressions", "neutral_residual", "expression_residual")
+    smaller = {name: 0.5 * getattr(demo_learned, name) for name in fields}
+    jaw = demo_learned.jaw.copy()
+    jaw[:, :3, 3] *= 0.5
+    small = Contact(dataclasses.replace(demo_learned, jaw=jaw, **smaller))
+    for one, other, gaps, halves in zip(contact.slits, small.slits, contact.rest, small.rest, strict=True):
+        assert other.unit == pytest.approx(0.5 * one.unit, rel=0.02)
+        assert other.upper.points.tolist() == one.upper.points.tolist()
+        np.testing.assert_allclose(halves, 0.5 * gaps, atol=0.01)
 
 
 def test_a_gap_grows_as_the_lip_goes_and_turns_with_the_head(contact: Contact, demo_learned: Actor):
@@ -151,3 +166,24 @@ def test_the_closest_places_are_those_of_trimesh():
     plain = trimesh.triangles.closest_point(triangles.reshape(-1, 3, 3), np.repeat(points, 4, axis=0))
     apart = np.linalg.norm(plain.reshape(300, 4, 3) - points[:, None], axis=2)
     np.testing.assert_allclose(np.linalg.norm(found - points, axis=1), apart.min(1), atol=1e-9)
+
+
+def test_a_fit_touches_as_the_meshes_do_and_does_not_cross(contact: Contact, demo_learned: Actor):
+    lips = np.array([0.9, 0.0, -2.0])
+    vertices = lips_moved(contact, demo_learned, lips).astype(np.float32)
+    performance = Performance(vertices, np.arange(3, dtype=np.int32), 24.0, demo_learned.topology, "lips")
+    settings = FittingSettings(modes=20, outlier_mm=0.0, device="cpu")
+    takes = [
+        fit_performance(demo_learned, performance, dataclasses.replace(settings, contact=strength))
+        for strength in (0.0, 1.0)
+    ]
+    plain, found = (stabilized_frames(demo_learned, take, slice(None)) for take in takes)
+    performed = lip_gaps(contact, vertices.astype(np.float64))
+    assert lip_gaps(contact, plain)[0].min() < -CROSSING_MM
+    gaps = lip_gaps(contact, found)
+    assert gaps.min() > -CROSSING_MM
+    assert (gaps[performed < CLOSED_MM] < CLOSED_MM).all()
+    assert np.abs(found[2] - plain[2]).max() < 0.05  # an open mouth stays
+    assert (without_contact(takes[1]).coefficients == takes[0].coefficients).all()
+    assert takes[1].figures["contact_moved_mm"] == pytest.approx(np.linalg.norm(found - plain, axis=-1).max(), abs=0.02)
+    assert takes[1].figures["contact_frames"] == 1

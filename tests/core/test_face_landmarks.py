@@ -65,6 +65,16 @@ def test_landmarks_lie_where_a_face_has_them(demo: DemoActor, found: dict[str, i
     assert np.linalg.norm(place["condyle.L"][1:] - hinge[1:]) < 25.0
 
 
+@pytest.mark.parametrize(("up", "front"), [(-4.0, 3.0), (4.0, -3.0)])
+def test_lips_are_found_where_the_head_is_said_to_be_some_mm_off(
+    demo: DemoActor, triangles: np.ndarray, frame: HeadFrame, found: dict[str, int], up: float, front: float
+) -> None:
+    nasion = frame.nasion + frame.scale * (up * frame.up + front * frame.front)
+    off = landmarks_in_frame(demo.neutral, triangles, dataclasses.replace(frame, nasion=nasion))
+    for name in ("upper_lip_margin", "stomion", "lower_lip_margin"):
+        assert np.linalg.norm(demo.neutral[off[name]] - demo.neutral[found[name]]) < 3.0, name
+
+
 def test_a_symmetric_head_has_symmetric_landmarks(demo: DemoActor, found: dict[str, int]) -> None:
     for name, vertex in found.items():
         partner = demo.neutral[found[mirrored_name(name)]]

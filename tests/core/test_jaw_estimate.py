@@ -25,6 +25,7 @@ from tests.core.geometry import degrees_between, moved, rigid
 
 FORWARD = np.array([0.0, -1.0, 0.0])  # the demo head looks along -Y
 FACE = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])  # the demo head's mirror plane
+PUFF_MM = 9.0
 
 
 def shape(demo, name: str) -> np.ndarray:
@@ -60,6 +61,15 @@ def test_an_open_jaw_is_seen_under_what_the_lips_do(demo, demo_preparation):
     both = [opened + offset(demo, name) for name in ("smile", "dimple_press", "lips_in", "frown")]
     alone, *under = degrees_between(estimate(demo, demo_preparation, np.stack([opened, *both])).jaw, np.eye(4))
     assert under == pytest.approx([alone] * 4, rel=0.12)
+
+
+def test_cheeks_that_puff_hide_no_open_jaw(demo, demo_preparation):
+    aside = np.sign(demo.neutral[:, :1]) * [1.0, 0.0, 0.0] * demo.skin_weight[:, None]
+    opened = demo.neutral + 0.4 * offset(demo, "jaw_open")
+    shapes = np.stack([shape(demo, "jaw_open"), opened, opened + PUFF_MM * aside, demo.neutral + PUFF_MM * aside])
+    _, alone, under, puffed = degrees_between(estimate(demo, demo_preparation, shapes).jaw, np.eye(4))
+    assert under > 0.6 * alone
+    assert puffed < 0.1
 
 
 def test_a_shape_that_hides_the_head_changes_nothing_for_the_others(demo, demo_preparation):
@@ -277,6 +287,17 @@ def test_lower_teeth_in_the_mesh_are_known_by_what_they_do(demo, demo_capture):
     place = np.argsort(shuffled)
     again = lower_teeth(capture.neutral[shuffled], capture.vertices[1:, shuffled], place[capture.topology.edges()])
     assert np.array_equal(np.sort(shuffled[again]), teeth)
+
+
+def test_modelled_teeth_may_be_a_little_off_a_turn_and_a_tongue_is_farther(demo, demo_capture):
+    capture, teeth = with_parts(demo, demo_capture)
+    for stretched, known in ((0.025, teeth), (0.25, teeth[:0])):
+        shapes = capture.vertices.copy()
+        offsets = shapes[1:, teeth] - shapes[0, teeth]
+        height = shapes[0, teeth, 2]
+        along = (height - height.mean()) / np.ptp(height)
+        shapes[1:, teeth] += stretched * along[:, None] * offsets  # farther on one end than on the other
+        assert np.array_equal(lower_teeth(shapes[0], shapes[1:], capture.topology.edges()), known)
 
 
 def test_the_jaw_is_read_from_teeth_in_the_mesh(demo, demo_capture):

@@ -4,6 +4,8 @@
 import dataclasses
 import itertools
 import json
+import shutil
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -283,11 +285,24 @@ def test_only_the_present_phase_learns(demo_capture, demo_preparation):
 # -- checkpoints that are of no use -----------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def checkpoint_once(capture, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoint")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimising, "REPORT_SECONDS", 0.0)
+        cancelled_at(capture, SETTINGS, 20, folder)
+    return folder / "learning.safetensors"
+
+
 @pytest.fixture
-def checkpoint(capture, tmp_path, monkeypatch):
+def checkpoint(checkpoint_once, tmp_path, monkeypatch):
     monkeypatch.setattr(optimising, "REPORT_SECONDS", 0.0)
-    cancelled_at(capture, SETTINGS, 20, tmp_path)
-    return tmp_path / "learning.safetensors"
+    return Path(shutil.copy(checkpoint_once, tmp_path))
+
+
+@pytest.fixture(scope="module")
+def tiny_preparation(capture):
+    return prepare(capture)
 
 
 def restored(capture, settings, path, preparation=None) -> bool:
@@ -297,8 +312,8 @@ def restored(capture, settings, path, preparation=None) -> bool:
     return found
 
 
-def test_checkpoint_of_other_settings_is_not_used(capture, checkpoint):
-    preparation = prepare(capture)
+def test_checkpoint_of_other_settings_is_not_used(capture, checkpoint, tiny_preparation):
+    preparation = tiny_preparation
     assert restored(capture, SETTINGS, checkpoint, preparation)
     changes = (
         {"seed": 1},
@@ -319,7 +334,7 @@ def test_checkpoint_of_another_capture_is_not_used(capture, checkpoint):
 
 
 @pytest.mark.parametrize("damage", ["empty", "header", "truncated", "garbage", "other file", "without generator"])
-def test_damaged_checkpoint_is_not_used(capture, uninterrupted, checkpoint, damage):
+def test_damaged_checkpoint_is_not_used(capture, uninterrupted, checkpoint, damage, tiny_preparation):
     data = checkpoint.read_bytes()
     if damage == "without generator":
         from safetensors import safe_open
@@ -333,7 +348,7 @@ def test_damaged_checkpoint_is_not_used(capture, uninterrupted, checkpoint, dama
     else:
         cut = {"empty": b"", "header": data[:50], "truncated": data[:-100], "garbage": data[::-1]}[damage]
         checkpoint.write_bytes(cut)
-    assert not restored(capture, SETTINGS, checkpoint)
+    assert not restored(capture, SETTINGS, checkpoint, tiny_preparation)
     anew = learn_actor(capture, SETTINGS, checkpoint_folder=checkpoint.parent)
     assert same(anew, uninterrupted)
     assert any(f"the checkpoint {checkpoint} is damaged" in note for note in anew.settings["notes"])

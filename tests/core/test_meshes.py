@@ -6,7 +6,10 @@ import struct
 import numpy as np
 import pytest
 
+from aim_blender.core.files.neutrals import read_neutral
+from aim_blender.core.shared.captured.captures import read_capture
 from aim_blender.core.shared.captured.meshes import list_mesh_files, read_mesh, write_mesh
+from aim_blender.core.shared.captured.performances import read_performance
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.foundation.topology import Topology
 from tests.core.mesh_files import write_ply
@@ -54,12 +57,19 @@ def test_obj_keeps_order_polygons_and_seams(tmp_path):
 
 
 def test_obj_of_other_programs(tmp_path):
-    """Windows line ends, a comment in another encoding, tabs, and a vertex that no face uses."""
+    """Windows line ends, a comment in another encoding, tabs, and a vertex that no face uses; a byte order mark before
+    the first vertex, a face over two lines, and the end of a file of DOS."""
     text = b"# caf\xe9\r\nv 0 0 0\r\nv\t1 0 0\r\nv 9 9 9\r\nv 0\t1 0\r\nf 1 2\t4\r\n"
     (tmp_path / "other.obj").write_bytes(text)
     vertices, topology = read_mesh(tmp_path / "other.obj")
     assert np.array_equal(vertices, [[0, 0, 0], [1, 0, 0], [9, 9, 9], [0, 1, 0]])
     assert topology.corners.tolist() == [0, 1, 3]
+    (tmp_path / "marked.obj").write_bytes(
+        b"\xef\xbb\xbf" + text.split(b"\n", 1)[1].replace(b" 2\t", b" 2 \\\r\n") + b"\x1a"
+    )
+    again, others = read_mesh(tmp_path / "marked.obj")
+    assert np.array_equal(again, vertices)
+    assert np.array_equal(others.corners, topology.corners)
 
 
 def test_written_meshes_come_back(tmp_path, demo):
@@ -178,6 +188,21 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     refused(tmp_path / "folder.obj")
     (tmp_path / "binary.obj").write_bytes(bytes(range(256)) * 20)
     refused(tmp_path / "binary.obj")
+
+
+@pytest.mark.parametrize("suffix", [".fbx", ".abc", ".usdc", ".glb"])
+def test_what_blender_imports_is_pointed_to_it(tmp_path, suffix):
+    path = tmp_path / f"head{suffix}"
+    path.write_bytes(b"any")
+    for read, given in (
+        (read_performance, path),
+        (read_performance, tmp_path),
+        (read_capture, path),
+        (read_capture, tmp_path),
+        (read_neutral, path),
+    ):
+        with pytest.raises(InputError, match=f"; import a {suffix} file in Blender"):
+            read(given)
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.shared.results.take_files import load_take, save_take
 from aim_blender.core.timing.time_smoothing import Gaps, smoothed, smoothed_motion
 from tests.core.geometry import degrees_between, random_motions, rigid
 
@@ -98,7 +99,7 @@ def test_points_thrown_far_off_lose_their_say(demo_learned, demo_frames, demo_sh
 
 
 @pytest.mark.parametrize("temporal", [0.0, 4.0])
-def test_a_point_at_the_end_of_the_world_moves_nothing(demo_learned, demo_frames, demo_shot, temporal):
+def test_a_point_at_the_end_of_the_world_moves_nothing(demo_learned, demo_frames, demo_shot, temporal, tmp_path):
     """Its distance would drown all others in float32, and the jaw in Gauss-Newton's first rounds."""
     from aim_blender.core.fitting.fitting_session import FittingSession
 
@@ -116,6 +117,8 @@ def test_a_point_at_the_end_of_the_world_moves_nothing(demo_learned, demo_frames
     assert takes[1].figures["outliers"] == len(vertices) - 3
     assert takes[1].figures["worst_mm"] == pytest.approx(1e9 * 3**0.5, rel=1e-3)
     assert f"left out in most frames: vertex {asked_of_the_jaw} (75 %)" in takes[1].figures["notes"][0]
+    save_take(takes[1], tmp_path / "far.take.safetensors")
+    assert load_take(tmp_path / "far.take.safetensors").figures["worst_mm"] == takes[1].figures["worst_mm"]
 
 
 def test_worst_frames_are_listed(demo_take):

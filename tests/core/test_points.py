@@ -232,7 +232,8 @@ def test_unusable_points_are_refused(demo_learned, points):
 def test_frames_with_too_few_points_are_filled_in(demo_learned, points):
     few = points.positions.copy()
     few[2, 2:] = np.nan
-    take = fit_points(demo_learned, dataclasses.replace(points, positions=few), PointFittingSettings(modes=6))
+    settings = PointFittingSettings(modes=6, contact=0.0)
+    take = fit_points(demo_learned, dataclasses.replace(points, positions=few), settings)
     assert take.figures["missing_frames"] == [3]
     assert take.figures["missing_points"] == 0
     assert take.figures["notes"][0] == f"1 of {len(few)} frames have too few points and were filled in: 3"
@@ -243,6 +244,6 @@ def test_frames_with_too_few_points_are_filled_in(demo_learned, points):
     without = dataclasses.replace(
         points, positions=few[others], confidence=points.confidence[others], frames=points.frames[others]
     )
-    alone = fit_points(demo_learned, without, PointFittingSettings(modes=6))
+    alone = fit_points(demo_learned, without, settings)
     np.testing.assert_allclose(take.coefficients[others], alone.coefficients, atol=1e-6)
     np.testing.assert_allclose(take.jaw[others], alone.jaw, atol=1e-9)

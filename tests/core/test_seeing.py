@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from aim_blender.core.checks.seen_places import at_seen
+from aim_blender.core.seeing.kept_mesh_faces import KeptMeshFaces
 from aim_blender.core.seeing.mesh_asking import MeshFaces
 from aim_blender.core.seeing.mesh_faces import agreed, likeness
 from aim_blender.core.shared.demo.demo_actor import DemoActor
@@ -74,6 +75,27 @@ def test_a_mesh_is_looked_at_once(demo: DemoActor, turned: np.ndarray, frame: He
     again = faces.head_frame(demo.neutral @ TURN[:3, :3].T, demo.topology.triangles())
     assert faces._known == known
     assert again.scale == pytest.approx(frame.scale / UNIT, rel=0.02)
+
+
+def test_what_was_seen_is_kept_beside_an_actor(
+    demo: DemoActor, turned: np.ndarray, frame: HeadFrame, faces: MeshFaces, tmp_path: Path
+) -> None:
+    actor, model = tmp_path / "A.actor.safetensors", installed_model()
+    assert model is not None
+    kept = KeptMeshFaces(actor, model)
+    for mesh, seen in faces._known.items():
+        assert kept.read(mesh) is None
+        kept.write(mesh, seen)
+    kept.write("nothing", None)
+    assert kept.read("nothing") == (None,)
+    again = MeshFaces(model, actor)
+    found = again.head_frame(turned, demo.topology.triangles())
+    assert again._detector is None
+    assert found.nasion == pytest.approx(frame.nasion)
+    assert found.seen["mouth_corner.L"] == pytest.approx(frame.seen["mouth_corner.L"])
+    for file in tmp_path.iterdir():
+        file.write_text('{"seen": {}}')
+    assert all(kept.read(mesh) is None for mesh in faces._known)
 
 
 def test_another_way_is_asked_within_only(frame: HeadFrame) -> None:

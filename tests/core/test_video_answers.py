@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from aim_blender.core.video.answers import CAMERA, JAW_SCALE, Answers, aligned, learn_answers
+from aim_blender.core.video.answers import CAMERA, JAW_SCALE, Answers, aligned, calibrated_gain, learn_answers
 from aim_blender.core.video.face_detector import LANDMARKS, WEIGHT_NAMES
 from aim_blender.core.video.face_renders import RESTING, Renders
 from aim_blender.core.video.kept_answers import KeptAnswers
@@ -48,6 +48,15 @@ def learned(renders) -> Answers:
 
 def _part(renders: Renders, rows: slice) -> Renders:
     return Renders(*(getattr(renders, name)[rows] for name in Renders.__dataclass_fields__))
+
+
+def test_what_is_told_well_but_too_small_is_made_as_large_as_it_is():
+    true = np.random.default_rng(2).normal(size=(400, 3))
+    noise = np.random.default_rng(3).normal(size=(400, 3))
+    told = 2.0 + true * [0.8, 0.8, 1.2] + noise * [0.1, 2.0, 0.1]
+    gain = calibrated_gain(told, true)
+    assert gain[0] == pytest.approx(1 / 0.8, abs=0.02)
+    assert list(gain[1:]) == [1.0, 1.0]
 
 
 def test_what_the_actor_does_is_told_by_the_answers(renders, learned):

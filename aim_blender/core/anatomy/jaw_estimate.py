@@ -44,6 +44,11 @@ NOISE_MM = 0.5  # motions below which nothing is told
 # the jaw's. On real and on hand-made faces it is 0.82 to 1 where the jaw moves, and up to 0.67 where only lips, cheeks
 # and chin do.
 RIGID_FROM, RIGID_TO = 0.7, 0.82
+# Lips, cheeks and chin pull up, aside and forward, but nothing other than a jaw turns the lower border down about the
+# hinge. So where it opens wide, less must be rigid: a mouth closed or cheeks puffed over an open jaw leave 0.56.
+# Without a jaw, no shape that was tried of ICT's, ARKit's and MakeHuman's faces turns it by more than 2.4 degrees.
+TURNS_FROM_DEGREES, TURNS_TO_DEGREES = 3.0, 4.5
+TURNED_FROM, TURNED_TO = 0.4, 0.52  # the share that must then be rigid
 # The skin over the mandible that follows it most, follows it fully where much of it follows alike, as a plateau; where
 # it keeps rising to a peak, only almost. Alike: what the second quantile of it takes, in what the first does.
 MOST_QUANTILES, ALIKE_QUANTILE = (0.94, 0.955, 0.97, 0.985), 0.7  # several, for each hangs on a few points
@@ -78,7 +83,7 @@ def estimate_jaw(
     skin_weight, trust = follow(motion, use)
     for _ in range(ROUNDS):
         pose, explained = _fit_poses(neutral[points], shapes[:, points], skin_weight[points], share, frame)
-        jaws = smoothstep((explained - RIGID_FROM) / (RIGID_TO - RIGID_FROM)) * expression
+        jaws = _is_the_jaws(pose[:, 0], explained) * expression
         use = jaws * (pose[:, 0] > np.deg2rad(REST_DEGREES))
         if not use.any():
             return rest_jaw(len(shapes), len(neutral))
@@ -190,6 +195,14 @@ def _fit_poses(
         right = weighted @ off.reshape(len(shapes), -1, 1) + normal @ pose[..., None]
         pose = _bounded(normal + (noise**2)[:, None, None] * prior, right[..., 0], least, most)
     return pose, explained
+
+
+def _is_the_jaws(opening: np.ndarray, explained: np.ndarray) -> np.ndarray:
+    """How much (N,) of shapes is the jaw's, by how far it would open (N,), in radians, and what that explains (N,)."""
+    turns = smoothstep((np.rad2deg(opening) - TURNS_FROM_DEGREES) / (TURNS_TO_DEGREES - TURNS_FROM_DEGREES))
+    least = RIGID_FROM + (TURNED_FROM - RIGID_FROM) * turns
+    most = RIGID_TO + (TURNED_TO - RIGID_TO) * turns
+    return smoothstep((explained - least) / (most - least))
 
 
 def _bounded(normal: np.ndarray, right: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from .anatomy import Hinge
 
 RIGID_MM = 1.0  # how far a scanned rigid jaw may be off
 OPENS_DEGREES = 4.0  # from where an opening tells where the hinge is
-STIFF_MM = 0.3  # how far a part of the mesh may be off a rigid motion, to be teeth
+STIFF_MM, STIFF_SHARE = 0.3, 0.03  # how far teeth in the mesh may be off a rigid motion: mm, or of how far they go
 LEAST_LEVER_MM = 30.0  # from the hinge to the teeth; an eyeball's is less than 13
 LARGEST_SHARE = 0.4  # of a mesh's vertices that its lower teeth may be
 FEWEST_POINTS = 12
@@ -86,8 +86,15 @@ def _stiff_parts(neutral: np.ndarray, shapes: np.ndarray, edges: np.ndarray) -> 
         for part in parts
         if FEWEST_POINTS <= len(part) <= LARGEST_SHARE * count
         and np.abs(shapes[:, part] - neutral[part]).max() > RIGID_MM
-        and _off(part, neutral, shapes, _motion_of(part, neutral, shapes)) < STIFF_MM
+        and _keeps_its_form(part, neutral, shapes)
     ]
+
+
+def _keeps_its_form(part: np.ndarray, neutral: np.ndarray, shapes: np.ndarray) -> bool:
+    """Whether a part moves rigidly, but for what modelled and rounded offsets are off a turn."""
+    off = np.linalg.norm(apply_motion(neutral[part], _motion_of(part, neutral, shapes)) - shapes[:, part], axis=-1)
+    gone = np.linalg.norm(shapes[:, part] - neutral[part], axis=-1)
+    return bool((off.max(1) < np.maximum(STIFF_MM, STIFF_SHARE * gone.max(1))).all())
 
 
 def _motion_of(part: np.ndarray, neutral: np.ndarray, shapes: np.ndarray) -> np.ndarray:

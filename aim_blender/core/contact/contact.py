@@ -46,15 +46,24 @@ class Contact:
         """{slit: (f, C) mm} the gaps of frames (f, R, 3) of the rows, without head motion."""
         return {each.slit.name: each.gaps.of(frames).gap for each in self._meetings}
 
-    def amounts(self, frames: np.ndarray, performed: dict[str, np.ndarray], strength: float = 1.0) -> np.ndarray:
+    def amounts(self, frames: np.ndarray, performed: dict[str, np.ndarray] | None, strength: float = 1.0) -> np.ndarray:
         """y (f, B) how much of each mode brings lips and lids of frames (f, R, 3) together as they were performed.
 
         performed: as another's measured has them, of the same frames. What is not among them only does not cross.
         """
+        performed = performed or {}
         found = [np.zeros((len(frames), 0))]
         for each, rest in zip(self._meetings, self.rest, strict=True):
             found.append(each.needed(frames, rest, performed.get(each.slit.name)))
         return strength * np.concatenate(found, axis=1)
+
+    def displacement(self, amounts: np.ndarray) -> np.ndarray:
+        """(f, R, 3) mm by which amounts (f, B) of the modes move the rows."""
+        found, first = np.zeros((len(amounts), len(self.rows), 3)), 0
+        for each in self._meetings:
+            found += np.tensordot(amounts[:, first : first + len(each.fields)], each.fields, 1)
+            first += len(each.fields)
+        return found
 
     def added(self, take: Take, amounts: np.ndarray) -> Take:
         """The take with amounts (F, B) of the modes: as it is where none is needed."""

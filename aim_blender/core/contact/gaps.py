@@ -18,6 +18,8 @@ from .slits import DEEPEST_MM, Side, Slit
 
 EXACT_MM = 2.0  # beside an edge's length: what is farther apart is told by vertices
 MOST_AROUND = 10  # triangles of a vertex that are looked at
+CLEAR = 0.3  # of its distance a point is above skin's normal, at least, that is surely before it
+STRETCHED = 1.5  # times their length at rest edges get at most, to tell what is near
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,7 @@ class Gaps:
         self.tests = [
             _Tests(one, other, place, slit) for one, other in ((slit.upper, slit.lower), (slit.lower, slit.upper))
         ]
-        column = np.concatenate([slit.upper.column, slit.lower.column])
-        column = column.round().astype(int).clip(0, slit.columns - 1)
+        column = np.concatenate([column_of(side, slit) for side in (slit.upper, slit.lower)])
         self.own = [np.flatnonzero(column == each) for each in range(slit.columns)]
 
     def of(self, frames: np.ndarray) -> Touching:
@@ -60,11 +61,20 @@ class Gaps:
         return Touching(least, corners[rows, which], shares[rows, which], direction[rows, which])
 
 
+def column_of(side: Side, slit: Slit) -> np.ndarray:
+    """(P,) the column of each point of a side."""
+    return side.column.round().astype(int).clip(0, slit.columns - 1)
+
+
 class _Tests:
     """Points of one side against the skin of the other."""
 
     def __init__(self, own: Side, other: Side, place: np.ndarray, slit: Slit) -> None:
         self.points = place[own.points]
+        column = column_of(own, slit)
+        self.by_column = np.argsort(column, kind="stable")  # (P,)
+        _, self.begins, self.which = np.unique(column[self.by_column], return_index=True, return_inverse=True)
+        self.which = self.which[np.argsort(self.by_column)]  # (P,)
         strip, corner = np.unique(other.triangles, return_inverse=True)
         self.strip, self.triangles = place[strip], corner.reshape(-1, 3)  # (S,), (T, 3)
         self.ring = _ring(self.triangles, len(strip))  # (S, K)
@@ -76,6 +86,11 @@ class _Tests:
         self.angles = sparse.csr_matrix((angles.ravel().astype(np.float32), corners), shape=shape)
         self.on_border = np.zeros(len(strip), bool)
         self.on_border[rim_vertices(self.triangles)] = True
+        longest = np.full(len(strip), 0.0)
+        corner = slit.neutral[strip][self.triangles]
+        length = np.linalg.norm(corner - np.roll(corner, 1, axis=1), axis=-1).max(1)
+        np.maximum.at(longest, self.triangles.ravel(), np.repeat(length, 3))
+        self.longest = (STRETCHED * longest).astype(np.float32)  # (S,) mm of the edges around each vertex
         self.exact = EXACT_MM * slit.unit
         self.deepest = DEEPEST_MM[slit.name] * slit.unit
 
@@ -85,13 +100,7 @@ class _Tests:
         middle = frames[:, self.strip].mean(1, keepdims=True)
         skin = (frames[:, self.strip] - middle).astype(np.float32)  # fine near it
         points = (frames[:, self.points] - middle).astype(np.float32)
-        faces = skin[:, self.triangles]
-        normals = np.cross(faces[:, :, 1] - faces[:, :, 0], faces[:, :, 2] - faces[:, :, 0])  # (f, T, 3)
-        normals = unit_vectors(normals)
-        normals = (self.angles @ normals.transpose(1, 0, 2).reshape(len(self.triangles), -1)).reshape(-1, count, 3)
-        normals = unit_vectors(normals.transpose(1, 0, 2))  # (f, S, 3)
-        squares = np.einsum("fsx,fsx->fs", skin, skin)[:, None] - 2.0 * (points @ skin.transpose(0, 2, 1))
-        nearest = squares.argmin(-1)  # (f, P)
+        nearest = self._nearest(points, skin)  # (f, P)
         rows = np.arange(count)[:, None]
         away = points - skin[rows, nearest]  # (f, P, 3)
         length = np.sqrt(np.einsum("fpx,fpx->fp", away, away))
@@ -99,11 +108,14 @@ class _Tests:
         corners = np.repeat(self.strip[nearest][..., None], 4, axis=2)
         corners[..., 0] = self.points
         shares = np.broadcast_to(np.array([1.0, -1.0, 0.0, 0.0]), (*gap.shape, 4)).copy()
-        reach = self.exact + self._longest(faces)[rows, nearest]
-        frame, point = np.nonzero(length < reach)
+        normals = self._normals(skin)  # (f, S, 3)
+        around = self.longest[nearest]
+        counts = self._may_be_least(length, around, np.einsum("fpx,fpx->fp", away, normals[rows, nearest]))
+        frame, point = np.nonzero(counts & (length < self.exact + around))
         if len(frame):
             triangle = self.ring[nearest[frame, point]]  # (n, K)
-            parts, best = closest_on_triangles(points[frame, point], faces[frame[:, None], triangle])
+            around = skin[frame[:, None, None], self.triangles[triangle]]  # (n, K, 3, 3)
+            parts, best = closest_on_triangles(points[frame, point], around)
             corner = self.triangles[triangle[np.arange(len(frame)), best]]  # (n, 3)
             at = np.einsum("nk,nkx->nx", parts, skin[frame[:, None], corner])
             up = np.einsum("nk,nkx->nx", parts, normals[frame[:, None], corner])
@@ -116,11 +128,33 @@ class _Tests:
             shares[frame, point, 1:] = -parts
         return gap.astype(np.float64), corners, shares, direction
 
-    def _longest(self, faces: np.ndarray) -> np.ndarray:
-        """(f, S) the longest edge around each vertex of triangles (f, T, 3, 3)."""
-        edges = faces - np.roll(faces, 1, axis=2)
-        longest = np.sqrt(np.einsum("ftkx,ftkx->ftk", edges, edges).max(-1))
-        return longest[:, self.ring].max(-1)
+    def _may_be_least(self, length: np.ndarray, around: np.ndarray, height: np.ndarray) -> np.ndarray:
+        """(f, P) bool which points may be the closest of their columns, by their distances from the nearest vertex and
+        their heights over it (f, P), and the edges' length around it (f, P)."""
+        # No place of a triangle is farther from its nearest corner than 0.58 of its longest edge.
+        nearer = np.where(height > CLEAR * length, length - 0.58 * around, -length)
+        least = np.minimum.reduceat(length[:, self.by_column], self.begins, axis=1)  # (f, columns that have points)
+        return nearer <= least[:, self.which]
+
+    def _nearest(self, points: np.ndarray, skin: np.ndarray) -> np.ndarray:
+        """(f, P) which of the skin's vertices (f, S, 3) is closest to each of points (f, P, 3)."""
+        # Frame by frame, what lies between stays in the processor's cache. |p|² is left out: it changes no order.
+        square = np.einsum("fsx,fsx->fs", skin, skin)[:, None]
+        against = np.concatenate([-2.0 * skin.transpose(0, 2, 1), square], axis=1)  # (f, 4, S)
+        sources = np.concatenate([points, np.ones_like(points[..., :1])], axis=2)
+        found = np.empty(points.shape[:2], np.int64)
+        squares = np.empty((points.shape[1], skin.shape[1]), np.float32)
+        for frame in range(len(points)):
+            np.matmul(sources[frame], against[frame], out=squares)
+            squares.argmin(1, out=found[frame])
+        return found
+
+    def _normals(self, skin: np.ndarray) -> np.ndarray:
+        """(f, S, 3) unit normals of the skin (f, S, 3), by the triangles' angles in the neutral."""
+        one, two, three = (skin[:, self.triangles[:, corner]] for corner in range(3))
+        of_faces = unit_vectors(np.cross(two - one, three - one)).transpose(1, 0, 2)  # (T, f, 3)
+        summed = self.angles @ of_faces.reshape(len(self.triangles), -1)
+        return unit_vectors(summed.reshape(len(summed), -1, 3).transpose(1, 0, 2))
 
 
 def _signed(away: np.ndarray, up: np.ndarray, on_border: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

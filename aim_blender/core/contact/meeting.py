@@ -10,22 +10,26 @@ from .slits import Slit
 
 TOUCHING_MM, OPEN_MM = 0.5, 1.0  # gap on the source up to which the target's is closed, and from where it is its own
 CLOSED_MM = 0.3, 0.47  # gaps on the target up to which it is closed: the performed one, within these
-ROUNDS = 10
-PARTING_MM = 2.0  # by which a side may be moved away from the other, at most
-ALLOWED_MM = 0.07  # crossing beyond the neutral's
-TOLERANCE_MM = 0.02
+ROUNDS = 12
+PATIENCE = 4  # rounds without getting better, after which a frame is left
+PARTING_FROM = 9  # of them on sides are only parted
+LATER = 0.95  # of a step is gone in every round, so that all come to rest
+OPEN_COUNTS = 0.3  # as much as crossing sides count that stand apart, to tell which round was best
+PARTING_MM = 3.0  # by which a side may be moved away from the other, at most
+ALLOWED_MM = 0.04  # crossing beyond the neutral's: a bake adds its tolerance
+TOLERANCE_MM = 0.03
 SOFT_MM = 0.05  # off by less, a column counts for less, so that none begins to count at once
 LEAST_ROOM = 0.05  # how readily a side still moves that has gone as far as it may
 DAMPING = 0.02  # of what a mode's mm changes a gap by
 SPLINES = {"lips": 11, "left lids": 5, "right lids": 5}  # modes of a side along a slit
-WAYS = {"lips": 2, "left lids": 1, "right lids": 1}  # up and down, and to front and back
+WAYS = {"lips": 2, "left lids": 2, "right lids": 2}  # up and down, and to front and back
 SMOOTHNESS = 1.0  # what amounts cost that bend along a slit
 FRONT = 0.5  # as readily a side goes to front or back as up or down
 TOO_FAR = 3.0  # times what a side may be moved: a slit that is so far off is left alone, in part from one less on
 WIDE = 0.15  # of a slit's length, around a column: what its expressions are chosen for
 LEAST_GAIN = 0.2  # of what is wanted; a column whose expressions move less is left alone
 RIDGE = 1e-3  # of the expressions' mean square: what their weights cost
-PARTED_MM = {"lips": (2.5, 4.0), "left lids": (1.0, 1.8), "right lids": (1.0, 1.8)}  # crossings: wholly, not at all
+PARTED_MM = {"lips": (4.2, 5.0), "left lids": (1.6, 2.0), "right lids": (1.6, 2.0)}  # crossings: wholly, not at all
 MOST_MM = {"lips": 4.5, "left lids": 1.5, "right lids": 1.5}  # by which a side may be moved: more shows as a fold
 
 
@@ -86,18 +90,24 @@ class Meeting:
         trust = (TOO_FAR - _over(now.gap, most).max(1) / self.most).clip(0.0, 1.0)  # (f,)
         left = np.flatnonzero(trust > 0)
         now = _part(now, left)
+        best, off, when = amounts.copy(), np.full(len(frames), np.inf), np.zeros(len(frames), np.int64)
         for round_ in range(ROUNDS):
             if round_:
                 now = self.gaps.of(self._moved(frames, amounts, left))
-            short = _over(least[left], now.gap)  # to part
-            if round_ < ROUNDS - 1:  # sides end apart rather than crossing
-                short = short - _over(now.gap, most[left])
+            crossing, open_ = _over(least[left], now.gap), _over(now.gap, most[left])
+            worst = np.maximum(crossing.max(1, initial=0.0), OPEN_COUNTS * open_.max(1, initial=0.0))
+            better = worst < off[left]
+            off[left[better]], best[left[better]] = worst[better], amounts[left[better]]
+            when[left[better]] = round_
+            short = crossing - open_ if round_ < PARTING_FROM else crossing  # sides end apart rather than crossing
             need = np.abs(short).max(1, initial=0.0) > TOLERANCE_MM * self.slit.unit
+            need &= round_ - when[left] < PATIENCE
             left, short, now = left[need], short[need], _part(now, need)
             if not len(left):
                 break
-            amounts[left] = (amounts[left] + self._step(now, short, amounts[left])).clip(-self.most, self.parting)
-        return amounts * trust[:, None]
+            step = self._step(now, short, amounts[left])
+            amounts[left] = (amounts[left] + LATER**round_ * step).clip(-self.most, self.parting)
+        return best * trust[:, None]
 
     def _moved(self, frames: np.ndarray, amounts: np.ndarray, left: np.ndarray) -> np.ndarray:
         flat = self.fields.reshape(len(self.fields), -1)

@@ -26,10 +26,11 @@ MEETING_MM = {"lips": 2.0, "left lids": 3.5, "right lids": 3.5}  # sides come as
 STRIP_MM = {"lips": 6.0, "left lids": 3.0, "right lids": 3.0}  # from the margin, of what touches the other side
 BEYOND_MM = 6.0  # more than that, of what is touched
 DEEPEST_MM = {"lips": 5.0, "left lids": 2.0, "right lids": 2.0}  # in the other side; deeper lies behind it
-MARGIN_MM = 0.7  # farther from the other side than its column's closest
+MARGIN_MM = 0.6  # farther from the other side than its column's closest
 IN_FRONT = 0.4  # mm of distance that a mm farther in front is worth: bags come closer to each other than margins
 BEHIND_MM = {"lips": 6.0, "left lids": 2.5, "right lids": 2.5}  # a margin what may touch is by no more
-FADING = 1.2  # columns over which a slit's ends fade
+BEHIND_END = 1.5  # columns from the last one's middle, where what moves a slit ends
+FADING = 1.2  # columns over which it fades there
 SKIN_SHARE = {"lips": 0.15, "left lids": 0.2, "right lids": 0.2}  # of a slit's width the skin goes along with margins
 AROUND_MM = 5.0  # by which the way to the middle of the other side is longer: nearer to a slit's end sides are one
 
@@ -64,12 +65,13 @@ class Slit:
     neutral: np.ndarray
 
     def splines(self, count: int) -> np.ndarray:
-        """(W, count) smooth functions along the slit, one beside the other, which fade at its ends: B-splines."""
-        inside = smoothstep(np.minimum(self.across + 1.0, self.columns - self.across) / FADING)
-        at = (self.across + 0.5) * count / self.columns - 0.5
+        """(W, count) smooth functions along the slit, one beside the other: B-splines, together 1 in the slit, which
+        fade behind its ends."""
+        inside = smoothstep(np.minimum(self.across + BEHIND_END, self.columns - 1 + BEHIND_END - self.across) / FADING)
+        at = ((self.across + 0.5) * count / self.columns - 0.5).clip(-0.5, count - 0.5)
         off = np.abs(at[:, None] - np.arange(count))
         spline = np.where(off < 0.5, 0.75 - off**2, 0.5 * np.clip(1.5 - off, 0.0, None) ** 2)
-        return inside[:, None] * spline
+        return inside[:, None] * spline / spline.sum(1, keepdims=True)
 
 
 def find_slits(actor: Actor) -> list[Slit]:
@@ -105,7 +107,7 @@ def _slit(
     graph: sparse.csr_matrix,
 ) -> Slit | None:
     axes = np.stack([frame.left, frame.up, frame.front])
-    unit = 1.0 / frame.scale
+    unit = frame.scale
     reach = HALF_WIDTH_MM[name] * unit
     ways = dijkstra(graph, directed=False, indices=[upper, lower], limit=1.3 * reach)  # (2, W)
     ways = ways.clip(max=1.3 * reach)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..shared.captured.capture_checks import check_finite
 from ..shared.captured.captures import read_as_it_is
-from ..shared.captured.meshes import MESH_SUFFIXES, read_mesh
+from ..shared.captured.meshes import MESH_SUFFIXES, how_to_bring, read_mesh
 from ..shared.foundation.archives import open_archive
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
 from ..shared.foundation.topology import Topology
@@ -94,4 +94,5 @@ def _read_archive(path: Path) -> tuple[np.ndarray, Topology]:
     except UNREADABLE as error:
         raise InputError(
             f"{path} is not a mesh, an actor or an .npz with vertices, corners and sizes: {reason(error)}"
+            f"{how_to_bring(path)}"
         ) from error

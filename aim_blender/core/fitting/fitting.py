@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..contact.fitted import Shown, in_contact
 from ..model.actor import Actor
 from ..model.head import moves, without_head
 from ..model.working_actor import whole_take, working_actor, working_performance
@@ -84,9 +85,24 @@ def fit_performance(
         take = whole_take(take, actor)
         if parts is not None:
             take = parts.finished(take, settings.temporal)
+    take = in_contact(actor, take, settings.contact, _shown(performance, take))
     if turned:
         take.figures["notes"] = [turned, *take.figures["notes"]]
     return take
+
+
+def _shown(performance: Performance, take: Take) -> Shown:
+    """What the performance shows of the face in frames of the take."""
+    unit_factor = take.figures["unit_factor"]
+
+    def shown(rows: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+        frames = performance.vertices[rows[0] : rows[-1] + 1, vertices].astype(np.float64) * unit_factor
+        trust = performance.trust(slice(rows[0], rows[-1] + 1))
+        if trust is not None:
+            frames = np.where((trust[:, vertices] > 0)[..., None], frames, np.nan)
+        return without_head(frames, take.head[rows])
+
+    return shown
 
 
 def _fit(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contact.fitted import in_contact
 from ..model.actor import Actor
 from ..points.image_points import (
     ImagePoints,
@@ -80,7 +81,8 @@ def fit_image_points(
     def prepare() -> ImageTarget:
         return ImageTarget(actor, points, cameras, landmarks, settings)
 
-    return fit_target(actor, prepare, len(points.frames), report or (lambda _: None))
+    take = fit_target(actor, prepare, len(points.frames), report or (lambda _: None))
+    return in_contact(actor, take, settings.contact)
 
 
 class ImageTarget(Target):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contact.fitted import in_contact
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..model.closed_form import prior_of_modes
@@ -164,7 +165,8 @@ def fit_points(
         raise InputError(
             f"{points.source} has {count} points a frame; give at most {MOST_POINTS}, or the whole meshes instead"
         )
-    return fit_target(actor, lambda: PointTarget(actor, points, settings), total, report or (lambda _: None))
+    take = fit_target(actor, lambda: PointTarget(actor, points, settings), total, report or (lambda _: None))
+    return in_contact(actor, take, settings.contact)
 
 
 class PointTarget(Target):

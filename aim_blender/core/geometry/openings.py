@@ -42,20 +42,20 @@ def openness(
     normals = vertex_normals(vertices, triangles)
     of_sample, weights = samples(vertices, triangles, PIXEL_MM * unit)
     points = np.einsum("pk,pkx->px", weights, vertices[triangles[of_sample]])
+    places = np.ascontiguousarray(points.T), np.ascontiguousarray(vertices.T)  # (3, P), (3, V)
     seen, possible = np.zeros(len(vertices)), np.full(len(vertices), 1e-12)
     for direction in _directions(DIRECTIONS) if directions is None else directions:
         across = np.linalg.svd(direction[None])[2][1:]  # (2, 3)
         facing = normals @ direction
-        low = (points @ across.T).min(0)
-        pixels, own = (
-            ((each @ across.T - low) / (PIXEL_MM * unit)).astype(np.int64).clip(min=0) for each in (points, vertices)
-        )
-        size = np.maximum(pixels.max(0), own.max(0)) + 1
-        nearest = np.full(size, -np.inf)
-        np.maximum.at(nearest, tuple(pixels.T), points @ direction)
+        flat = [across @ each for each in places]
+        low = flat[0].min(1, keepdims=True)
+        pixels, own = (((each - low) / (PIXEL_MM * unit)).astype(np.int64).clip(min=0) for each in flat)
+        width = max(pixels[1].max(), own[1].max()) + 1
+        nearest = np.full((max(pixels[0].max(), own[0].max()) + 1) * width, -np.inf)
+        np.maximum.at(nearest, pixels[0] * width + pixels[1], direction @ places[0])
         # A slope rises within a pixel: by as much as it is steep.
         rise = PIXEL_MM * unit * np.sqrt((1 - facing**2).clip(min=0)) / facing.clip(min=GRAZING)
-        free = vertices @ direction > nearest[tuple(own.T)] - BEHIND_MM * unit - rise
+        free = vertices @ direction > nearest[own[0] * width + own[1]] - BEHIND_MM * unit - rise
         weight = np.where(facing > GRAZING, facing, 0.0)
         seen += weight * free
         possible += weight

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..contact.contact import Contact
 from ..fitting.fitting_parts import PartsOfFrames
 from ..fitting.fitting_points import PointSolver
 from ..fitting.fitting_session import FittingSession
@@ -34,7 +35,7 @@ HANDLE_RIDGE, HANDLE_SMOOTHNESS = 1.0, 60.0
 @dataclass(frozen=True)
 class LiveFrame:
     """vertices: (V, 3) float32 mm. jaw, head: (4, 4). Of a fit also weights: (N,) the mean weight of each shape,
-    coefficients: (M', N) of the first of the session's modes, and mean_mm, worst_mm: how far the targets are from it.
+    coefficients: (M', N) of the first of the fit's modes, and mean_mm, worst_mm: how far the targets are from it.
     Of a take also frame: its number."""
 
     vertices: np.ndarray
@@ -54,7 +55,10 @@ class LiveFit:
         self.actor = actor
         self.session = FittingSession(actor, settings or FittingSettings(), cache)
         energy = (actor.expressions**2).sum(-1)  # (V, N)
-        self._share = self.session.modes.T @ (energy / energy.sum(0).clip(min=1e-12))  # (M, N)
+        self.contact = Contact(actor) if self.session.settings.contact else None
+        contact_modes = [] if self.contact is None else [self.contact.modes]
+        self.modes = np.concatenate([self.session.modes, *contact_modes], axis=1)  # (V, M + B)
+        self._share = self.modes.T @ (energy / energy.sum(0).clip(min=1e-12))  # (M + B, N)
         self._handles: tuple[bytes, Handles] | None = None
 
     def mesh(self, vertices: np.ndarray, head: str = "free") -> LiveFrame:
@@ -81,8 +85,25 @@ class LiveFit:
         found = self.session.solve(stabilized, jaw, trust, hold_jaw=held)
         distance = found.distance if self.actor.parts is None else found.distance[:, ~self.actor.parts.rigid]
         distance = distance[~distance.isnan()]
-        coefficients = found.coefficients[0].cpu().numpy()
+        coefficients = self._in_contact(stabilized, np.asarray(known), found.coefficients[0].cpu().numpy(), found.jaw)
         return self._frame(coefficients, found.jaw, motion, float(distance.mean()), float(distance.max()), gaze)
+
+    def _in_contact(
+        self, stabilized: np.ndarray, known: np.ndarray, coefficients: np.ndarray, jaw: np.ndarray
+    ) -> np.ndarray:
+        """Coefficients (M, N) of a frame (1, V, 3) of which known (1, V) is there, with those (B, N) by which lips and
+        lids touch as they do in it, and do not cross; as they are where nothing is to be done."""
+        contact, actor = self.contact, self.actor
+        if contact is None:
+            return coefficients
+        rows = contact.rows
+        shown = linear_blend_skinning(actor.neutral[rows], jaw, actor.skin_weight[rows])
+        shown += self.offsets(coefficients, rows)
+        performed = contact.measured(np.where(known[:, rows, None], stabilized[:, rows], shown))
+        amounts = contact.amounts(shown, performed, self.session.settings.contact)[0]
+        if not amounts.any():
+            return coefficients
+        return np.concatenate([coefficients, (amounts[:, None] * contact.weights).astype(np.float32)])
 
     def _shown_by_parts(
         self, stabilized: np.ndarray, known: np.ndarray, jaw: np.ndarray
@@ -124,10 +145,11 @@ class LiveFit:
             self._handles = key, Handles(self.session, vertices)
         return self._handles[1]
 
-    def offsets(self, coefficients: np.ndarray) -> np.ndarray:
-        """(V, 3) float64 what the expressions do by coefficients (M', N) of the first modes."""
-        weights = torch.as_tensor(self.session.modes[:, : len(coefficients)] @ coefficients)  # (V, N)
-        return torch.einsum("vn,vnx->vx", weights, self.session.solver.expressions.cpu()).double().numpy()
+    def offsets(self, coefficients: np.ndarray, vertices: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """(V, 3) float64 what the expressions do by coefficients (M', N) of the first modes, or at some vertices."""
+        weights = torch.as_tensor(self.modes[vertices, : len(coefficients)] @ coefficients)  # (V, N)
+        expressions = self.session.solver.expressions[vertices].cpu()
+        return torch.einsum("vn,vnx->vx", weights, expressions).double().numpy()
 
     def _frame(
         self,

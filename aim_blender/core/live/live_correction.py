@@ -73,4 +73,4 @@ class LiveCorrection:
 
     def _modes_of(self, frame: LiveFrame) -> np.ndarray:
         assert frame.coefficients is not None
-        return self.fit.session.modes[:, : len(frame.coefficients)]
+        return self.fit.modes[:, : len(frame.coefficients)]

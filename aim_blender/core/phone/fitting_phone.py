@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ..contact.fitted import in_contact
 from ..correspondence.correspondence import Correspondence, make_correspondence
 from ..model.actor import Actor, jaw_figures
 from ..model.working_actor import whole_take, working_actor
@@ -93,6 +94,7 @@ def fit_phone(performer: PhoneActor, recording: PhoneRecording, settings: PhoneF
     gaze = phone_gaze(performed.weights, performed.eyes, performer.actor.parts)
     take = dataclasses.replace(take, gaze=gaze, shape_weights=performed.weights)
     take.figures["notes"] = [*performed.notes, *performer.shapes.notes, *_notes(performer, performed)]
+    take = in_contact(performer.actor, take, performed.settings.contact)
     take.figures["frames_per_second"] = len(performed.frames) / (time.perf_counter() - started)
     return take
 

@@ -19,6 +19,7 @@ from ..shared.faces.face_profile import WORST_PROFILE_MM, HeadFrame, refined_fra
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.remembering import remembered
 from ..video.face_detector import FaceDetector
+from .kept_mesh_faces import KeptMeshFaces
 from .mesh_faces import SeenOnMesh, see_face
 from .seen_landmarks import frame_of_seen
 
@@ -30,8 +31,10 @@ ROUNDED = 1e-5  # of the mesh's size: coordinates that differ by less are the sa
 class MeshFaces:
     """Asks a detector about meshes, each only once; what was found is told in `ways` and `notes`."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, beside: Path | None = None) -> None:
+        """beside: an actor's file, beside which it is kept what was seen."""
         self._model = model
+        self._kept = None if beside is None else KeptMeshFaces(beside, model)
         self._detector: FaceDetector | None = None
         self._refused = False
         self._known: dict[str, SeenOnMesh | None] = {}
@@ -89,14 +92,28 @@ class MeshFaces:
         told.update(np.ascontiguousarray(triangles, np.int64).tobytes())
         key = told.hexdigest()
         if key not in self._known:
-            detector = self._loaded()
-            self._known[key] = None if detector is None else see_face(detector, placed, triangles, moving)
+            self._known[key] = self._looked(key, placed, triangles, moving)
         seen = self._known[key]
         if seen is None:
             return None
         places = {name: low + size * place for name, place in seen.places.items()}
         frame = frame_of_seen(places)
         return None if frame is None else dataclasses.replace(seen, places=places, frame=frame)
+
+    def _looked(
+        self, key: str, placed: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None
+    ) -> SeenOnMesh | None:
+        """What is seen on a mesh of a key, or was before."""
+        kept = None if self._kept is None else self._kept.read(key)
+        if kept is not None:
+            return kept[0]
+        detector = self._loaded()
+        if detector is None:
+            return None
+        seen = see_face(detector, placed, triangles, moving)
+        if self._kept is not None:
+            self._kept.write(key, seen)
+        return seen
 
     def _loaded(self) -> FaceDetector | None:
         """The detector; None where it does not run here, which is said."""

@@ -234,6 +234,8 @@ def cut(picture: np.ndarray, crop: Crop, pixels: int) -> np.ndarray:
             taken[outside] = 0.0
         return taken
 
+    if not share.any():  # as where a whole picture is made smaller by a whole number
+        return at(0, 0)
     right, down = share[:, :, 0], share[:, :, 1]
     above = at(0, 0) * (1 - right) + at(1, 0) * right
     below = at(0, 1) * (1 - right) + at(1, 1) * right

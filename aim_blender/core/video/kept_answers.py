@@ -19,7 +19,7 @@ from .face_detector import LANDMARKS, WEIGHT_NAMES
 from .face_renders import Renders
 from .kept_faces import digest_of
 
-VERSION = 2
+VERSION = 3
 SUFFIX, BEGUN_SUFFIX = ".answers.npz", ".renders.npz"
 
 

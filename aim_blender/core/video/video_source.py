@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contact.fitted import in_contact
 from ..fitting.driving.request import FitRequest, Fitted
 from ..model.actor import Actor
 from ..shared.captured.performances import check_given_fps, in_range
@@ -52,6 +53,7 @@ def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     take = dataclasses.replace(take, settings=dataclasses.asdict(settings))
     take.figures["notes"] = [*notes_of(seen), *take.figures.get("notes", [])]
     take.figures["movie_fps"] = round(movie.fps, 4)
+    take = in_contact(actor, take, settings.contact)
 
     def sheet(picture: Path) -> None:
         save_video_sheet(actor, take, movie, seen, picture)

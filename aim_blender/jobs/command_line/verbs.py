@@ -37,6 +37,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser = OneLineParser(prog=prog, description="Anatomical implicit face models.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in (
+        _add_landmark_finding,
         _add_anatomy,
         _add_learn,
         _add_fit,
@@ -64,6 +65,12 @@ def _verb(verbs: Verbs, name: str, text: str) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object of figures")
     return parser
+
+
+def _add_landmark_finding(verbs: Verbs) -> None:
+    parser = _verb(verbs, "landmarks", "Suggest the landmarks of a neutral, as anatomy takes them.")
+    parser.add_argument("neutral", metavar="NEUTRAL_MESH", type=_path, help="a mesh, or a capture")
+    parser.add_argument("--out", required=True, metavar="FILE.json", type=_path)
 
 
 def _add_anatomy(verbs: Verbs) -> None:

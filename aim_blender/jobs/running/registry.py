@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...core.shared.foundation.errors import InputError
 from ..batch.batch import batch
-from ..tasks.anatomy import anatomy
+from ..tasks.anatomy import anatomy, landmarks
 from ..tasks.arguments import Task
 from ..tasks.baking import arkit, bake, errors, evaluate
 from ..tasks.characters import transfer
@@ -16,6 +16,7 @@ from ..tasks.learning import learn
 from ..tasks.retargeting import correspond, pair, retarget
 
 TASKS: dict[str, Task] = {
+    "landmarks": landmarks,
     "anatomy": anatomy,
     "learn": learn,
     "fit": fit,

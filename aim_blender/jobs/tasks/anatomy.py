@@ -1,15 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fitting bones to a neutral."""
+"""Landmarks of a neutral, and fitting bones to it."""
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
-from ..folders.outputs import output_folder
+from ..folders.folder import write_atomically
+from ..folders.outputs import output_folder, output_path
 from .arguments import Figures, Report, check_arguments, named_unit
 from .face_asking import asks_detector
+
+
+@asks_detector
+def landmarks(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
+    """neutral (a mesh, a capture's folder or capture.npz), out (a JSON file): a vertex for each landmark that is found,
+    by name, as anatomy takes them."""
+    check_arguments("landmarks", arguments, required=("neutral", "out"))
+    out = output_path(arguments["out"], ".json")
+    from ...core.anatomy.anatomy_request import read_request, suggested_landmarks
+
+    report({"message": "Reading the neutral"})
+    request = read_request(Path(arguments["neutral"]))
+    report({"message": "Finding the face"})
+    found = suggested_landmarks(request)
+    write_atomically(out, json.dumps(found, indent=1) + "\n")
+    return {"out": str(out), "landmarks": len(found)}
 
 
 @asks_detector

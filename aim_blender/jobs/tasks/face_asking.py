@@ -14,7 +14,8 @@ def asks_detector(task: Task) -> Task:
     """The task, in which find_head_frame asks the face detector of this Python's environment first.
 
     How faces were found is among its figures as face_found_by, where any was looked for, and what to know of it among
-    its notes. Where the detector is not installed, or does not run, the meshes' shapes tell as ever.
+    its notes. What was seen is kept beside the file of the `actor` among its arguments, if there is one. Where the
+    detector is not installed, or does not run, the meshes' shapes tell as ever.
     """
 
     @functools.wraps(task)
@@ -27,7 +28,8 @@ def asks_detector(task: Task) -> Task:
         from ...core.seeing.mesh_asking import MeshFaces
         from ...core.shared.faces.face_profile import asked_first
 
-        faces = MeshFaces(model)
+        actor = arguments.get("actor")
+        faces = MeshFaces(model, Path(actor) if actor else None)
         with asked_first(faces.head_frame):
             figures = task(arguments, report, checkpoint)
         add_notes(figures, faces.notes)

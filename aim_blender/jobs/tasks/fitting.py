@@ -13,6 +13,7 @@ from ...core.shared.settings.settings_of_tasks import arguments_of
 from ...core.shared.sources.sources import CHOICES, OTHER_FILES, SOURCES, Source, labels_that_take, source_of
 from ..folders.outputs import output_path
 from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, named_unit, picture_beside
+from .face_asking import asks_detector
 
 PERFORMANCE_UNIT = "performance_millimetres_per_unit"
 FITTING_CHOICES = arguments_of(*FITS)
@@ -20,6 +21,7 @@ MESH_CHOICES = arguments_of(FittingSettings)
 PASSED_OVER = ("solver", "device")  # what means nothing to most sources, but is not refused
 
 
+@asks_detector
 def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
     """actor, performance, out, and optionally what the performance's source lets choose, of CHOICES; the files that it
     needs beside, of OTHER_FILES; performance_fps: frames a second of the performance, not what its file says; and

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import bmesh
 import bpy
 import numpy as np
@@ -12,20 +10,10 @@ from mathutils import Vector
 from mathutils.bvhtree import BVHTree
 
 from ...core.shared.bones.tissue_depths import TISSUE_DEPTHS
-from ...core.shared.faces.face_landmarks import LANDMARK_NAMES, suggest_landmarks
+from ...core.shared.faces.face_landmarks import LANDMARK_NAMES
 from ...core.shared.foundation.errors import InputError
 from ..basics import meshes
 from ..basics.records import ActorRecord
-from . import actors
-
-
-def read_for_suggestion(actor: ActorRecord) -> Callable[[], dict[str, int]]:
-    """Read what suggesting landmarks takes. Returns what finds their vertices by name, without touching Blender's data.
-
-    Raises InputError if the neutral cannot be read; what it returns does so if no face is found.
-    """
-    found, scale = actors.read_neutral(actor), actor.millimetres_per_unit
-    return lambda: suggest_landmarks(found.vertices[0] * scale, found.topology.triangles())
 
 
 def suggest(actor: ActorRecord, suggested: dict[str, int]) -> int:

@@ -16,6 +16,7 @@ from ...core.shared.foundation.topology import Topology
 from ...core.shared.sources.sources import NAMED, Source, source_of
 from ..actors import actors
 from ..basics import folders, meshes
+from ..rigs.rig_data import failing_drivers
 
 # What is read frame by frame, and what only one source can be.
 OF_THE_SCENE = {"OBJECT": "meshes", "POINTS": "points", "IMAGES": "images", "VIDEO": "video"}
@@ -67,6 +68,7 @@ class FrameReader:
         self.scene_name, self.name, self.frames, self.frame = scene.name, name, frames, frame
         self.fps = scene.render.fps / scene.render.fps_base
         self.done = 0
+        self.remark = ""  # what an artist should know of what was read
         self._frame_before = (scene.frame_current, scene.frame_subframe)
 
     def read_frame(self, scene: bpy.types.Scene, number: int) -> None:
@@ -168,6 +170,8 @@ class PerformanceReader(FrameReader):
         positions, matrix = evaluated_mesh(item, self.topology, f"{item.name} at frame {number}", self.actor_name)
         if self.done == 0:
             self.frame = meshes.rigid_part(matrix)
+        if self.done == len(self.frames) - 1:  # a rig has thousands of them, and one that failed stays marked
+            self.remark = failing_drivers(item)
         to_actor = np.linalg.inv(self.frame) @ matrix
         self.vertices[self.done] = meshes.transform(to_actor, positions.astype(np.float64)) * self.millimetres_per_unit
 

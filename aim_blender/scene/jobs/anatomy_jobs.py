@@ -19,8 +19,9 @@ from ...core.shared.foundation.wording import listed
 from ...jobs.folders.folder import JobFolder, write_atomically
 from ..actors import actor_meshes, actors, inspected
 from ..basics import folders, meshes, painting, pictures
+from ..basics.meanwhile import meanwhile
 from ..basics.records import ActorRecord
-from .job_making import ACTOR_SUFFIX, Preparation, learned_file, meanwhile, write_delivery
+from .job_making import ACTOR_SUFFIX, Preparation, learned_file, write_delivery
 
 SHEET = "sheet"
 FITTED = "aim_fitted"  # on a bone that was fitted: how it came, so that one which was worked on is never thrown away

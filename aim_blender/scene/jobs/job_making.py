@@ -8,11 +8,10 @@ all that is needed to bring the result into a scene later, even in another sessi
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import bpy
 import numpy as np
@@ -28,6 +27,7 @@ from ...jobs.folders.folder import JobFolder, write_atomically
 from ...jobs.tasks.arguments import TAKE_SUFFIX
 from ..actors import actors, tracing
 from ..basics import folders, meshes
+from ..basics.meanwhile import meanwhile
 from ..basics.records import ActorRecord, SceneRecord, TakeRecord
 from ..fitting.image_points import ImageReader
 from ..fitting.markers import PointReader
@@ -49,9 +49,7 @@ PLACED = {
     "pair": False,
 }
 READING_STRETCH_S = 0.02  # and one frame more: together below what is felt
-THREAD_STRETCH_S = 0.005
 
-T = TypeVar("T")
 # What a preparation yields while it works: what it does, and the share that is done.
 Preparation = Generator[tuple[str, float], None, JobFolder]
 
@@ -189,6 +187,7 @@ def prepare_fitting(
         "millimetres_per_unit": scale,
         "beside": beside and not source.images,  # what cameras see has its place
         "still": unmoved,
+        "remark": reader.remark if reader is not None else "",
     }
     steps = [
         {
@@ -216,30 +215,6 @@ def prepare_fitting(
         return JobFolder.create(path, f"fit {take_name}", steps)
 
     return (yield from meanwhile("writing the performance", describe))
-
-
-def meanwhile(message: str, work: Callable[[], T]) -> Generator[tuple[str, float], None, T]:
-    """Do what touches nothing of Blender's in a thread, while the window goes on. Returns what it returns."""
-    done: list[T] = []
-    failed: list[Exception] = []
-
-    def attempt() -> None:
-        try:
-            done.append(work())
-        except Exception as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=attempt, name=message)
-    thread.start()
-    try:
-        while thread.is_alive():
-            thread.join(THREAD_STRETCH_S)
-            yield message, 1.0
-    finally:
-        thread.join()
-    if failed:
-        raise failed[0]
-    return done[0]
 
 
 def _reader(scene: bpy.types.Scene, actor: ActorRecord, source: PerformanceSource) -> FrameReader | None:

@@ -13,7 +13,8 @@ import numpy as np
 from ...core.shared.foundation.errors import InputError
 from ..baking.baked_take import BakedTake
 from ..baking.key_choice import needed_keys
-from .job_making import meanwhile, read_delivery
+from ..basics.meanwhile import meanwhile
+from .job_making import read_delivery
 
 Ready = tuple[BakedTake, list[np.ndarray] | None]  # and which keyframes are needed
 _ahead: dict[Path, Ready] = {}  # the latest, by the folder of its job

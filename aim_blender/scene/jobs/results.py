@@ -121,6 +121,8 @@ def _bring_in_take(arrived: Arrived, actor: ActorRecord) -> str:
         text += f"; the scene plays only {scene.frame_start} to {scene.frame_end}"
     if delivery.get("still"):
         text += "; the performance never moves"
+    if delivery.get("remark"):
+        text += f"; {delivery['remark']}"
     return text
 
 

@@ -67,6 +67,24 @@ def drivers(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
     return [] if animation is None else [each for each in animation.drivers if not each.mute]
 
 
+def failing_drivers(mesh: bpy.types.Object) -> str:
+    """What to tell of drivers that Blender could not evaluate among what is shown of a mesh object, empty if all work:
+    a missing target, a wrong expression, or one of Python's that the file is not trusted to run. What they drive stands
+    still without a word."""
+    found = [
+        f"{curve.data_path} of {_called(each)}"
+        for each in related(mesh)
+        for curve in drivers(each)
+        if not curve.driver.is_valid
+    ]
+    if not found:
+        return ""
+    return (
+        f"drivers that do not work hold {listed(list(dict.fromkeys(found)))} still; if the file's scripts are blocked, "
+        "allow them (File > Open > Trusted Source), else mend them in the Drivers editor, and read it again"
+    )
+
+
 def check_no_cycle(datablocks: list[bpy.types.ID]) -> None:
     """Raise InputError if a property drives itself, by way of others or not: what it does then is not defined."""
     arrows: dict[str, set[str]] = {}

@@ -14,7 +14,7 @@ from ...core.shared.rigs.control_equations import control_equations
 from ...core.shared.rigs.control_solving import SolvedControls, curves_within, solution, solve_controls
 from ...core.shared.settings.rig_settings import RigSettings
 from ..baking.baked_take import BakedTake
-from ..jobs.job_making import meanwhile
+from ..basics.meanwhile import meanwhile
 from . import asking
 from .controls import Control
 from .posing import PosedRig

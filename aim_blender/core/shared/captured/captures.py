@@ -17,7 +17,7 @@ from ..foundation.archives import open_archive
 from ..foundation.errors import UNREADABLE, InputError, reason
 from ..foundation.topology import Topology
 from .capture_checks import check_finite, check_shapes
-from .meshes import list_mesh_files, read_mesh
+from .meshes import how_to_bring, list_mesh_files, read_mesh
 from .useful_shapes import hiding_shapes, useful_shapes
 
 BONE_NAMES = ("skull", "mandible")
@@ -171,7 +171,10 @@ def read_bones(folder: Path) -> dict[str, Bone]:
 def _read_folder(folder: Path) -> Capture:
     files = list_mesh_files(folder)
     if len(files) < 2:
-        raise InputError(f"{folder} holds {len(files)} meshes; a neutral and at least one expression are needed")
+        raise InputError(
+            f"{folder} holds {len(files)} meshes; a neutral and at least one expression are needed"
+            f"{how_to_bring(folder)}"
+        )
     neutral = next((path for path in files if "neutral" in path.stem.lower()), files[0])
     files = [neutral, *(path for path in files if path != neutral)]
     meshes = [read_mesh(path) for path in files]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,16 @@ from ..foundation.topology import Topology
 from .capture_checks import check_near
 from .ply import read_ply
 
+IMPORTED = (".fbx", ".abc", ".usd", ".usda", ".usdc", ".usdz", ".glb", ".gltf", ".dae", ".blend")
 MESH_SUFFIXES = (".obj", ".ply")
 
 
 def list_mesh_files(folder: Path) -> list[Path]:
     """The mesh files of a folder by name. Raises InputError if it is not a folder or its formats are mixed."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; a folder with one mesh a file (.obj or .ply) is needed")
+        raise InputError(
+            f"{folder} is not a folder; a folder with one mesh a file (.obj or .ply) is needed{how_to_bring(folder)}"
+        )
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in MESH_SUFFIXES and not p.name.startswith("."))
     if not files and list_stl_files(folder):
         raise InputError(f"{folder} holds .stl files, which keep no vertex order; export the meshes as .obj or .ply")
@@ -61,13 +65,25 @@ def write_mesh(path: Path, vertices: np.ndarray, topology: Topology) -> None:
             file.write("f " + " ".join(str(v + 1) for v in topology.corners[start : start + size]) + "\n")
 
 
+def _whole_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Lines of an OBJ file, those joined that end with a backslash."""
+    begun = ""
+    for line in lines:
+        if line.endswith("\\\n"):
+            begun += line[:-2] + " "
+            continue
+        yield begun + line
+        begun = ""
+    yield begun
+
+
 def _read_obj(path: Path) -> tuple[np.ndarray, Topology]:
     # Neither this nor PLY by trimesh: it splits vertices at texture seams and cuts polygons.
     positions: list[list[float]] = []
     corners: list[int] = []
     sizes: list[int] = []
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        for line in _whole_lines(file):
             kind, *words = line.split() or [""]
             if kind == "v":
                 positions.append([float(value) for value in words[:3]])
@@ -82,3 +98,12 @@ def _read_obj(path: Path) -> tuple[np.ndarray, Topology]:
     if any(len(position) != 3 for position in positions):
         raise ValueError("one of its vertices does not have three numbers")
     return np.array(positions), Topology(np.array(corners, dtype=np.int32), np.array(sizes), len(positions))
+
+
+def how_to_bring(path: Path) -> str:
+    """What to do with a file, or what a folder holds, that Blender can import and this cannot; empty for others."""
+    files = [path, *path.iterdir()] if path.is_dir() else [path]
+    found = next((file.suffix.lower() for file in files if file.suffix.lower() in IMPORTED), "")
+    return (
+        f"; import a {found} file in Blender and pick its object there, or export its meshes as .obj" if found else ""
+    )

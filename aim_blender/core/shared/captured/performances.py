@@ -19,6 +19,7 @@ from ..foundation.topology import Topology, same_surface
 from .capture_checks import LARGEST, check_finite, check_follow, check_near, edge_lengths
 from .frame_numbers import Sampling, checked_frames, sampling_of
 from .mesh_caches import cache_format, read_cache
+from .meshes import how_to_bring
 from .sequences import read_sequence
 
 DEFAULT_FPS = 24.0
@@ -96,7 +97,7 @@ def read_performance(path: Path, topology: Topology | None = None, fps: float | 
     else:
         raise InputError(
             f"{path} is no performance; it must be a folder of meshes, an .npz, a .pc2 or an .mdd "
-            "file, or a table of points or of a phone's weights"
+            f"file, or a table of points or of a phone's weights{how_to_bring(path)}"
         )
     if len(performance.vertices) == 0:
         raise InputError(f"{path} has no frames; a performance needs at least one")

@@ -16,7 +16,7 @@ from ..foundation.large_arrays import room_for
 from ..foundation.topology import Topology
 from ..foundation.wording import listed, natural_order
 from .frame_numbers import LARGEST_FRAME, Sampling, with_gaps
-from .meshes import MESH_SUFFIXES, read_mesh
+from .meshes import MESH_SUFFIXES, how_to_bring, read_mesh
 from .stl import StlOrder
 
 SCAN_SUFFIX = ".stl"
@@ -78,7 +78,9 @@ def sequence_in(folder: Path) -> Sequence:
     suffixes = (*MESH_SUFFIXES, SCAN_SUFFIX)
     files = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
     if not files:
-        raise InputError(f"{folder} holds no meshes; one .obj, .ply or .stl file a frame is needed")
+        raise InputError(
+            f"{folder} holds no meshes; one .obj, .ply or .stl file a frame is needed{how_to_bring(folder)}"
+        )
     groups = _numbered(files)
     names = sorted(groups, key=lambda name: (-len(groups[name]), name))
     numbered = groups[names[0]] if names else {}

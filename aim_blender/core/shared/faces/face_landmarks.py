@@ -76,6 +76,7 @@ WIDTH_AT = "zygion"  # where the width of the face is measured
 LEAST_PICKED = 4  # landmarks that say how a head is turned
 PROFILE_WINDOW_MM = 11.0
 LIP_BELOW_NOSE_MM = 18.0  # the nose's underside ends above
+LOWER_LIP_WINDOW_MM, LIP_TOP_MM, BETWEEN_LIPS_MM = 12.0, 3.0, 4.0  # about a lip's top, and between the two
 # What a face detector sees, HeadFrame.seen: what it knows better than typical proportions, and what tells of these.
 SEEN_BETTER = ("mouth_corner",)
 PROFILE_SEEN = ("nasion", "nose_tip", "subnasale", "stomion", "menton")
@@ -126,6 +127,13 @@ def _profile_landmarks(corners: np.ndarray, proportions: Proportions) -> dict[st
         inside = curve[(np.linalg.norm(curve - near, axis=1) < window) & (curve[:, 0] < below)]
         return inside[(inside @ direction).argmax()] if len(inside) else near
 
+    def lip(near: np.ndarray, window: float, below: float = np.inf) -> np.ndarray:
+        """The same in front, but rather the top of a lip than the slope of the other one that reaches near."""
+        beside = np.linalg.norm(curve - curve[:, None], axis=2) < LIP_TOP_MM
+        tops = curve[curve[:, 1] >= np.where(beside, curve[:, 1], -np.inf).max(1)]
+        tops = tops[(np.linalg.norm(tops - near, axis=1) < window) & (tops[:, 0] < below)]
+        return tops[tops[:, 1].argmax()] if len(tops) else extreme(near, (0.0, 1.0), window, below)
+
     def off_chord(first: np.ndarray, second: np.ndarray, hanging: float = 0.0) -> np.ndarray:
         """The curve's point between two that lies farthest inside of the line through them.
 
@@ -151,9 +159,10 @@ def _profile_landmarks(corners: np.ndarray, proportions: Proportions) -> dict[st
     told = proportions.seen.get("nasion")
     if told is not None and np.linalg.norm(nasion - told) > SEEN_ELSEWHERE_MM:  # the fold of another face's brow
         nasion = nearest_to(told)
-    upper_lip = extreme(typical("upper_lip"), (0.0, 1.0), below=tip[0] - LIP_BELOW_NOSE_MM)
+    upper_lip = lip(typical("upper_lip"), PROFILE_WINDOW_MM, tip[0] - LIP_BELOW_NOSE_MM)
     subnasale = off_chord(tip, upper_lip, hanging=0.5)
-    lower_lip = extreme(typical("lower_lip"), (0.0, 1.0), 8.0)
+    below_it = upper_lip + typical("lower_lip") - typical("upper_lip")
+    lower_lip = lip(below_it, LOWER_LIP_WINDOW_MM, upper_lip[0] - BETWEEN_LIPS_MM)
     chin = extreme(typical("pogonion"), (-0.2, 1.0), 9.0)
     menton = extreme(typical("menton"), (-1.0, 0.5), 14.0)
     return {

@@ -18,7 +18,8 @@ import numpy as np
 from ..foundation.errors import InputError
 from ..foundation.remembering import remembered
 from .head_region import MOST_OF_IT, around, ends
-from .mirror_planes import mirror_plane, mirror_planes, nearest, plane_between
+from .mirror_planes import mirror_plane, mirror_planes, nearest, plane_between, surface_samples
+from .similarity import similarities_near
 
 # The profile of a typical adult in mm, (up, front) from the nasion: nasion to menton about 115, nasion to subnasale 50,
 # the tip of the nose 23 in front of the nasion.
@@ -130,7 +131,7 @@ def refined_frame(
     # Backs of heads, ears and shoulders are less symmetric than faces: once more with the face alone.
     middle = corners.mean(1)
     of_face = (np.abs(found.local(middle) - FACE_MIDDLE_MM) < FACE_HALF_MM).all(1)
-    points, normals = _surface_samples(corners[of_face], SURFACE_SAMPLES)
+    points, normals = surface_samples(corners[of_face], SURFACE_SAMPLES)
     origin, side, _ = mirror_plane(points, normals, found.left, found.nasion, found.scale * FACING_MM, 40)
     return _match_profile(corners, *_mirror_of_vertices(neutral, found, origin, side), near_to or (found,))
 
@@ -177,7 +178,7 @@ def may_be_body(corners: np.ndarray) -> bool:
 
 def _face_among(corners: np.ndarray) -> HeadFrame | None:
     """The face that triangles (T, 3, 3) show best, None if they show none."""
-    points, normals = _surface_samples(corners, SURFACE_SAMPLES)
+    points, normals = surface_samples(corners, SURFACE_SAMPLES)
     candidates = []
     for origin, normal, asymmetry in mirror_planes(points, normals):
         face = _match_profile(corners, origin, normal)
@@ -238,17 +239,6 @@ def _cut(corners: np.ndarray, origin: np.ndarray, side: np.ndarray) -> tuple[np.
     return np.stack(ends, axis=1), cut
 
 
-def _surface_samples(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points (count, 3) spread evenly over triangles (T, 3, 3), and the unit normals (count, 3) there."""
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    area = np.linalg.norm(normals, axis=1)
-    along = np.cumsum(area)
-    if len(corners) == 0 or not along[-1] > 0:
-        raise InputError("the mesh has no area; a face mesh is needed")
-    chosen = np.searchsorted(along, (np.arange(count) + 0.5) / count * along[-1])
-    return corners[chosen].mean(1), normals[chosen] / area[chosen, None]
-
-
 def _typical_profile() -> tuple[np.ndarray, np.ndarray]:
     """The typical adult's profile as even points (M, 2) from the nose tip, and outward normals (M, 2): (up, front)."""
     knots = np.array(list(PROFILE.values()))
@@ -284,22 +274,18 @@ def _match_profile(
     else:
         hypotheses = _hypotheses(curve[::2], diagonal)
     error, _ = _profile_error(typical[::4], typical_normals[::4], curve[::4], curve_normals[::4], *hypotheses)
+    tried = np.argsort(error)[:TRIED]
+    rounds = SETTLING_ROUNDS if len(near_to) > 1 else 10
+    placed = _settled(typical, typical_normals, curve, curve_normals, [each[tried] for each in hypotheses], rounds)
+    errors, _ = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
     best: HeadFrame | None = None
-    for index in np.argsort(error)[:TRIED]:
-        placed = tuple(each[[index]] for each in hypotheses)
-        for _ in range(SETTLING_ROUNDS if len(near_to) > 1 else 10):
-            _, partner = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
-            before, placed = placed, _similarity(typical, curve[partner[0]], *placed)
-            if all(np.array_equal(one, other) for one, other in zip(before, placed, strict=True)):
-                break
-        final, _ = _profile_error(typical, typical_normals, curve, curve_normals, *placed)
-        if best is not None and final[0] >= best.error_mm:
+    for final, scale, frame, tip in zip(errors, *placed, strict=True):
+        if best is not None and final >= best.error_mm:
             continue
-        scale, frame, tip = (each[0] for each in placed)
         up, front3 = plane @ frame[0], plane @ frame[1]
         middle = origin - (origin @ up) * up - (origin @ front3) * front3
         nasion = plane @ (tip - scale * np.array(PROFILE["nose_tip"]) @ frame) + middle
-        found = HeadFrame(np.cross(up, front3), up, front3, nasion, float(scale), float(final[0]))
+        found = HeadFrame(np.cross(up, front3), up, front3, nasion, float(scale), float(final))
         found = replace(found, error_mm=found.error_mm + flatness(corners, origin, found))
         if best is None or found.error_mm < best.error_mm:
             best = found
@@ -338,18 +324,49 @@ def _even_curve(segments: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, 
 def _hypotheses(curve: np.ndarray, diagonal: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the typical profile may lie on a curve (C, 2): scales (H,), frames (H, 2, 2) with rows up and front, and
     tips of the nose (H, 2), which are the points that stick out in some direction."""
-    scales, frames, tips = [], [], []
+    angles = np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS)
+    fronts = np.stack([np.cos(angles), np.sin(angles)], axis=1)  # (D, 2)
+    heights = fronts @ curve.T  # (D, C)
+    apart = ((curve[:, None] - curve[None]) ** 2).sum(-1)  # (C, C)
+    scales, ways, tips = [], [], []
     for scale in diagonal / SIZES:
-        near = ((curve[:, None] - curve[None]) ** 2).sum(-1) < (18 * scale) ** 2  # (C, C)
-        for angle in np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS):
-            front = np.array([np.cos(angle), np.sin(angle)])
-            height = curve @ front
-            for tip in np.flatnonzero(height >= np.where(near, height, -np.inf).max(1)):
-                for hand in (1.0, -1.0):
-                    scales.append(scale)
-                    frames.append([[-hand * front[1], hand * front[0]], front])
-                    tips.append(curve[tip])
-    return np.array(scales), np.array(frames), np.array(tips)
+        near = apart < (18 * scale) ** 2  # a point is near to itself, so that each has some
+        starts = np.concatenate([[0], np.cumsum(near.sum(1))[:-1]])
+        highest = np.maximum.reduceat(heights[:, np.nonzero(near)[1]], starts, axis=1)  # (D, C)
+        way, tip = np.nonzero(heights >= highest)
+        scales.append(np.full(len(way), scale))
+        ways.append(way)
+        tips.append(tip)
+    front = fronts[np.concatenate(ways)]
+    up = np.stack([-front[:, 1], front[:, 0]], axis=1)
+    frames = np.stack([np.stack([hand * up, front], axis=1) for hand in (1.0, -1.0)], axis=1)  # (P, 2 hands, 2, 2)
+    at = curve[np.concatenate(tips)]
+    return np.repeat(np.concatenate(scales), 2), frames.reshape(-1, 2, 2), np.repeat(at, 2, axis=0)
+
+
+def _settled(
+    typical: np.ndarray,
+    typical_normals: np.ndarray,
+    curve: np.ndarray,
+    curve_normals: np.ndarray,
+    placed: list[np.ndarray],
+    rounds: int,
+) -> list[np.ndarray]:
+    """Where H hypotheses, `placed` as those of _profile_error, come to lie by rounds of closest points."""
+    moving = np.arange(len(placed[0]))
+    for _ in range(rounds):
+        before = [each[moving] for each in placed]
+        _, partner = _profile_error(typical, typical_normals, curve, curve_normals, *before)
+        scale, frame, tip = before
+        after = similarities_near(typical, curve[partner], scale, frame, tip, FARTHEST_MM)
+        settled = np.ones(len(moving), dtype=bool)
+        for all_, one, other in zip(placed, before, after, strict=True):
+            all_[moving] = other
+            settled &= (one == other).reshape(len(moving), -1).all(1)
+        moving = moving[~settled]
+        if not len(moving):
+            break
+    return placed
 
 
 def _profile_error(
@@ -367,32 +384,17 @@ def _profile_error(
     scale: (H,). frame: (H, 2, 2). tip: (H, 2). A partner that faces another way counts as farther off.
     """
     error, partner = np.empty(len(scale)), np.empty((len(scale), len(typical)), dtype=np.int64)
-    for part in np.array_split(np.arange(len(scale)), -(-len(scale) // 200)):
-        placed = tip[part, None] + scale[part, None, None] * (typical @ frame[part])  # (h, M, 2)
-        square = (placed**2).sum(-1)[..., None] + (curve**2).sum(-1) - 2 * placed @ curve.T  # (h, M, C)
-        square /= scale[part, None, None] ** 2
-        square += FACING_PENALTY * (1 - (typical_normals @ frame[part]) @ curve_normals.T)
+    # The squared distance and what facing another way adds, as one product of what is known of each side.
+    known = np.concatenate([curve, (curve**2).sum(1, keepdims=True), np.ones((len(curve), 1)), curve_normals], axis=1).T
+    for start in range(0, len(scale), 50):
+        part = slice(start, start + 50)
+        size, turn = scale[part, None, None], frame[part]
+        placed = (tip[part, None] + size * (typical @ turn)) / size  # (h, M, 2)
+        constant = (placed**2).sum(-1, keepdims=True) + FACING_PENALTY
+        per_square = np.broadcast_to(1 / size**2, constant.shape)
+        facing = -FACING_PENALTY * (typical_normals @ turn)
+        square = np.concatenate([-2 / size * placed, per_square, constant, facing], axis=-1) @ known  # (h, M, C)
         partner[part] = square.argmin(-1)
         least = np.sqrt(np.take_along_axis(square, partner[part][..., None], -1)[..., 0].clip(0.0))
         error[part] = np.minimum(least, FARTHEST_MM).mean(1)
     return error, partner
-
-
-def _similarity(
-    typical: np.ndarray, targets: np.ndarray, scale: np.ndarray, frame: np.ndarray, tip: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The similarity that carries the typical profile (M, 2) onto targets (M, 2), those far off left out.
-
-    scale (1,), frame (1, 2, 2) and tip (1, 2) as before and as they are then.
-    """
-    distance = np.linalg.norm(tip + scale * typical @ frame[0] - targets, axis=1) / scale
-    keep = distance < max(FARTHEST_MM, float(np.quantile(distance, 0.5)))
-    source, target = typical[keep], targets[keep]
-    centred = source - source.mean(0)
-    u, singular, vt = np.linalg.svd(centred.T @ (target - target.mean(0)))
-    flip = np.array([1.0, np.sign(np.linalg.det(u @ vt) * np.linalg.det(frame[0]))])  # a hypothesis keeps its hand
-    new_frame = (u * flip) @ vt
-    new_scale = (singular * flip).sum(keepdims=True) / (centred**2).sum()
-    if not 0.7 * scale < new_scale < 1.4 * scale:
-        return scale, frame, tip
-    return new_scale, new_frame[None], target.mean(0) - new_scale * source.mean(0) @ new_frame[None]

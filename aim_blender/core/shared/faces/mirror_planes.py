@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..foundation.errors import InputError
+
 SETTLED_COSINE = 1.0 - 1e-7
+AT_A_TIME = 250_000  # distances, which a processor keeps at hand
 
 
 def nearest(points: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each of points (P, D) the distance (P,) to the nearest of others (Q, D), and its index (P,)."""
     distance, index = np.empty(len(points)), np.empty(len(points), dtype=np.int64)
-    half_square = 0.5 * (others**2).sum(1)
-    step = max(1, 4_000_000 // len(others))
+    # Half the squared distance, but for what all have in common: one product is quicker than a product and a sum.
+    with_one = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    product = np.concatenate([-others, 0.5 * (others**2).sum(1, keepdims=True)], axis=1).T.copy()
+    step = max(16, AT_A_TIME // len(others))
     for start in range(0, len(points), step):
         part = points[start : start + step]
-        index[start : start + step] = (half_square - part @ others.T).argmin(1)
+        index[start : start + step] = (with_one[start : start + step] @ product).argmin(1)
         distance[start : start + step] = np.linalg.norm(part - others[index[start : start + step]], axis=1)
     return distance, index
 
@@ -74,3 +79,14 @@ def plane_between(points: np.ndarray, partners: np.ndarray) -> tuple[np.ndarray,
     centred = halfway - halfway.mean(0)
     normal = np.linalg.eigh(4 * centred.T @ centred - apart.T @ apart)[1][:, 0]
     return normal, float(halfway.mean(0) @ normal)
+
+
+def surface_samples(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points (count, 3) spread evenly over triangles (T, 3, 3), and the unit normals (count, 3) there."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = np.linalg.norm(normals, axis=1)
+    along = np.cumsum(area)
+    if len(corners) == 0 or not along[-1] > 0:
+        raise InputError("the mesh has no area; a face mesh is needed")
+    chosen = np.searchsorted(along, (np.arange(count) + 0.5) / count * along[-1])
+    return corners[chosen].mean(1), normals[chosen] / area[chosen, None]

@@ -117,3 +117,37 @@ def _near_the_middle(points: np.ndarray) -> np.ndarray:
     """(P,) robust weights of points (P, 3) to begin with: 0 for one that is thrown far off."""
     squared = ((points - np.median(points, axis=0)) ** 2).sum(1)
     return cauchy((squared / (30.0 * np.median(squared) + 1e-12)) ** 2)
+
+
+def similarities_near(
+    typical: np.ndarray,
+    targets: np.ndarray,
+    scale: np.ndarray,
+    frame: np.ndarray,
+    tip: np.ndarray,
+    farthest: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The similarities of the plane that carry typical points (M, 2) onto each of targets (H, M, 2).
+
+    scale (H,), frame (H, 2, 2), whose hand stays, and tip (H, 2) as before and as they are then: points go to
+    tip + scale * points @ frame. Targets farther off, in typical units, are left out; one that would be much larger or
+    smaller than before stays as it was.
+    """
+    size = scale[:, None]
+    distance = np.linalg.norm(tip[:, None] + size[..., None] * (typical @ frame) - targets, axis=-1) / size  # (H, M)
+    keep = (distance < np.maximum(farthest, np.median(distance, axis=1, keepdims=True)))[..., None].astype(float)
+    count = keep.sum(1).clip(min=1)  # (H, 1)
+    middle, aim = (keep * typical).sum(1) / count, (keep * targets).sum(1) / count  # (H, 2)
+    centred = keep * (typical - middle[:, None])
+    u, singular, vt = np.linalg.svd(centred.transpose(0, 2, 1) @ (targets - aim[:, None]))
+    hand = np.sign(np.linalg.det(u @ vt) * np.linalg.det(frame))
+    flip = np.stack([np.ones_like(hand), hand], axis=1)
+    new_frame = (u * flip[:, None]) @ vt
+    new_scale = (singular * flip).sum(1) / (centred**2).sum((1, 2)).clip(min=1e-300)
+    new_tip = aim - new_scale[:, None] * (middle[:, None] @ new_frame)[:, 0]
+    fits = (0.7 * scale < new_scale) & (new_scale < 1.4 * scale)
+    return (
+        np.where(fits, new_scale, scale),
+        np.where(fits[:, None, None], new_frame, frame),
+        np.where(fits[:, None], new_tip, tip),
+    )

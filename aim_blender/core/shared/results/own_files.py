@@ -86,10 +86,12 @@ def check_arrays(
     arrays: Mapping[str, np.ndarray],
     shapes: Mapping[str, tuple[int | None, ...]],
     kinds: Mapping[str, str] | None = None,
+    largest: Mapping[str, float] | None = None,
 ) -> None:
     """Raise Damaged unless every named array is there, of its shape, and of finite numbers; None stands for any length.
 
-    kinds: numpy's letter of those that are not of floating point.
+    kinds: numpy's letter of those that are not of floating point. largest: of the numbers of those that may be beyond
+    LARGEST.
     """
     for name in shapes:
         require(path, name in arrays, f"it has no {name}")
@@ -104,7 +106,8 @@ def check_arrays(
         known = array.dtype.kind == kind and (array.dtype.itemsize >= 4 or kind == "b")
         require(path, known, f"its {name} is of the type {array.dtype}, which is not meant for it")
         require(path, bool(np.isfinite(array).all()), f"its {name} holds values that are not numbers")
-        require(path, bool((np.abs(array) <= LARGEST).all()), f"its {name} holds numbers beyond {LARGEST:g}")
+        most = (largest or {}).get(name, LARGEST)
+        require(path, bool((np.abs(array) <= most).all()), f"its {name} holds numbers beyond {most:g}")
 
 
 def check_rigid(path: Path, name: str, motion: np.ndarray) -> None:

@@ -22,6 +22,7 @@ from .own_files import (
 )
 from .takes import Take
 
+FURTHEST_OFF = 1e13  # that a point may be: one is taken up to LARGEST, in any unit
 TAKE_ARRAYS = ("modes", "coefficients", "jaw", "head", "frames", "error_mm")
 # Of some takes: of eyes, where the actor has some, and of ARKit's shapes, where a phone recorded these; per frame.
 MAY_BE_UNKNOWN: dict[str, tuple[int | None, ...]] = {"gaze": (None, 3), "shape_weights": (len(SHAPES),)}
@@ -64,6 +65,7 @@ def _take_of(path: Path, arrays: Arrays, header: Header) -> Take:
             **{name: (frames, *each) for name, each in MAY_BE_UNKNOWN.items() if name in arrays},
         },
         {"frames": "i"},
+        {"error_mm": FURTHEST_OFF},
     )
     require(path, len(arrays["modes"]) > 0, "it has no points")
     require(path, frames > 0, "it has no frames")

@@ -113,6 +113,21 @@ def largest_weight_field(default: float, advanced: bool) -> Any:
     )
 
 
+def contact_field() -> Any:
+    """The field of contact in fits."""
+    return number(
+        0.0,
+        "Contact",
+        "How much of what keeps lips and lids apart that touch in the performance, or lets them cross, is taken away: "
+        "1 all of it, 0 nothing. Real meshes cross a little, too, and with 0 a take shows them as they are",
+        least=0,
+        most=1,
+        slider=True,
+        advanced=True,
+        column="fit_contact",  # in a batch, contact is a retarget's
+    )
+
+
 def head_field() -> Any:
     """The field of whether the head moves."""
     return choice(
@@ -171,6 +186,7 @@ class FittingSettings:
     outlier_mm: float = outlier_mm_field(6.0)
     largest_weight: float = largest_weight_field(0.0, advanced=False)
     head: str = head_field()
+    contact: float = contact_field()
     device: str = device_field()
     coarse_from: int = whole(
         20000,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..faces.arkit_names import read_gains
-from .fitting_settings import head_field, take_fps_field, temporal_field
+from .fitting_settings import contact_field, head_field, take_fps_field, temporal_field
 from .option import check_options, flag, frame, text
 
 
@@ -38,6 +38,7 @@ class PhoneFittingSettings:
     )
     temporal: float = temporal_field()
     head: str = head_field()
+    contact: float = contact_field()
     take_fps: float | None = take_fps_field()
     start: int | None = None
     end: int | None = None

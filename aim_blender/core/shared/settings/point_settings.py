@@ -8,6 +8,7 @@ from typing import Any
 
 from .fitting_settings import (
     FittingSettings,
+    contact_field,
     head_field,
     largest_weight_field,
     modes_field,
@@ -49,6 +50,7 @@ class PointFittingSettings:
     largest_weight: float = largest_weight_field(1.25, advanced=True)
     temporal: float = temporal_field()
     head: str = head_field()
+    contact: float = contact_field()
     rest_frame: int | str = rest_frame_field()
 
     def __post_init__(self) -> None:
@@ -81,6 +83,7 @@ class ImageFittingSettings:
     largest_weight: float = largest_weight_field(1.5, advanced=True)
     temporal: float = temporal_field()
     head: str = head_field()
+    contact: float = contact_field()
     rest_frame: int | str = rest_frame_field()
 
     def __post_init__(self) -> None:

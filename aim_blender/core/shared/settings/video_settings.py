@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .fitting_settings import head_field, take_fps_field, temporal_field
+from .fitting_settings import contact_field, head_field, take_fps_field, temporal_field
 from .option import check_options, flag, frame, number, text, whole
 
 # Where the face model is in an environment in which `install-video` has put it.
@@ -45,6 +45,7 @@ class VideoFittingSettings:
     )
     temporal: float = temporal_field(4.0)
     head: str = head_field()
+    contact: float = contact_field()
     take_fps: float | None = take_fps_field()
     renders: int = whole(
         1500,
