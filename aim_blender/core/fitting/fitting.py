@@ -194,7 +194,7 @@ class MeshTarget(Target):
     def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         actor = self.session.actor
         arrays = {"neutral": actor.neutral, "expressions": actor.expressions, "skin": actor.skin_weight}
-        return arrays | {"jaw": actor.jaw, "modes": self.modes}, dataclasses.asdict(self.settings)
+        return arrays | {"jaw": actor.jaw, "modes": self.modes}, dataclasses.asdict(self.session.settings)
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         frames, trust = self._frames(rows)
