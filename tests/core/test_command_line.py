@@ -253,6 +253,15 @@ def test_output_below_a_file(folder, tmp_path):
     assert f"{tmp_path / 'file'} is a file; choose another folder" in line
 
 
+def test_output_that_is_an_input(folder, monkeypatch):
+    actor = folder / "A.actor.safetensors"
+    whole = actor.read_bytes()
+    monkeypatch.chdir(folder)  # another spelling is the same file
+    line = refusal("transfer", actor, folder / "capture.npz", "--out", "A.actor.safetensors")
+    assert "the output A.actor.safetensors is the source that is read; give it another name" in line
+    assert actor.read_bytes() == whole
+
+
 # -- stopping and going on --------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,25 @@ def add_notes(figures: Figures, sentences: list[str]) -> None:
 def check_arguments(
     task: str, arguments: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> None:
-    """Raise InputError unless a task was given all that it needs, and nothing that it does not know."""
+    """Raise InputError unless a task was given all that it needs, and nothing that it does not know, and writes over
+    nothing that it reads."""
     for name in required:
         if not arguments.get(name):
             raise InputError(f"{task} needs {name}, which was not given")
     for name in arguments:
         if name not in required and name not in optional:
             raise InputError(f"{task} does not know {name}; it takes {', '.join(required + optional)}")
+    out = arguments.get("out")
+    for name, value in arguments.items():
+        if name != "out" and isinstance(out, str) and isinstance(value, str) and _same_file(out, value):
+            raise InputError(f"the output {out} is the {name} that is read; give it another name")
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # not there, or no name of a file
+        return False
 
 
 def named_unit(arguments: dict[str, Any], name: str = "millimetres_per_unit") -> float | None:
