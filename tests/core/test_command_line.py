@@ -258,7 +258,7 @@ def test_output_that_is_an_input(folder, monkeypatch):
     whole = actor.read_bytes()
     monkeypatch.chdir(folder)  # another spelling is the same file
     line = refusal("transfer", actor, folder / "capture.npz", "--out", "A.actor.safetensors")
-    assert "the output A.actor.safetensors is the source that is read; give it another name" in line
+    assert "A.actor.safetensors is the source that is read; give it another name" in line
     assert actor.read_bytes() == whole
 
 
