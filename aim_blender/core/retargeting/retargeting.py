@@ -79,7 +79,7 @@ def retarget_take(
     carrying = Retargeting(take, source, target, settings, correspondence, cache)
     coefficients = np.zeros((total, carrying.modes.shape[1], len(target.names)), dtype=np.float32)
     jaw = np.empty((total, 4, 4))
-    kept = KeptFrames(checkpoint_folder, *carrying.origin(), SOON_DONE_S)
+    kept = KeptFrames(checkpoint_folder, *carrying.origin(settings), SOON_DONE_S)
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, first + CHUNK_FRAMES)
         found = kept.find(first, {})
@@ -147,7 +147,6 @@ class Retargeting:
                 for name, each in zip(source.names, self.pairing.mixtures, strict=True)
             ]
         )
-        self._settling = settings.settling
         settling = settings.settling * (1.0 + UNSETTLED[1] * unlike)
         self._weights = WholeWeights(take, self.source, self._energies(own), settling)
         self._meant = self._meaning_of_frames(settings)
@@ -172,8 +171,8 @@ class Retargeting:
         ]
         return torch.as_tensor(np.stack(found, axis=1)).float()
 
-    def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain values that carried() follows from."""
+    def origin(self, settings: RetargetSettings) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain values that carried() follows from. settings: those it was prepared with."""
         take, actors = self.take, {"source": self.source, "target": self.target}
         arrays = {"coefficients": take.coefficients, "head": take.head, "jaw": take.jaw, "modes": take.modes}
         for who, actor in actors.items():
@@ -181,8 +180,9 @@ class Retargeting:
             arrays |= {f"{who}.skin": actor.skin_weight, f"{who}.jaw": actor.jaw}
         for number, each in enumerate(self.pairing.mixtures):
             arrays |= {f"{number}.shapes": np.asarray(each.shapes), f"{number}.weights": each.weights}
-        told = [each.bone for each in self.pairing.mixtures]
-        return arrays, {"bones": told, "settling": self._settling, "meaning": self._meant is not None}
+        pairs = None if settings.pairs is None else dict(settings.pairs)
+        bones = [each.bone for each in self.pairing.mixtures]
+        return arrays, {"bones": bones, "pairs": pairs, "settling": settings.settling}
 
     def prepare_for_single_frames(self) -> None:
         """Make a frame alone several times as fast, for a second now: factors are quick for many frames at once."""
