@@ -12,7 +12,7 @@ from ...aim_blender.core.shared.settings.rig_settings import LayerSettings, RigS
 from ...aim_blender.scene.actors import actors
 from ...aim_blender.scene.baking import rig_baking
 from ...aim_blender.scene.basics import options
-from ...aim_blender.scene.jobs.job_making import meanwhile
+from ...aim_blender.scene.basics.meanwhile import meanwhile
 from ...aim_blender.scene.rigs import rig_results
 from ..basics.base import OfTake, has_take, in_object_mode, refused
 from ..basics.computing import SteppingOperator

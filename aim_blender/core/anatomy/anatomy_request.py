@@ -89,13 +89,6 @@ def fit_anatomy(request: AnatomyRequest) -> AnatomyFit:
     return dataclasses.replace(fitted, bones=bones, notes=notes, landmarks=picked)
 
 
-def suggested_landmarks(request: AnatomyRequest) -> dict[str, int]:
-    """Vertices of the neutral at its landmarks, by name. Raises InputError if no face is found."""
-    neutral, triangles = np.asarray(request.neutral, dtype=np.float64), request.topology.triangles()
-    frame = find_head_frame(neutral, triangles, request.moving)
-    return landmarks_in_frame(neutral, triangles[frame.around(neutral)[triangles].all(1)], frame)
-
-
 def read_request(
     neutral: Path,
     landmarks: Path | None = None,

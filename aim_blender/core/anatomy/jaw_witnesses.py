@@ -68,7 +68,7 @@ def lower_teeth(neutral: np.ndarray, shapes: np.ndarray, edges: np.ndarray) -> n
     if leading is None or opening[leading] == 0.0:
         return np.zeros(0, dtype=np.int64)
     motion = _motion_of(parts[leading], neutral, shapes)
-    with_it = [part for part in parts if _off(part, neutral, shapes, motion) < RIGID_MM]
+    with_it = [part for part in parts if _off(part, neutral, shapes, motion).max() < RIGID_MM]
     return np.sort(np.concatenate(with_it))
 
 
@@ -92,7 +92,7 @@ def _stiff_parts(neutral: np.ndarray, shapes: np.ndarray, edges: np.ndarray) -> 
 
 def _keeps_its_form(part: np.ndarray, neutral: np.ndarray, shapes: np.ndarray) -> bool:
     """Whether a part moves rigidly, but for what modelled and rounded offsets are off a turn."""
-    off = np.linalg.norm(apply_motion(neutral[part], _motion_of(part, neutral, shapes)) - shapes[:, part], axis=-1)
+    off = _off(part, neutral, shapes, _motion_of(part, neutral, shapes))
     gone = np.linalg.norm(shapes[:, part] - neutral[part], axis=-1)
     return bool((off.max(1) < np.maximum(STIFF_MM, STIFF_SHARE * gone.max(1))).all())
 
@@ -101,8 +101,9 @@ def _motion_of(part: np.ndarray, neutral: np.ndarray, shapes: np.ndarray) -> np.
     return rigid_registration(neutral[part], shapes[:, part], np.ones((len(shapes), len(part))))
 
 
-def _off(part: np.ndarray, neutral: np.ndarray, shapes: np.ndarray, motion: np.ndarray) -> float:
-    return float(np.linalg.norm(apply_motion(neutral[part], motion) - shapes[:, part], axis=-1).max())
+def _off(part: np.ndarray, neutral: np.ndarray, shapes: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """(N+1, P) mm how far the vertices of a part (P,) are off its motion in each shape."""
+    return np.linalg.norm(apply_motion(neutral[part], motion) - shapes[:, part], axis=-1)
 
 
 def _opening_of(part: np.ndarray, neutral: np.ndarray, shapes: np.ndarray) -> float:

@@ -61,7 +61,7 @@ class Contact:
         """(f, R, 3) mm by which amounts (f, B) of the modes move the rows."""
         found, first = np.zeros((len(amounts), len(self.rows), 3)), 0
         for each in self._meetings:
-            found += np.tensordot(amounts[:, first : first + len(each.fields)], each.fields, 1)
+            found += each.displacement(amounts[:, first : first + len(each.fields)])
             first += len(each.fields)
         return found
 

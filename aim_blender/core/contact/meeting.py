@@ -109,9 +109,13 @@ class Meeting:
             amounts[left] = (amounts[left] + LATER**round_ * step).clip(-self.most, self.parting)
         return best * trust[:, None]
 
-    def _moved(self, frames: np.ndarray, amounts: np.ndarray, left: np.ndarray) -> np.ndarray:
+    def displacement(self, amounts: np.ndarray) -> np.ndarray:
+        """(f, R, 3) mm by which amounts (f, B) of its modes move the rows."""
         flat = self.fields.reshape(len(self.fields), -1)
-        return frames[left] + (amounts[left].astype(np.float32) @ flat).reshape(len(left), -1, 3)
+        return (amounts.astype(np.float32) @ flat).reshape(len(amounts), -1, 3)
+
+    def _moved(self, frames: np.ndarray, amounts: np.ndarray, left: np.ndarray) -> np.ndarray:
+        return frames[left] + self.displacement(amounts[left])
 
     def _step(self, now: Touching, short: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """(f, B) further to amounts (f, B) for gaps that are short (f, C) of what they should be."""

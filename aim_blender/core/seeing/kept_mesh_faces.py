@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -27,7 +28,11 @@ class KeptMeshFaces:
 
     def __init__(self, actor_file: Path, model: Path) -> None:
         self._beside, self._stem = actor_file, actor_file.name.removesuffix(ACTOR_SUFFIX)
-        self._detector = digest_of(model)
+        self._model = model
+
+    @functools.cached_property
+    def _detector(self) -> str:
+        return digest_of(self._model)
 
     def read(self, mesh: str) -> tuple[SeenOnMesh | None] | None:
         """What was seen on a mesh, None in a tuple where nothing was; None where nothing is kept, or not readable."""

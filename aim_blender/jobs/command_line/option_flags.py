@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from ...core.shared.foundation.wording import names_in
 from ...core.shared.settings.option import Option, options_of
 from ...core.shared.settings.settings_of_tasks import OF_WHAT, SETTINGS, missing, options_of_task
 
@@ -92,7 +93,7 @@ def _reader(option: Option) -> Callable[[str], Any]:
     if option.kind == "file":
         return path
     if option.kind == "several":
-        return names
+        return names_in
     if option.kind == "frame":
         return lambda text: _frame(text, option)
     if option.least < 0:
@@ -122,8 +123,3 @@ def _frame(text: str, option: Option) -> int | str:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text} is no frame's number, nor {' or '.join(option.names)}") from None
-
-
-def names(text: str) -> list[str]:
-    """A list of names, separated by commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]

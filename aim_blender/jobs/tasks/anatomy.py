@@ -20,12 +20,13 @@ def landmarks(arguments: dict[str, Any], report: Report, checkpoint: Path | None
     by name, as anatomy takes them."""
     check_arguments("landmarks", arguments, required=("neutral", "out"))
     out = output_path(arguments["out"], ".json")
-    from ...core.anatomy.anatomy_request import read_request, suggested_landmarks
+    from ...core.anatomy.anatomy_request import read_request
+    from ...core.shared.faces.face_landmarks import suggest_landmarks
 
     report({"message": "Reading the neutral"})
     request = read_request(Path(arguments["neutral"]))
     report({"message": "Finding the face"})
-    found = suggested_landmarks(request)
+    found = suggest_landmarks(request.neutral, request.topology.triangles(), request.moving)
     write_atomically(out, json.dumps(found, indent=1) + "\n")
     return {"out": str(out), "landmarks": len(found)}
 

@@ -86,12 +86,15 @@ SEEN_ERROR_MM, SEEN_ELSEWHERE_MM = 6.0, 10.0
 DEEPEST_MM = 32.0  # how deep the profile may lie between two landmarks
 
 
-def suggest_landmarks(neutral: np.ndarray, triangles: np.ndarray) -> dict[str, int]:
+def suggest_landmarks(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> dict[str, int]:
     """Vertices at the landmarks of LANDMARK_NAMES: as many as the mesh has, a mask has none beside its ears.
 
-    neutral: (V, 3) in any unit, turned anyhow. triangles: (T, 3). Raises InputError if no face is found.
+    neutral: (V, 3) in any unit, turned anyhow. triangles: (T, 3). moving: (V,) bool what expressions move, if that is
+    known. Raises InputError if no face is found.
     """
-    return landmarks_in_frame(neutral, triangles, find_head_frame(neutral, triangles))
+    neutral = np.asarray(neutral, dtype=np.float64)
+    frame = find_head_frame(neutral, triangles, moving)
+    return landmarks_in_frame(neutral, triangles[frame.around(neutral)[triangles].all(1)], frame)
 
 
 def landmarks_in_frame(neutral: np.ndarray, triangles: np.ndarray, frame: HeadFrame) -> dict[str, int]:

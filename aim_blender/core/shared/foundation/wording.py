@@ -25,3 +25,8 @@ def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """A sort key by which people count: `smile 9` comes before `smile 10`."""
     parts = re.split(r"([0-9]+)", name.casefold())
     return [(bool(at % 2), int(part) if at % 2 else 0, part) for at, part in enumerate(parts)], name
+
+
+def names_in(text: str) -> list[str]:
+    """The names that a text lists, separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

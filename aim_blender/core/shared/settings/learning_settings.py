@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from ..foundation.wording import names_in
 from .fitting_settings import LARGEST_SEED, device_field
 from .option import check_options, choice, flag, number, several, text, whole
 
@@ -171,7 +172,7 @@ class LearningSettings:
     @property
     def kept_shapes(self) -> tuple[str, ...]:
         """The names that keep_shapes lists."""
-        return tuple(name.strip() for name in self.keep_shapes.split(",") if name.strip())
+        return tuple(names_in(self.keep_shapes))
 
     @property
     def active_weights(self) -> LossWeights:
