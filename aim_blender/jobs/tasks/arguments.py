@@ -30,10 +30,14 @@ def add_notes(figures: Figures, sentences: list[str]) -> None:
 
 
 def check_arguments(
-    task: str, arguments: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()
+    task: str,
+    arguments: dict[str, Any],
+    required: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+    refined: tuple[str, ...] = (),
 ) -> None:
     """Raise InputError unless a task was given all that it needs, and nothing that it does not know, and writes over
-    nothing that it reads."""
+    nothing that it reads but what is `refined`: the output is the same, with more in it."""
     for name in required:
         if not arguments.get(name):
             raise InputError(f"{task} needs {name}, which was not given")
@@ -42,7 +46,7 @@ def check_arguments(
             raise InputError(f"{task} does not know {name}; it takes {', '.join(required + optional)}")
     out = arguments.get("out")
     for name, value in arguments.items():
-        if name != "out" and isinstance(out, str) and isinstance(value, str) and _same_file(out, value):
+        if name not in ("out", *refined) and isinstance(out, str) and isinstance(value, str) and _same_file(out, value):
             raise InputError(f"the output {out} is the {name} that is read; give it another name")
 
 

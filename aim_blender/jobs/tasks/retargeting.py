@@ -63,7 +63,8 @@ def pair(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> 
     Writes the pairs that are found by name and by what the shapes do, as retarget takes them. What each shape is on the
     target, and how well the two agree, is among the figures as a list.
     """
-    check_arguments("pair", arguments, required=("source", "target", "out"), optional=("pairs", "correspondence"))
+    needed, optional = ("source", "target", "out"), ("pairs", "correspondence")
+    check_arguments("pair", arguments, required=needed, optional=optional, refined=("pairs",))
     out = output_path(arguments["out"], ".json")
     from ...core.files.files import load_actor
     from ...core.retargeting.pairing import pair_shapes
