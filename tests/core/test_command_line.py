@@ -262,6 +262,14 @@ def test_output_that_is_an_input(folder, monkeypatch):
     assert actor.read_bytes() == whole
 
 
+def test_a_neutral_with_a_vertex_that_is_nowhere(tmp_path):
+    (tmp_path / "face.obj").write_text("v 0 0 0\nv 1 nan 0\nv 0 1 0\nf 1 2 3\n")
+    for verb, out in (("landmarks", "L.json"), ("anatomy", "bones")):
+        line = refusal(verb, tmp_path / "face.obj", "--out", tmp_path / out)
+        assert "'face.obj' has 1 vertices with a coordinate that is not a number (the first is vertex 1)" in line
+        assert not (tmp_path / out).exists()
+
+
 # -- stopping and going on --------------------------------------------------------------------------------------------
 
 

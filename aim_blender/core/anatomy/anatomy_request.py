@@ -14,6 +14,7 @@ import numpy as np
 
 from ..shared.bones.template_bones import BONE_LANDMARKS, read_template_bones
 from ..shared.bones.tissue_depths import SOURCE, depths_of_landmarks
+from ..shared.captured.capture_checks import check_finite
 from ..shared.captured.captures import BONE_NAMES, Bone, read_as_it_is, read_bones
 from ..shared.captured.meshes import MESH_SUFFIXES, list_mesh_files, read_mesh, write_mesh
 from ..shared.faces.face_landmarks import LANDMARK_NAMES, frame_of_landmarks, landmarks_in_frame
@@ -105,6 +106,7 @@ def read_request(
         moving = moving_vertices(capture.vertices, topology.in_faces())
     else:
         points, topology = read_mesh(neutral)
+        check_finite(neutral.name, points)
     return AnatomyRequest(
         points,
         topology,
