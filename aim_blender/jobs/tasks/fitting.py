@@ -40,6 +40,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     from ...core.files.files import load_actor, save_take
     from ...core.fitting.driving.request import FitRequest, Fitted
     from ...core.pictures.curves import save_error_curve, save_jaw_path
+    from ...core.pictures.loading import load_ahead
     from ...core.pictures.take_sheet import save_fit_sheet
 
     path = Path(arguments["performance"])
@@ -62,6 +63,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         files=files,
         checkpoint_folder=checkpoint,
     )
+    load_ahead()
     fitted: Fitted = source.loaded().fit_file(actor, request)
     take = fitted.take
     report({"message": "Checking the take"})

@@ -37,6 +37,7 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     from ...core.files.files import load_actor, load_take, save_take
     from ...core.fitting.fitting_cache import cache_beside
     from ...core.pictures.curves import save_jaw_path
+    from ...core.pictures.loading import load_ahead
     from ...core.pictures.take_sheet import save_retarget_sheet
     from ...core.retargeting.retargeting import retarget_take
 
@@ -46,6 +47,7 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     source, target = load_actor(Path(arguments["source"])), load_actor(Path(arguments["target"]))
     correspondence, figures = correspondence_if_needed(arguments, source, target, report)
     cache = cache_beside(Path(arguments["target"]))
+    load_ahead()
     carried = retarget_take(take, source, target, settings, report, correspondence, cache, checkpoint)
     report({"message": "Checking the take"})
     add_notes(carried.figures, check_retargeted(source, take, target, carried))

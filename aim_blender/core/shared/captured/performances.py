@@ -25,7 +25,7 @@ from .sequences import read_sequence
 DEFAULT_FPS = 24.0
 FPS_RANGE = (1e-3, 1e6)
 CHECKED_AT_ONCE = 64  # frames
-CHECKED_EDGES = 8000  # about as many of a mesh's in every frame; a shuffled one tears a share of them
+CHECKED_EDGES = 3000  # about as many of a mesh's in every frame; a shuffled one tears a share of them
 LEAST_SHARE = 0.01  # of the mesh's points; a frame with fewer is missing
 # A point thrown far off tears all its edges; a twentieth of the vertices shuffled tears 9 % of the edges.
 PERFORMED_TORN_SHARE = 0.05
