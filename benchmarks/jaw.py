@@ -7,10 +7,10 @@ Each identity is prepared only, as learning prepares it, and the jaw that an act
 found here; --learned checks this of some, learned briefly. What is found is kept in the work folder for the code that
 found it, so that a run that was broken off goes on where it was. Ratios are found over true: the angle of jaw_open,
 that of jaw_left and jaw_right, and how far aside the lower incisors go in these two. The true jaw turns its own teeth,
-which the skin does not show: by how much depends on their size (correlation -0.98 over 200 identities, and with it known
-1 % is left of the angle, with the skin alone 4 %). So a few of 200 identities come out more than 10 % off, whatever is
-done; given lower teeth are exact. --others adds the faces of other makes, which have no truth: what the jaw does in each
-of their shapes. --muscles: identities whose capture has, beside all shapes, lips and cheeks at work over an open jaw.
+which the skin does not show: how far depends on their size (correlation -0.98 over 200 identities; with it known 1 % of
+the angle is left open, with the skin alone 4 %). So a few of 200 come out more than 10 % off, whatever is done; given
+lower teeth are exact. --others adds the faces of other makes, which have no truth: what the jaw does in each of their
+shapes. --muscles: identities whose capture has, beside all shapes, lips and cheeks at work over an open jaw.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from aim_blender.core.shared.foundation.topology import Topology
 
 MOVES = ("jaw_open", "jaw_open_stretch", "jaw_left", "jaw_right", "jaw_forward")
 ASIDE = ("jaw_left", "jaw_right")
-# Over an open jaw, and without one. A mouth that closes and a lower lip that goes down are seen nowhere above the mouth.
+# Over an open jaw, and without one. A mouth that closes and a lip that goes down are seen nowhere above the mouth.
 MUSCLES = (
     ("smile over it", {"jawOpen": 0.5, "mouthSmile": 1.0}),
     ("wide smile over little", {"jawOpen": 0.25, "mouthSmile": 0.8, "cheekSquint": 1.0}),

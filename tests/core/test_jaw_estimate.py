@@ -79,7 +79,7 @@ def test_a_smile_that_is_seen_above_the_mouth_hides_no_open_jaw(demo, demo_prepa
 
 def test_a_chin_that_goes_aside_with_the_whole_mouth_is_not_the_jaws(demo, demo_preparation):
     lip = demo_preparation.incisors + 10.0 * FORWARD + [0.0, 0.0, 17.0]
-    near = np.exp(-(np.linalg.norm(demo.neutral - lip, axis=1) / 40.0) ** 2)
+    near = np.exp(-((np.linalg.norm(demo.neutral - lip, axis=1) / 40.0) ** 2))
     along = np.outer(near * (demo_preparation.jaw.skin_weight < 0.05), [6.0, 0.0, 0.0])  # the upper lip goes, too
     left = shape(demo, "jaw_left")
     jaw = estimate(demo, demo_preparation, np.stack([shape(demo, "jaw_open"), left, left + along])).jaw
@@ -90,7 +90,7 @@ def test_a_chin_that_goes_aside_with_the_whole_mouth_is_not_the_jaws(demo, demo_
 
 def test_a_lower_lip_that_is_drawn_down_opens_no_jaw(demo, demo_preparation):
     lip = demo_preparation.incisors + 10.0 * FORWARD - [0.0, 0.0, 25.0]
-    near = np.exp(-(np.linalg.norm(demo.neutral - lip, axis=1) / 40.0) ** 2)
+    near = np.exp(-((np.linalg.norm(demo.neutral - lip, axis=1) / 40.0) ** 2))
     drawn = demo.neutral - np.outer(near * demo_preparation.jaw.skin_weight, [0.0, 0.0, 6.0])
     little = demo.neutral + 0.05 * offset(demo, "jaw_open")
     jaw = estimate(demo, demo_preparation, np.stack([shape(demo, "jaw_open"), drawn, little])).jaw

@@ -43,7 +43,7 @@ def without_muscles(
     if len(points) < FEWEST_POINTS:
         return shapes
     shown = (shapes[:, points] - neutral[points]).reshape(len(shapes), -1)  # (N, 3P)
-    shown = np.linalg.qr(shown.T, mode="r").T  # (N, at most N): as long, and at the same angles
+    shown = np.linalg.qr(shown.T).R.T  # (N, at most N): as long, and at the same angles
     moves = np.sqrt((shown**2).sum(1) / len(points)) / frame.unit
     purest = int((opening * ~muscles / np.maximum(moves, MOVES_MM)).argmax())
     seen = shapes.copy()
