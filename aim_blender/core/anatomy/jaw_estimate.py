@@ -226,7 +226,7 @@ def _turns(opening: np.ndarray) -> np.ndarray:
 
 
 def _opens(opening: np.ndarray, explained: np.ndarray) -> np.ndarray:
-    """How much (N,) of an opening (N,) in radians, which explains so much (N,), is the jaw's and not the lower lip's."""
+    """How much (N,) of an opening (N,) in radians, which explains so much (N,), is the jaw's, not the lip's."""
     return np.maximum(_turns(opening), smoothstep((explained - OPENS_FROM) / (OPENS_TO - OPENS_FROM)))
 
 
