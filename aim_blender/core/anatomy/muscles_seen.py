@@ -19,7 +19,7 @@ FEWEST_POINTS, MOST_POINTS = 12, 1500
 MOVES_MM = 0.5  # root mean square there, from where muscles are seen at work
 # What share of the motion there other shapes must account for, to be heard, and to be heard fully.
 TOLD_FROM, TOLD_TO = 0.9, 0.97
-MOST_WEIGHT = 1.5
+MOST_WEIGHT, FEW_SHAPES = 1.5, 3
 # How far the skin there goes aside, by how far the chin does: a jaw takes 0.02 to 0.14 of it along, and a mouth that
 # goes aside 0.43 to 1.2 (of nine faces of five makes).
 ASIDE_QUANTILE, ASIDE_FROM, ASIDE_TO = 0.9, 0.3, 0.42
@@ -50,16 +50,26 @@ def without_muscles(
     for i in np.flatnonzero(moves > MOVES_MM):
         works = muscles & (moves > MOVES_MM)
         works[i] = False
-        others = np.flatnonzero(works)
-        if len(others) == 0:
-            continue
-        told_by = shown[others] if i == purest else shown[[*others, purest]]
-        weights = lsq_linear(told_by.T, shown[i], (0.0, MOST_WEIGHT)).x
-        told = 1.0 - ((shown[i] - weights @ told_by) ** 2).sum() / (shown[i] ** 2).sum()
+        weights, told = _told(shown, i, np.flatnonzero(works), purest)
+        # A few shapes are an explanation; with enough of them, anything can be explained.
+        few = np.argsort(-weights * moves)[:FEW_SHAPES]
+        weights, told = _told(shown, i, few[weights[few] > 0.0], purest)
         sure = smoothstep((told - TOLD_FROM) / (TOLD_TO - TOLD_FROM))
         if sure > 0.0:
-            seen[i] -= sure * np.tensordot(weights[: len(others)], shapes[others] - neutral, 1)
+            seen[i] -= sure * np.tensordot(weights, shapes - neutral, 1)
     return seen
+
+
+def _told(shown: np.ndarray, index: int, others: np.ndarray, purest: int) -> tuple[np.ndarray, float]:
+    """Weights (N,) of others, and what share of what one of N shapes shows (N, K) they and the purest opening tell."""
+    weights = np.zeros(len(shown))
+    if len(others) == 0:
+        return weights, 0.0
+    told_by = shown[others] if index == purest else shown[[*others, purest]]
+    found = lsq_linear(told_by.T, shown[index], (0.0, MOST_WEIGHT)).x
+    weights[others] = found[: len(others)]
+    left = shown[index] - found @ told_by
+    return weights, 1.0 - float((left**2).sum() / (shown[index] ** 2).sum())
 
 
 def goes_aside_alone(
