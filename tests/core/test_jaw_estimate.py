@@ -63,6 +63,40 @@ def test_an_open_jaw_is_seen_under_what_the_lips_do(demo, demo_preparation):
     assert under == pytest.approx([alone] * 4, rel=0.12)
 
 
+def test_a_smile_that_is_seen_above_the_mouth_hides_no_open_jaw(demo, demo_preparation):
+    opened, smile = 0.2 * offset(demo, "jaw_open"), offset(demo, "smile")
+    little = demo.neutral + np.stack([opened, opened + smile, opened + 0.6 * smile + offset(demo, "surprise")])
+    others = np.stack([shape(demo, "jaw_open"), shape(demo, "smile")])
+    alone, *under, wide, smiles = degrees_between(
+        estimate(demo, demo_preparation, np.concatenate([little, others])).jaw, np.eye(4)
+    )
+    assert under == pytest.approx([alone] * 2, rel=0.05)
+    assert (wide > 18, smiles) == (True, 0.0)
+    # Where no other shape shows the smile, it cannot be told apart.
+    hidden = degrees_between(estimate(demo, demo_preparation, np.stack([little[1], others[0]])).jaw, np.eye(4))[0]
+    assert hidden < 0.7 * alone
+
+
+def test_a_chin_that_goes_aside_with_the_whole_mouth_is_not_the_jaws(demo, demo_preparation):
+    lip = demo_preparation.incisors + 10.0 * FORWARD + [0.0, 0.0, 17.0]
+    near = np.exp(-((np.linalg.norm(demo.neutral - lip, axis=1) / 40.0) ** 2))
+    along = np.outer(near * (demo_preparation.jaw.skin_weight < 0.05), [6.0, 0.0, 0.0])  # the upper lip goes, too
+    left = shape(demo, "jaw_left")
+    jaw = estimate(demo, demo_preparation, np.stack([shape(demo, "jaw_open"), left, left + along])).jaw
+    gone = np.abs((apply_motion(demo_preparation.incisors[None], jaw)[:, 0] - demo_preparation.incisors)[:, 0])
+    assert gone[1] > 8.0
+    assert gone[2] < 0.2
+
+
+def test_a_lower_lip_that_is_drawn_down_opens_no_jaw(demo, demo_preparation):
+    lip = demo_preparation.incisors + 10.0 * FORWARD - [0.0, 0.0, 25.0]
+    near = np.exp(-((np.linalg.norm(demo.neutral - lip, axis=1) / 40.0) ** 2))
+    drawn = demo.neutral - np.outer(near * demo_preparation.jaw.skin_weight, [0.0, 0.0, 6.0])
+    little = demo.neutral + 0.05 * offset(demo, "jaw_open")
+    jaw = estimate(demo, demo_preparation, np.stack([shape(demo, "jaw_open"), drawn, little])).jaw
+    assert degrees_between(jaw, np.eye(4))[1:] == pytest.approx([0.0, 1.0], abs=0.1)
+
+
 def test_cheeks_that_puff_hide_no_open_jaw(demo, demo_preparation):
     aside = np.sign(demo.neutral[:, :1]) * [1.0, 0.0, 0.0] * demo.skin_weight[:, None]
     opened = demo.neutral + 0.4 * offset(demo, "jaw_open")

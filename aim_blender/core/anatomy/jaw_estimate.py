@@ -27,13 +27,16 @@ from .mandible_frame import (
     find_mandible_frame,
     lower_border_share,
 )
+from .muscles_seen import goes_aside_alone, without_muscles
 
 ROUNDS, FREE_STEPS, STEPS = 5, 5, 9
+MUSCLE_ROUNDS = 2  # at first, a jaw that is hidden by a smile is taken for a muscle
 # Standard deviations of Posselt's envelope: opening, yaw and roll in degrees, then the condyles' slide in mm aside, off
 # their path and along it. With a degree of opening they slide along it by so much.
 SPREAD = (30.0, 2.27, 0.5, 3.5, 2.0, 6.0)
 SLIDE_WITH_DEGREE_MM = 0.2
 OPENS_WIDE_DEGREES, BOUND_TO_OPENING = 10.0, 4.0  # from where, and by how much more, the slide keeps to that
+ASIDE = [1, 2, 3]  # of a pose, what carries the chin aside
 # How far the skin may be off before the envelope matters: so many times what it is off without, but within these.
 NOISE_SHARE, LEAST_NOISE_MM, MOST_NOISE_MM = 2.4, 0.3, 1.45
 # A point off where the jaw would carry it by more than this share of what the skin moves belongs to a muscle as well.
@@ -49,6 +52,9 @@ RIGID_FROM, RIGID_TO = 0.7, 0.82
 # Without a jaw, no shape that was tried of ICT's, ARKit's and MakeHuman's faces turns it by more than 2.4 degrees.
 TURNS_FROM_DEGREES, TURNS_TO_DEGREES = 3.0, 4.5
 TURNED_FROM, TURNED_TO = 0.4, 0.52  # the share that must then be rigid
+# What draws the lower lip down turns the lower border too, by up to 2.7 degrees, and explains 0.58 to 0.81; a jaw that
+# opens as little, 0.9 and more.
+OPENS_FROM, OPENS_TO = 0.82, 0.88
 # The skin over the mandible that follows it most, follows it fully where much of it follows alike, as a plateau; where
 # it keeps rising to a peak, only almost. Alike: what the second quantile of it takes, in what the first does.
 MOST_QUANTILES, ALIKE_QUANTILE = (0.94, 0.955, 0.97, 0.985), 0.7  # several, for each hangs on a few points
@@ -88,6 +94,15 @@ def estimate_jaw(
         if not use.any():
             return rest_jaw(len(shapes), len(neutral))
         skin_weight, trust = follow(compose_jaw(pose @ frame.poses.T, hinge), use)
+    shown, follows = jaws, skin_weight[points]
+    for _ in range(MUSCLE_ROUNDS):
+        muscles = (jaws == 0.0) & (expression > 0.0)
+        seen = without_muscles(neutral, shapes, skin_weight, jaws * pose[:, 0], muscles, frame)
+        pose, explained = _fit_poses(neutral[points], seen[:, points], follows, share, frame)
+        jaws = _is_the_jaws(pose[:, 0], explained) * np.maximum(shown, _turns(pose[:, 0])) * expression
+    aside = (seen[:, points] - neutral[points]) @ hinge.axis @ (follows / follows.sum())
+    pose[:, ASIDE] *= goes_aside_alone(neutral, seen, skin_weight, aside, frame)[:, None]
+    pose[:, 0] *= _opens(pose[:, 0], explained)
     pose = _within_reach(pose * jaws[:, None], frame)
     return JawEstimate(compose_jaw(pose @ frame.poses.T, hinge), skin_weight, trust)
 
@@ -199,10 +214,20 @@ def _fit_poses(
 
 def _is_the_jaws(opening: np.ndarray, explained: np.ndarray) -> np.ndarray:
     """How much (N,) of shapes is the jaw's, by how far it would open (N,), in radians, and what that explains (N,)."""
-    turns = smoothstep((np.rad2deg(opening) - TURNS_FROM_DEGREES) / (TURNS_TO_DEGREES - TURNS_FROM_DEGREES))
+    turns = _turns(opening)
     least = RIGID_FROM + (TURNED_FROM - RIGID_FROM) * turns
     most = RIGID_TO + (TURNED_TO - RIGID_TO) * turns
     return smoothstep((explained - least) / (most - least))
+
+
+def _turns(opening: np.ndarray) -> np.ndarray:
+    """How much (N,) an opening (N,) in radians is wider than anything other than a jaw makes it."""
+    return smoothstep((np.rad2deg(opening) - TURNS_FROM_DEGREES) / (TURNS_TO_DEGREES - TURNS_FROM_DEGREES))
+
+
+def _opens(opening: np.ndarray, explained: np.ndarray) -> np.ndarray:
+    """How much (N,) of an opening (N,) in radians, which explains so much (N,), is the jaw's, not the lip's."""
+    return np.maximum(_turns(opening), smoothstep((explained - OPENS_FROM) / (OPENS_TO - OPENS_FROM)))
 
 
 def _bounded(normal: np.ndarray, right: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
@@ -226,7 +251,7 @@ def _within_reach(pose: np.ndarray, frame: MandibleFrame) -> np.ndarray:
     incisors = frame.incisors
     pose = pose.copy()
     for part, direction, most in (
-        ([1, 2, 3], frame.axes[:1], INCISORS_ASIDE_MM),
+        (ASIDE, frame.axes[:1], INCISORS_ASIDE_MM),
         (range(6), np.eye(3), INCISORS_TRAVEL_MM),
     ):
         moved = apply_motion(incisors[None], compose_jaw(pose @ frame.poses.T, frame.hinge))[:, 0] - incisors
