@@ -12,20 +12,38 @@ import trimesh
 from aim_blender.core.contact.contact import Contact, without_contact
 from aim_blender.core.contact.gaps import closest_on_triangles
 from aim_blender.core.fitting.fitting import fit_performance
+from aim_blender.core.geometry.coarse_mesh import coarse_mesh
+from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import stabilized_frames
 from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.captures import Capture
 from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.fitting_settings import FittingSettings
+from aim_blender.core.shared.settings.learning_settings import LearningSettings
 from aim_blender.core.shared.settings.retarget_settings import RetargetSettings
 
 CROSSING_MM, CLOSED_MM = 0.1, 0.5
+BARELY = LearningSettings(iterations=2, hidden=8, depth=1, batch_points=64, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
 def contact(demo_learned: Actor) -> Contact:
     return Contact(demo_learned)
+
+
+def coarser(capture: Capture, least: int) -> Capture:
+    """The capture with at least so many vertices, each the mean of what lies around it along the surface."""
+    triangles = capture.topology.triangles().astype(np.int64)
+    region = coarse_mesh(capture.neutral.astype(np.float64), triangles, least).region
+    corners = region[triangles]
+    corners = corners[(np.diff(np.sort(corners, axis=1), axis=1) > 0).all(1)]
+    used, corners = np.unique(corners, return_inverse=True)
+    topology = Topology(corners.ravel().astype(np.int32), np.full(corners.size // 3, 3), len(used))
+    vertices = np.stack([capture.vertices[:, region == each].mean(1) for each in used], axis=1)
+    return Capture(capture.names, vertices, topology, {})
 
 
 def needed(contact: Contact, frames: np.ndarray, performed: dict[str, np.ndarray], strength: float = 1.0) -> np.ndarray:
@@ -77,6 +95,32 @@ def test_a_small_head_touches_as_a_large_one_does(contact: Contact, demo_learned
         assert other.unit == pytest.approx(0.5 * one.unit, rel=0.02)
         assert other.upper.points.tolist() == one.upper.points.tolist()
         np.testing.assert_allclose(halves, 0.5 * gaps, atol=0.01)
+
+
+def test_a_mesh_whose_faces_look_inwards_touches_as_the_other_does(contact: Contact, demo_learned: Actor):
+    corners = demo_learned.topology.triangles()[:, ::-1].ravel()
+    inwards = Topology(corners, np.full(len(corners) // 3, 3), len(demo_learned.bone))
+    found = Contact(dataclasses.replace(demo_learned, topology=inwards))
+    np.testing.assert_allclose(found.rest[0], contact.rest[0], atol=0.05)
+    assert min(each.min() for each in found.rest) > 0.0
+
+
+def test_lips_and_lids_are_found_on_a_coarse_mesh(demo_capture: Capture):
+    actor = learn_actor(coarser(demo_capture, 400), BARELY)
+    assert len(actor.bone) < 1000
+    found = Contact(actor)
+    assert [each.name for each in found.slits] == ["lips", "left lids", "right lids"]
+    for slit in found.slits:
+        margins = [slit.neutral[side.margin] @ slit.axes[1] for side in (slit.upper, slit.lower)]
+        assert margins[0].min() > margins[1].max()
+    gaps = found.measured(actor.shapes()[:, found.rows])
+    assert all(np.isfinite(each).all() for each in gaps.values())
+
+
+def test_what_is_not_found_is_said(contact: Contact, tiny: tuple[Actor, Performance]):
+    assert contact.note("the actor") == []
+    (note,) = Contact(tiny[0]).note("the target")
+    assert note.startswith("contact leaves the lips and the left lids and the right lids of the target as they are")
 
 
 def test_a_gap_grows_as_the_lip_goes_and_turns_with_the_head(contact: Contact, demo_learned: Actor):

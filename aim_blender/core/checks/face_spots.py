@@ -19,6 +19,7 @@ from ..shared.faces.face_landmarks import SIDES, landmarks_in_frame
 from ..shared.faces.face_profile import HeadFrame
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.remembering import remembered
+from ..shared.foundation.topology import Topology
 from .face_measures import FacePlaces, Places, find_places
 
 KEPT = "face_spots"  # in the actor's settings
@@ -134,7 +135,7 @@ def find_spots(actor: Actor) -> FaceSpots | None:
 def places_of(actor: Actor) -> Places | None:
     """The places that are measured on an actor's face: those it has kept, or found now; None if it shows no face."""
     known, spots = kept_spots(actor)
-    if not known or (spots is not None and spots.corners is None):
+    if not known or (spots is not None and (spots.corners is None or _on_parts(actor, spots))):
         return _found(actor)
     if spots is None or spots.corners is None:
         return None
@@ -148,9 +149,25 @@ _find_places = remembered(find_places)
 
 def _found(actor: Actor) -> FacePlaces | None:
     try:
-        return _find_places(actor.neutral, actor.topology, actor.shapes()[1:])
+        return _find_places(actor.neutral, _skin_of(actor), actor.shapes()[1:])
     except InputError:
         return None
+
+
+def _skin_of(actor: Actor) -> Topology:
+    """The faces without those of parts: an eyeball is no lid."""
+    topology = actor.topology
+    if actor.parts is None:
+        return topology
+    of_skin = np.logical_and.reduceat((actor.parts.part_of < 0)[topology.corners], topology.starts)
+    kept = np.repeat(of_skin, topology.sizes)
+    return Topology(topology.corners[kept], topology.sizes[of_skin], topology.vertex_count)
+
+
+def _on_parts(actor: Actor, spots: FaceSpots) -> bool:
+    """Whether a lid was taken for one that is no skin, as earlier versions did."""
+    lids = [spots.landmarks.get(name + side) for name in ("upper_lid", "lower_lid") for side in SIDES]
+    return actor.parts is not None and any(each is not None and actor.parts.part_of[each] >= 0 for each in lids)
 
 
 def keep_spots(actor: Actor) -> None:

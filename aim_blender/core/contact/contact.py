@@ -13,7 +13,7 @@ from ..model.actor import Actor
 from ..shared.results.takes import Take
 from .gaps import Gaps
 from .meeting import Meeting
-from .slits import find_slits
+from .slits import COLUMNS, find_slits
 
 
 class Contact:
@@ -42,9 +42,20 @@ class Contact:
         self.modes = work.spread(modes.astype(np.float32))
         self.weights = np.concatenate([np.zeros((0, len(actor.names))), *(each.weights for each in self._meetings)])
 
+    def note(self, whose: str) -> list[str]:
+        """A sentence about what was not found of a mesh, the face's whose it is, if there is anything."""
+        missing = [name for name in COLUMNS if all(slit.name != name for slit in self.slits)]
+        if not missing:
+            return []
+        return [
+            f"contact leaves the {' and the '.join(missing)} of {whose} as they are: its mesh shows no two sides there "
+            "that a shape brings together or parts"
+        ]
+
     def measured(self, frames: np.ndarray) -> dict[str, np.ndarray]:
-        """{slit: (f, C) mm} the gaps of frames (f, R, 3) of the rows, without head motion."""
-        return {each.slit.name: each.gaps.of(frames).gap for each in self._meetings}
+        """{slit: (f, C) mm} the gaps of frames (f, R, 3) of the rows, without head motion; columns without a vertex,
+        as coarse meshes have them, are as those beside them."""
+        return {each.slit.name: _filled(each.gaps.of(frames).gap) for each in self._meetings}
 
     def amounts(self, frames: np.ndarray, performed: dict[str, np.ndarray] | None, strength: float = 1.0) -> np.ndarray:
         """y (f, B) how much of each mode brings lips and lids of frames (f, R, 3) together as they were performed.
@@ -78,6 +89,17 @@ class Contact:
             coefficients=np.concatenate([take.coefficients, more], axis=1),
             settings={**take.settings, "contact_modes": kept},
         )
+
+
+def _filled(gaps: np.ndarray) -> np.ndarray:
+    """Gaps (f, C), those that are endless in all frames from the columns beside."""
+    known = np.flatnonzero(np.isfinite(gaps).all(0))
+    if len(known) in (0, gaps.shape[1]):
+        return gaps
+    at = np.interp(np.arange(gaps.shape[1]), known, np.arange(len(known)))
+    below, above = np.floor(at).astype(int), np.ceil(at).astype(int)
+    share = at - below
+    return (1 - share) * gaps[:, known[below]] + share * gaps[:, known[above]]
 
 
 def without_contact(take: Take) -> Take:

@@ -29,8 +29,9 @@ def in_contact(actor: Actor, take: Take, strength: float, shown: Shown | None = 
     if strength == 0:
         return take
     contact = Contact(actor)
+    notes = [*take.figures.get("notes", []), *contact.note("the actor")]
     if not contact.slits:
-        return take
+        return dataclasses.replace(take, figures=take.figures | {"notes": notes})
     amounts, moved = [], np.zeros(len(take.frames))
     for first in range(0, len(take.frames), CHUNK_FRAMES):
         rows = np.arange(first, min(first + CHUNK_FRAMES, len(take.frames)))
@@ -42,7 +43,6 @@ def in_contact(actor: Actor, take: Take, strength: float, shown: Shown | None = 
         amounts.append(contact.amounts(frames, performed, strength))
         moved[rows] = np.linalg.norm(contact.displacement(amounts[-1]), axis=-1).max(1, initial=0.0)
     added = contact.added(take, np.concatenate(amounts))
-    notes = list(take.figures.get("notes", []))
     if moved.max(initial=0.0) > TOLD_MM:
         worst = int(moved.argmax())
         notes.append(

@@ -15,9 +15,9 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ..checks.face_spots import places_of
-from ..geometry.surfaces import edge_graph
+from ..geometry.surfaces import edge_graph, samples
 from ..model.actor import Actor
-from ..shared.faces.face_profile import HeadFrame
+from ..shared.faces.face_profile import HeadFrame, outward_sign
 from ..shared.foundation.smoothstep import smoothstep
 
 COLUMNS = {"lips": 11, "left lids": 7, "right lids": 7}
@@ -32,6 +32,12 @@ BEHIND_MM = {"lips": 6.0, "left lids": 2.5, "right lids": 2.5}  # a margin what 
 BEHIND_END = 1.5  # columns from the last one's middle, where what moves a slit ends
 FADING = 1.2  # columns over which it fades there
 SKIN_SHARE = {"lips": 0.15, "left lids": 0.2, "right lids": 0.2}  # of a slit's width the skin goes along with margins
+WIDER = (1.0, 1.5, 2.0, 3.0)  # times that: lids that no shape closes, and coarse ones, whose vertices stay apart
+LEAST_WIDTH = 0.6  # of what no half of a slit exceeds, which lies so close together
+COARSE = 0.5  # of how close sides come: where edges are longer, what lies between the vertices counts too
+STEEP = 1.0  # by which a margin comes closer to the other side, along the slit: eyes open so from their corners
+BESIDE = 1.5  # typical edges: so far along the slit a margin has others beside it
+FEWEST = 2  # vertices of a side that come close to the other
 AROUND_MM = 5.0  # by which the way to the middle of the other side is longer: nearer to a slit's end sides are one
 
 
@@ -88,6 +94,8 @@ def find_slits(actor: Actor) -> list[Slit]:
     work = actor.working
     triangles = work.topology.triangles().astype(np.int64)
     shapes = actor.shapes()[:, work.chosen]
+    if outward_sign(shapes[0, triangles]) < 0:
+        triangles = triangles[:, ::-1]
     graph = edge_graph(shapes[0], triangles)
     found = []
     for name, pair in pairs.items():
@@ -113,18 +121,24 @@ def _slit(
     ways = ways.clip(max=1.3 * reach)
     near = (ways.min(0) < reach) & (np.abs(ways[0] - ways[1]) > AROUND_MM * unit)
     members = [near & (ways[0] < ways[1]), near & (ways[0] >= ways[1])]
-    meeting = _meeting(shapes, members, MEETING_MM[name] * unit)
+    grain = _grain(shapes[0], triangles, members)
+    places = [_places(shapes[0], triangles, each, grain, MEETING_MM[name] * unit) for each in members]
+    x = shapes[0] @ axes[0]
+    for wider in WIDER:
+        meeting = _meeting(shapes, members, places, wider * MEETING_MM[name] * unit)
+        if meeting is not None and np.ptp(x[meeting]) > LEAST_WIDTH * reach:
+            break
     if meeting is None:
         return None
-    x = shapes[0] @ axes[0]
     low, high = x[meeting].min(), x[meeting].max()
     columns = COLUMNS[name]
     across = (x - low) / (high - low) * columns - 0.5
-    margins = _margins(shapes[0], shapes[0] @ axes[2], members, across, columns, MARGIN_MM * unit)
-    if min(len(each) for each in margins) < 3:
+    margins = _margins(shapes[0], axes, members, places, across, columns, MARGIN_MM * unit, BESIDE * grain)
+    if min(len(each) for each in margins) == 0:
         return None
     skin = SKIN_SHARE[name] * (high - low)
-    far = max(4 * skin, (STRIP_MM[name] + BEYOND_MM) * unit)
+    touched = max((STRIP_MM[name] + BEYOND_MM) * unit, BESIDE * grain)
+    far = max(4 * skin, touched)
     away = np.stack([dijkstra(graph, directed=False, indices=each, limit=far, min_only=True) for each in margins])
     away = away.clip(max=far)
     sides = []
@@ -134,7 +148,7 @@ def _slit(
         inside = members[own] & (across > -0.5) & (across < columns - 0.5)
         inside &= shapes[0] @ axes[2] >= _front_of(margins[own], shapes[0] @ axes[2], across) - BEHIND_MM[name] * unit
         points = np.flatnonzero(inside & (away[own] <= STRIP_MM[name] * unit))
-        strip = members[own] & (away[own] <= (STRIP_MM[name] + BEYOND_MM) * unit)
+        strip = members[own] & (away[own] <= touched)
         margin = margins[own]
         moves = np.abs((shapes[1:, margin] - shapes[0, margin]) @ axes[1]).max(initial=0.0)
         sides.append(Side(points, across[points], margin, triangles[strip[triangles].all(1)], around, float(moves)))
@@ -143,41 +157,74 @@ def _slit(
     return Slit(name, sides[0], sides[1], axes, across, columns, unit, shapes[0])
 
 
-def _meeting(shapes: np.ndarray, members: list[np.ndarray], reach: float) -> np.ndarray | None:
+def _grain(neutral: np.ndarray, triangles: np.ndarray, members: list[np.ndarray]) -> float:
+    """How long an edge about a slit typically is, in mm."""
+    about = neutral[triangles[(members[0] | members[1])[triangles].all(1)]]
+    return float(np.median(np.linalg.norm(about - np.roll(about, 1, axis=1), axis=-1))) if len(about) else 0.0
+
+
+def _places(
+    neutral: np.ndarray, triangles: np.ndarray, member: np.ndarray, grain: float, reach: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places all over one side: of which vertices (S, 3) each is a mean, by which weights (S, 3). Where edges are
+    short beside a reach in mm, the vertices."""
+    own = triangles[member[triangles].all(1)]
+    if grain <= COARSE * reach or not len(own):
+        vertices = np.flatnonzero(member)
+        return np.repeat(vertices[:, None], 3, axis=1), np.tile(np.array([1.0, 0.0, 0.0]), (len(vertices), 1))
+    of_sample, weights = samples(neutral, own, COARSE * reach)
+    return own[of_sample], weights
+
+
+def _at(shape: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """(S, 3) where places of a shape (W, 3) are."""
+    return np.asarray(np.einsum("sk,skx->sx", places[1], shape[places[0]]))
+
+
+def _meeting(
+    shapes: np.ndarray, members: list[np.ndarray], places: list[tuple[np.ndarray, np.ndarray]], reach: float
+) -> np.ndarray | None:
     """The vertices that come close to the other side in a shape; None where there are too few."""
     own = [np.flatnonzero(each) for each in members]
     close = [np.zeros(len(each), bool) for each in own]
-    if min(len(each) for each in own) < 3:
+    if min(len(each) for each in own) < FEWEST:
         return None
     for shape in shapes:
-        trees = [cKDTree(shape[each]) for each in own]
         for this, other in ((0, 1), (1, 0)):
-            close[this] |= np.isfinite(trees[other].query(shape[own[this]], distance_upper_bound=reach)[0])
+            tree = cKDTree(_at(shape, places[other]))
+            close[this] |= np.isfinite(tree.query(shape[own[this]], distance_upper_bound=reach)[0])
     found = [each[chosen] for each, chosen in zip(own, close, strict=True)]
-    return None if min(len(each) for each in found) < 3 else np.concatenate(found)
+    return None if min(len(each) for each in found) < FEWEST else np.concatenate(found)
 
 
 def _margins(
     neutral: np.ndarray,
-    front: np.ndarray,
+    axes: np.ndarray,
     members: list[np.ndarray],
+    places: list[tuple[np.ndarray, np.ndarray]],
     across: np.ndarray,
     columns: int,
     wide: float,
+    beside: float,
 ) -> list[np.ndarray]:
-    """The vertices of both sides that are next to the other side and in front, column by column."""
+    """The vertices of both sides that are next to the other side and in front: closest in their column, and no farther
+    than the slit is steep from those that lie within so many mm beside them."""
     inside = (across > -0.5) & (across < columns - 0.5)
     own = [np.flatnonzero(each & inside) for each in members]
     if min(len(each) for each in own) == 0:
         return own
     found = []
     for this, other in ((0, 1), (1, 0)):
-        distance = cKDTree(neutral[own[other]]).query(neutral[own[this]])[0]
-        distance -= IN_FRONT * front[own[this]]
+        distance = cKDTree(_at(neutral, places[other])).query(neutral[own[this]])[0]
+        distance -= IN_FRONT * (neutral[own[this]] @ axes[2])
         column = across[own[this]].round().astype(int).clip(0, columns - 1)
         least = np.full(columns, np.inf)
         np.minimum.at(least, column, distance)
-        found.append(own[this][distance <= least[column] + wide])
+        some = np.flatnonzero(distance <= least[column] + wide)
+        x = neutral[own[this][some]] @ axes[0]
+        along = np.abs(x[:, None] - x)
+        closer = distance[some] + STEEP * along + wide < distance[some][:, None]
+        found.append(own[this][some[~(closer & (along < beside)).any(1)]])
     return found
 
 

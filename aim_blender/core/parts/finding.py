@@ -27,6 +27,9 @@ from .pieces import MOST_PIECES, pieces_of
 
 # Lengths are in mm of a typical adult; they grow with the face.
 STIFF_MM = 0.3  # how far a part may be off a rigid motion, or move, to have none
+# Of the way that an eyeball's points go in shapes of rigs, which are straight and made for another face: by which it may
+# be off a turn, and its centre go too.
+CHORD, SLIDING = 0.25, 0.4
 PIVOT_MM, PIVOT_DEGREES = 1.0, 3.0  # how far an eyeball's centre may move, and from where turning tells where it is
 TWINS = 0.25  # of a radius, by which two eyeballs may differ
 REACH_MM = 15.0  # from the skin, that the furthest point of a lash may be
@@ -180,11 +183,14 @@ class _Finding:
 
     def _may_turn(self, piece: _Piece, sphere: Sphere) -> bool:
         """Whether all that a piece does in the shapes is to turn about a sphere's centre."""
-        if self.moved[piece.vertices].max() <= STIFF_MM:
+        furthest = float(self.moved[piece.vertices].max())
+        if furthest <= STIFF_MM:
             return True
         motion, off = self._rigid(piece)
         slid = np.linalg.norm(apply_motion(sphere.centre[None], motion)[:, 0] - sphere.centre, axis=1)
-        return off <= STIFF_MM and float(slid.max(initial=0.0)) <= PIVOT_MM * max(self.scale, 1.0)
+        return off <= max(STIFF_MM, CHORD * furthest) and float(slid.max(initial=0.0)) <= max(
+            PIVOT_MM * max(self.scale, 1.0), SLIDING * furthest
+        )
 
     def _rigid(self, piece: _Piece) -> tuple[np.ndarray, float]:
         """How a piece moves in the shapes as a rigid one (N, 4, 4), and how far it is off that at most."""

@@ -287,6 +287,8 @@ class Retargeting:
         if settings.contact == 0:
             return found
         source, target = self._contacts
+        notes = [*found.figures["notes"], *source.note("the performer"), *target.note("the target")]
+        found = dataclasses.replace(found, figures=found.figures | {"notes": notes})
         performed = self._performed
         amounts = []
         strength = settings.contact * min(settings.strength, 1.0)
