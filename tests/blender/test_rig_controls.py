@@ -2,6 +2,7 @@
 """A take onto any rig: its mesh follows, by few controls, and nothing else of the rig changes."""
 
 import bpy
+import headless
 import numpy as np
 import pytest
 import rigs
@@ -101,6 +102,67 @@ def test_rigs_that_cannot_be_used_are_refused_in_a_sentence(rig_take, tmp_path):
     bpy.ops.mesh.primitive_cube_add()
     state.mesh = bpy.context.object
     assert "has 8 vertices and the actor 168" in problem(bpy.ops.aim.take_bake_to_controls)
+
+
+def told(capfd, **arguments):
+    """What is told of a bake onto the chosen rig."""
+    capfd.readouterr()
+    bpy.ops.aim.take_bake_to_controls(**arguments)
+    return capfd.readouterr().out
+
+
+def test_what_keeps_a_rig_from_more_and_what_else_moves_it_is_said(rig_take, capfd):
+    item, rig = rigs.keys_with_a_jaw()
+    bpy.context.scene.aim.rig.mesh = item
+    assert "something else" not in told(capfd)
+    rig.data.pose_position = "REST"
+    said = told(capfd)
+    assert "'rig' is in Rest Position" in said
+    assert "that is most of the motion" in said
+    item.show_only_shape_key = True
+    assert "shows one of its shape keys alone" in problem(bpy.ops.aim.take_bake_to_controls)
+    item.show_only_shape_key, rig.data.pose_position = False, "POSE"
+    driver = rig.pose.bones["skull"].driver_add("location", 2).driver
+    driver.type, driver.expression = "SCRIPTED", "0.002 * frame"
+    bpy.context.scene.frame_set(7)
+    said = told(capfd)
+    assert "as the file plays, the face is" in said
+    assert "the driver of pose.bones[\"skull\"].location of 'rig', which uses the frame" in said
+    assert bpy.context.scene.frame_current == 7
+
+
+def test_curves_that_are_muted_are_refused_or_heard_in_the_copy(rig_take):
+    item, _ = rigs.keys_with_a_jaw()
+    state = bpy.context.scene.aim.rig
+    state.mesh, state.new_action = item, False
+    bpy.ops.aim.take_bake_to_controls()
+    keys = item.data.shape_keys
+    versions = headless.extension_module("aim_blender.scene.basics.versions")
+    for curve in versions.curves_of(keys):
+        curve.mute = True
+    assert "is muted; unmute it" in problem(bpy.ops.aim.take_bake_to_controls)
+    state.new_action = True
+    bpy.ops.aim.take_bake_to_controls()
+    errors, motion = off(item, rig_take)
+    assert errors.mean() < 0.06 * motion.mean()
+
+
+def test_what_a_mesh_is_bound_to_is_part_of_its_rig(rig_take):
+    """The keys are those of a cage, which the mesh follows, and its jaw's bone hangs on a control's."""
+    cage, rig = rigs.keys_with_a_jaw()
+    control = rigs.armature({"held": rigs.jaw_bones()["jaw"]}, "control")
+    target = rig.pose.bones["jaw"].constraints.new("ARMATURE").targets.new()
+    target.target, target.subtarget = control, "held"
+    item = rigs.skin("film")
+    item.modifiers.new("bound", "SURFACE_DEFORM").target = cage
+    with bpy.context.temp_override(object=item):
+        bpy.ops.object.surfacedeform_bind(modifier="bound")
+    bpy.context.scene.aim.rig.mesh = item
+    bpy.ops.aim.rig_controls_propose()
+    assert {"key 0", "held Rotation X"} <= {each.name for each in bpy.context.scene.aim.rig.controls}
+    bpy.ops.aim.take_bake_to_controls()
+    errors, motion = off(item, rig_take)
+    assert errors.mean() < 0.06 * motion.mean()
 
 
 def test_a_linked_rig_names_what_to_override_and_an_override_works(rig_take, tmp_path):

@@ -216,6 +216,8 @@ def test_expressions_of_vrm_are_mixtures(shapes: ArkitShapes, performer: PhoneAc
     bake = bake_arkit(shapes, played(shapes, performer, tmp_path), "vrm1", "keys")
     assert bake.key_names == tuple(mixtures(1))
     assert bake.key_weights[:, bake.key_names.index("blink")].max() == 0.0
+    look = [bake.key_weights[:, bake.key_names.index(name)] for name in ("lookUp", "lookDown")]
+    assert not (np.minimum(*look) > 0).any()
     assert bake.keys[bake.key_names.index("aa")] == pytest.approx(0.6 * shapes.whole()[OPEN], abs=1e-4)
 
 

@@ -12,7 +12,8 @@ from ..anatomy.jaw import compose_jaw
 from ..baking.baking import CHUNK_FRAMES, posed_frames, rest_space
 from ..model.evaluation import check_belongs, placed_frames, stabilized_frames
 from ..shared.faces.arkit_names import JAW, SHAPES
-from ..shared.faces.vrm_names import DOUBLED, IN_VRM_0, mixtures
+from ..shared.faces.vrm_names import DOUBLED, IN_VRM_0, OPPOSITES, mixtures
+from ..shared.foundation.large_arrays import room_for
 from ..shared.results.bake_arrays import Bake
 from ..shared.results.takes import Take
 from .arkit_shapes import ArkitShapes
@@ -39,7 +40,7 @@ def bake_arkit(
     names = SHAPES if mixed is None else tuple(mixed[0])
     matrix = np.eye(len(SHAPES)) if mixed is None else mixed[1]
     offsets = np.tensordot(matrix.astype(np.float32), offsets, 1)
-    frames = np.empty((len(take.frames), offsets[0].size), dtype=np.float32)
+    frames = room_for((len(take.frames), offsets[0].size))
     for first in range(0, len(frames), CHUNK_FRAMES):
         part = slice(first, min(first + CHUNK_FRAMES, len(frames)))
         rest = rest_space(stabilized_frames(actor, take, part), own[part], actor.skin_weight) - actor.neutral
@@ -84,7 +85,13 @@ def _weights(
         fixed[:, COLUMNS] = jaw_weights(shapes, take.jaw)
         free[COLUMNS] = False
     free &= [name not in (*DOUBLED, *(IN_VRM_0[each] for each in DOUBLED)) for name in names]
-    return key_weights(offsets.reshape(len(names), -1), frames, fixed, free, PAIRS if whole else ())
+    return key_weights(offsets.reshape(len(names), -1), frames, fixed, free, PAIRS if whole else _opposites(names))
+
+
+def _opposites(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Which of VRM's names, of 0 or 1, undo each other."""
+    pairs = [*OPPOSITES, *((IN_VRM_0[one], IN_VRM_0[other]) for one, other in OPPOSITES)]
+    return [(names.index(one), names.index(other)) for one, other in pairs if one in names]
 
 
 def mixing(keys: str) -> tuple[list[str], np.ndarray] | None:
@@ -97,15 +104,16 @@ def mixing(keys: str) -> tuple[list[str], np.ndarray] | None:
 
 def _errors(bake: Bake, shapes: ArkitShapes, take: Take, report: Report) -> dict[str, object]:
     total, points = len(bake.frames), len(bake.neutral)
-    error = np.empty((total, points), dtype=np.float32)
+    mean = worst = 0.0
     for first in range(0, total, CHUNK_FRAMES):
         part = slice(first, min(first + CHUNK_FRAMES, total))
-        error[part] = np.linalg.norm(posed_frames(bake, part) - placed_frames(shapes.actor, take, part), axis=-1)
+        off = np.linalg.norm(posed_frames(bake, part) - placed_frames(shapes.actor, take, part), axis=-1)
+        mean, worst = mean + float(off.sum()) / (total * points), max(worst, float(off.max()))
         report({"message": "Checking the bake", "done": part.stop, "total": total})
     return {
-        "tolerance_mm": float(error.max()),
-        "mean_mm": float(error.mean()),
-        "worst_mm": float(error.max()),
+        "tolerance_mm": worst,
+        "mean_mm": mean,
+        "worst_mm": worst,
         "correctives": 0,
         "named_keys": bake.named_count,
         "frames": total,

@@ -55,9 +55,9 @@ def key_weights(
     chosen = moving if free is None else moving & free
     if not chosen.any():
         return found
-    left = frames - (found @ keys).astype(frames.dtype) if found.any() else frames
     some = keys[chosen]
-    gram, right = (some @ some.T).astype(np.float64), (left @ some.T).astype(np.float64)
+    gram, right = (some @ some.T).astype(np.float64), (frames @ some.T).astype(np.float64)
+    right -= found @ (keys @ some.T).astype(np.float64)  # what the fixed ones do, without a copy of all frames
     highest = np.where(chosen, 1.0, 0.0) * np.ones((len(frames), 1))  # (F, N)
     found[:, chosen] = _solved(gram, right - COST * np.trace(gram) / len(gram), highest[:, chosen], temporal)
     highest[found < NEEDED] = 0.0

@@ -99,6 +99,8 @@ class RigWriter:
             )
             if curve is not None and curve.lock and not self.new_action:
                 raise InputError(f"the curve {path} of {datablock.name!r} is locked; unlock it, or key a new action")
+            if curve is not None and curve.mute and not self.new_action:
+                raise InputError(f"the curve {path} of {datablock.name!r} is muted; unmute it, or key a new action")
             action = animation.action if animation is not None else None
             if action is not None and action.library is not None and not self.new_action:
                 raise InputError(f"the action {action.name!r} is linked from another file; key a new action instead")
@@ -115,6 +117,8 @@ class RigWriter:
         if curve is None:
             curve = channels.fcurves.new(data_path, index=index)
             curve.group = channels.groups.get(group) or channels.groups.new(group)
+        if self.new_action:  # a copy has what was muted
+            curve.mute = False
         points = curve.keyframe_points
         times = np.empty((len(points), 2), dtype=np.float32)
         points.foreach_get("co", times.ravel())

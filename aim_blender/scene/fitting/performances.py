@@ -16,7 +16,7 @@ from ...core.shared.foundation.topology import Topology
 from ...core.shared.sources.sources import NAMED, Source, source_of
 from ..actors import actors
 from ..basics import folders, meshes
-from ..rigs.rig_data import failing_drivers
+from ..rigs.rig_data import failing_drivers, related
 
 # What is read frame by frame, and what only one source can be.
 OF_THE_SCENE = {"OBJECT": "meshes", "POINTS": "points", "IMAGES": "images", "VIDEO": "video"}
@@ -171,7 +171,7 @@ class PerformanceReader(FrameReader):
         if self.done == 0:
             self.frame = meshes.rigid_part(matrix)
         if self.done == len(self.frames) - 1:  # a rig has thousands of them, and one that failed stays marked
-            self.remark = failing_drivers(item)
+            self.remark = failing_drivers(related(item))
         to_actor = np.linalg.inv(self.frame) @ matrix
         self.vertices[self.done] = meshes.transform(to_actor, positions.astype(np.float64)) * self.millimetres_per_unit
 

@@ -18,7 +18,9 @@ from . import rig_data
 from .controls import Control, controls_of
 from .posing import PosedRig
 
-LARGEST_POINTS = 3000  # of a mesh that are looked at: what controls do is smooth
+# Of a mesh that are looked at: what controls do is smooth. Of a long take fewer, down to the least, so that all frames
+# keep to some memory.
+LARGEST_POINTS, LEAST_POINTS, ALL_POINTS = 3000, 400, 6_000_000
 UNLIKE = 0.3  # of the neutral's spread, which no face in another pose is off
 # Of the mesh's size: what moves no point so far, when it is tried, moves nothing.
 NOTHING = 2e-4
@@ -44,13 +46,15 @@ class Wanted:
 @dataclass(frozen=True)
 class Response:
     """What controls do. controls: C that move the face. effects: (C, P, 3), of a change by 1. rest: (P, 3) points where
-    all rest. idle: the labels of controls that move nothing. whole: of those that move all of the face as one."""
+    all rest. idle: the labels of controls that move nothing. whole: of those that move all of the face as one.
+    hindered: why some may do less than they could."""
 
     controls: list[Control]
     effects: np.ndarray
     rest: np.ndarray
     idle: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
+    hindered: list[str] = field(default_factory=list)
 
 
 def usable_rig(mesh: bpy.types.Object | None, baked: BakedTake) -> list[bpy.types.ID]:
@@ -79,8 +83,9 @@ def wanted_of(baked: BakedTake, mesh: bpy.types.Object, rest: np.ndarray, points
     off = float(np.linalg.norm(size * neutral @ rotation.T + slide - rest, axis=1).mean())
     if not off < UNLIKE * float(np.linalg.norm(rest - rest.mean(0), axis=1).mean()):
         raise InputError(
-            f"the vertices of {mesh.name!r} lie in another order than the actor's, {off / size * scale:.0f} mm off on "
-            "average; choose the rigged mesh that the actor was captured with"
+            f"at rest the vertices of {mesh.name!r} are {off / size * scale:.0f} mm off the actor's neutral: they are "
+            "another mesh's, stand in another order, or the rig turns in a circle; choose the rigged mesh that the "
+            "actor was captured with"
         )
     shaped = neutral + np.tensordot(baked.key_weights, baked.keys[:, points], 1)  # (F, P, 3)
     share = baked.skin_weight[points, None]
@@ -95,10 +100,11 @@ def wanted_of(baked: BakedTake, mesh: bpy.types.Object, rest: np.ndarray, points
     return Wanted(points, offsets, moving, scale / size, float(np.linalg.norm(extent) / np.sqrt(3) * to_scene))
 
 
-def points_of(mesh: bpy.types.Object) -> np.ndarray:
-    """Which vertices are looked at."""
+def points_of(mesh: bpy.types.Object, frames: int) -> np.ndarray:
+    """Which vertices are looked at of a take of so many frames."""
     count = len(meshes.mesh_of(mesh).vertices)
-    return np.arange(0, count, -(-count // LARGEST_POINTS))
+    most = max(LEAST_POINTS, min(LARGEST_POINTS, ALL_POINTS // frames))
+    return np.arange(0, count, -(-count // most))
 
 
 def candidates(mesh: bpy.types.Object, datablocks: list[bpy.types.ID]) -> list[Control]:
@@ -123,10 +129,11 @@ def proposed(mesh: bpy.types.Object, datablocks: list[bpy.types.ID]) -> list[Con
 
 
 def ask_rig(
-    rig: PosedRig, wanted: Wanted, controls: Sequence[Control], screen: bool
+    rig: PosedRig, wanted: Wanted, controls: Sequence[Control], screen: bool, hindered: Sequence[str] = ()
 ) -> Generator[tuple[str, float], None, Response]:
     """What each control does about rest. Yields while it goes on. screen: leave out what moves all of the face as one,
-    and ask what has several controls as a whole first. Raises InputError if nothing moves the face."""
+    and ask what has several controls as a whole first. hindered: why some may do nothing. Raises InputError if nothing
+    moves the face."""
     rests = np.array([each.rest for each in controls])
     spread = float(np.linalg.norm(np.ptp((yield from rig.asked(controls, [rests], "asking the rig"))[0], axis=0)))
     left = list(range(len(controls)))
@@ -147,13 +154,12 @@ def ask_rig(
     idle = [controls[number].label for number in range(len(controls)) if number not in left]
     idle += [controls[number].label for number, moved in zip(left, moves, strict=True) if not moved]
     if not kept:
-        raise InputError(
-            f"none of the {len(controls)} controls moves the face, such as {listed(idle[:3])}; "
-            "choose others, or show the bones that do"
-        )
+        reason = "; ".join(hindered) or "choose others, or show the bones that do"
+        raise InputError(f"none of the {len(controls)} controls moves the face, such as {listed(idle[:3])}; {reason}")
     steps = np.array([controls[number].step for number in chosen])
     whole = [controls[left[place]].label for place in range(len(left)) if screen and moves[place] and as_one[place]]
-    return Response([controls[number] for number in chosen], changes[kept] / steps[:, None, None], rest, idle, whole)
+    moving = [controls[number] for number in chosen]
+    return Response(moving, changes[kept] / steps[:, None, None], rest, idle, whole, list(hindered))
 
 
 def _screened(

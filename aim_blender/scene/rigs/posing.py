@@ -34,14 +34,14 @@ class PosedRig:
     """
 
     def __init__(self, context: bpy.types.Context, mesh: bpy.types.Object, points: np.ndarray) -> None:
-        self._mesh, self._points = rig_data.where(mesh), points
+        self._mesh, self.points = rig_data.where(mesh), points
         self._scene, self._layer = context.scene.name, context.view_layer.name
 
     def asked(
         self, controls: Sequence[Control], poses: Sequence[np.ndarray], message: str
     ) -> Generator[tuple[str, float], None, np.ndarray]:
         """Yields while it goes on. Returns (N, P, 3) float32 points in the mesh's space for poses (C,), N of them."""
-        found = np.empty((len(poses), len(self._points), 3), dtype=np.float32)
+        found = np.empty((len(poses), len(self.points), 3), dtype=np.float32)
         done = 0
         while done < len(poses):
             shown = _Shown(self, controls)
@@ -73,7 +73,15 @@ class PosedRig:
                 f"the modifiers of {item.name!r} make another number of vertices of it; switch off in the viewport "
                 "those that add or remove some"
             )
-        return meshes.read_positions(mesh)[self._points]
+        return meshes.read_positions(mesh)[self.points]
+
+    def now(self) -> np.ndarray:
+        """(P, 3) float32 points of the rig as it is."""
+        shown = _Shown(self, [])
+        try:
+            return shown.points(np.zeros(0))
+        finally:
+            shown.restore()
 
 
 class _Shown:

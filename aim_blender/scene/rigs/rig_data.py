@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import bpy
 
@@ -52,13 +52,18 @@ def _depends_on(datablock: bpy.types.ID) -> Iterator[bpy.types.ID]:
         return
     yield from (each for each in (datablock.parent, datablock.data) if each is not None)
     for modifier in datablock.modifiers:
-        yield from (item for item in (getattr(modifier, "object", None),) if item is not None)
-    constrained = [datablock, *(datablock.pose.bones if datablock.pose is not None else ())]
-    for each in constrained:
+        yield from _named_by(modifier)
+    for each in [datablock, *(datablock.pose.bones if datablock.pose is not None else ())]:
         for constraint in each.constraints:
-            target = getattr(constraint, "target", None)
-            if target is not None:
-                yield target
+            yield from _named_by(constraint)
+
+
+def _named_by(following: bpy.types.Modifier | bpy.types.Constraint) -> Iterator[bpy.types.Object]:
+    """The objects that a modifier or a constraint names, as what it follows, aims at or is bound to."""
+    for each in following.bl_rna.properties:
+        if each.type == "POINTER" and isinstance(item := getattr(following, each.identifier), bpy.types.Object):
+            yield item
+    yield from (each.target for each in getattr(following, "targets", ()) if each.target is not None)
 
 
 def drivers(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
@@ -67,13 +72,13 @@ def drivers(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
     return [] if animation is None else [each for each in animation.drivers if not each.mute]
 
 
-def failing_drivers(mesh: bpy.types.Object) -> str:
-    """What to tell of drivers that Blender could not evaluate among what is shown of a mesh object, empty if all work:
+def failing_drivers(datablocks: Sequence[bpy.types.ID]) -> str:
+    """What to tell of drivers that Blender could not evaluate among what a mesh object depends on, empty if all work:
     a missing target, a wrong expression, or one of Python's that the file is not trusted to run. What they drive stands
     still without a word."""
     found = [
         f"{curve.data_path} of {_called(each)}"
-        for each in related(mesh)
+        for each in datablocks
         for curve in drivers(each)
         if not curve.driver.is_valid
     ]

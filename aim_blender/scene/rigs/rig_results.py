@@ -16,7 +16,7 @@ from ..baking import rig_baking
 from ..baking.baked_take import BakedTake
 from ..basics import nla_strips
 from ..basics.records import ActorRecord, RigRecord
-from . import asking
+from . import asking, remarks
 from .controls import Control
 from .posing import PosedRig
 from .rig_keying import key_rig
@@ -31,7 +31,7 @@ def propose(
     """What the controls of the scene's rig do. Yields while it goes on. scale: mm in a unit of the bake."""
     mesh = context.scene.aim.rig.mesh
     datablocks = asking.usable_rig(mesh, baked)
-    rig = PosedRig(context, mesh, asking.points_of(mesh))
+    rig = PosedRig(context, mesh, asking.points_of(mesh, len(baked.frames)))
     return (yield from responded(rig, mesh, baked, scale, datablocks, None))[0]
 
 
@@ -51,7 +51,7 @@ def list_controls(state: RigRecord, response: asking.Response) -> str:
         told += f"; {len(response.whole)} move all of it as one and are left alone, such as {response.whole[0]}"
     if response.idle:
         told += f"; {len(response.idle)} move nothing of it, such as {response.idle[0]}"
-    return told
+    return "; ".join([told, *response.hindered])
 
 
 def solve(context: bpy.types.Context, baked: BakedTake, scale: float, settings: RigSettings) -> Steps:
@@ -130,4 +130,10 @@ def write(
         told += (
             f"; {listed(solved.idle[:SHOWN])} {'moves' if len(solved.idle) == 1 else 'move'} nothing and were left out"
         )
-    return told
+    said = [
+        *solved.response.hindered,
+        remarks.lacking(solved),
+        remarks.glued(solved, baked.frames),
+        remarks.played_otherwise(context, state.mesh, solved, baked.frames, layer),
+    ]
+    return "; ".join([told, *(each for each in said if each)])

@@ -11,11 +11,11 @@ import bpy
 import numpy as np
 
 from ...core.shared.rigs.control_equations import control_equations
-from ...core.shared.rigs.control_solving import SolvedControls, curves_within, solution, solve_controls
+from ...core.shared.rigs.control_solving import FINEST, SETTLED, SolvedControls, curves_within, solution, solve_controls
 from ...core.shared.settings.rig_settings import RigSettings
 from ..baking.baked_take import BakedTake
 from ..basics.meanwhile import meanwhile
-from . import asking
+from . import asking, hindrances
 from .controls import Control
 from .posing import PosedRig
 
@@ -23,6 +23,7 @@ STRAIGHT = 0.02  # by what share the error may be worse than foreseen of a rig t
 BETTER = 0.01  # by what share a round has to better the error for another
 SHARES = (1.0, 0.4)
 POSES = 4  # of the take about which the rig is asked again
+DAMPING = 0.1  # of the squared error: what a change between rounds costs, since what is far from linear is overshot
 SMALL = 0.3  # of a control's step, by which it is moved there
 
 
@@ -30,8 +31,8 @@ SMALL = 0.3  # of a control's step, by which it is moved there
 class SolvedRig:
     """controls: C of them. values: (F, C). mean_mm, worst_mm: how far points of all frames are off, as the rig shows
     them. error_mm: of a frame, root mean square, and mean over frames. least_mm: what that would be of a rig that is
-    linear, with all controls at work. active: the mean share of controls that are not at rest. idle, whole: as
-    Response has them."""
+    linear, with all controls at work. active: the mean share of controls that are not at rest. frame_mm: (F,) mean_mm
+    of each frame. gap: (F, P, 3) what is lacking of what is wanted. idle, whole: as Response has them."""
 
     controls: list[Control]
     values: np.ndarray
@@ -40,6 +41,8 @@ class SolvedRig:
     error_mm: float
     least_mm: float
     active: float
+    frame_mm: np.ndarray
+    gap: np.ndarray
     idle: list[str]
     whole: list[str]
     response: asking.Response
@@ -63,7 +66,7 @@ def solve_rig(
     if left out. Between the yields the rig is as it was found. Raises InputError, see asking.
     """
     datablocks = asking.usable_rig(mesh, baked)
-    rig = PosedRig(context, mesh, asking.points_of(mesh))
+    rig = PosedRig(context, mesh, asking.points_of(mesh, len(baked.frames)))
     response, wanted = yield from responded(rig, mesh, baked, scale, datablocks, controls)
     chosen = response.controls
     rests = np.array([each.rest for each in chosen])
@@ -76,8 +79,9 @@ def solve_rig(
     def solve_again(effects: np.ndarray, aim: np.ndarray, pose_of: np.ndarray) -> SolvedControls:
         equations = control_equations(effects, aim, pose_of)
         start = best.T * equations.scale[:, None]
-        z = curves_within(equations, least, most, settings.smoothing, solved.cost, start)
-        return solution(equations, z, solved.full_error, solved.cost)
+        settled = SETTLED if settings.loss > 0 else FINEST  # who spares no control wants what they can do
+        z = curves_within(equations, least, most, settings.smoothing, solved.costs, start, settled, DAMPING)
+        return solution(equations, z, solved.full_error, solved.costs)
 
     solved = yield from meanwhile("solving", solve)
     expected = solved.error
@@ -107,6 +111,8 @@ def solve_rig(
         _error(best_gap) * wanted.millimetres,
         solved.full_error * wanted.millimetres,
         float((best != 0).mean()),
+        off.mean(1),
+        best_gap,
         response.idle,
         response.whole,
         response,
@@ -126,8 +132,8 @@ def responded(
     asked = asking.proposed(mesh, datablocks) if controls is None else controls
     rests = np.array([each.rest for each in asked])
     rest = (yield from rig.asked(asked, [rests], "asking the rig"))[0].astype(np.float64)
-    wanted = asking.wanted_of(baked, mesh, rest, asking.points_of(mesh), scale)
-    response = yield from asking.ask_rig(rig, wanted, asked, controls is None)
+    wanted = asking.wanted_of(baked, mesh, rest, rig.points, scale)
+    response = yield from asking.ask_rig(rig, wanted, asked, controls is None, hindrances.hindered(datablocks))
     return response, wanted
 
 

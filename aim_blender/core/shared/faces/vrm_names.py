@@ -33,6 +33,8 @@ IN_VRM_0 = {
     "relaxed": "Fun", "surprised": "Surprised", "blink": "Blink", "blinkLeft": "Blink_L", "blinkRight": "Blink_R",
     "lookUp": "LookUp", "lookDown": "LookDown", "lookLeft": "LookLeft", "lookRight": "LookRight",
 }  # fmt: skip
+# Of which one at most is at work, as of ARKit's that undo each other.
+OPPOSITES = (("lookUp", "lookDown"), ("lookLeft", "lookRight"))
 # Which others show as well: a take leaves them at 0.
 DOUBLED = ("blink",)
 

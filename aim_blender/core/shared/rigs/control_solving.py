@@ -4,6 +4,9 @@
 The cost of a control is its effect, as in Racković et al. 2023 (arXiv 2302.04820 and 2302.04843), who add the sum of
 all weights to the squared error and go from control to control. Here a whole curve is one step: the coupling of
 neighbouring frames is replaced by a bound on it, which makes the step closed and never lets the objective grow.
+
+Such a cost also holds back what is at work, so each solution is solved for once more with a cost that what moves far
+hardly pays (reweighted, as in Candès, Wakin and Boyd 2008): a smaller error with as many controls.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ from .control_equations import ControlEquations
 
 ROUNDS = 400
 SETTLED = 3e-3  # of the largest value: what a round may still change
-# By what share a cheaper control has to better the error; if not, rounds go on to what is finer by a factor, at most.
-STALLED, FINER, FINEST = 0.02, 0.5, 5e-4
-# Of what controls do alike the nearest to rest is taken; a thousandth of an effect costs no accuracy.
-RIDGE = 1e-3
+# By how much an error may exceed what is allowed for finer rounds, by a factor down to the finest, or for any.
+NEAR, HOPELESS, FINER, FINEST = 1.02, 1.4, 0.5, 1.5e-3
+FURTHER = 1.4  # times a step of a curve: overrelaxed, which takes fewer rounds
+# Of what controls do alike the nearest to rest is taken; this share of an effect costs hardly any accuracy.
+RIDGE = 3e-4
 BISECTIONS = 2
+FAR = 0.1  # of the mean effect at work: a control that does this pays half, one that rests all
 # Of the cost at which no control is worth moving: where the search for the right one begins and ends, and its steps.
 FIRST, CHEAPEST, CHEAPER = 0.1, 1e-6, 0.4
 FREE_LOSS = 0.005  # of the motion itself: a rig that can do all of it may lose this much for fewer controls
@@ -29,13 +34,13 @@ FREE_LOSS = 0.005  # of the motion itself: a rig that can do all of it may lose 
 @dataclass(frozen=True)
 class SolvedControls:
     """values: (F, C). error, full_error: of a frame, root mean square over points and mean over frames, by the
-    equations, and what it is if all controls may be used. cost: of a control's effect, by which they were solved for.
-    active: the mean share of controls that are at work in a frame, of those that move anything."""
+    equations, and what it is if all controls may be used. costs: (C, F) of a control's effect, by which they were
+    solved for. active: the mean share of controls that are at work in a frame, of those that move anything."""
 
     values: np.ndarray
     error: float
     full_error: float
-    cost: float
+    costs: np.ndarray
     active: float
 
 
@@ -47,42 +52,55 @@ def solve_controls(
     least, most: (C,) bounds of the values, with 0 (rest) in them. smoothing: what a change from frame to frame costs
     beside an error of the same size. loss: by what share the error may grow for the sake of fewer controls.
     """
-    full = curves_within(equations, least, most, smoothing, 0.0, _without_bounds(equations))
+    bounds = least, most, smoothing
+    full = curves_within(equations, *bounds, 0.0, _without_bounds(equations), SETTLED if loss > 0 else FINEST)
     full_error = float(equations.errors(full).mean())
     allowed = max(full_error * (1 + loss), full_error + min(loss, FREE_LOSS) * float(np.sqrt(equations.energy).mean()))
-    found, low = full, 0.0
+    found, costs, low = full, np.zeros_like(full), 0.0
     high = float(np.abs(equations.right).max(initial=0.0))  # at this cost no control is worth moving
     if loss > 0 and high > 0:
         # From none to as many as it takes, so that each solution is near the next one with more.
         sparser, price, above = np.zeros_like(full), high * FIRST, high * FIRST
-        settled, before = SETTLED, np.inf
-        while price > high * CHEAPEST and not low:
-            z = curves_within(equations, least, most, smoothing, price, sparser, settled)
-            error = equations.errors(z).mean()
-            if error <= allowed:
-                low, found = price, z
-            elif error > (1 - STALLED) * before and settled > FINEST:
-                # It is not the price that keeps the error up: at this one the solution is not settled yet.
-                settled *= FINER
-            else:
-                above, sparser, before, price = price, z, error, price * CHEAPER
-        settled = max(settled * FINER, FINEST)
-        for _ in range(BISECTIONS if low else 0):
-            price = float(np.sqrt(low * above))
-            z = curves_within(equations, least, most, smoothing, price, sparser, settled)
-            if equations.errors(z).mean() <= allowed:
-                low, found = price, z
+        bisected = 0
+        while price > high * CHEAPEST and bisected < BISECTIONS:
+            z = curves_within(equations, *bounds, price, sparser)
+            again, paid = _reweighted(equations, bounds, price, z, allowed)
+            if equations.errors(again).mean() <= allowed:
+                low, found, costs = price, again, paid
             else:
                 above, sparser = price, z
-    return solution(equations, found, full_error, low)
+            bisected += low > 0
+            price = float(np.sqrt(low * above)) if low else price * CHEAPER
+    return solution(equations, found, full_error, costs)
 
 
-def solution(equations: ControlEquations, z: np.ndarray, full_error: float, cost: float) -> SolvedControls:
+def _reweighted(
+    equations: ControlEquations,
+    bounds: tuple[np.ndarray, np.ndarray, float],
+    price: float,
+    z: np.ndarray,
+    allowed: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The curves z (C, F) solved for again, where what moves far pays less, and the costs (C, F). bounds: least, most
+    and smoothing. allowed: the error for which rounds go on to what is finer, where it is near."""
+    working = np.abs(z[z != 0])
+    if not len(working) or equations.errors(z).mean() > HOPELESS * allowed:
+        return z, np.full_like(z, price)
+    far = FAR * float(working.mean())
+    costs = price * far / (np.abs(z) + far)
+    settled, error = SETTLED, np.inf
+    while settled >= FINEST and (error == np.inf or allowed < error < NEAR * allowed):
+        z = curves_within(equations, *bounds, costs, z, settled)
+        settled, error = settled * FINER, float(equations.errors(z).mean())
+    return z, costs
+
+
+def solution(equations: ControlEquations, z: np.ndarray, full_error: float, costs: np.ndarray) -> SolvedControls:
     """The curves z (C, F) of effects as values of the controls."""
     moving = equations.scale > 0
     per_unit = np.divide(1.0, equations.scale, out=np.zeros_like(equations.scale), where=moving)
     active = float((z[moving] != 0).mean()) if moving.any() else 0.0
-    return SolvedControls((z * per_unit[:, None]).T, float(equations.errors(z).mean()), full_error, cost, active)
+    return SolvedControls((z * per_unit[:, None]).T, float(equations.errors(z).mean()), full_error, costs, active)
 
 
 def curves_within(
@@ -90,19 +108,23 @@ def curves_within(
     least: np.ndarray,
     most: np.ndarray,
     smoothing: float,
-    cost: float,
+    cost: float | np.ndarray,
     start: np.ndarray,
     settled: float = SETTLED,
+    damping: float = 0.0,
 ) -> np.ndarray:
-    """z (C, F) that minimises ½ zᵀ H z - bᵀ z + cost |z| + ½ smoothing Σ (z_f - z_f+1)² + ½ ridge z².
+    """z (C, F) that minimises ½ zᵀ H z - bᵀ z + cost |z| + ½ smoothing Σ (z_f - z_f+1)² + ½ ridge z² + ½ damping (z -
+    start)².
 
-    least, most: (C,) bounds of the values x, z = scale x. start: (C, F). settled: of the largest value, what the last
-    round may still change.
+    least, most: (C,) bounds of the values x, z = scale x. cost: of all, or (C, F) of each. start: (C, F). settled: of
+    the largest value, what the last round may still change.
     """
     scale, gram, right = equations.scale, equations.gram, equations.right
     below, above = least * scale, most * scale
     z = np.clip(start, below[:, None], above[:, None])
     everywhere = np.flatnonzero(scale > 0)
+    costs = np.broadcast_to(cost, z.shape)
+    paid = bool(costs.any())
     tolerance = settled * float(np.abs(right).max(initial=0.0))
     chosen = everywhere
     for _ in range(ROUNDS):
@@ -110,13 +132,14 @@ def curves_within(
         for index in chosen.tolist():
             curve = z[index]
             pull = _row(gram, equations.pose_of, index, z) - right[index] + RIDGE * curve
-            curvature = _diagonal(gram, equations.pose_of, index) + RIDGE
+            pull += damping * (curve - start[index])
+            curvature = _diagonal(gram, equations.pose_of, index) + RIDGE + damping
             if smoothing > 0:
                 pull = pull + smoothing * _roughness(curve)
                 curvature = curvature + 4.0 * smoothing
-            aim = curve - pull / curvature
-            if cost > 0:
-                aim = np.sign(aim) * np.maximum(np.abs(aim) - cost / curvature, 0.0)
+            aim = curve - FURTHER * pull / curvature
+            if paid:
+                aim = np.sign(aim) * np.maximum(np.abs(aim) - FURTHER * costs[index] / curvature, 0.0)
             aim = np.clip(aim, below[index], above[index])
             changed = max(changed, float(np.abs(aim - curve).max()))
             z[index] = aim
@@ -125,7 +148,7 @@ def curves_within(
                 break
             chosen = everywhere
         else:  # what rests throughout is looked at again at the end
-            chosen = everywhere[np.abs(z[everywhere]).max(1) > 0] if cost > 0 else everywhere
+            chosen = everywhere[np.abs(z[everywhere]).max(1) > 0] if paid else everywhere
     return z
 
 
