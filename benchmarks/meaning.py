@@ -36,7 +36,7 @@ from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.pictures.take_sheet import save_retarget_sheet
-from aim_blender.core.retargeting.imitation import MOST
+from aim_blender.core.retargeting.mixing import MOST
 from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.foundation.errors import InputError

@@ -56,6 +56,15 @@ def test_what_is_wrong_is_set_right_and_said(demo, demo_capture, fault):
         assert outwardness(found[name].vertices, found[name].triangles) > 0.1
 
 
+def test_bones_may_reach_out_of_a_mask(demo, demo_capture):
+    """A mask is not as deep as the skull behind it."""
+    skull = demo_capture.bones["skull"].vertices
+    front = demo.neutral[:, 2] > np.median(skull[:, 2])
+    mask = demo.topology.part(front)[0]
+    _, _, notes = set_bones_right(demo.neutral[front], mask.triangles(), demo_capture.bones)
+    assert notes == []
+
+
 @pytest.mark.parametrize("shift", [(0, 0, 400), (300, 0, 0)])
 def test_bones_elsewhere_are_refused(demo, demo_capture, shift):
     bones = {name: Bone(bone.vertices + shift, bone.triangles) for name, bone in demo_capture.bones.items()}

@@ -152,7 +152,8 @@ def test_bounded_weights_are_those_of_bounded_least_squares(monkeypatch, believe
     residual[0] *= 0.01  # a frame that keeps within the bounds by itself
     costs, trust = np.full(count, 0.01), random_.choice([0.2, 1.0], (FRAMES, count))
     fields = [torch.as_tensor(each) for each in (expressions, modes, costs)]
-    form = ClosedForm(fields[0], fields[1], fields[2], bounds=(-0.5, 1.5))
+    form = ClosedForm(fields[0], fields[1], fields[2])
+    form.bounds = closed_form.WeightBounds(form, -0.5, 1.5)
     say = None if believed == "all" else torch.as_tensor(trust)
     found = form.solve(torch.as_tensor(residual), say)
     assert torch.allclose(

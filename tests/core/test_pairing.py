@@ -12,7 +12,7 @@ from aim_blender.core.files.files import save_actor
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.closed_form import positive_factor
 from aim_blender.core.retargeting.meaning import _ranges, meaning_of
-from aim_blender.core.retargeting.pairing import Pairing, pair_shapes
+from aim_blender.core.retargeting.pairing import HALF, Pairing, pair_shapes
 from aim_blender.core.retargeting.retargeting import BEYOND, Retargeting
 from aim_blender.core.shared.faces.expression_names import chosen_partners, chosen_targets
 from aim_blender.core.shared.foundation.errors import InputError
@@ -136,7 +136,7 @@ def test_it_is_said_where_a_shape_falls_short(source, target):  # noqa: F811
     pairing = pair_shapes(performer, dataclasses.replace(other, hinge=None), None)
     areas = row_of(pairing, "gasp")["areas"]
     assert areas["brows"] > 0.7
-    assert areas["lips"] < 0.4
+    assert areas["lips"] < HALF
     note = next(each for each in pairing.notes if "gasp (" in each)
     assert f"lips {100 * areas['lips']:.0f} %" in note
     assert "brows" not in note

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..geometry.rigid import recentred
 from ..model.actor import Actor
 from ..model.carried_fields import CarriedFields
-from ..model.closed_form import ClosedForm, affordable_modes, prior_of_modes
+from ..model.closed_form import ClosedForm, WeightBounds, affordable_modes, prior_of_modes
 from ..model.devices import choose_device
 from ..model.head import estimate_head, quietness, squared_motions, without_head
 from ..model.working_actor import coarse_modes_of, modes_of
@@ -79,7 +79,6 @@ class FittingSession:
         expressions, prior = self.tensor(actor.expressions), self.tensor(prior_of_modes(self.eigenvalues, settings))
         # Where only a few points are missing, the matrix for all of them is near enough, and may be known already.
         partial = self.tensor(trust) if trust is not None and trust.min() < 0.5 else None
-        bounds = (1.0 - settings.largest_weight, settings.largest_weight) if settings.largest_weight else None
         inverse = None
         if prepared.inverse is not None and partial is None:
             inverse = torch.as_tensor(prepared.inverse, device=self.device)
@@ -87,7 +86,9 @@ class FittingSession:
         self.is_coarse = prepared.mesh is not None
         if prepared.mesh is not None and prepared.at_places is not None:
             fields = CarriedFields(prepared.mesh, self.tensor(prepared.at_places), expressions)
-        self.solver = ClosedForm(expressions, self.tensor(self.modes), prior, partial, inverse, bounds, fields)
+        self.solver = ClosedForm(expressions, self.tensor(self.modes), prior, partial, inverse, fields)
+        if settings.largest_weight:
+            self.bound_weights(settings.largest_weight)
         if cache is not None and found is None and partial is None:
             save_prepared(cache, actor, settings, replace(prepared, inverse=self.solver.inverse.cpu().numpy()))
         self.usual_trust = partial  # what the inverse is for
@@ -101,6 +102,10 @@ class FittingSession:
     def tensor(self, array: np.ndarray) -> Tensor:
         """The array in float32 on the session's device."""
         return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
+
+    def bound_weights(self, largest: float) -> None:
+        """Keep all weights that are found from now on between 1 - largest and largest."""
+        self.solver.bounds = WeightBounds(self.solver, 1.0 - largest, largest)
 
     def head(self, frames: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """H_j (f, 4, 4) of frames (f, V, 3) in mm; trust (f, V) as in solve."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -89,8 +90,8 @@ class ClosedForm:
     expressions: e (V, N, 3) mm. modes: Φ (V, M) of unit mean square. prior: (M,) mm² of prior_of_modes. trust: (V,) in
     [0, 1] how much each point counts in most frames, None for all alike. inverse: (M N, M N) float64, if it is known;
     with it a frame takes a quarter of what its factor would.
-    bounds: the least and the largest weight that any point may have; 0 lies between them. fields: what sums up Φ e over
-    the points, None to do so at each with all modes.
+    fields: what sums up Φ e over the points, None to do so at each with all modes. bounds: what keeps the weights, None
+    where nothing does.
     """
 
     def __init__(
@@ -100,7 +101,6 @@ class ClosedForm:
         prior: Tensor,
         trust: Tensor | None = None,
         inverse: Tensor | None = None,
-        bounds: tuple[float, float] | None = None,
         fields: Fields | None = None,
     ) -> None:
         self.expressions = expressions.contiguous()  # (V, N, 3)
@@ -110,7 +110,7 @@ class ClosedForm:
         self.prior = cost.repeat_interleave(expressions.shape[1])  # (M N,), unknowns ordered mode by mode
         self.trust = trust
         self.inverse = torch.cholesky_inverse(positive_factor(self.normal_matrix())) if inverse is None else inverse
-        self.bounds = None if bounds is None else WeightBounds(self, *bounds)
+        self.bounds: WeightBounds | None = None
 
     def normal_matrix(self) -> Tensor:
         """(M N, M N) float64: the matrix of docs/model.md (17): sum over points of trust Φ_m Φ_p (e_i . e_j), and
@@ -170,8 +170,9 @@ class ClosedForm:
 
 
 class WeightBounds:
-    """Keeps the weights of all points between `least` and `most`, by the alternating direction method of multipliers:
-    weights w within the bounds, and coefficients a that explain the frames and come near to w, take turns to be found.
+    """Keeps the weights of all points between `least` and `most`, 0 between them, by the alternating direction method
+    of multipliers: weights w within the bounds, and coefficients a that explain the frames and come near to w, take
+    turns to be found.
 
     Smooth functions that are held at some points go a little further between them, and the rounds end before all has
     settled: on actor 3, weights bounded by 1.5 go beyond by 0.10 at most, and by more than 0.02 at 11 of a million.
@@ -187,13 +188,18 @@ class WeightBounds:
         self.step = max(1, len(form.modes) // BOUNDED_POINTS)
         self.modes = form.modes[:: self.step].contiguous()  # (P, M)
         self.cost = BOUND_MM**2 * self.step
+
+    @cached_property
+    def inverse(self) -> Tensor:
+        """(M N, M N); made when a frame first leaves the bounds, for many performances never do."""
+        form = self.form
         matrix = form.fields.agreement(None)
         gram = self.cost * (self.modes.T @ self.modes).double()
         for name in range(matrix.shape[1]):
             matrix[:, name, :, name] += gram
         matrix = matrix.view(len(form.prior), -1)
         matrix.diagonal().add_(form.prior)
-        self.inverse = torch.cholesky_inverse(positive_factor(matrix)).to(form.modes.dtype)
+        return torch.cholesky_inverse(positive_factor(matrix)).to(form.modes.dtype)
 
     def kept(self, found: Tensor, right: Tensor, trust: Tensor | None) -> Tensor:
         """Coefficients (F, M, N) whose weights w_i are within the bounds, from what is found without them.

@@ -20,18 +20,20 @@ LEAST_RANGE_MM = 1.0  # of a measure over a face's shapes, below which it tells 
 class Meaning:
     """What is wanted of a target. measures: (M,) those that both faces have and use. ranges: (M,) mm that the target's
     own shapes change each by. wanted: (N, M) mm by which each of the source's shapes should change it. names,
-    performed: (M,) of the same measures, their names and where they are on the source's own mesh."""
+    performed: (M,) of the same measures, their names and where they are on the source's own mesh. ratios: (M,) how many
+    times as far, in mm, the target's shapes go as the source's."""
 
     measures: tuple[Measure, ...]
     ranges: np.ndarray
     wanted: np.ndarray
     names: tuple[str, ...] = ()
     performed: tuple[Measure, ...] = ()
+    ratios: tuple[float, ...] = ()
 
 
 def meaning_of(source: Actor, target: Actor) -> Meaning:
     """What the source's shapes mean on the target: measures as shares of what each face does of them."""
-    names, performed, measures, ranges, wanted = [], [], [], [], []
+    names, performed, measures, ranges, wanted, ratios = [], [], [], [], [], []
     own, other = source.shapes()[1:] - source.neutral, target.shapes()[1:] - target.neutral
     one_face, other_face = places_of(source), places_of(target)
     known = [{} if each is None else measures_at(each) for each in (one_face, other_face)]
@@ -47,10 +49,11 @@ def meaning_of(source: Actor, target: Actor) -> Meaning:
         performed.append(one)
         measures.append(two)
         ranges.append(other_range)
-        wanted.append(np.clip(other_range / range_, *RATIO) * mine)
+        ratios.append(float(np.clip(other_range / range_, *RATIO)))
+        wanted.append(ratios[-1] * mine)
     count = len(source.names)
     by_shape = np.array(wanted).reshape(len(measures), count).T
-    return Meaning(tuple(measures), np.array(ranges), by_shape, tuple(names), tuple(performed))
+    return Meaning(tuple(measures), np.array(ranges), by_shape, tuple(names), tuple(performed), tuple(ratios))
 
 
 def _ranges(name: str, mine: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:

@@ -18,9 +18,10 @@ from ..shared.faces.expression_names import JOINED, chosen_partners, chosen_targ
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.wording import listed
 from .carrying import carried_actor, facing
-from .imitation import LOCAL_MODES, SHOWN_PART, UNLIKE, Mixture, Palette, imitate
+from .imitation import SHOWN_PART, Palette, imitate
 from .jaw_range import JawRange
 from .meaning import Meaning, meaning_of
+from .mixing import LOCAL_MODES, UNLIKE, Mixture
 
 PROPOSED = 0.7, 0.4  # agreement from which a mixture is proposed as a pair, and weight of the shapes that are named
 HALF = 0.5  # of what a shape does; when less of it is done, it is said

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw
+from ..checks.self_checks import LARGEST_WEIGHT
 from ..contact.contact import Contact, without_contact
 from ..correspondence.correspondence import Correspondence
 from ..fitting.driving.kept_frames import SOON_DONE_S, KeptFrames
@@ -132,6 +133,9 @@ class Retargeting:
         self.modes = self.session.modes
         modes = self.modes, self.session.eigenvalues
         self.pairing = pair_shapes(source, target, settings.pairs, correspondence, modes)
+        if self.across or not all(each.paired for each in self.pairing.mixtures):
+            # What shapes of another face do is no sum of the target's: nearest to it may be large ones that cancel.
+            self.session.bound_weights(LARGEST_WEIGHT)
         self.take, self.source, self.target = take, self.pairing.source, target
         own = target.offsets()
         self._shown = torch.as_tensor(own).float()  # (V, K, 3) δ'

@@ -15,7 +15,7 @@ UNITS = {"metres": 1000.0, "centimetres": 10.0, "inches": 25.4, "tenths of a mil
 BONES_TO_NEUTRAL = (0.3, 1.6)  # the size of both bones together, measured in that of the neutral, busts included
 TYPICAL_TO_NEUTRAL = 0.65
 LARGER = 1.15  # by how much a mandible must be larger than the skull for the two to be swapped
-LEAST_INSIDE = 0.5  # of a bone's vertices, in the box around the neutral
+LEAST_INSIDE = 0.5  # of a bone's vertices, in the box around the head
 INVERTED = -0.1  # outwardness below which normals surely point inwards
 
 
@@ -37,10 +37,11 @@ def set_bones_right(
     unit, factor = _unit_of(neutral, np.concatenate([skull.vertices, mandible.vertices]))
     if factor != 1.0:
         notes.append(f"the bones are in {unit} and were brought to millimetres")
+    low, high = _around(neutral, np.concatenate([skull.vertices, mandible.vertices]) * factor)
     found = {}
     for name, bone in (("skull", skull), ("mandible", mandible)):
         vertices, faces = bone.vertices * factor, bone.triangles
-        inside = ((vertices > neutral.min(0)) & (vertices < neutral.max(0))).all(1).mean()
+        inside = ((vertices > low) & (vertices < high)).all(1).mean()
         if inside < LEAST_INSIDE:
             raise InputError(
                 f"the {name} lies outside of the neutral, {1 - inside:.0%} of it; it must sit inside the head, in its "
@@ -51,6 +52,13 @@ def set_bones_right(
             notes.append(f"the normals of the {name} point inwards and were taken the other way")
         found[name] = Bone(vertices, faces)
     return triangles, found, notes
+
+
+def _around(neutral: np.ndarray, bones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and highest corner of the box where bones may lie: the neutral's, and, where that is a mask and less
+    deep or tall than a skull, as much more on either side."""
+    more = (np.ptp(bones, axis=0) - np.ptp(neutral, axis=0)).clip(min=0.0)
+    return neutral.min(0) - more, neutral.max(0) + more
 
 
 def outwardness(vertices: np.ndarray, triangles: np.ndarray) -> float:
