@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from aim_blender.core.files.neutrals import read_shapes
+from aim_blender.core.fitting.driving.kept_frames import KeptFrames
 from aim_blender.core.fitting.fitting_cache import Prepared, load_prepared, save_prepared
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.points.image_points import at_landmarks, read_image_points, read_landmark_map
 from aim_blender.core.points.points import read_points
+from aim_blender.core.seeing.kept_mesh_faces import KeptMeshFaces
+from aim_blender.core.seeing.mesh_faces import SeenOnMesh
+from aim_blender.core.seeing.seen_landmarks import frame_of_seen, typical_places
 from aim_blender.core.shared.faces.arkit_names import read_gains
 from aim_blender.core.shared.faces.part_kinds import read_choices
 from aim_blender.core.shared.phone.phone_tables import read_phone_recording
@@ -83,8 +87,39 @@ def _kept(folder: Path, actor: Actor) -> dict[str, Reader]:
         damaged.read()
 
     return {
+        **_kept_elsewhere(folder),
         "kept fit": Reader({"A.fitting.safetensors": whole}, inverse),
         "kept faces": Reader({"kept.faces.npz": faces.path.read_bytes()}, read_faces),
+    }
+
+
+def _kept_elsewhere(folder: Path) -> dict[str, Reader]:
+    """What was seen on a mesh, and frames that were solved before the work was killed."""
+    kept = KeptMeshFaces(folder / "A.actor.safetensors", folder / "model.task")
+    places = typical_places()
+    frame = frame_of_seen(places)
+    assert frame is not None
+    kept.write("mesh", SeenOnMesh(frame, places, dict.fromkeys(places, 1.5), 5, 6, 0.9))
+    seen = next(folder.glob("*.mesh_face.json")).read_bytes()
+
+    def read_mesh_face(path: Path) -> None:
+        damaged = KeptMeshFaces(path, path)
+        damaged._path = lambda _: path  # type: ignore[method-assign]
+        (found,) = damaged.read("mesh") or (None,)
+        assert found is None or (found.views == 5 and found.spread_mm == dict.fromkeys(places, 1.5))
+
+    arrays = {"coefficients": np.arange(12.0).reshape(3, 4)}
+    frames = KeptFrames(folder, arrays, {"smooth": 1.0}, 0.0)
+    frames.keep(1, arrays, arrays)
+
+    def read_frames(path: Path) -> None:
+        found = KeptFrames(path.parent, arrays, {"smooth": 1.0}, 0.0).find(1, arrays)
+        assert found is None or np.array_equal(found["coefficients"], arrays["coefficients"])
+
+    name = "frames_000001.safetensors"
+    return {
+        "kept face of a mesh": Reader({"A.face.mesh_face.json": seen}, read_mesh_face),
+        "kept frames": Reader({name: (folder / name).read_bytes()}, read_frames),
     }
 
 

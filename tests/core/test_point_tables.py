@@ -101,6 +101,8 @@ def test_times_number_the_frames(tmp_path):
     assert found.frames.tolist() == [10, 40]
     assert found.fps == pytest.approx(60.0)
     assert found.notes == ("its frames are 30 apart, as it numbers them",)
+    (tmp_path / "a.csv").write_text("Timecode;name;x;y;z\n00:00:01:05;a;1;2;3\n00:00:01:06;a;1;2;3\n")
+    assert read_points(tmp_path / "a.csv", fps=25.0).frames.tolist() == [30, 31]
 
 
 def test_points_have_missing_frames_and_samples_between_them(tmp_path):
@@ -193,6 +195,10 @@ def test_image_points_of_zeros_and_empty_cells_are_not_seen(tmp_path):
         ("frame,name,x,y,z,vertex\n1,a,1,2,3,1.5\n", "'a' is on vertex 1.5"),
         ("time,name,x,y,z\n33,a,1,2,3\n66,a,1,2,3\n", "its times are 33 apart; they must be seconds"),
         ("frame,name,x,y,z\n1,a,1,2,3\0\n", "zero bytes"),
+        ('frame,name,x,y,z\n1,a,0.5,2,3\n2,a,1,2,"1,234"\n', "in line 3 '1,234' and '0.5' have other decimal signs"),
+        ("frame;name;x;y;z\n1;a;0,5;1.234;3\n", "in line 2 '1.234' and '0,5' have other decimal signs"),
+        ("timecode,name,x,y,z\n01:00:00:12,a,1,2,3\n", "in line 2 the time is 01:00:00:12, which counts frames"),
+        ("time,name,x,y,z\n1:2,a,1,2,3\n", "in line 2 the time '1:2' is neither seconds nor a timecode"),
     ],
 )
 def test_what_is_not_understood_is_said(tmp_path, text, said):

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from aim_blender.core.fitting.fitting_points import PointSolver, fit_points
+from aim_blender.core.fitting.unbound_points import settled
 from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.model.working_actor import modes_of
 from aim_blender.core.points.points import PointPerformance, bind_points, binding_note, read_points
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.settings.point_settings import PointFittingSettings
@@ -136,11 +138,23 @@ def test_points_without_a_vertex_are_bound_to_the_skin_below_them(demo_learned, 
     found = binding.of(demo_learned.neutral)
     np.testing.assert_allclose(np.delete(found, 4, axis=0), np.delete(neutral, 4, axis=0), atol=1e-3)
     (note,) = binding_note(rested, binding, demo_learned)
-    assert f"bound to the skin where they lie in frame {len(positions) - 1}, 0.0 mm from it" in note
+    assert f"in frame {len(positions) - 1}, the nearest to the neutral, they lie 0.0 mm from it" in note
     assert binding_note(points, binding, demo_learned) == []
     far = dataclasses.replace(loose, positions=positions + 500.0)
     with pytest.raises(InputError, match=r"markers\.csv says of no vertex"):
         bind_points(demo_learned, far)
+
+
+def test_points_without_a_vertex_slide_to_where_all_frames_agree(demo_learned, points):
+    """Nearest to the skin in the calmest frame, a point of a lip may lie on the other one."""
+    neutral = demo_learned.neutral[points.vertices]
+    loose = dataclasses.replace(points, vertices=np.full(COUNT, -1))
+    first, modes = bind_points(demo_learned, loose), modes_of(demo_learned, 2)
+    found = settled(demo_learned, loose, first, modes, PointFittingSettings())
+    off, before = (np.linalg.norm(each.of(demo_learned.neutral) - neutral, axis=1) for each in (found, first))
+    assert off.max() < 0.7 * before.max()
+    assert off.mean() < 0.9 * before.mean()
+    assert settled(demo_learned, points, first, modes, PointFittingSettings()) is first  # all are named
 
 
 def test_points_in_other_axes_are_turned_back(demo_learned, points):

@@ -66,7 +66,7 @@ def load_prepared(path: Path, actor: Actor, settings: FittingSettings) -> Prepar
     try:
         if json.loads(read_metadata(path)["aim"]).get("digest") != _digest(actor, settings):
             return None
-        return Prepared.of(read_tensors(path)[0])
+        return Prepared.of(read_tensors(path, checked=True)[0])
     except UNREADABLE:
         return None
 

@@ -33,6 +33,7 @@ from .driving.target import SolvedFrames, Target
 from .jaw_of_frame import JawOfPoints
 from .performance_space import points_in_actor_axes
 from .placed_points import PlacedPoints
+from .unbound_points import settled
 
 Report = Callable[[dict], None]
 
@@ -178,7 +179,9 @@ class PointTarget(Target):
         points, unit = in_millimetres(actor, points)
         points, turned = points_in_actor_axes(points, actor.neutral)
         self.performance, self.settings, self.unit = points, settings, points.unit_factor or unit
-        binding = bind_points(actor, points)
+        known_modes = modes_of(actor, settings.modes)
+        binding = bind_points(actor, points, settings.rest_frame)
+        binding = settled(actor, points, binding, known_modes, settings)
         self.told = [*unit_note(unit), *([turned] if turned else []), *binding_note(points, binding, actor)]
         # (F, P) 0 where there is no point.
         self.given = np.where(np.isfinite(points.positions).all(-1), points.confidence, 0.0)
@@ -188,7 +191,7 @@ class PointTarget(Target):
                 f"{points.source} has fewer than {LEAST_POINTS} points in every frame; more must be known at once"
             )
         self.frames, self.fps, self.points = points.frames, points.fps, points.positions.shape[1]
-        self.solver = PointSolver(actor, binding, settings)
+        self.solver = PointSolver(actor, binding, settings, known_modes)
         self.modes = self.solver.modes
         self.placed = PlacedPoints(actor, binding, points, self.given, self.missing, settings)
         self.robust_weight = self.placed.trust.copy()  # (F, P) 0 for outliers, once motions() has found them

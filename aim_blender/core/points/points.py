@@ -109,16 +109,16 @@ def in_millimetres(actor: Actor, points: PointPerformance) -> tuple[PointPerform
         unit = millimetres_of(actor.neutral[points.vertices[named]], _known(points)[:, named], points.source)
     else:
         first = _first_places(points)
-        skin = _sampled_skin(actor)
+        skin, _ = skin_samples(actor)
         off = {factor: np.median(skin.query(factor * first)[0]) for factor in (1.0, *NAMES)}
         if off[1.0] > NEAR_MM:
             unit = next((factor for factor, distance in off.items() if distance <= NEAR_MM), 1.0)
     return (points, 1.0) if unit == 1.0 else (replace(points, positions=unit * points.positions), unit)
 
 
-def bind_points(actor: Actor, points: PointPerformance) -> Binding:
+def bind_points(actor: Actor, points: PointPerformance, rest_frame: int | str = "auto") -> Binding:
     """Where points in mm belong: at the vertex the file names, else at the neutral's skin nearest to where they are in
-    the frame of rest: of those that show most of them the one in which they lie nearest to it.
+    the frame of rest: the chosen one, or of those that show most of them the one in which they lie nearest to it.
 
     Raises InputError, naming the file, for a vertex that does not exist, or points that do not start at the neutral.
     """
@@ -127,22 +127,27 @@ def bind_points(actor: Actor, points: PointPerformance) -> Binding:
     shares = np.tile([1.0, 0.0, 0.0], (len(corners), 1))
     free = points.vertices < 0
     if free.any():
-        import trimesh  # only here, as in anatomy
-
-        triangles = actor.topology.triangles()
-        skin = trimesh.Trimesh(actor.neutral, triangles, process=False)
-        sampled = _sampled_skin(actor)
-        first = _places_at_rest(points, free, sampled)
+        sampled, _ = skin_samples(actor)
+        first = _places_at_rest(points, free, sampled, rest_frame)
         distance = np.median(sampled.query(first)[0])
         if distance > NEAR_MM:
             raise InputError(
                 f"{points.source} says of no vertex, and its points start {distance:.0f} mm from the "
                 "neutral's skin; name each point's vertex, or begin with the neutral in place and in mm"
             )
-        nearest, _, face = trimesh.proximity.closest_point(skin, first)
-        corners[free] = triangles[face]
-        shares[free] = trimesh.triangles.points_to_barycentric(skin.triangles[face], nearest)
+        found = bound_to_skin(actor, first)
+        corners[free], shares[free] = found.corners, found.shares
     return Binding(corners, shares)
+
+
+def bound_to_skin(actor: Actor, places: np.ndarray) -> Binding:
+    """Where on the neutral's skin is nearest to places (P, 3) in mm."""
+    import trimesh  # only here, as in anatomy
+
+    triangles = actor.topology.triangles()
+    skin = trimesh.Trimesh(actor.neutral, triangles, process=False)
+    nearest, _, face = trimesh.proximity.closest_point(skin, places)
+    return Binding(triangles[face], trimesh.triangles.points_to_barycentric(skin.triangles[face], nearest))
 
 
 def binding_note(points: PointPerformance, binding: Binding, actor: Actor) -> list[str]:
@@ -155,15 +160,15 @@ def binding_note(points: PointPerformance, binding: Binding, actor: Actor) -> li
     mean = np.where(known, np.nansum(off, axis=1) / np.isfinite(off).sum(1).clip(min=1), np.inf)
     frame = int(mean.argmin())
     return [
-        f"{int(free.sum())} points name no vertex: they were bound to the skin where they lie in frame "
-        f"{points.frames[frame]}, {mean[frame]:.1f} mm from it, and what the face shows there counts as rest; name "
-        "their vertices if that frame is not neutral"
+        f"{int(free.sum())} points name no vertex: they were bound to the skin where all frames agree best; in frame "
+        f"{points.frames[frame]}, the nearest to the neutral, they lie {mean[frame]:.1f} mm from it, and what every "
+        "frame shows counts as rest; name their vertices if the face never rests"
     ]
 
 
-def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: cKDTree) -> np.ndarray:
-    """(P', 3) where some (P,) of the points are in the frame in which they lie nearest to the neutral's skin, of those
-    that show most of them; a point that it does not show, where it is in the next best.
+def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: cKDTree, rest_frame: int | str) -> np.ndarray:
+    """(P', 3) where some (P,) of the points are in the chosen frame, or in that in which they lie nearest to the
+    neutral's skin, of those that show most of them; a point that it does not show, where it is in the next best.
 
     Raises InputError for a point that is never seen.
     """
@@ -174,7 +179,8 @@ def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: cKDTree) -
     rich = np.flatnonzero(count >= MOSTLY_SEEN * count.max())
     rich = rich[np.linspace(0, len(rich) - 1, min(len(rich), ASKED_FRAMES)).astype(int)]
     off = [float(np.quantile(skin.query(known[frame, seen[frame]])[0], 0.75)) for frame in rich]
-    for frame in rich[np.argsort(off, kind="stable")][::-1]:
+    chosen = np.flatnonzero(points.frames == rest_frame) if isinstance(rest_frame, int) else []
+    for frame in [*rich[np.argsort(off, kind="stable")][::-1], *chosen]:
         first[seen[frame]] = known[frame, seen[frame]]
     return first
 
@@ -185,11 +191,12 @@ def _check_vertices(actor: Actor, points: PointPerformance) -> None:
         raise InputError(f"{points.source} names vertex {points.vertices.max()}, but the actor's mesh has {count}")
 
 
-def _sampled_skin(actor: Actor) -> cKDTree:
-    """Points all over the neutral's skin, SAMPLED_MM apart: how far it is from a place is asked of many places."""
+def skin_samples(actor: Actor) -> tuple[cKDTree, Binding]:
+    """Points all over the neutral's skin, SAMPLED_MM apart, as a tree, and which they are."""
     triangles = actor.topology.triangles()
     of_triangle, shares = samples(actor.neutral, triangles, SAMPLED_MM)
-    return cKDTree(np.einsum("sk,skx->sx", shares, actor.neutral[triangles[of_triangle]]))
+    binding = Binding(triangles[of_triangle], shares)
+    return cKDTree(binding.of(actor.neutral)), binding
 
 
 def _known(points: PointPerformance) -> np.ndarray:

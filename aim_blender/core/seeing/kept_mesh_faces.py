@@ -19,7 +19,7 @@ from ..video.kept_faces import digest_of
 from .mesh_faces import SeenOnMesh
 from .seen_landmarks import frame_of_seen
 
-VERSION = 1
+VERSION = 2
 SUFFIX = ".mesh_face.json"
 
 
@@ -38,6 +38,8 @@ class KeptMeshFaces:
         """What was seen on a mesh, None in a tuple where nothing was; None where nothing is kept, or not readable."""
         try:
             kept = json.loads(self._path(mesh).read_text(encoding="utf-8"))
+            if kept["check"] != _check(kept["seen"]):
+                return None
             if kept["seen"] is None:
                 return (None,)
             told = dict(kept["seen"])
@@ -54,8 +56,13 @@ class KeptMeshFaces:
             told = {each.name: getattr(seen, each.name) for each in dataclasses.fields(seen) if each.name != "frame"}
             told["places"] = {name: place.tolist() for name, place in seen.places.items()}
         with contextlib.suppress(OSError), written_whole(self._path(mesh)) as temporary:
-            temporary.write_text(json.dumps({"seen": told}), encoding="utf-8")
+            temporary.write_text(json.dumps({"check": _check(told), "seen": told}), encoding="utf-8")
 
     def _path(self, mesh: str) -> Path:
         digest = hashlib.sha256(f"{VERSION} {self._detector} {mesh}".encode()).hexdigest()
         return self._beside.with_name(f"{self._stem}.face-{digest[:12]}{SUFFIX}")
+
+
+def _check(told: object) -> str:
+    """What tells that it is what was written."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

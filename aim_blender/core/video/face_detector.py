@@ -12,6 +12,7 @@ import contextlib
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..shared.foundation.errors import InputError
+from ..shared.foundation.errors import UNREADABLE, InputError
 from ..shared.settings.video_settings import INSTALLED_MODEL
 
 LANDMARKS = 478  # the last ten are the irises
@@ -143,7 +144,7 @@ class FaceDetector:
                 ]
                 for network in networks:
                     network.allocate_tensors()
-        except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        except (*UNREADABLE, zlib.error) as error:
             raise InputError(f"{path} is no file of MediaPipe's Face Landmarker, face_landmarker.task") from error
         self._faces, self._landmarks, self._weights = networks
         self._anchors = _anchors()

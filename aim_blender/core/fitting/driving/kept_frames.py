@@ -41,7 +41,7 @@ class KeptFrames:
         if self.folder is None or not self._path(first).is_file():
             return None
         with contextlib.suppress(*UNREADABLE):
-            arrays, texts = read_tensors(self._path(first))
+            arrays, texts = read_tensors(self._path(first), checked=True)
             if texts.get("of") == self._of(inputs):
                 return arrays
         return None

@@ -22,13 +22,14 @@ import numpy as np
 
 from ..foundation.wording import without_brackets
 from .mesh_caches import rate_of
-from .table_cells import decoded, first_lines, number_in, split_line
+from .table_cells import check_signs, decoded, first_lines, number_in, seconds_of, split_line
 
 # What columns are called, by what they mean; the first that is there counts.
 SPELLINGS = {
     "frame": ("frame", "frames", "frame number", "framenumber", "frame no", "frame nr", "frame id", "frame index",
               "frameindex", "frame #", "image", "f"),
     "time": ("time", "times", "seconds", "time seconds", "timestamp", "secs", "t"),
+    "timecode": ("timecode", "time code", "tc", "smpte"),
     "name": ("name", "label", "marker", "marker name", "markername", "marker label", "point", "point name",
              "pointname", "landmark", "landmark name", "track", "track name", "feature", "id", "marker id", "point id",
              "landmark id"),
@@ -98,7 +99,7 @@ def read_point_table(path: Path, axes: int, fps: float | None = None) -> PointRo
     """
     text = decoded(path.read_bytes())
     header = _header_of(text, "xyz"[:axes])
-    rows = _Rows(axes)
+    rows = _Rows(axes, fps)
     for number, cells in _lines(text, header):
         try:
             _read_line(rows, header, cells)
@@ -121,8 +122,9 @@ def axes_of_table(data: bytes) -> int:
 class _Rows:
     """Rows as they are read, in as little memory as they need."""
 
-    def __init__(self, axes: int) -> None:
-        self.axes = axes
+    def __init__(self, axes: int, fps: float | None) -> None:
+        self.axes, self.fps = axes, fps
+        self.signs: dict[str, str] = {}  # how a number looks that has a point, and one that has a comma
         self.names: dict[str, int] = {}
         self.cameras: dict[str | None, int] = {}
         self.vertices: dict[int, int] = {}
@@ -220,7 +222,7 @@ def _columns_of(cells: Sequence[str], axes: str) -> tuple[dict[str, list[int]], 
         near = [p for p, word in enumerate(plain) if (found := AXIS.fullmatch(word)) and axis in found.groups()]
         if exact or near:
             columns[axis] = exact or near
-    timed = "frame" in columns or "time" in columns
+    timed = bool({"frame", "time", "timecode"} & set(columns))
     return columns, [*([] if timed else ["frame"]), *(each for each in ("name", *axes) if each not in columns)]
 
 
@@ -228,7 +230,7 @@ def _understood(
     number: int, separator: str, cells: list[str], columns: dict[str, list[int]], axes: str, above: list[list[str]]
 ) -> _Header | None:
     """The header if a line is one. Raises ValueError if it names a column twice."""
-    if "frame" not in columns and "time" not in columns:
+    if not {"frame", "time", "timecode"} & set(columns):
         return None
     counted = len(columns.get("x", ()))
     single = {meaning: places[0] for meaning, places in columns.items()}
@@ -310,13 +312,13 @@ def _read_line(rows: _Rows, header: _Header, cells: list[str]) -> None:
     for name, places in header.wide or ((at.get("name", ""), header.axes),):
         if not name:
             raise ValueError("a point has no name")
-        rows.values.extend(_number(cells[place]) if place < len(cells) else math.nan for place in places)
+        rows.values.extend(_coordinate(rows, cells[place]) if place < len(cells) else math.nan for place in places)
         point = rows.names.setdefault(name, len(rows.names))
         rows.point.append(point)
         camera = at.get("camera") or None
         rows.camera.append(rows.cameras.setdefault(camera, len(rows.cameras)))
         rows.frame.append(_frame(at["frame"]) if "frame" in at else math.nan)
-        rows.time.append(_number(at.get("time", "")))
+        rows.time.append(_time(at, rows.fps))
         trust = 0.0 if at.get("success") == "0" else _number(at.get("confidence", ""))
         rows.confidence.append(1.0 if math.isnan(trust) else trust)
         rows.face.append(face)
@@ -354,6 +356,19 @@ def _frames_of(
         places = near  # clocks are not quite even
     told = f"they were numbered {near[0]:.0f} to {near[-1]:.0f} at {rate:g} a second"
     return places[np.searchsorted(times, time)], found, (f"it has times and no frames: {told}",)
+
+
+def _time(at: dict[str, str], fps: float | None) -> float:
+    """Seconds of a row, by its time; by its timecode where it has neither a time nor a frame."""
+    cell = at.get("time", "" if "frame" in at else at.get("timecode", ""))
+    return seconds_of(cell, fps) if ":" in cell else _number(cell)
+
+
+def _coordinate(rows: _Rows, cell: str) -> float:
+    value = _number(cell)
+    if not math.isnan(value):
+        check_signs(rows.signs, cell)
+    return value
 
 
 def _frame(cell: str) -> float:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator
 
 HEADER_WITHIN = 30  # lines
+TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)(?:[:;](\d{1,3}(?:[.,]\d+)?))?")
 
 
 def decoded(data: bytes) -> str:
@@ -45,3 +47,28 @@ def number_in(cell: str) -> float:
     if math.isinf(number) and any(character.isdigit() for character in cell):
         raise ValueError(f"{cell[:20]} .. is beyond all numbers that can be used")
     return number if math.isfinite(number) else math.nan
+
+
+def seconds_of(timecode: str, fps: float | None) -> float:
+    """Seconds of HH:MM:SS.s or, where somebody says how many frames are a second, HH:MM:SS:FF. Raises ValueError."""
+    found = TIMECODE.fullmatch(timecode)
+    if found is None:
+        raise ValueError(f"the time {timecode[:40]!r} is neither seconds nor a timecode, such as 01:00:00:12")
+    hours, minutes, seconds, frames = found.groups()
+    if frames is not None and fps is None:
+        raise ValueError(f"the time is {timecode}, which counts frames; say how many are a second, as by --fps 29.97")
+    total = 3600 * int(hours) + 60 * int(minutes) + number_in(seconds)
+    return total + (number_in(frames) / fps if frames is not None and fps else 0.0)
+
+
+def check_signs(seen: dict[str, str], cell: str) -> None:
+    """Raise ValueError if a number has a point where another has a comma, or likewise: 1,234 beside 0.5 is more than a
+    thousand, and beside 0,5 little more than one. seen: a cell with each sign, so far."""
+    for sign, other in ((".", ","), (",", ".")):
+        if sign in cell:
+            seen.setdefault(sign, cell)
+            if other in seen:
+                raise ValueError(
+                    f"{cell!r} and {seen[other]!r} have other decimal signs; write all numbers with one, and with "
+                    "nothing between thousands"
+                )
