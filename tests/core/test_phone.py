@@ -160,6 +160,33 @@ def test_times_are_kept(tmp_path: Path) -> None:
     assert any("lie between frames" in note for note in found.notes)
 
 
+def test_clocks_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    def read(codes: list[str], names: str = "jawOpen,mouthSmileLeft", cells: str = "0.5,0.1") -> PhoneRecording:
+        path = tmp_path / "clock.csv"
+        path.write_text("\n".join([f"Timecode,{names}", *(f"{code},{cells}" for code in codes)]))
+        return read_phone_recording(path)
+
+    # Drop frames: 29 is followed by the next minute's 02, but by 00 in every tenth minute.
+    codes = [f"01:00:59;{i:02d}" for i in range(10, 30)] + [f"01:01:00;{i:02d}" for i in range(2, 12)]
+    codes += [f"01:09:59;{i:02d}" for i in range(30)] + [f"01:10:00;{i:02d}" for i in range(10)]
+    found = read(codes)
+    length = (found.frames[-1] - found.frames[0]) / found.fps
+    assert found.fps == 29.97
+    assert not found.missing[:30].any()
+    assert length == pytest.approx(600 + 9 / 30 - 59 - 10 / 30, abs=0.1)  # as the clock has it
+    for code in ("10:00:{:02d}.{:03d}", "2024-05-01T10:00:{:02d}.{:03d}Z", "10:00:{:02d}:{:03d}"):
+        found = read([code.format(*divmod(i * 40, 1000)) for i in range(50)])
+        assert (found.fps, len(found.frames), bool(found.missing.any())) == (25.0, 50, False)
+    # Three degrees are no three radians.
+    few = read(
+        [f"10:00:00:{i:02d}" for i in range(24)], "jawOpen,mouthSmileLeft,HeadYaw,HeadPitch,HeadRoll", "0,0,3,2,1"
+    )
+    assert np.rad2deg(few.head[0]) == pytest.approx([-2.0, -3.0, -1.0])
+    twice = read(["10:00:00:00", "10:00:00:01"], "jawOpen,mouthSmileLeft,JawOpen", "0.5,0,0.9")
+    assert "more than one of its columns is called jawOpen" in " ".join(twice.notes)
+    assert twice.weights[0].max() == 0.5
+
+
 def test_bad_rows_are_said_in_one_sentence(tmp_path: Path) -> None:
     good = ["seconds,jawOpen,mouthSmileLeft,eyeBlinkRight", *(f"{i / 30:.4f},0.5,0,0" for i in range(100))]
     path = tmp_path / "said.csv"

@@ -4,7 +4,7 @@
 import json
 import struct
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from aim_blender.core.shared.settings.video_settings import INSTALLED_MODEL
 from aim_blender.core.shared.sources.sources import recognised
 from aim_blender.core.timing.timeline import Timeline
 from aim_blender.core.video import video_source
+from aim_blender.core.video.answers import Answers
 from aim_blender.core.video.detection import see_faces
 from aim_blender.core.video.face_detector import LEFT_EYE, RIGHT_EYE, FaceDetector
 from aim_blender.core.video.kept_faces import KeptFaces
@@ -165,7 +166,7 @@ def test_the_skin_is_followed_nearer_to_what_was_done(demo, demo_learned, tmp_pa
     pictures = [photograph(freckled, skin, np.eye(4), camera) for skin in skins]
     movie = Movie(write_movie(tmp_path / "freckles.mp4", pictures))
     marks = np.zeros((478, 3))
-    front = camera.project(actor.neutral[_chosen(actor)[0]])
+    front = camera.project(actor.neutral[_chosen(actor, np.zeros(true.shape[1]))[0]])
     marks[:, :2] = front[np.linspace(0, len(front) - 1, 478).astype(int)]
     marks[[RIGHT_EYE, LEFT_EYE], :2] = np.array([[-20.0, 0.0], [20.0, 0.0]]) + front.mean(0)
     times = np.arange(count) / 24
@@ -175,7 +176,8 @@ def test_the_skin_is_followed_nearer_to_what_was_done(demo, demo_learned, tmp_pa
     noisy = true + doubted * rng.normal(size=true.shape)
     noisy[:, : 2 * shapes] = noisy[:, : 2 * shapes].clip(0, 1)
     told = Followed(noisy, np.tile(camera.world_to_camera, (count, 1, 1)))
-    found = follow_skin(actor, Filmed(movie, times), seen, camera, told, np.diag(doubted**2), lambda *_: None)
+    answers = unsure(np.diag(doubted**2), actor.names.index("eyes_closed"))
+    found = follow_skin(actor, Filmed(movie, times), seen, camera, told, answers, lambda *_: None)
 
     def off(targets: np.ndarray) -> float:
         missing = (targets - true)[:, :shapes]
@@ -183,8 +185,29 @@ def test_the_skin_is_followed_nearer_to_what_was_done(demo, demo_learned, tmp_pa
         return float(np.linalg.norm(np.einsum("fn,vnx->fvx", missing, actor.expressions), axis=2).mean())
 
     assert off(found.targets) < 0.75 * off(noisy)
+    assert (
+        np.abs((found.targets - noisy) @ answers.lid_gaps().T).max() < 0.5
+    )  # mm: lids fold, what they bare is no skin
     few = seen.only(np.arange(5))
-    assert follow_skin(actor, Filmed(movie, times), few, camera, told, np.diag(doubted**2), lambda *_: None) is None
+    assert follow_skin(actor, Filmed(movie, times), few, camera, told, answers, lambda *_: None) is None
+
+
+def unsure(spread: np.ndarray, closing: int) -> Answers:
+    """Of a detector that sees one shape close the lids by 10 mm, and nothing else."""
+    responses = np.zeros((len(spread), 478, 3))
+    responses[closing, (160, 159, 158, 385, 386, 387), 1] = 10.0
+    nothing = {each.name: np.zeros((0, 0)) for each in fields(Answers)}
+    return Answers(**{**nothing, "responses": responses.reshape(len(spread), -1), "spread": spread})
+
+
+def test_small_faces_are_found_where_there_are_no_large_ones(detector, rest):
+    small = rest[::2, ::2]
+    picture = np.full((480, 480, 3), 90, dtype=np.uint8)
+    picture[100 : 100 + small.shape[0], 250 : 250 + small.shape[1]] = small
+    (score, crop), *_ = detector.faces(picture)
+    assert score > 0.5
+    assert detector.landmarks(picture, crop).presence > 0.5
+    assert np.abs(crop.centre - [250 + small.shape[1] / 2, 100 + small.shape[0] / 2]).max() < small.shape[0] / 4
 
 
 def test_a_variable_rate_keeps_its_time(detector, rest, tmp_path):

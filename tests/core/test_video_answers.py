@@ -74,6 +74,16 @@ def test_what_the_actor_does_is_told_by_the_answers(renders, learned):
     assert np.allclose(scale, 2.0, rtol=0.03)
 
 
+def test_shapes_of_the_lids_are_known_by_what_they_move(renders, learned):
+    lids = np.zeros_like(learned.responses).reshape(len(learned.responses), -1)
+    lids[0, [3 * each + 1 for each in (159, 160, 158, 386, 385, 387)]] = 5.0
+    moved = replace(learned, responses=lids + 0.01 * learned.responses)
+    share = moved.of_lids()
+    assert share[0] == 1.0
+    assert share[-6:].max() == 0.0
+    assert np.allclose((moved.lid_gaps() - 0.01 * learned.lid_gaps())[:, 0], -5.0)
+
+
 def test_what_is_kept_is_what_was_learned(demo_learned, learned, tmp_path):
     actor, model = tmp_path / "A.actor.safetensors", tmp_path / "model"
     actor.write_bytes(b"actor")

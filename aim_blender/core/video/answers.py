@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .face_detector import IRISES, LANDMARKS, WEIGHT_NAMES
+from ..shared.foundation.smoothstep import smoothstep
+from .face_detector import IRISES, LANDMARKS, LIDS, WEIGHT_NAMES
 from .face_renders import RESTING, Renders
 
 WEIGHT_GAIN = 20.0  # mm that a weight of the detector counts as
@@ -27,6 +28,8 @@ FOLDS = 5
 STEADY_ROUNDS = 3
 WELL_TOLD, LEAST_SHORTFALL = 0.9, 0.7  # a correlation; a slope that a gain makes up for at most
 TARGET_RIDGE = 0.1  # shapes without a jaw, say, tell nothing of it
+LIDS_FROM, LIDS_TO = 0.08, 0.18  # the lids' share of what a shape moves of landmarks; that of their number is 0.07
+LID_MIDDLES = (((160, 159, 158), (144, 145, 153)), ((385, 386, 387), (380, 374, 373)))  # upper and lower landmarks
 POSE_TERMS = 10
 HEAD_TERMS = 6
 HEAD_MM = 100.0  # from which a turn of one moves as much as a slide of one
@@ -81,6 +84,19 @@ class Answers:
     def targets(self, features: np.ndarray) -> np.ndarray:
         """(F, T) of features (F, D) from those of the neutral."""
         return features @ self.components @ self.told
+
+    def of_lids(self) -> np.ndarray:
+        """(T,) from 0 to 1, how much each target is one of the lids, by the landmarks that it moves."""
+        moved = self.responses[:, : 3 * LANDMARKS].reshape(-1, LANDMARKS, 3)[:, : IRISES[0][0], :2]
+        sizes = (moved**2).sum(2)
+        share = sizes[:, LIDS].sum(1) / sizes.sum(1).clip(1e-12)
+        share[-len(JAW_SCALE) :] = 0.0
+        return smoothstep((share - LIDS_FROM) / (LIDS_TO - LIDS_FROM))
+
+    def lid_gaps(self) -> np.ndarray:
+        """(2, T) mm by which each target parts the lids of an eye, as the detector sees them."""
+        heights = self.responses[:, : 3 * LANDMARKS].reshape(-1, LANDMARKS, 3)[..., 1]
+        return np.array([heights[:, lower].mean(1) - heights[:, upper].mean(1) for upper, lower in LID_MIDDLES])
 
     def heads(self, found: Aligned, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """How the face's axes are turned (F, 3, 3) in a camera that looks at the steady landmarks' middle, where these

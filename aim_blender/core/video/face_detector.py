@@ -9,6 +9,7 @@ MediaPipe (Apache-2.0).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import zipfile
@@ -26,12 +27,18 @@ from ..shared.settings.video_settings import INSTALLED_MODEL
 LANDMARKS = 478  # the last ten are the irises
 IRISES = ((468, 473), (473, 478))  # the performer's right and left: a centre and four points on the rim
 RIGHT_EYE, LEFT_EYE = 33, 263  # their outer corners
+# Landmarks of the lids' rims.
+LIDS = np.array([
+    33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 263, 249, 390, 373, 374, 380, 381, 382,
+    362, 398, 384, 385, 386, 387, 388, 466,
+])  # fmt: skip
 DETECTED_SCORE, SAME_FACE_OVERLAP = 0.5, 0.3
 PRESENT_SCORE = 0.5
 CROP_SCALE = 1.5  # of the extent of the face
 # Crops beside that of a face: right and down of its side, larger by, and radians.
 BESIDE = ((0.02, 0.01, 0.03, 0.02), (-0.02, 0.015, -0.03, -0.02), (0.0, -0.02, 0.01, 0.0))
 DETECTOR_SIZE, LANDMARK_SIZE = 128, 256  # pixels across
+PARTS = 2.5  # of a picture's side, in which small faces are looked for
 ANCHORS = ((8, 2), (16, 6))  # strides in pixels, anchors at each place
 # What the last network takes of the landmarks, and what it tells.
 OF_WEIGHTS = np.array([
@@ -150,10 +157,24 @@ class FaceDetector:
         self._anchors = _anchors()
 
     def faces(self, picture: np.ndarray) -> list[tuple[float, Crop]]:
-        """The faces in a picture (height, width, 3) of bytes: a score and where to look for landmarks, best first."""
+        """The faces in a picture (height, width, 3) of bytes: a score and where to look for landmarks, best first.
+        Small ones are looked for where there are no large ones."""
         height, width = picture.shape[:2]
         side = max(height, width)
-        whole = Crop(np.array([width, height]) / 2, side, 0.0)
+        found = self._faces_in(picture, Crop(np.array([width, height]) / 2, side, 0.0))
+        if found:
+            return found
+        part = side / PARTS
+        places = [
+            np.linspace(min(part, length) / 2, length - min(part, length) / 2, max(1, round(2 * length / part) - 1))
+            for length in (width, height)
+        ]
+        parts = [Crop(np.array(place), part, 0.0) for place in itertools.product(*places)]
+        return sorted((each for crop in parts for each in self._faces_in(picture, crop)), key=lambda each: -each[0])
+
+    def _faces_in(self, picture: np.ndarray, whole: Crop) -> list[tuple[float, Crop]]:
+        """Those in an upright crop of it."""
+        side = whole.side
         given = cut(picture, whole, DETECTOR_SIZE) / 127.5 - 1.0
         boxes, scores = _run(self._faces, given)
         scores = 1.0 / (1.0 + np.exp(-scores.reshape(-1).clip(-80, 80)))

@@ -23,7 +23,7 @@ from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..shared.captured.cameras import Camera
 from ..shared.foundation.normals import vertex_normals
-from .answers import JAW_SCALE
+from .answers import JAW_SCALE, Answers
 from .face_detector import Crop, FoundFace, cut
 from .face_frame import FaceFrame, sides_of
 from .movies import Movie
@@ -41,6 +41,7 @@ FEWEST = 12  # frames, of which a mean is sharper than each
 LONGEST = 1.5  # frames, that two may be apart for what lies between them to be told by both
 FACING, GRAZING = 0.1, 1e-3  # cosines to the viewer
 REACH, HIDDEN = 0.55, 0.05  # of the face's height: where points are taken, and behind others that are not seen
+OF_LIDS, GAP_SPREAD = 0.15, 0.1  # of what lids move by most: what moves more is of them; mm that gaps may change by
 STEP = 1e-3  # of a jaw's parameter, by which it is differentiated
 
 
@@ -99,15 +100,16 @@ def follow_skin(
     seen: SeenFaces,
     camera: Camera,
     told: Followed,
-    spread: np.ndarray,
+    answers: Answers,
     tell: Callable[[int, int], None],
 ) -> Followed | None:
     """What landmarks told of the frames of `seen`, by the colours of the skin nearer to what is there.
 
-    Each of them shows a face. spread: (T, T) covariance of what they told. tell is called with how many pictures are
+    Each of them shows a face. answers: what told them. The lids' gaps stay as they were told: lids fold, and what they
+    uncover is no skin. tell is called with how many pictures are
     done, and of how many. None where there are too few.
     """
-    skin = _Skin(actor, camera, spread)
+    skin = _Skin(actor, camera, answers)
     total = 2 * len(filmed.times)
     apart = max(1, len(filmed.times) // MOST_SHOWN)
     times, colours, weights = [], [], []
@@ -181,21 +183,23 @@ class _Band:
 
 
 class _Skin:
-    """Points of an actor's face before a camera. spread: as in follow_skin."""
+    """Points of an actor's face before a camera. answers: as in follow_skin."""
 
-    def __init__(self, actor: Actor, camera: Camera, spread: np.ndarray) -> None:
+    def __init__(self, actor: Actor, camera: Camera, answers: Answers) -> None:
         self.camera, self.hinge = camera, actor.hinge
-        chosen, self.normals = _chosen(actor)
+        chosen, self.normals = _chosen(actor, answers.of_lids())
         self.neutral, self.skin_weight = actor.neutral[chosen], actor.skin_weight[chosen]
         sides = sides_of(actor)[chosen]
-        self.sides, self.targets = 2 * len(actor.names), len(spread)
+        self.sides, self.targets = 2 * len(actor.names), len(answers.spread)
         # (P, 3, 2 N) what weights of the left and the right move
         self.expressions = np.einsum("ps,pnx->pxsn", sides, actor.expressions[chosen]).reshape(len(chosen), 3, -1)
         self.middle = self.neutral.mean(0)
         size = self.targets + 6
         self.known = np.zeros((size, size))
         floor = 1e-5 * np.eye(self.targets)
-        self.known[: self.targets, : self.targets] = np.linalg.inv(spread + floor)
+        self.known[: self.targets, : self.targets] = np.linalg.inv(answers.spread + floor)
+        gaps = answers.lid_gaps() / GAP_SPREAD
+        self.known[: self.targets, : self.targets] += gaps.T @ gaps
         self.known[self.targets :, self.targets :] = np.diag(POSE_SPREAD**-2)
         self.least, self.most = np.full(size, -8.0), np.full(size, 8.0)
 
@@ -275,12 +279,14 @@ class _Skin:
         return np.asarray(-(normals * places).sum(1) / np.linalg.norm(places, axis=1)).clip(GRAZING)
 
 
-def _chosen(actor: Actor) -> tuple[np.ndarray, np.ndarray]:
-    """POINTS vertices of the face's front that are seen from there, and their normals."""
+def _chosen(actor: Actor, lids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """POINTS vertices of the face's front that are seen from there, and their normals; not those of lids."""
     frame = FaceFrame.of(actor)
     placed, normals = frame.placed(actor.neutral), vertex_normals(actor.neutral, actor.topology.triangles())
     there = (normals @ frame.axes[2] > FACING) & (np.abs(placed[:, 1]) < REACH * frame.size)
     there &= placed[:, 2] > placed[:, 2].max() - REACH * frame.size
+    closing = np.linalg.norm(actor.expressions, axis=2) @ lids[: len(actor.names)]  # (V,)
+    there &= closing <= OF_LIDS * closing.max()
     front = np.flatnonzero(there)
     about = cKDTree(placed[front, :2]).query(placed[front, :2], k=min(8, len(front)))[1].reshape(len(front), -1)
     front = front[placed[front, 2] > placed[front, 2][about].max(1) - HIDDEN * frame.size]

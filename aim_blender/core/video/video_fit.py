@@ -34,6 +34,7 @@ SENSOR_MM = 36.0
 NO_FIT_MM = 6.0  # on the mean of all landmarks
 USUAL = 0.4  # of the frames say less of a shape than the performer does at rest: expressions come and go
 BELIEVED = 0.2  # of what is usual: performers rest with a face, and the light adds another
+LIDS_BELIEVED = 0.8  # likewise of the lids: they have an edge, which looks alike in any light
 GAIN = 1.05  # performers do fewer things at once than the renders that the ridge was learned by
 POINTS = 2000  # of the mesh, by which the calmest frame is found
 
@@ -72,7 +73,7 @@ def fit_video(
     after, follows = None, filmed is not None and settings.follow_skin
     if filmed is not None and follows:
         tell = partial(_tell, report)
-        after = follow_skin(actor, filmed, seen.only(there), camera, before, answers.spread, tell)
+        after = follow_skin(actor, filmed, seen.only(there), camera, before, answers, tell)
     known = after or before
     sides = np.zeros((total, 2, shapes), dtype=np.float32)
     sides[there] = known.targets[:, : 2 * shapes].reshape(-1, 2, shapes)
@@ -139,7 +140,8 @@ def told(
     weights = (targets - usual)[:, : 2 * len(actor.names)].reshape(len(targets), 2, -1).mean(1)
     rest = int(distance_of(weights, moved).argmin())
     shown = features[rest]
-    return Told(features - shown, GAIN * (targets - (1.0 - BELIEVED) * usual), int(there[rest]))
+    trust = BELIEVED + (LIDS_BELIEVED - BELIEVED) * answers.of_lids()
+    return Told(features - shown, GAIN * (targets - (1.0 - trust) * usual), int(there[rest]))
 
 
 def _tell(report: Report, done: int, total: int) -> None:

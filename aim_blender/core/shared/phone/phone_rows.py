@@ -17,6 +17,7 @@ from .phone_times import Times
 
 LEAST_NAMES, LEAST_IN_JSON = 2, 5  # of ARKit's in a header, or anywhere in JSON, that make a file a recording
 PLACES = {"mouthLeft", "mouthRight", "jawLeft", "jawRight"}  # which points of a face are called, too
+HEAD_TURNS, EYE_TURNS = 1.6, 0.9  # radians
 NOT_GIVEN = ("", "na", "n/a", "nan", "null", "none", "-")
 
 
@@ -60,15 +61,23 @@ def rows_of_columns(names: Sequence[str], entries: Sequence[Sequence[Any]], line
     head = _angles(plain, column, ("head",), ("pitch", "yaw", "roll"))
     eyes = _angles(plain, column, ("lefteye", "righteye"), ("yaw", "pitch"))
     notes = []
+    spelled = [shape for name in names if (shape := shape_named(name))]
+    if twice := sorted({shape for shape in spelled if spelled.count(shape) > 1}):
+        notes.append(f"more than one of its columns is called {twice[0]}; the first was taken")
     if head is not None:
-        if np.nanmax(np.abs(head), initial=0.0) > 2 * np.pi:
+        if _in_degrees(head, HEAD_TURNS):
             notes.append("its head angles were taken as degrees")
             head = np.deg2rad(head)
         head = -head
-    if eyes is not None and np.nanmax(np.abs(eyes), initial=0.0) <= np.pi:
+    if eyes is not None and not _in_degrees(eyes, EYE_TURNS):
         eyes = np.rad2deg(eyes)
     absent = tuple(shape for shape in SHAPES if shape not in columns)
     return Rows("Live Link Face" if live_link else "a table", weights, times, head, None, eyes, absent, notes)
+
+
+def _in_degrees(angles: np.ndarray, most: float) -> bool:
+    """Whether angles (R, n) are so, and not in radians: these are below what a head or an eye turns by at most."""
+    return float(np.nanmax(np.abs(angles), initial=0.0)) > most
 
 
 def _angles(plain: list[str], column: Any, parts: Iterable[str], axes: Iterable[str]) -> np.ndarray | None:

@@ -23,7 +23,9 @@ NEAR_FRAME = 0.15  # of a frame: what all rows are nearer to whole frames than, 
 DOUBLED = 0.02  # of the rows: more that share a frame of the timecode lie between frames
 HOLE = 2.5  # frames between two rows; what is further apart is a hole, and not a slow frame
 BACKWARDS = 0.05  # of the rows; more that go backwards are no times of one recording
-TIMECODE = re.compile(r"^(\d{1,3})[:.](\d{1,2})[:.](\d{1,2})[:;.](\d{1,3})(?:\.(\d+))?$")
+TIMECODE = re.compile(r"^(\d{1,3})[:.](\d{1,2})[:.](\d{1,2})([:;.])(\d{1,3})(?:\.(\d+))?$")
+DROPPED = {30: 2, 60: 4}  # numbers that a drop-frame timecode leaves out each minute but every tenth
+DATED = re.compile(r"^\d{4}-\d{2}-\d{2}[T ]|(?:Z|[+-]\d{2}:?\d{2})$")  # about a time of day
 CLOCK = re.compile(r"^(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 COLUMNS = {
     "timecode": ("timecode", "smpte", "tc"),
@@ -36,14 +38,16 @@ DAY = 86400
 @dataclass(frozen=True)
 class Times:
     """What a file says of when its R rows were: seconds (R,), or frame numbers (R,); with `nominal` these are a
-    timecode's, of that many a second, and between (R,) is how far beyond them, in frames. fps: where it tells. lines:
-    (R,) where the rows stand."""
+    timecode's, of that many a second, and between (R,) is how far beyond them, in frames; dropping: whether it left
+    numbers out to keep with the clock, which are taken out of the frames. fps: where it tells. lines: (R,) where the
+    rows stand."""
 
     lines: np.ndarray
     seconds: np.ndarray | None = None
     frames: np.ndarray | None = None
     nominal: int = 0
     between: np.ndarray | None = None
+    dropping: bool = False
     fps: float | None = None
 
     @classmethod
@@ -66,17 +70,25 @@ class Times:
 
     @classmethod
     def _of_timecodes(cls, cells: Sequence[Any], lines: np.ndarray) -> Times:
-        whole = [TIMECODE.match(str(cell).strip()) for cell in cells]
+        cells = [DATED.sub("", str(cell).strip()) for cell in cells]
+        whole = [TIMECODE.match(cell) for cell in cells]
         if all(whole):
-            parts = np.array([[int(part) for part in found.groups()[:4]] for found in whole if found])
+            parts = np.array([[int(found[i]) for i in (1, 2, 3, 5)] for found in whole if found])
             nominal = next((rate for rate in NOMINAL if rate > parts[:, 3].max()), 0)
+            if nominal == 0 and parts[:, 1:3].max() <= 59 and all(len(found[5]) == 3 for found in whole if found):
+                return cls(lines, seconds=_over_midnight(parts @ [3600, 60, 1, 1e-3], DAY))
             if nominal == 0 or parts[:, 1:3].max() > 59:
                 line = lines[int(parts[:, 3].argmax() if nominal == 0 else parts[:, 1:3].max(1).argmax())]
                 raise ValueError(f"the timecode in line {line} is none; write hours:minutes:seconds:frames")
             frames = (parts[:, :3] @ [3600, 60, 1]) * nominal + parts[:, 3]
-            between = np.array([float(f"0.{found[5] or 0}") for found in whole if found])
-            return cls(lines, frames=_over_midnight(frames, DAY * nominal), nominal=nominal, between=between)
-        clock = [CLOCK.match(str(cell).strip()) for cell in cells]
+            between = np.array([float(f"0.{found[6] or 0}") for found in whole if found])
+            frames = _over_midnight(frames, DAY * nominal)
+            dropping = nominal in DROPPED and all(found[4] == ";" for found in whole if found)
+            if dropping:
+                minutes = frames // (60 * nominal)
+                frames = frames - DROPPED[nominal] * (minutes - minutes // 10)
+            return cls(lines, frames=frames, nominal=nominal, between=between, dropping=dropping)
+        clock = [CLOCK.match(cell) for cell in cells]
         if not all(clock):
             line = lines[next(i for i, found in enumerate(whole) if not found)]
             raise ValueError(f"the timecode in line {line} is none; write hours:minutes:seconds:frames")
@@ -173,12 +185,12 @@ class Clock:
             places = places + times.between
         self.kept = self._forwards(places)
         self.fps = fps or NOMINAL[times.nominal]
-        if fps is None and NOMINAL[times.nominal] != times.nominal:
+        if fps is None and NOMINAL[times.nominal] != times.nominal and not times.dropping:
             self.notes.append(
                 f"its timecode counts {times.nominal} frames, which were taken as {self.fps:g} a second; give the rate "
                 "if it is another"
             )
-        self.first_second = float(times.frames[self.kept][0]) / times.nominal
+        self.first_second = float(times.frames[self.kept][0]) / (self.fps if times.dropping else times.nominal)
         # A timecode of 60 that runs at 59.94 is a little late; the first frame keeps its time of day.
         return places - places[self.kept][0] + round(self.first_second * self.fps)
 
