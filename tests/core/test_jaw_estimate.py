@@ -64,9 +64,9 @@ def test_an_open_jaw_is_seen_under_what_the_lips_do(demo, demo_preparation):
 
 
 def test_a_smile_that_is_seen_above_the_mouth_hides_no_open_jaw(demo, demo_preparation):
-    opened, smile = 0.2 * offset(demo, "jaw_open"), offset(demo, "smile")
+    opened, smile = 0.3 * offset(demo, "jaw_open"), offset(demo, "big_smile")
     little = demo.neutral + np.stack([opened, opened + smile, opened + 0.6 * smile + offset(demo, "surprise")])
-    others = np.stack([shape(demo, "jaw_open"), shape(demo, "smile")])
+    others = np.stack([shape(demo, "jaw_open"), shape(demo, "big_smile")])
     alone, *under, wide, smiles = degrees_between(
         estimate(demo, demo_preparation, np.concatenate([little, others])).jaw, np.eye(4)
     )
@@ -74,7 +74,7 @@ def test_a_smile_that_is_seen_above_the_mouth_hides_no_open_jaw(demo, demo_prepa
     assert (wide > 18, smiles) == (True, 0.0)
     # Where no other shape shows the smile, it cannot be told apart.
     hidden = degrees_between(estimate(demo, demo_preparation, np.stack([little[1], others[0]])).jaw, np.eye(4))[0]
-    assert hidden < 0.7 * alone
+    assert hidden > 1.15 * alone
 
 
 def test_a_chin_that_goes_aside_with_the_whole_mouth_is_not_the_jaws(demo, demo_preparation):

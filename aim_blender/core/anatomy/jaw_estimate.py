@@ -50,7 +50,8 @@ RIGID_FROM, RIGID_TO = 0.7, 0.82
 # Lips, cheeks and chin pull up, aside and forward, but nothing other than a jaw turns the lower border down about the
 # hinge. So where it opens wide, less must be rigid: a mouth closed or cheeks puffed over an open jaw leave 0.56.
 # Without a jaw, no shape that was tried of ICT's, ARKit's and MakeHuman's faces turns it by more than 2.4 degrees.
-TURNS_FROM_DEGREES, TURNS_TO_DEGREES = 3.0, 4.5
+TURNS_DEGREES = (3.0, 4.5)
+HIDDEN_DEGREES = (4.0, 5.5)  # the same for what is seen only once muscles are taken away: up to 3.7 degrees falsely
 TURNED_FROM, TURNED_TO = 0.4, 0.52  # the share that must then be rigid
 # What draws the lower lip down turns the lower border too, by up to 2.7 degrees, and explains 0.58 to 0.81; a jaw that
 # opens as little, 0.9 and more.
@@ -94,17 +95,39 @@ def estimate_jaw(
         if not use.any():
             return rest_jaw(len(shapes), len(neutral))
         skin_weight, trust = follow(compose_jaw(pose @ frame.poses.T, hinge), use)
-    shown, follows = jaws, skin_weight[points]
-    for _ in range(MUSCLE_ROUNDS):
-        muscles = (jaws == 0.0) & (expression > 0.0)
-        seen = without_muscles(neutral, shapes, skin_weight, jaws * pose[:, 0], muscles, frame)
-        pose, explained = _fit_poses(neutral[points], seen[:, points], follows, share, frame)
-        jaws = _is_the_jaws(pose[:, 0], explained) * np.maximum(shown, _turns(pose[:, 0])) * expression
-    aside = (seen[:, points] - neutral[points]) @ hinge.axis @ (follows / follows.sum())
-    pose[:, ASIDE] *= goes_aside_alone(neutral, seen, skin_weight, aside, frame)[:, None]
-    pose[:, 0] *= _opens(pose[:, 0], explained)
-    pose = _within_reach(pose * jaws[:, None], frame)
+    present = np.where(expression > 0.0, jaws, np.nan)
+    pose = _poses_apart(neutral, shapes, skin_weight, points, share, frame, pose[:, 0], present)
+    pose = _within_reach(pose, frame)
     return JawEstimate(compose_jaw(pose @ frame.poses.T, hinge), skin_weight, trust)
+
+
+def _poses_apart(
+    neutral: np.ndarray,
+    shapes: np.ndarray,
+    skin_weight: np.ndarray,
+    points: np.ndarray,
+    share: np.ndarray,
+    frame: MandibleFrame,
+    opening: np.ndarray,
+    shown: np.ndarray,
+) -> np.ndarray:
+    """The jaw's poses (N, 6), as far as they are the jaw's, in shapes without what muscles are seen to do in them.
+
+    skin_weight: (V,). points: (P,) over the mandible, with their share (P,). opening: (N,) in radians, as found with
+    the muscles in. shown: (N,) how much of that is the jaw's, not a number where a shape is no expression.
+    """
+    expression, shown = np.isfinite(shown), np.nan_to_num(shown)
+    jaws, follows = shown, skin_weight[points]
+    for _ in range(MUSCLE_ROUNDS):
+        seen = without_muscles(neutral, shapes, skin_weight, jaws * opening, (jaws == 0.0) & expression, frame)
+        pose, explained = _fit_poses(neutral[points], seen[:, points], follows, share, frame)
+        opening = pose[:, 0]
+        jaws = _is_the_jaws(opening, explained) * np.maximum(shown, _turns(opening, HIDDEN_DEGREES)) * expression
+    aside = (seen[:, points] - neutral[points]) @ frame.hinge.axis @ (follows / follows.sum())
+    pose = pose * jaws[:, None]
+    pose[:, ASIDE] *= goes_aside_alone(neutral, seen, skin_weight, aside, frame)[:, None]
+    pose[:, 0] *= _opens(opening, explained)
+    return pose
 
 
 def opening_share(neutral: np.ndarray, shapes: np.ndarray, constraints: Constraints, hinge: Hinge) -> float:
@@ -220,9 +243,9 @@ def _is_the_jaws(opening: np.ndarray, explained: np.ndarray) -> np.ndarray:
     return smoothstep((explained - least) / (most - least))
 
 
-def _turns(opening: np.ndarray) -> np.ndarray:
+def _turns(opening: np.ndarray, degrees: tuple[float, float] = TURNS_DEGREES) -> np.ndarray:
     """How much (N,) an opening (N,) in radians is wider than anything other than a jaw makes it."""
-    return smoothstep((np.rad2deg(opening) - TURNS_FROM_DEGREES) / (TURNS_TO_DEGREES - TURNS_FROM_DEGREES))
+    return smoothstep((np.rad2deg(opening) - degrees[0]) / (degrees[1] - degrees[0]))
 
 
 def _opens(opening: np.ndarray, explained: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ def without_muscles(
     moves = np.sqrt((shown**2).sum(1) / len(points)) / frame.unit
     purest = int((opening * ~muscles / np.maximum(moves, MOVES_MM)).argmax())
     seen = shapes.copy()
-    for i in np.flatnonzero(moves > MOVES_MM):
+    for i in np.flatnonzero(moves > MOVES_MM).tolist():
         works = muscles & (moves > MOVES_MM)
         works[i] = False
         weights, told = _told(shown, i, np.flatnonzero(works), purest)
@@ -60,16 +60,16 @@ def without_muscles(
     return seen
 
 
-def _told(shown: np.ndarray, index: int, others: np.ndarray, purest: int) -> tuple[np.ndarray, float]:
+def _told(shown: np.ndarray, index: int, others: np.ndarray, purest: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights (N,) of others, and what share of what one of N shapes shows (N, K) they and the purest opening tell."""
     weights = np.zeros(len(shown))
     if len(others) == 0:
-        return weights, 0.0
+        return weights, np.zeros(())
     told_by = shown[others] if index == purest else shown[[*others, purest]]
     found = lsq_linear(told_by.T, shown[index], (0.0, MOST_WEIGHT)).x
     weights[others] = found[: len(others)]
     left = shown[index] - found @ told_by
-    return weights, 1.0 - float((left**2).sum() / (shown[index] ** 2).sum())
+    return weights, np.asarray(1.0 - (left**2).sum() / (shown[index] ** 2).sum())
 
 
 def goes_aside_alone(
