@@ -205,6 +205,18 @@ def test_one_ball_that_never_turns_is_no_eyeball(head):
     assert "turns" not in found.kinds
 
 
+def test_eyeballs_turn_by_straight_shapes_too(head):
+    """As rigs have them: half of a shape lies between rest and turned, where the ball is smaller."""
+    rest, turned = head.capture.vertices[0], head.capture.vertices[0].copy()
+    turn = Rotation.from_rotvec([0.0, 0.0, np.deg2rad(36.0)])
+    for name, centre in EYES.items():
+        turned[head.rows[name]] = turn.apply(rest[head.rows[name]] - centre) + centre
+    shapes = np.concatenate([head.capture.vertices, (rest + turned)[None] / 2])
+    found = find_parts(shapes, head.capture.topology)
+    assert found is not None
+    assert sorted(name for name, kind in zip(found.names, found.kinds, strict=True) if kind == "turns") == sorted(EYES)
+
+
 def test_a_skin_alone_has_no_parts(demo):
     assert find_parts(demo.shapes, demo.topology) is None
     with pytest.raises(InputError, match="one piece of skin"):

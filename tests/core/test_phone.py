@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aim_blender.core.contact.contact import Contact
 from aim_blender.core.geometry.rigid import angle_degrees
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take, stabilized_frames
@@ -323,6 +324,27 @@ def test_lips_close_over_an_open_jaw(demo: DemoActor, performer: PhoneActor) -> 
     gap = (frames[:, loop[:half:-1], 2] - frames[:, loop[1:half], 2]).max(1)
     assert gap[2] - gap[0] < 0.5 * (gap[1] - gap[0])
     assert angle_degrees(take.jaw)[2] > 0.5 * angle_degrees(take.jaw)[1]
+
+
+def test_lips_that_are_asked_to_touch_do(performer: PhoneActor) -> None:
+    """At rest, B, M, a blink, and an open mouth."""
+    weights = {
+        "jawOpen": [0.0, 0.12, 0.0, 0.0, 0.3],
+        "mouthClose": [0.0, 0.12, 0.0, 0.0, 0.0],
+        "mouthRollLower": [0.0, 0.0, 0.5, 0.0, 0.0],
+        "mouthRollUpper": [0.0, 0.0, 0.5, 0.0, 0.0],
+        "eyeBlinkLeft": [0.0, 0.0, 0.0, 1.0, 0.0],
+    }
+    contact = Contact(performer.actor)
+    plain, found = (
+        stabilized_frames(performer.actor, fit(performer, weights, contact=strength), slice(0, 5))
+        for strength in (0.0, 1.0)
+    )
+    gaps = [contact.measured(frames[:, contact.rows])["lips"][:, 1:-1].max(1) for frames in (plain, found)]
+    assert gaps[0][1:3].min() > 0.5
+    assert gaps[1][1:3].max() < 0.5
+    assert contact.measured(found[:, contact.rows])["left lids"][3].max() < 0.5
+    assert np.abs(found[[0, 4]] - plain[[0, 4]]).max() < 1e-4
 
 
 def test_what_was_not_captured_is_said(shots: tuple) -> None:

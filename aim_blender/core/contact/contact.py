@@ -42,6 +42,10 @@ class Contact:
         self.modes = work.spread(modes.astype(np.float32))
         self.weights = np.concatenate([np.zeros((0, len(actor.names))), *(each.weights for each in self._meetings)])
 
+    def measured_at_rest(self) -> dict[str, np.ndarray]:
+        """{slit: (1, C) mm} the gaps of its neutral, as measured has them."""
+        return {each.slit.name: _filled(rest[None]) for each, rest in zip(self._meetings, self.rest, strict=True)}
+
     def note(self, whose: str) -> list[str]:
         """A sentence about what was not found of a mesh, the face's whose it is, if there is anything."""
         missing = [name for name in COLUMNS if all(slit.name != name for slit in self.slits)]

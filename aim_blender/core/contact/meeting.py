@@ -10,27 +10,25 @@ from .slits import Slit
 
 TOUCHING_MM, OPEN_MM = 0.5, 1.0  # gap on the source up to which the target's is closed, and from where it is its own
 CLOSED_MM = 0.3, 0.47  # gaps on the target up to which it is closed: the performed one, within these
-ROUNDS = 12
-PATIENCE = 4  # rounds without getting better, after which a frame is left
-PARTING_FROM = 9  # of them on sides are only parted
-LATER = 0.95  # of a step is gone in every round, so that all come to rest
-OPEN_COUNTS = 0.3  # as much as crossing sides count that stand apart, to tell which round was best
+ROUNDS = 24
+PATIENCE = 10  # rounds without getting better, after which a frame is left
+LATER = 0.9  # of a step is gone in every round, so that all come to rest
 PARTING_MM = 3.0  # by which a side may be moved away from the other, at most
 ALLOWED_MM = 0.04  # crossing beyond the neutral's: a bake adds its tolerance
 TOLERANCE_MM = 0.03
 SOFT_MM = 0.05  # off by less, a column counts for less, so that none begins to count at once
 LEAST_ROOM = 0.05  # how readily a side still moves that has gone as far as it may
 DAMPING = 0.02  # of what a mode's mm changes a gap by
-SPLINES = {"lips": 11, "left lids": 5, "right lids": 5}  # modes of a side along a slit
+SPLINES = {"lips": 11, "left lids": 7, "right lids": 7}  # modes of a side along a slit
 WAYS = {"lips": 2, "left lids": 2, "right lids": 2}  # up and down, and to front and back
 SMOOTHNESS = 1.0  # what amounts cost that bend along a slit
 FRONT = 0.5  # as readily a side goes to front or back as up or down
 TOO_FAR = 3.0  # times what a side may be moved: a slit that is so far off is left alone, in part from one less on
 WIDE = 0.15  # of a slit's length, around a column: what its expressions are chosen for
-LEAST_GAIN = 0.2  # of what is wanted; a column whose expressions move less is left alone
+LEAST_GAIN = 0.05  # of what is wanted; a column whose expressions move less is left alone
 RIDGE = 1e-3  # of the expressions' mean square: what their weights cost
-PARTED_MM = {"lips": (4.2, 5.0), "left lids": (1.0, 1.8), "right lids": (1.0, 1.8)}  # crossings: wholly, not at all
-MOST_MM = {"lips": 4.5, "left lids": 1.5, "right lids": 1.5}  # by which a side may be moved: more shows as a fold
+PARTED_MM = {"lips": (4.2, 5.0), "left lids": (2.2, 2.6), "right lids": (2.2, 2.6)}  # crossings: wholly, not at all
+MOST_MM = {"lips": 4.5, "left lids": 2.2, "right lids": 2.2}  # by which a side may be moved: more shows as a fold
 
 
 class Meeting:
@@ -95,11 +93,11 @@ class Meeting:
             if round_:
                 now = self.gaps.of(self._moved(frames, amounts, left))
             crossing, open_ = _over(least[left], now.gap), _over(now.gap, most[left])
-            worst = np.maximum(crossing.max(1, initial=0.0), OPEN_COUNTS * open_.max(1, initial=0.0))
+            worst = np.maximum(crossing.max(1, initial=0.0), open_.max(1, initial=0.0))
             better = worst < off[left]
             off[left[better]], best[left[better]] = worst[better], amounts[left[better]]
             when[left[better]] = round_
-            short = crossing - open_ if round_ < PARTING_FROM else crossing  # sides end apart rather than crossing
+            short = crossing - open_
             need = np.abs(short).max(1, initial=0.0) > TOLERANCE_MM * self.slit.unit
             need &= round_ - when[left] < PATIENCE
             left, short, now = left[need], short[need], _part(now, need)

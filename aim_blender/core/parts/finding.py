@@ -27,8 +27,8 @@ from .pieces import MOST_PIECES, pieces_of
 
 # Lengths are in mm of a typical adult; they grow with the face.
 STIFF_MM = 0.3  # how far a part may be off a rigid motion, or move, to have none
-# Of the way that an eyeball's points go in shapes of rigs, which are straight and made for another face: by which it may
-# be off a turn, and its centre go too.
+# Of the way that an eyeball's points go in shapes of rigs, which are straight and made for another face: by which it
+# may be off a turn, and its centre go too.
 CHORD, SLIDING = 0.25, 0.4
 PIVOT_MM, PIVOT_DEGREES = 1.0, 3.0  # how far an eyeball's centre may move, and from where turning tells where it is
 TWINS = 0.25  # of a radius, by which two eyeballs may differ

@@ -26,6 +26,7 @@ from ..shared.phone.phone_tables import PhoneRecording
 from ..shared.results.takes import Take
 from ..shared.settings.phone_settings import PhoneFittingSettings
 from ..timing.time_smoothing import smoothed
+from .phone_contact import gaps_by_weights
 from .phone_gaze import phone_gaze
 from .phone_guide import Guide, guide_of
 from .phone_shapes import IMITATED, NOTHING, PhoneShapes, phone_shapes
@@ -94,7 +95,9 @@ def fit_phone(performer: PhoneActor, recording: PhoneRecording, settings: PhoneF
     gaze = phone_gaze(performed.weights, performed.eyes, performer.actor.parts)
     take = dataclasses.replace(take, gaze=gaze, shape_weights=performed.weights)
     take.figures["notes"] = [*performed.notes, *performer.shapes.notes, *_notes(performer, performed)]
-    take = in_contact(performer.actor, take, performed.settings.contact)
+    opened = performer.shapes.jaw.motions(np.eye(len(SHAPES))[[SHAPES.index("jawOpen")]])
+    meant = gaps_by_weights(performer.guide, performer.worked.neutral, opened, performed.weights)
+    take = in_contact(performer.actor, take, performed.settings.contact, meant=meant)
     take.figures["frames_per_second"] = len(performed.frames) / (time.perf_counter() - started)
     return take
 

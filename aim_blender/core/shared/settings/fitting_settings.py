@@ -113,10 +113,10 @@ def largest_weight_field(default: float, advanced: bool) -> Any:
     )
 
 
-def contact_field() -> Any:
+def contact_field(default: float = 0.0) -> Any:
     """The field of contact in fits."""
     return number(
-        0.0,
+        default,
         "Contact",
         "How much of what keeps lips and lids apart that touch in the performance, or lets them cross, is taken away: "
         "1 all of it, 0 nothing. Real meshes cross a little, too, and with 0 a take shows them as they are",

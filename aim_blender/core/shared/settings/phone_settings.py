@@ -38,7 +38,7 @@ class PhoneFittingSettings:
     )
     temporal: float = temporal_field()
     head: str = head_field()
-    contact: float = contact_field()
+    contact: float = contact_field(1.0)  # no shape but the real one closes lips wholly
     take_fps: float | None = take_fps_field()
     start: int | None = None
     end: int | None = None
