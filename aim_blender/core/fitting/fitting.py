@@ -169,7 +169,10 @@ class MeshTarget(Target):
         if choice == "auto":
             some = self.there[np.linspace(0, len(self.there) - 1, min(len(self.there), SAMPLED_FRAMES)).astype(int)]
             self.moving = moves(session.head(*self._frames(some)), session.centre)
+        done = 0
         for rows in self.chunks():
+            self.report({"message": "Finding head and jaw", "done": done, "total": len(self.there)})
+            done += len(rows)
             frames, trust = self._frames(rows)
             if self.moving:
                 head[rows] = session.head(frames, trust)

@@ -9,6 +9,8 @@ from scipy.linalg import solveh_banded
 from ..geometry.rigid import recentred
 from .retiming import between
 
+CURVES_AT_ONCE = 512
+
 
 def smoothed(values: np.ndarray, frames: np.ndarray, length: float) -> np.ndarray:
     """Curves (F, ...) at frame numbers (F,), without what goes to and fro within `length` frames.
@@ -27,8 +29,12 @@ def smoothed(values: np.ndarray, frames: np.ndarray, length: float) -> np.ndarra
     for one in range(3):
         for other in range(one, 3):
             band[2 - (other - one), other : len(frames) - 2 + other] += strength * row[one] * row[other]
-    flat = values.reshape(len(values), -1).astype(np.float64)
-    return solveh_banded(band, flat).reshape(values.shape).astype(values.dtype)
+    flat = values.reshape(len(values), -1)
+    found = np.empty_like(flat)
+    for first in range(0, flat.shape[1], CURVES_AT_ONCE):  # all of a long take at once would fill the memory
+        part = slice(first, first + CURVES_AT_ONCE)
+        found[:, part] = solveh_banded(band, flat[:, part].astype(np.float64))
+    return found.reshape(values.shape)
 
 
 def smoothed_motion(motion: np.ndarray, frames: np.ndarray, length: float, pivot: np.ndarray) -> np.ndarray:

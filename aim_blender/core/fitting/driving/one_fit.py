@@ -31,12 +31,13 @@ def fit_target(
     report({"message": "Preparing the fit", "done": 0, "total": total})
     start = time.perf_counter()
     target = prepare()
+    target.report = report
     prepared = time.perf_counter()
     timeline = Timeline(actor, target.frames, target.missing, target.temporal)
     solution = _Solution(actor, target, timeline)
     solution.solve(report, kept_in)
     if target.temporal > 0:
-        solution.look_again()
+        solution.look_again(report)
     seconds = time.perf_counter() - prepared
     return solution.take({"setup_s": prepared - start, "frames_per_second": total / seconds})
 
@@ -72,13 +73,16 @@ class _Solution:
             head, jaw = timeline.settled_motions(head, jaw)
         self.head, self.jaw = head, jaw
 
-    def look_again(self) -> None:
+    def look_again(self, report: Report) -> None:
         """Measure what smoothing has left; what lost its say is left out as before."""
         before, self.errors = self.errors, FitErrors(self.target.points)
+        done, there = 0, len(self.target.there)
         for rows in self.target.chunks():
             distance = self.target.distance(rows, self.head[rows], self.jaw[rows], self.coefficients[rows])
             lost = before.lost_in(rows, tuple(distance.shape[1:-1]))
             self.error_mm[rows] = self.errors.add(rows, distance, lost)
+            done += len(rows)
+            report({"message": "Measuring", "done": done, "total": there, "error_mm": self.errors.all.mean})
 
     def take(self, measured: dict[str, float]) -> Take:
         """The take of it. measured: how long it took."""

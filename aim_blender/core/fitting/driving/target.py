@@ -61,6 +61,7 @@ class Target(ABC):
     at_once: int = 1
     settles_first = False
     keeps = False
+    report: Report = staticmethod(lambda _: None)  # the fit's: long work before the frames tells it how far it is
 
     @property
     def temporal(self) -> float:
