@@ -186,6 +186,23 @@ def test_lips_that_touch_are_not_welded():
     np.testing.assert_array_equal(first[8:12], [4, 5, 6, 7])
 
 
+def test_a_mouth_that_is_modelled_shut_is_no_seam():
+    """A sheet with a cut in its middle, whose sides lie on one another and face the same way, and a seam from rim to
+    rim, as a map's islands leave it."""
+    x, y = np.meshgrid(np.arange(31.0), np.arange(21.0))
+    points = np.stack([x.ravel(), y.ravel(), 0.0 * x.ravel()], axis=1)
+    rows = np.arange(len(points)).reshape(x.shape)
+    below = rows.copy()
+    below[10, 12:19] = len(points) + np.arange(7)  # the corners are 11 and 19
+    below[4] = len(points) + 7 + np.arange(31)
+    points = np.concatenate([points, points[rows[10, 12:19]], points[rows[4]]])
+    corners = [below[1:, :-1], rows[:-1, :-1], rows[:-1, 1:], below[1:, 1:]]
+    faces = np.stack([each.ravel() for each in corners], axis=1)
+    first = welded(points, np.concatenate([faces[:, :3], faces[:, [0, 2, 3]]]))
+    assert (first[below[10]] == below[10]).all()
+    assert (first[below[4]] == rows[4]).all()
+
+
 def test_the_head_of_a_body_with_teeth_and_loose_vertices(demo, demo_learned):
     """The head is found on a body; what is not its skin stays, teeth move in one piece, and little is doubtful."""
     teeth = 4.0 * np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)], float)

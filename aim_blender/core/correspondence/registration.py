@@ -39,6 +39,7 @@ FIRST_PLACE = 1.0  # how far off before the openings have told how the faces lie
 OPENING_WEIGHT = 3.0  # of the middle of an opening among landmarks that were suggested
 EXPECTED_MM = 20.0  # of an opening's expected place, within which another is that one
 LARGEST_SLIT = 0.25  # of the head's diagonal; a wider rim is where a mesh ends
+WIDE_MM = 100.0  # or of a mask, which is small beside its mouth
 LEAST_PAIRS = 3  # of landmarks that tell how a face lies
 ALIGN_SAMPLE, ALIGN_TRIM, ALIGN_TURNS = 1500, 0.7, 40
 COINCIDENT = 1e-9  # of the head's size
@@ -210,7 +211,7 @@ class _Openings:
 
     def __init__(self, points: np.ndarray, triangles: np.ndarray, unit: float, target: np.ndarray) -> None:
         self.points, self.triangles, self.unit = points, triangles, unit
-        self.largest = LARGEST_SLIT * np.linalg.norm(np.ptp(target, axis=0))
+        self.largest = max(LARGEST_SLIT * np.linalg.norm(np.ptp(target, axis=0)), WIDE_MM * unit)
         self.rims = self._small(boundary_loops(triangles))
 
     @cached_property

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ..geometry.surfaces import edge_graph, first_of_groups, rim_vertices
+from ..geometry.surfaces import boundary_loops, edge_graph, first_of_groups, rim_vertices
 from ..shared.faces.face_profile import outward_sign
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.normals import vertex_normals
@@ -18,6 +18,8 @@ from ..shared.foundation.topology import Topology
 
 SAME_PLACE = 2e-6  # of the mesh's size: copies of a vertex differ in the last digit of a file
 OPPOSED = -0.2  # cosine of the normals below which two rims at one place are two lips that touch, and no seam
+LEAST_RIM = 8  # vertices about a slit
+WIDEST_SLIT = 0.4  # of the mesh's size
 
 
 @dataclass(frozen=True)
@@ -68,5 +70,27 @@ def welded(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     reach = SAME_PLACE * float(np.ptp(points[triangles].reshape(-1, 3), axis=0).max())
     pairs = cKDTree(places).query_pairs(reach, output_type="ndarray")
     pairs = pairs[(normals[pairs[:, 0]] * normals[pairs[:, 1]]).sum(1) > OPPOSED]
+    slit = np.zeros(len(points), np.int64)
+    first[rim] = rim[first_of_groups(pairs, len(rim))]
+    for number, loop in enumerate(boundary_loops(triangles), 1):
+        if _is_slit(points[loop], first[loop], float(np.linalg.norm(np.ptp(points, axis=0)))):
+            slit[loop] = number
+    ends = slit[rim[pairs]]
+    pairs = pairs[(ends[:, 0] == 0) | (ends[:, 0] != ends[:, 1])]
     first[rim] = rim[first_of_groups(pairs, len(rim))]
     return first
+
+
+def _is_slit(rim: np.ndarray, place: np.ndarray, size: float) -> bool:
+    """Whether a closed rim (R, 3) goes along a slit and back the same way: a mouth that is modelled shut, whose lips
+    part in some shape. Seams run from rim to rim or round; where one ends within the skin, parting it does no harm.
+
+    place: (R,) numbers of the places. size: of the mesh.
+    """
+    _, index, uses = np.unique(place, return_inverse=True, return_counts=True)
+    single = np.flatnonzero(uses[index] == 1)
+    if len(rim) < LEAST_RIM or len(single) != 2:
+        return False
+    way = np.roll(place, -single[0])
+    length = np.linalg.norm(np.diff(rim, axis=0, append=rim[:1]), axis=1).sum() / 2
+    return bool((way[1:] == way[:0:-1]).all() and length < WIDEST_SLIT * size)
