@@ -160,9 +160,9 @@ def binding_note(points: PointPerformance, binding: Binding, actor: Actor) -> li
     mean = np.where(known, np.nansum(off, axis=1) / np.isfinite(off).sum(1).clip(min=1), np.inf)
     frame = int(mean.argmin())
     return [
-        f"{int(free.sum())} points name no vertex: they were bound to the skin where all frames agree best; in frame "
-        f"{points.frames[frame]}, the nearest to the neutral, they lie {mean[frame]:.1f} mm from it, and what every "
-        "frame shows counts as rest; name their vertices if the face never rests"
+        f"{int(free.sum())} points name no vertex: they were bound to the skin; in frame {points.frames[frame]}, the "
+        f"nearest to the neutral, they lie {mean[frame]:.1f} mm from it, and what every frame shows counts as rest; "
+        "name their vertices if the face never rests"
     ]
 
 
