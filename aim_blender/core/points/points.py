@@ -179,7 +179,7 @@ def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: cKDTree, r
     rich = np.flatnonzero(count >= MOSTLY_SEEN * count.max())
     rich = rich[np.linspace(0, len(rich) - 1, min(len(rich), ASKED_FRAMES)).astype(int)]
     off = [float(np.quantile(skin.query(known[frame, seen[frame]])[0], 0.75)) for frame in rich]
-    chosen = np.flatnonzero(points.frames == rest_frame) if isinstance(rest_frame, int) else []
+    chosen = np.flatnonzero(points.frames == rest_frame) if isinstance(rest_frame, int) else rich[:0]
     for frame in [*rich[np.argsort(off, kind="stable")][::-1], *chosen]:
         first[seen[frame]] = known[frame, seen[frame]]
     return first

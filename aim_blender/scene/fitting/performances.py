@@ -211,8 +211,8 @@ def _check_not_split(label: str, mesh: bpy.types.Mesh, topology: Topology) -> No
     places = len(np.unique(meshes.read_positions(mesh), axis=0)) if len(mesh.vertices) > topology.vertex_count else 0
     if places == topology.vertex_count:
         raise InputError(
-            f"{label} has {len(mesh.vertices)} vertices at {places} places: it was split along seams, as glTF and FBX of "
-            "games are. Take a file that is not, such as Alembic, or let the actor be learned from meshes split alike"
+            f"{label} has {len(mesh.vertices)} vertices at {places} places: it was split along seams, as glTF and FBX "
+            "of games are. Take a file that is not, such as Alembic, or learn the actor from meshes split alike"
         )
 
 
