@@ -187,6 +187,16 @@ def test_keys_that_hide_the_head_are_left_out(scene, capfd):
     assert "hide: it draws the head together" in capfd.readouterr().out
 
 
+def test_modifiers_that_are_not_read_are_said(scene, capfd):
+    items = add_capture()
+    items[1].modifiers.new("Both Sides", "MIRROR")
+    items[2].modifiers.new("Smooth", "SUBSURF")
+    items[3].modifiers.new("Off", "MIRROR").show_viewport = False
+    bpy.ops.aim.actor_add()
+    said = capfd.readouterr().out
+    assert "meshes are read without modifiers: 'Both Sides' of 'shape 1'; apply what belongs to the face" in said
+
+
 def test_names_stay_apart(scene):
     add_capture()
     for _ in range(3):

@@ -157,6 +157,15 @@ def test_other_topology(scene):
         read(item)
 
 
+def test_split_along_seams(scene):
+    """As an importer of glTF leaves a mesh."""
+    add_capture()
+    vertices, corners, sizes = face()
+    item = add_mesh("split", vertices[corners] / 1000, np.arange(len(corners)), sizes)
+    with pytest.raises(Exception, match="has 572 vertices at 168 places: it was split along seams, as glTF"):
+        read(item)
+
+
 def test_modifier_that_changes_topology(scene):
     add_capture()
     item = add_moving_face()

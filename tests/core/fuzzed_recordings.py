@@ -104,7 +104,7 @@ def _kept_elsewhere(folder: Path) -> dict[str, Reader]:
 
     def read_mesh_face(path: Path) -> None:
         damaged = KeptMeshFaces(path, path)
-        damaged._path = lambda _: path  # type: ignore[method-assign]
+        setattr(damaged, "_path", lambda mesh: path)  # noqa: B010
         (found,) = damaged.read("mesh") or (None,)
         assert found is None or (found.views == 5 and found.spread_mm == dict.fromkeys(places, 1.5))
 

@@ -127,3 +127,10 @@ def test_units_of_all_sizes() -> None:
             assert possible_units(Measured(size / MILLIMETRES_PER[symbol], 0.0)) == [
                 unit for unit in UNITS if unit.symbol == symbol
             ]
+
+
+def test_feet_are_asked_for_where_they_may_be_decimetres() -> None:
+    """A baby's head of which no face is found; that of an adult in feet is told by its face."""
+    assert [unit.symbol for unit in possible_units(Measured(None, 0.96))] == ["dm", "ft"]
+    assert [unit.symbol for unit in possible_units(Measured(None, 11.2))] == ["cm", "in"]
+    assert [unit.symbol for unit in possible_units(Measured(None, 1.5))] == ["dm"]

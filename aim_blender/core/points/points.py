@@ -160,9 +160,9 @@ def binding_note(points: PointPerformance, binding: Binding, actor: Actor) -> li
     mean = np.where(known, np.nansum(off, axis=1) / np.isfinite(off).sum(1).clip(min=1), np.inf)
     frame = int(mean.argmin())
     return [
-        f"{int(free.sum())} points name no vertex: they were bound to the skin where all frames agree best; in frame "
-        f"{points.frames[frame]}, the nearest to the neutral, they lie {mean[frame]:.1f} mm from it, and what every "
-        "frame shows counts as rest; name their vertices if the face never rests"
+        f"{int(free.sum())} points name no vertex: they were bound to the skin; in frame {points.frames[frame]}, the "
+        f"nearest to the neutral, they lie {mean[frame]:.1f} mm from it, and what every frame shows counts as rest; "
+        "name their vertices if the face never rests"
     ]
 
 
@@ -179,7 +179,7 @@ def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: cKDTree, r
     rich = np.flatnonzero(count >= MOSTLY_SEEN * count.max())
     rich = rich[np.linspace(0, len(rich) - 1, min(len(rich), ASKED_FRAMES)).astype(int)]
     off = [float(np.quantile(skin.query(known[frame, seen[frame]])[0], 0.75)) for frame in rich]
-    chosen = np.flatnonzero(points.frames == rest_frame) if isinstance(rest_frame, int) else []
+    chosen = np.flatnonzero(points.frames == rest_frame) if isinstance(rest_frame, int) else rich[:0]
     for frame in [*rich[np.argsort(off, kind="stable")][::-1], *chosen]:
         first[seen[frame]] = known[frame, seen[frame]]
     return first

@@ -31,6 +31,12 @@ from .actor_units import guess_millimetres_per_unit
 SKULL_NAME = re.compile(r"skull|cranium", re.IGNORECASE)
 MANDIBLE_NAME = re.compile(r"mandible|jaw_?bone", re.IGNORECASE)
 
+# Modifiers that a mesh is meant to be read without: they smooth it, pose it, or leave its vertices where they are.
+EXPECTED_MODIFIERS = (
+    "ARMATURE", "DATA_TRANSFER", "EDGE_SPLIT", "MASK", "MESH_SEQUENCE_CACHE", "MULTIRES", "NORMAL_EDIT", "SUBSURF",
+    "TRIANGULATE", "UV_PROJECT", "UV_WARP", "VERTEX_WEIGHT_EDIT", "VERTEX_WEIGHT_MIX", "VERTEX_WEIGHT_PROXIMITY",
+    "WEIGHTED_NORMAL",
+)  # fmt: skip
 OFFSET_TO_MENTION_MILLIMETRES = 2.0
 NEARER_SHARE = 1e-3  # of the head's size, by which ignoring a location must bring a shape nearer to be right
 
@@ -198,12 +204,26 @@ def read_unchecked(
     found = {name: read_bone(item, to_frame, placed_neutral) for name, item in bones.items()}
     names = ["neutral" if not source.shape_key and index == 0 else source.name for index, source in enumerate(sources)]
 
+    without = _note_on_modifiers(list(dict.fromkeys(source.object for source in sources)))
+
     def checked() -> ActorMeshes:
         placed, notes = _placed_shapes(labels, local, topologies, matrices, from_keys, millimetres_per_unit)
         check(labels, placed, topologies)
-        return ActorMeshes(names, np.stack(placed).astype(np.float32), topology, frame, found, notes)
+        return ActorMeshes(names, np.stack(placed).astype(np.float32), topology, frame, found, [*notes, *without])
 
     return checked
+
+
+def _note_on_modifiers(items: list[bpy.types.Object]) -> list[str]:
+    """A sentence about modifiers that are shown, and that make another face of a mesh than the one that is read."""
+    shown = {
+        item.name: next(
+            (each.name for each in item.modifiers if each.show_viewport and each.type not in EXPECTED_MODIFIERS), None
+        )
+        for item in items
+    }
+    named = [f"{modifier!r} of {item!r}" for item, modifier in shown.items() if modifier is not None]
+    return [f"meshes are read without modifiers: {listed(named)}; apply what belongs to the face"] if named else []
 
 
 def _placed_shapes(
@@ -354,7 +374,8 @@ def read_at_rest(item: bpy.types.Object) -> ActorMeshes:
     topology = meshes.read_topology(meshes.mesh_of(item), item.name)
     points = _plain(item) @ (np.linalg.inv(frame) @ matrix)[:3, :3].T
     check_finite(item.name, points)
-    return ActorMeshes(["neutral"], points[None].astype(np.float32), topology, frame, {})
+    notes = _note_on_modifiers([item])
+    return ActorMeshes(["neutral"], points[None].astype(np.float32), topology, frame, {}, notes)
 
 
 # -- units -----------------------------------------------------------------------------------------------------------

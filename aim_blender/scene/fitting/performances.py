@@ -194,6 +194,7 @@ def evaluated_mesh(
             meshes.read_corners(mesh), topology.corners
         )
         if not same:
+            _check_not_split(label, mesh, topology)
             check_same_face_list(label, meshes.read_topology(mesh, label), expected, topology)
         positions = meshes.read_positions(mesh)
         check_finite(label, positions)
@@ -203,6 +204,16 @@ def evaluated_mesh(
     if not np.isfinite(matrix).all():
         raise InputError(f"{label} is placed by what are not numbers; set its location, rotation and scale right")
     return positions, matrix
+
+
+def _check_not_split(label: str, mesh: bpy.types.Mesh, topology: Topology) -> None:
+    """Raise InputError if a mesh is one of as many places, cut along seams."""
+    places = len(np.unique(meshes.read_positions(mesh), axis=0)) if len(mesh.vertices) > topology.vertex_count else 0
+    if places == topology.vertex_count:
+        raise InputError(
+            f"{label} has {len(mesh.vertices)} vertices at {places} places: it was split along seams, as glTF and FBX "
+            "of games are. Take a file that is not, such as Alembic, or learn the actor from meshes split alike"
+        )
 
 
 def scene_in_context(scene: bpy.types.Scene) -> contextlib.AbstractContextManager[object]:

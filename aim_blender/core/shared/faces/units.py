@@ -10,8 +10,9 @@ import numpy as np
 
 from ..foundation.errors import InputError
 from .face_profile import find_head_frame
-from .table_of_units import UNITS, Unit
+from .table_of_units import ANY_HEAD, UNITS, Unit
 
+SMALLEST = 80.0  # mm along the longest side of a head: a baby's, a doll's
 FACE_MILLIMETRES = 115.0  # of a typical adult, from the root of the nose to the chin
 
 
@@ -56,8 +57,13 @@ def size_of(points: np.ndarray) -> float:
 
 
 def possible_units(measured: Measured) -> list[Unit]:
-    """The units in which a mesh may be a head's, none or several."""
-    return [unit for unit in UNITS if measured.fits(unit)]
+    """The units in which a mesh may be a head's, none or several. Where no face tells, what few work in is not believed
+    beside a small head in what most do: a baby's of 96 mm in decimetres is 293 mm in feet."""
+    found = [unit for unit in UNITS if measured.fits(unit)]
+    if measured.face is None and len(found) == 1 and found[0].heads != ANY_HEAD:
+        small = [unit for unit in UNITS if unit.heads == ANY_HEAD and measured.size * unit.millimetres < ANY_HEAD[0]]
+        return [*(unit for unit in small if measured.size * unit.millimetres >= SMALLEST), *found]
+    return found
 
 
 def unit_of(measured: Measured, whose: str, option: str) -> Unit:
