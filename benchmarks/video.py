@@ -108,11 +108,7 @@ def _measured(actor: Actor, take: Take, performed: Performed, quiet: bool) -> li
     measures = measures_at(places) if places is not None else {}
     for names in (("lip_gap",), ("lid_gap_left", "lid_gap_right")):
         known = [each for name in names if (each := measures.get(name)) is not None]
-        row += (
-            ["", ""]
-            if quiet or not known
-            else _gaps(known, frames - actor.neutral, performed.stabilized - actor.neutral)
-        )
+        row += ["", ""] if quiet or not known else _gaps(known, actor.neutral, frames, performed.stabilized)
     rest = index_of(take, take.figures["rest_frame"])
     turned = np.linalg.inv(performed.head[rest])[:3, :3] @ performed.head[:, :3, :3]
     apart = Rotation.from_matrix(take.head[:, :3, :3] @ turned.transpose(0, 2, 1)).magnitude()
@@ -120,9 +116,13 @@ def _measured(actor: Actor, take: Take, performed: Performed, quiet: bool) -> li
     return [*row, float(np.degrees(apart).mean()), float(trembling) if quiet else ""]
 
 
-def _gaps(measures: list[Measure], found: np.ndarray, true: np.ndarray) -> list[object]:
-    """Correlation and slope of gaps, their mean, by the offsets (F, V, 3) of what was found and of the truth."""
-    one, other = (np.mean([each.of(offsets) for each in measures], axis=0) for offsets in (found, true))
+def _gaps(measures: list[Measure], neutral: np.ndarray, found: np.ndarray, true: np.ndarray) -> list[object]:
+    """Correlation and slope of gaps, their mean, by the vertices (F, V, 3) of what was found and of the truth. Lids and
+    lips that have gone through each other, as sums of shapes do, are closed."""
+    one, other = (
+        np.mean([np.maximum(each.of(frames - neutral), -each.of(neutral)) for each in measures], axis=0)
+        for frames in (found, true)
+    )
     return [float(np.corrcoef(one, other)[0, 1]), float(np.polyfit(other, one, 1)[0])]
 
 

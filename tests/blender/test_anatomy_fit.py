@@ -2,6 +2,7 @@
 """Bones fitted by a real worker come in as new objects of the actor; the artist's own stay, work on them is kept."""
 
 import json
+from pathlib import Path
 
 import bpy
 import headless
@@ -78,6 +79,9 @@ def test_job_is_told_landmarks_depths_and_teeth(demo, saved):
     landmarks = json.loads((folder / "landmarks.json").read_text())
     assert landmarks == {each.name: each.vertex for each in demo.landmarks}
     assert landmarks["menton"] == 12
+    learning = headless.extension_module("aim_blender.scene.jobs.job_making").prepare_learning(demo, {})
+    told = prepared(learning).read_job()["steps"][0]["arguments"]
+    assert json.loads(Path(told["landmarks"]).read_text()) == landmarks
     assert json.loads((folder / "depths.json").read_text()) == {"pogonion": pytest.approx(9.5)}
     assert arguments["teeth"] == str(folder / "teeth")
     written, _ = meshes.read_mesh(folder / "teeth" / "upper_teeth.obj")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from aim_blender.core.checks.seen_places import at_seen
 from aim_blender.core.seeing.kept_mesh_faces import KeptMeshFaces
 from aim_blender.core.seeing.mesh_asking import MeshFaces
 from aim_blender.core.seeing.mesh_faces import agreed, likeness
+from aim_blender.core.seeing.picked_faces import PickedFace, read_picked
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.faces.face_landmarks import landmarks_in_frame
 from aim_blender.core.shared.faces.face_profile import PROFILE, HeadFrame, asked_first, find_head_frame
@@ -182,3 +184,33 @@ def test_places_at_rest_are_those_that_are_seen() -> None:
     assert at_seen((2, 1), names, seen, at, rest=True) == (1, 0)
     assert at_seen((2, None), ("upper", "unseen"), seen, at, rest=True) == (2, None)
     assert at_seen((2, 1), names, {"upper": np.array([0.0, 90, 0]), "lower": at[0]}, at, rest=True) == (2, 1)
+
+
+def test_a_face_is_where_landmarks_were_picked(demo: DemoActor, turned: np.ndarray, tmp_path: Path) -> None:
+    """In the whole mesh, in a part of it in another unit, and in no other mesh."""
+    triangles, missed = demo.topology.triangles(), InputError("there is none")
+
+    def none(*_: object) -> HeadFrame:
+        raise missed
+
+    true = find_head_frame(turned, triangles)
+    spots = landmarks_in_frame(turned, triangles, true)
+    (tmp_path / "picked.json").write_text(json.dumps({name: spots[name] for name in ("nasion", "menton", *CORNERS)}))
+    picked = read_picked(tmp_path / "picked.json", len(turned))
+    with asked_first(none):
+        face = PickedFace(turned, picked)
+        with asked_first(face.head_frame):
+            found = find_head_frame(turned, triangles)
+            part = find_head_frame(
+                1000.0 * turned[np.unique([*spots.values(), *range(0, len(turned), 7)])], triangles[:0]
+            )
+            with pytest.raises(InputError, match="there is none"):
+                find_head_frame(demo.neutral, triangles)
+    assert min(found.front @ true.front, found.up @ true.up) > np.cos(np.deg2rad(12.0))
+    assert np.linalg.norm(true.local(found.nasion)) < 15.0  # mm, by four landmarks alone
+    assert part.scale == pytest.approx(1000.0 * found.scale, rel=1e-6)
+    with pytest.raises(InputError, match="at least 4 are needed"):
+        PickedFace(turned, {"nasion": spots["nasion"], "menton": spots["menton"]})
+    (tmp_path / "wrong.json").write_text('{"nose": 3}')
+    with pytest.raises(InputError, match="no landmark 'nose'"):
+        read_picked(tmp_path / "wrong.json", len(turned))

@@ -57,7 +57,7 @@ def fit_anatomy(request: AnatomyRequest) -> AnatomyFit:
     if not np.isfinite(neutral).all():
         raise InputError("the neutral has vertices with a coordinate that is not a number; repair or export it again")
     depths = depths_of_landmarks(request.depths)
-    given = _checked_landmarks(request.landmarks, len(neutral))
+    given = checked_landmarks(request.landmarks, len(neutral))
     frame = _frame(neutral, triangles, given, request.moving)
     head = frame.around(neutral) & (True if request.skin is None else request.skin)
     head[list(given.values())] = True
@@ -110,8 +110,8 @@ def read_request(
     return AnatomyRequest(
         points,
         topology,
-        _read_object(landmarks, "a vertex for each landmark") if landmarks else {},
-        _read_object(depths, "a depth in mm for each landmark") if depths else {},
+        read_object(landmarks, "a vertex for each landmark") if landmarks else {},
+        read_object(depths, "a depth in mm for each landmark") if depths else {},
         read_bones(bones) if bones else {},
         _read_teeth(teeth) if teeth else {},
         moving,
@@ -158,7 +158,8 @@ def _frame(
         return frame
 
 
-def _checked_landmarks(given: Mapping[str, Any], count: int) -> dict[str, int]:
+def checked_landmarks(given: Mapping[str, Any], count: int) -> dict[str, int]:
+    """Vertices by name of a neutral with so many. Raises InputError for a name or a vertex that is none."""
     for name, vertex in given.items():
         if name not in LANDMARK_NAMES:
             raise InputError(f"there is no landmark {name!r}; there are {', '.join(LANDMARK_NAMES)}")
@@ -192,7 +193,8 @@ def _remarks(fitted: AnatomyFit) -> list[str]:
     return remarks
 
 
-def _read_object(path: Path, what: str) -> dict[str, Any]:
+def read_object(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object that a file holds. what: it holds, for the message. Raises InputError."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except UNREADABLE as error:

@@ -42,7 +42,7 @@ class Follower:
         asked to; whether picture or face have jumped."""
         cut = self._is_cut(picture)
         found = None if cut or self.face is None else self._present(picture, self.face.next_crop())
-        crops = [crop for _, crop in self.detector.faces(picture)] if look or found is None else []
+        crops = [crop for _, crop in self.detector.faces(picture, small=True)] if look or found is None else []
         if found is None:
             found = self._chosen(picture, crops, None if cut else self.last)
         before, self.face = self.last, found

@@ -156,13 +156,15 @@ class FaceDetector:
         self._faces, self._landmarks, self._weights = networks
         self._anchors = _anchors()
 
-    def faces(self, picture: np.ndarray) -> list[tuple[float, Crop]]:
+    def faces(self, picture: np.ndarray, small: bool = False) -> list[tuple[float, Crop]]:
         """The faces in a picture (height, width, 3) of bytes: a score and where to look for landmarks, best first.
-        Small ones are looked for where there are no large ones."""
+
+        small: where none is large, look for small ones in parts of the picture, too.
+        """
         height, width = picture.shape[:2]
         side = max(height, width)
         found = self._faces_in(picture, Crop(np.array([width, height]) / 2, side, 0.0))
-        if found:
+        if found or not small:
             return found
         part = side / PARTS
         places = [

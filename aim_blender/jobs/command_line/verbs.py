@@ -97,6 +97,13 @@ def _add_learn(verbs: Verbs) -> None:
         const=True,
         help="fit the skull and the mandible that come with the extension",
     )
+    parser.add_argument(
+        "--landmarks",
+        metavar="FILE.json",
+        type=_path,
+        help='{"name": vertex} picked by hand, for a face that is not found: nasion, menton and both mouth_corner at '
+        "least (default: suggested)",
+    )
     _add_unit(parser, "--unit", of="the meshes (default: told by the face)")
     add_options(parser, "learn")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")

@@ -25,16 +25,35 @@ LEARNING_CHOICES = arguments_of(LearningSettings)
 
 @asks_detector
 def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> Figures:
-    """capture, out, and optionally bones or template_bones, the capture's millimetres_per_unit, else told by its size,
-    and the choices of LEARNING_CHOICES.
+    """capture, out, and optionally bones or template_bones, landmarks (a JSON file), the capture's
+    millimetres_per_unit, else told by its size, and the choices of LEARNING_CHOICES.
+
+    Landmarks say where the face of the capture is and, by name, where the template's bones belong.
 
     With template_bones true, the template's bones are fitted to the neutral first, and written beside the actor into
     X.bones. Beside the actor `X.actor.safetensors` it writes the learning curve, X.learning.json and X.learning.png.
     What the jaw does in each shape is among the figures as a list.
     """
-    optional = ("bones", "template_bones", "millimetres_per_unit", *LEARNING_CHOICES)
+    optional = ("bones", "template_bones", "landmarks", "millimetres_per_unit", *LEARNING_CHOICES)
     check_arguments("learn", arguments, required=("capture", "out"), optional=optional)
     out = output_path(arguments["out"], ACTOR_SUFFIX)
+    if not arguments.get("landmarks"):
+        return _learned(arguments, out, {}, report, checkpoint)
+    from ...core.seeing.picked_faces import PickedFace, read_picked
+    from ...core.shared.captured.captures import read_as_it_is
+    from ...core.shared.faces.face_profile import asked_first
+
+    report({"message": "Reading the capture"})
+    neutral = read_as_it_is(Path(arguments["capture"])).neutral
+    picked = read_picked(Path(arguments["landmarks"]), len(neutral))
+    with asked_first(PickedFace(neutral, picked).head_frame):
+        return _learned(arguments, out, picked, report, checkpoint)
+
+
+def _learned(
+    arguments: dict[str, Any], out: Path, picked: dict[str, int], report: Report, checkpoint: Path | None
+) -> Figures:
+    """picked: landmarks by name."""
     from ...core.checks.face_spots import keep_spots
     from ...core.checks.self_checks import check_learned
     from ...core.files.files import save_actor
@@ -53,7 +72,8 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
         if bones:
             raise InputError("learn takes either bones or the template's, not both")
         report({"message": "Fitting the bones"})
-        capture, fitted = _with_template_bones(capture, out.with_name(f"{out.name.removesuffix(ACTOR_SUFFIX)}.bones"))
+        beside = out.with_name(f"{out.name.removesuffix(ACTOR_SUFFIX)}.bones")
+        capture, fitted = _with_template_bones(capture, picked, beside)
     curve: list[dict[str, Any]] = []
     actor = learn_actor(capture, settings, report, checkpoint, curve)
     report({"message": "Checking the actor"})
@@ -69,7 +89,7 @@ def learn(arguments: dict[str, Any], report: Report, checkpoint: Path | None) ->
     return {"out": str(out), "curve": str(picture), **found}
 
 
-def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figures]:
+def _with_template_bones(capture: Capture, picked: dict[str, int], folder: Path) -> tuple[Capture, Figures]:
     """The capture with the template's bones, which are written into the folder, and how well they fit."""
     from ...core.anatomy.anatomy_request import AnatomyRequest, fit_anatomy, write_anatomy
     from ...core.parts.pieces import skin_of
@@ -77,8 +97,11 @@ def _with_template_bones(capture: Capture, folder: Path) -> tuple[Capture, Figur
 
     moving = moving_vertices(capture.vertices, capture.topology.in_faces())
     skin = skin_of(capture.vertices, capture.topology)
-    asked = AnatomyRequest(capture.neutral, capture.topology, moving=moving, millimetres_per_unit=1.0, skin=skin)
+    asked = AnatomyRequest(
+        capture.neutral, capture.topology, picked, moving=moving, millimetres_per_unit=1.0, skin=skin
+    )
     fitted = fit_anatomy(asked)
-    write_anatomy(fitted, fitted.landmarks, folder)
+    suggested = {name: vertex for name, vertex in fitted.landmarks.items() if name not in picked}
+    write_anatomy(fitted, suggested, folder)
     figures = {name: value for name, value in fitted.figures.items() if name != "notes"}
     return dataclasses.replace(capture, bones=fitted.bones), {"bones": str(folder), **figures}

@@ -16,6 +16,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...core.shared.faces.face_landmarks import LEAST_PICKED
 from ...core.shared.foundation.errors import UNREADABLE, InputError
 from ...core.shared.foundation.topology import Topology
 from ...core.shared.results.kept_files import ACTOR_SUFFIX
@@ -110,6 +111,8 @@ def prepare_learning(actor: ActorRecord, choices: dict[str, Any]) -> Preparation
     if there is None:
         raise InputError(f"{actor_name!r} was removed while it was read; undo that, and learn it again")
     trusted = tracing.trusted_weights(there[1])
+    marks = there[1].landmarks
+    picked = {each.name: each.vertex for each in marks} if any(each.picked for each in marks) else {}
     path = folders.new_job_folder(actor_name, "learn")
 
     def write() -> JobFolder:
@@ -120,6 +123,9 @@ def prepare_learning(actor: ActorRecord, choices: dict[str, Any]) -> Preparation
         out = path / (folders.safe_name(actor_name) + ACTOR_SUFFIX)
         write_delivery(path, {"kind": "learn", "actor": identifier, "actor_file": out.name})
         arguments = {"capture": str(path / "capture.npz"), "out": str(out), "millimetres_per_unit": 1.0, **choices}
+        if len(picked) >= LEAST_PICKED:
+            write_atomically(path / "landmarks.json", json.dumps(picked, indent=1) + "\n")
+            arguments["landmarks"] = str(path / "landmarks.json")
         return JobFolder.create(path, f"learn {actor_name}", [{"task": "learn", "arguments": arguments}])
 
     return (yield from meanwhile("writing the shapes", write))
