@@ -8,8 +8,8 @@ found here; --learned checks this of some, learned briefly. What is found is kep
 found it, so that a run that was broken off goes on where it was. Ratios are found over true: the angle of jaw_open,
 that of jaw_left and jaw_right, and how far aside the lower incisors go in these two. The true jaw turns its own teeth,
 which the skin does not show: how far depends on their size (correlation -0.98 over 200 identities; with it known 1 % of
-the angle is left open, with the skin alone 4 %). So a few of 200 come out more than 10 % off, whatever is done; given
-lower teeth are exact. --others adds the faces of other makes, which have no truth: what the jaw does in each of their
+the angle is left open, with the skin alone 4 %). So a few of 200 come out more than 10 % off; given lower teeth are
+exact. --others adds the faces of other makes, which have no truth: what the jaw does in each of their
 shapes. --muscles: identities whose capture has, beside all shapes, lips and cheeks at work over an open jaw.
 """
 

@@ -27,8 +27,8 @@ TOO_FAR = 3.0  # times what a side may be moved: a slit that is so far off is le
 WIDE = 0.15  # of a slit's length, around a column: what its expressions are chosen for
 LEAST_GAIN = 0.05  # of what is wanted; a column whose expressions move less is left alone
 RIDGE = 1e-3  # of the expressions' mean square: what their weights cost
-PARTED_MM = {"lips": (4.2, 5.0), "left lids": (2.2, 2.6), "right lids": (2.2, 2.6)}  # crossings: wholly, not at all
-MOST_MM = {"lips": 4.5, "left lids": 2.2, "right lids": 2.2}  # by which a side may be moved: more shows as a fold
+PARTED_MM = {"lips": (4.2, 5.0), "left lids": (1.4, 2.0), "right lids": (1.4, 2.0)}  # crossings: wholly, not at all
+MOST_MM = {"lips": 4.5, "left lids": 1.7, "right lids": 1.7}  # by which a side may be moved: more shows as a fold
 
 
 class Meeting:
