@@ -187,8 +187,8 @@ class StiffFit:
         return _robust(self.known[seen, point, None] - self._posed(places)[seen]).mean(0)
 
     def steps(self) -> np.ndarray:
-        """d (P, 3) mm of docs/model.md (23b): on the neutral's skin by which each point would have to slide, so that all
-        frames are explained best. Gauss-Newton for the places, the frames' weights and jaws being solved along."""
+        """d (P, 3) mm of docs/model.md (23b): how far each point would have to slide on the neutral's skin, so that all
+        frames are explained best. Gauss-Newton for the places; the frames' weights and jaws are solved along."""
         across, tangents = self._tangents()  # (P, 3, 2), (F, P, 3, 2)
         count = len(across)
         columns = np.concatenate([self.columns, self.by_jaw], axis=2)
