@@ -209,6 +209,23 @@ def test_what_is_not_understood_is_said(tmp_path, text, said):
     assert str(tmp_path / "a.csv") in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("sign", "counted"),
+    [
+        (":", [(16 + second, frame) for second in range(4) for frame in range(30)]),
+        (";", [(59, 28), (59, 29), (60, 2), (60, 3)]),  # 0 and 1 are left out once a minute
+    ],
+)
+def test_timecodes_that_run_slower_than_they_count_lose_no_frame(tmp_path, sign, counted):
+    cells = [f"00:{second // 60:02}:{second % 60:02}{sign}{frame:02}" for second, frame in counted]
+    rows = "\n".join(f"{cell},a,{place},2,3" for place, cell in enumerate(cells))
+    (tmp_path / "a.csv").write_text(f"timecode,name,x,y,z\n{rows}\n")
+    found = read_points(tmp_path / "a.csv", fps=29.97)
+    assert (np.diff(found.frames) == 1).all()
+    assert found.fps == pytest.approx(29.97)
+    np.testing.assert_allclose(found.positions[:, 0, 0], np.arange(len(cells)))
+
+
 @pytest.mark.parametrize("read", [read_points, read_image_points])
 def test_a_name_for_each_frame_is_refused_before_it_fills_the_memory(tmp_path, read):
     rows = "\n".join(f"{number},p{number},1,2,3" for number in range(30000))

@@ -8,9 +8,14 @@ import io
 import math
 import re
 from collections.abc import Iterator
+from typing import TypeVar
 
+import numpy as np
+
+Number = TypeVar("Number", float, np.ndarray)
 HEADER_WITHIN = 30  # lines
-TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)(?:[:;](\d{1,3}(?:[.,]\d+)?))?")
+TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)(?:([:;])(\d{1,3}(?:[.,]\d+)?))?")
+DROPPED = {30: 2, 60: 4}  # numbers that a drop-frame timecode leaves out each minute but every tenth
 
 
 def decoded(data: bytes) -> str:
@@ -50,15 +55,26 @@ def number_in(cell: str) -> float:
 
 
 def seconds_of(timecode: str, fps: float | None) -> float:
-    """Seconds of HH:MM:SS.s or, where somebody says how many frames are a second, HH:MM:SS:FF. Raises ValueError."""
+    """Seconds of HH:MM:SS.s or, where somebody says how many frames are a second, HH:MM:SS:FF, or HH:MM:SS;FF where
+    numbers were dropped. Raises ValueError."""
     found = TIMECODE.fullmatch(timecode)
     if found is None:
         raise ValueError(f"the time {timecode[:40]!r} is neither seconds nor a timecode, such as 01:00:00:12")
-    hours, minutes, seconds, frames = found.groups()
+    hours, minutes, seconds, sign, frames = found.groups()
     if frames is not None and fps is None:
         raise ValueError(f"the time is {timecode}, which counts frames; say how many are a second, as by --fps 29.97")
     total = 3600 * int(hours) + 60 * int(minutes) + number_in(seconds)
-    return total + (number_in(frames) / fps if frames is not None and fps else 0.0)
+    if frames is None or fps is None:
+        return total
+    nominal = round(fps)  # at 29.97 a second, too, a timecode counts to 30
+    counted = total * nominal + number_in(frames)
+    return (without_dropped(counted, nominal) if sign == ";" and nominal in DROPPED else counted) / fps
+
+
+def without_dropped(counted: Number, nominal: int) -> Number:
+    """How many frames there were of those that a drop-frame timecode has counted, of 30 or 60 a second."""
+    minutes = counted // (60 * nominal)
+    return counted - DROPPED[nominal] * (minutes - minutes // 10)
 
 
 def check_signs(seen: dict[str, str], cell: str) -> None:

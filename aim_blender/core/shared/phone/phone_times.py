@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..captured.frame_numbers import LARGEST_FRAME, around, with_gaps
+from ..captured.table_cells import DROPPED, without_dropped
 from ..foundation.errors import InputError
 
 RATES = (23.976, 24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 59.94, 60.0, 90.0, 100.0, 119.88, 120.0)
@@ -24,7 +25,6 @@ DOUBLED = 0.02  # of the rows: more that share a frame of the timecode lie betwe
 HOLE = 2.5  # frames between two rows; what is further apart is a hole, and not a slow frame
 BACKWARDS = 0.05  # of the rows; more that go backwards are no times of one recording
 TIMECODE = re.compile(r"^(\d{1,3})[:.](\d{1,2})[:.](\d{1,2})([:;.])(\d{1,3})(?:\.(\d+))?$")
-DROPPED = {30: 2, 60: 4}  # numbers that a drop-frame timecode leaves out each minute but every tenth
 DATED = re.compile(r"^\d{4}-\d{2}-\d{2}[T ]|(?:Z|[+-]\d{2}:?\d{2})$")  # about a time of day
 CLOCK = re.compile(r"^(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 COLUMNS = {
@@ -85,8 +85,7 @@ class Times:
             frames = _over_midnight(frames, DAY * nominal)
             dropping = nominal in DROPPED and all(found[4] == ";" for found in whole if found)
             if dropping:
-                minutes = frames // (60 * nominal)
-                frames = frames - DROPPED[nominal] * (minutes - minutes // 10)
+                frames = without_dropped(frames, nominal)
             return cls(lines, frames=frames, nominal=nominal, between=between, dropping=dropping)
         clock = [CLOCK.match(cell) for cell in cells]
         if not all(clock):
