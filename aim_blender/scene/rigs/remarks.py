@@ -57,6 +57,8 @@ def played_otherwise(
         return ""
     blends = (0, 0) if layer.onto == "action" else (layer.blend_in, layer.blend_out)
     inside = np.flatnonzero((frames >= frames[0] + blends[0]) & (frames <= frames[-1] - blends[1]))
+    if len(inside) == 0:
+        return ""
     looked = np.unique(inside[np.linspace(0, len(inside) - 1, PLAYED).astype(int)])
     wanted = solved.response.rest + solved.wanted.offsets[looked]  # (f, P, 3)
     off = np.empty(len(looked))
