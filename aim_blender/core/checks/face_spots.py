@@ -156,12 +156,7 @@ def _found(actor: Actor) -> FacePlaces | None:
 
 def _skin_of(actor: Actor) -> Topology:
     """The faces without those of parts: an eyeball is no lid."""
-    topology = actor.topology
-    if actor.parts is None:
-        return topology
-    of_skin = np.logical_and.reduceat((actor.parts.part_of < 0)[topology.corners], topology.starts)
-    kept = np.repeat(of_skin, topology.sizes)
-    return Topology(topology.corners[kept], topology.sizes[of_skin], topology.vertex_count)
+    return actor.topology if actor.parts is None else actor.topology.within(actor.parts.part_of < 0)
 
 
 def _on_parts(actor: Actor, spots: FaceSpots) -> bool:

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from ..checks.face_spots import places_of
 from ..geometry.surfaces import edge_graph, samples
 from ..model.actor import Actor
+from ..points.points import Binding
 from ..shared.faces.face_profile import HeadFrame, outward_sign
 from ..shared.foundation.smoothstep import smoothstep
 
@@ -163,27 +164,16 @@ def _grain(neutral: np.ndarray, triangles: np.ndarray, members: list[np.ndarray]
     return float(np.median(np.linalg.norm(about - np.roll(about, 1, axis=1), axis=-1))) if len(about) else 0.0
 
 
-def _places(
-    neutral: np.ndarray, triangles: np.ndarray, member: np.ndarray, grain: float, reach: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Places all over one side: of which vertices (S, 3) each is a mean, by which weights (S, 3). Where edges are
-    short beside a reach in mm, the vertices."""
+def _places(neutral: np.ndarray, triangles: np.ndarray, member: np.ndarray, grain: float, reach: float) -> Binding:
+    """Places all over one side. Where edges are short beside a reach in mm, the vertices."""
     own = triangles[member[triangles].all(1)]
     if grain <= COARSE * reach or not len(own):
-        vertices = np.flatnonzero(member)
-        return np.repeat(vertices[:, None], 3, axis=1), np.tile(np.array([1.0, 0.0, 0.0]), (len(vertices), 1))
-    of_sample, weights = samples(neutral, own, COARSE * reach)
-    return own[of_sample], weights
+        return Binding.at(np.flatnonzero(member))
+    of_sample, shares = samples(neutral, own, COARSE * reach)
+    return Binding(own[of_sample], shares)
 
 
-def _at(shape: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """(S, 3) where places of a shape (W, 3) are."""
-    return np.asarray(np.einsum("sk,skx->sx", places[1], shape[places[0]]))
-
-
-def _meeting(
-    shapes: np.ndarray, members: list[np.ndarray], places: list[tuple[np.ndarray, np.ndarray]], reach: float
-) -> np.ndarray | None:
+def _meeting(shapes: np.ndarray, members: list[np.ndarray], places: list[Binding], reach: float) -> np.ndarray | None:
     """The vertices that come close to the other side in a shape; None where there are too few."""
     own = [np.flatnonzero(each) for each in members]
     close = [np.zeros(len(each), bool) for each in own]
@@ -191,7 +181,7 @@ def _meeting(
         return None
     for shape in shapes:
         for this, other in ((0, 1), (1, 0)):
-            tree = cKDTree(_at(shape, places[other]))
+            tree = cKDTree(places[other].of(shape))
             close[this] |= np.isfinite(tree.query(shape[own[this]], distance_upper_bound=reach)[0])
     found = [each[chosen] for each, chosen in zip(own, close, strict=True)]
     return None if min(len(each) for each in found) < FEWEST else np.concatenate(found)
@@ -201,7 +191,7 @@ def _margins(
     neutral: np.ndarray,
     axes: np.ndarray,
     members: list[np.ndarray],
-    places: list[tuple[np.ndarray, np.ndarray]],
+    places: list[Binding],
     across: np.ndarray,
     columns: int,
     wide: float,
@@ -215,7 +205,7 @@ def _margins(
         return own
     found = []
     for this, other in ((0, 1), (1, 0)):
-        distance = cKDTree(_at(neutral, places[other])).query(neutral[own[this]])[0]
+        distance = cKDTree(places[other].of(neutral)).query(neutral[own[this]])[0]
         distance -= IN_FRONT * (neutral[own[this]] @ axes[2])
         column = across[own[this]].round().astype(int).clip(0, columns - 1)
         least = np.full(columns, np.inf)

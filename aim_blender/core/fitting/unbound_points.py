@@ -12,12 +12,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..model.closed_form import prior_of_modes
-from ..points.points import Binding, PointPerformance, bound_to_skin, skin_samples
+from ..points.points import Binding, PointPerformance, SkinAtRest, skin_at_rest
 from ..shared.foundation.robust_weights import cauchy
 from ..shared.settings.point_settings import PointFittingSettings
 from .jaw_of_frame import RIDGE_MM as JAW_RIDGE_MM
@@ -56,7 +55,7 @@ def settled(
     if not free.any():
         return binding
     some = _richest(points)
-    first, skin = binding.of(actor.neutral), skin_samples(actor)
+    first, skin = binding.of(actor.neutral), skin_at_rest(actor)
     found, costs, rested = binding, [], isinstance(settings.rest_frame, int)  # somebody says where the face rests
     for round_ in range(ROUNDS + 2):
         placed = PlacedPoints(actor, found, some, *_given(some), settings)
@@ -74,7 +73,7 @@ def settled(
             off = np.where(placed.trust > 0, np.linalg.norm(stabilized - places, axis=2), np.nan)
             rested = bool(np.nanmedian(off, axis=1).min() < EXACT_MM)
             places = places if rested else _at_rest(actor, found, stabilized, placed.trust)
-        found = _exchanged(found, bound_to_skin(actor, first + _shortened(places - first, FURTHEST_MM)), free)
+        found = _exchanged(found, skin.nearest(first + _shortened(places - first, FURTHEST_MM)), free)
     if costs[-1].mean() >= costs[0].mean():
         return binding
     # On a face at rest a point lies where it belongs, unless the others say very clearly that it does not.
@@ -104,9 +103,9 @@ def _at_rest(actor: Actor, binding: Binding, stabilized: np.ndarray, trust: np.n
     return places
 
 
-def _jumped(fit: StiffFit, skin: tuple[cKDTree, Binding], places: np.ndarray) -> np.ndarray:
+def _jumped(fit: StiffFit, skin: SkinAtRest, places: np.ndarray) -> np.ndarray:
     """Places (P, 3), but for points that cost much less somewhere else nearby: on the other lip."""
-    tree, sampled = skin
+    tree, sampled = skin.tree, skin.sampled
     own, places = fit.costs, places.copy()
     for point in np.flatnonzero(own > DEAR):
         near = np.array(tree.query_ball_point(places[point], NEARBY_MM), dtype=int)

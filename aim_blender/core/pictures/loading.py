@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from importlib import import_module
 
 DRAWN_BY = ("matplotlib.figure", "matplotlib.backends.backend_agg")
 
 
-def load_ahead() -> threading.Thread:
-    """Begin to load what draws pictures, and return the thread that does. Whoever draws is told what does not load."""
+def load_ahead() -> None:
+    """Begin to load what draws pictures, in a thread of its own. Whoever draws is told what does not load."""
 
     def load() -> None:
-        try:
+        with contextlib.suppress(Exception):  # the same comes up again where it is drawn
             for name in DRAWN_BY:
                 import_module(name)
-        except Exception:  # the same error comes up again where it is drawn
-            return
 
-    thread = threading.Thread(target=load, name="pictures")
-    thread.start()
-    return thread
+    threading.Thread(target=load, name="pictures").start()

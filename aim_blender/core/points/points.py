@@ -19,6 +19,8 @@ from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked
 from ..shared.captured.point_tables import LARGEST, read_point_table
 from ..shared.faces.similarity import NAMES, millimetres_of
 from ..shared.foundation.errors import UNREADABLE, InputError, reason
+from ..shared.foundation.remembering import remembered
+from ..shared.foundation.topology import Topology
 from ..shared.sources.recognising import holds_c3d, holds_json
 from .c3d_points import read_c3d
 
@@ -47,6 +49,34 @@ class Binding:
     def at(vertices: np.ndarray) -> Binding:
         """Points at vertices (P,)."""
         return Binding(np.asarray(vertices)[:, None], np.ones((len(vertices), 1)))
+
+
+class SkinAtRest:
+    """A neutral's skin, to find places on. sampled: points all over it, SAMPLED_MM apart; tree: of these."""
+
+    def __init__(self, neutral: np.ndarray, topology: Topology) -> None:
+        import trimesh  # only here, as in anatomy
+
+        triangles = topology.triangles()
+        of_triangle, shares = samples(neutral, triangles, SAMPLED_MM)
+        self.sampled = Binding(triangles[of_triangle], shares)
+        self.tree = cKDTree(self.sampled.of(neutral))
+        self._triangles, self._mesh = triangles, trimesh.Trimesh(neutral, triangles, process=False)
+
+    def nearest(self, places: np.ndarray) -> Binding:
+        """Where on it is nearest to places (P, 3) in mm."""
+        from trimesh import proximity, triangles
+
+        there, _, face = proximity.closest_point(self._mesh, places)
+        return Binding(self._triangles[face], triangles.points_to_barycentric(self._mesh.triangles[face], there))
+
+
+_skin_at_rest = remembered(SkinAtRest)
+
+
+def skin_at_rest(actor: Actor) -> SkinAtRest:
+    """The skin of an actor's neutral, made once."""
+    return _skin_at_rest(actor.neutral, actor.topology)
 
 
 @dataclass(frozen=True)
@@ -109,8 +139,8 @@ def in_millimetres(actor: Actor, points: PointPerformance) -> tuple[PointPerform
         unit = millimetres_of(actor.neutral[points.vertices[named]], _known(points)[:, named], points.source)
     else:
         first = _first_places(points)
-        skin, _ = skin_samples(actor)
-        off = {factor: np.median(skin.query(factor * first)[0]) for factor in (1.0, *NAMES)}
+        skin = skin_at_rest(actor)
+        off = {factor: np.median(skin.tree.query(factor * first)[0]) for factor in (1.0, *NAMES)}
         if off[1.0] > NEAR_MM:
             unit = next((factor for factor, distance in off.items() if distance <= NEAR_MM), 1.0)
     return (points, 1.0) if unit == 1.0 else (replace(points, positions=unit * points.positions), unit)
@@ -127,27 +157,17 @@ def bind_points(actor: Actor, points: PointPerformance, rest_frame: int | str = 
     shares = np.tile([1.0, 0.0, 0.0], (len(corners), 1))
     free = points.vertices < 0
     if free.any():
-        sampled, _ = skin_samples(actor)
-        first = _places_at_rest(points, free, sampled, rest_frame)
-        distance = np.median(sampled.query(first)[0])
+        skin = skin_at_rest(actor)
+        first = _places_at_rest(points, free, skin.tree, rest_frame)
+        distance = np.median(skin.tree.query(first)[0])
         if distance > NEAR_MM:
             raise InputError(
                 f"{points.source} says of no vertex, and its points start {distance:.0f} mm from the "
                 "neutral's skin; name each point's vertex, or begin with the neutral in place and in mm"
             )
-        found = bound_to_skin(actor, first)
+        found = skin.nearest(first)
         corners[free], shares[free] = found.corners, found.shares
     return Binding(corners, shares)
-
-
-def bound_to_skin(actor: Actor, places: np.ndarray) -> Binding:
-    """Where on the neutral's skin is nearest to places (P, 3) in mm."""
-    import trimesh  # only here, as in anatomy
-
-    triangles = actor.topology.triangles()
-    skin = trimesh.Trimesh(actor.neutral, triangles, process=False)
-    nearest, _, face = trimesh.proximity.closest_point(skin, places)
-    return Binding(triangles[face], trimesh.triangles.points_to_barycentric(skin.triangles[face], nearest))
 
 
 def binding_note(points: PointPerformance, binding: Binding, actor: Actor) -> list[str]:
@@ -189,14 +209,6 @@ def _check_vertices(actor: Actor, points: PointPerformance) -> None:
     count = len(actor.bone)
     if points.vertices.max() >= count:
         raise InputError(f"{points.source} names vertex {points.vertices.max()}, but the actor's mesh has {count}")
-
-
-def skin_samples(actor: Actor) -> tuple[cKDTree, Binding]:
-    """Points all over the neutral's skin, SAMPLED_MM apart, as a tree, and which they are."""
-    triangles = actor.topology.triangles()
-    of_triangle, shares = samples(actor.neutral, triangles, SAMPLED_MM)
-    binding = Binding(triangles[of_triangle], shares)
-    return cKDTree(binding.of(actor.neutral)), binding
 
 
 def _known(points: PointPerformance) -> np.ndarray:

@@ -16,9 +16,8 @@ from ..shared.faces.face_profile import HeadFrame, find_head_frame
 from ..shared.faces.units import UNITS
 from ..shared.foundation.errors import InputError
 
-NEAR = (
-    1e-4  # of how far the landmarks are apart: where a vertex is the picked one, in a part of the mesh or another unit
-)
+# Of how far the landmarks are apart: so near, a vertex is the picked one, in a part of the mesh or another unit.
+NEAR = 1e-4
 
 
 def read_picked(path: Path, count: int) -> dict[str, int]:

@@ -34,10 +34,11 @@ def set_bones_right(
     if _size(mandible.vertices) > LARGER * _size(skull.vertices):
         skull, mandible = mandible, skull
         notes.append("skull and mandible were swapped, for the skull is the larger one")
-    unit, factor = _unit_of(neutral, np.concatenate([skull.vertices, mandible.vertices]))
+    both = np.concatenate([skull.vertices, mandible.vertices])
+    unit, factor = _unit_of(neutral, both)
     if factor != 1.0:
         notes.append(f"the bones are in {unit} and were brought to millimetres")
-    low, high = _around(neutral, np.concatenate([skull.vertices, mandible.vertices]) * factor)
+    low, high = _around(neutral, both * factor)
     found = {}
     for name, bone in (("skull", skull), ("mandible", mandible)):
         vertices, faces = bone.vertices * factor, bone.triangles

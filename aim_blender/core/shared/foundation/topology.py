@@ -71,13 +71,18 @@ class Topology:
         found[self.corners] = True
         return found
 
+    def within(self, kept: np.ndarray) -> Topology:
+        """The faces whose corners are all among the vertices kept (V,) bool, of the same vertices. Raises InputError if
+        there are none."""
+        whole = np.logical_and.reduceat(kept[self.corners], self.starts)
+        return Topology(self.corners[np.repeat(whole, self.sizes)], self.sizes[whole], self.vertex_count)
+
     def part(self, kept: np.ndarray) -> tuple[Topology, np.ndarray]:
         """The faces whose corners are all among the vertices kept (V,) bool, as a mesh of their own, and which vertices
         (W,) of this one it has. Raises InputError if there are none."""
-        whole = np.logical_and.reduceat(kept[self.corners], self.starts)
-        corners = self.corners[np.repeat(whole, self.sizes)]
-        chosen, renumbered = np.unique(corners, return_inverse=True)
-        return Topology(renumbered.ravel().astype(np.int32), self.sizes[whole], len(chosen)), chosen
+        some = self.within(kept)
+        chosen, renumbered = np.unique(some.corners, return_inverse=True)
+        return Topology(renumbered.ravel().astype(np.int32), some.sizes, len(chosen)), chosen
 
     def triangles(self) -> np.ndarray:
         """(T, 3) int32: every face cut into a fan of triangles."""
