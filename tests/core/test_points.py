@@ -12,7 +12,9 @@ import pytest
 
 from aim_blender.core.fitting.fitting_points import PointSolver, fit_points
 from aim_blender.core.fitting.unbound_points import settled
+from aim_blender.core.geometry.rigid import angle_degrees
 from aim_blender.core.model.evaluation import evaluate_take
+from aim_blender.core.model.head import quietness, robust_registration, without_head
 from aim_blender.core.model.working_actor import modes_of
 from aim_blender.core.points.points import PointPerformance, bind_points, binding_note, read_points
 from aim_blender.core.shared.foundation.errors import InputError
@@ -155,6 +157,30 @@ def test_points_without_a_vertex_slide_to_where_all_frames_agree(demo_learned, p
     assert off.max() < 0.7 * before.max()
     assert off.mean() < 0.9 * before.mean()
     assert settled(demo_learned, points, first, modes, PointFittingSettings()) is first  # all are named
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_what_the_face_does_to_points_is_no_head(demo, demo_learned, demo_shot, moves):
+    """Markers around the mouth alone: none lies where the face is quiet."""
+    still = without_head(demo_shot.vertices.astype(float), demo_shot.head)
+    most = np.linalg.norm(demo.shapes - demo.neutral, axis=2).max(0)
+    lively = np.flatnonzero(most > 0.4 * most.max())
+    some = lively[np.linspace(0, len(lively) - 1, 40).astype(int)]
+    positions = demo_shot.vertices[:, some].astype(float) if moves else still[:, some]
+    frames = np.arange(len(positions), dtype=np.int32)
+    names = tuple(map(str, some))
+    points = PointPerformance(names, positions, np.ones(positions.shape[:2]), some, frames, 24.0, "mouth.csv")
+    take = fit_points(demo_learned, points, PointFittingSettings(modes=6))
+    if moves:
+        registered = robust_registration(demo_learned.neutral[some], positions, quietness(demo_learned)[some])
+        off = [angle_degrees(np.linalg.inv(demo_shot.head) @ head).max() for head in (take.head, registered)]
+        assert off[0] < 0.6 * off[1]
+    else:
+        np.testing.assert_array_equal(take.head, np.tile(np.eye(4), (len(frames), 1, 1)))
+    few = dataclasses.replace(points, positions=positions[:, :5], confidence=points.confidence[:, :5])
+    few = dataclasses.replace(few, names=names[:5], vertices=some[:5])
+    notes = fit_points(demo_learned, few, PointFittingSettings(modes=2, head="free")).figures["notes"]
+    assert any("hardly a point lies where the face is quiet" in note for note in notes)
 
 
 def test_points_in_other_axes_are_turned_back(demo_learned, points):

@@ -30,7 +30,6 @@ from .driving.error_figures import FitErrors
 from .driving.one_fit import fit_target
 from .driving.request import FitRequest, Fitted
 from .driving.target import SolvedFrames, Target
-from .jaw_of_frame import JawOfPoints
 from .performance_space import points_in_actor_axes
 from .placed_points import PlacedPoints
 from .unbound_points import settled
@@ -195,7 +194,6 @@ class PointTarget(Target):
         self.modes = self.solver.modes
         self.placed = PlacedPoints(actor, binding, points, self.given, self.missing, settings)
         self.robust_weight = self.placed.trust.copy()  # (F, P) 0 for outliers, once motions() has found them
-        self.jaw_of_points = JawOfPoints(actor, binding)
         self.skin_weight = binding.of(actor.skin_weight)
 
     def motions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -204,13 +202,13 @@ class PointTarget(Target):
         head, jaw = placed.head.copy(), super().motions()[1]
         stabilized = placed.stabilized(head)
         known = np.where(robust_weight[there, :, None] > 0, stabilized[there], np.nan)
-        jaw[there] = self.jaw_of_points.predict(known)
+        jaw[there] = placed.jaw_of_points.predict(known)
         for frame in there.tolist():
             given = robust_weight[frame]
             inlier = self.solver.inliers(stabilized[frame] - self._skinned(jaw[frame : frame + 1])[0], given)
             if not inlier[given > 0].all():
                 known = np.where(inlier[:, None], stabilized[frame], np.nan)
-                jaw[frame] = self.jaw_of_points.predict(known[None])[0]
+                jaw[frame] = placed.jaw_of_points.predict(known[None])[0]
             robust_weight[frame] = np.where(inlier, given, 0.0)
         placed.refuse_if_most_are_lost(self.given, robust_weight)
         return head, jaw

@@ -14,12 +14,15 @@ shapes, from the skin over the mandible (the idea of Zoss et al. 2019), left two
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw, envelope, hinge_axes
-from ..geometry.rigid import apply_motion, motion_columns
+from ..geometry.rigid import apply_motion, motion_columns, recentred
 from ..model.actor import Actor
-from ..model.head import squared_motions
+from ..model.head import squared_motions, without_head
 from ..points.points import Binding
 from ..shared.foundation.robust_weights import cauchy
 
@@ -28,11 +31,28 @@ RIDGE_MM = 0.2  # what a weight of 1 of a shape costs at every point
 ENVELOPE_MM = 1.0  # what a departure from the shapes' jaws by a standard deviation of the envelope costs likewise
 ROBUST_MM = 2.0  # a point this far off keeps half of its say
 PLAIN_ROUNDS, ROUNDS = 2, 5  # at first all points count fully: a jaw that opens wide moves them far
+HEAD_ROUNDS = 8  # where the head is solved along
+FACE_MM = 0.5  # along each axis: real faces depart from one weight a shape at least so far, few points or many
+FIRM = 1e-9  # mm², beside what points tell of the head
 CHUNK_BYTES = 4 * 2**20  # what a processor keeps at hand
 # How far a performance may leave what the actor's jaw does in the shapes: opening in shares of the widest, and all in
 # degrees (opening, yaw, roll) and mm (aside, up, forward). It does not close further.
 WIDER = 0.25
 FURTHER_DEGREES, FURTHER_MM = (1.0, 4.0, 1.0), (3.0, 1.0, 4.0)
+
+
+@dataclass(frozen=True)
+class FaceOfPoints:
+    """A face with one weight per shape that explains the points of F frames.
+
+    pose: (F, 6) of its jaw, as compose_jaw takes them. head: (F, 4, 4) what carries it to the points. costs: (F,) mm²
+    a point, of what is left and of the weights. loose: (F,) by how many degrees the points leave the head's turn open.
+    """
+
+    pose: np.ndarray
+    head: np.ndarray
+    costs: np.ndarray
+    loose: np.ndarray
 
 
 class JawOfPoints:
@@ -51,6 +71,7 @@ class JawOfPoints:
         self.prior = RIDGE_MM**2 * np.eye(len(poses) + 6)
         self.prior[len(poses) :, len(poses) :] = ENVELOPE_MM**2 * spread.T @ spread
         self.plausible = PlausibleJaw(actor)
+        self.middle = self.neutral.mean(0)  # about which a head turns here
 
     def predict(self, positions: np.ndarray) -> np.ndarray:
         """T_j (F, 4, 4) of positions (F, P, 3) in mm without head motion; points that are not numbers are left out.
@@ -59,23 +80,33 @@ class JawOfPoints:
         """
         if self.hinge is None:
             return np.tile(np.eye(4), (len(positions), 1, 1))
-        length = max(1, CHUNK_BYTES // (8 * self.expressions.size * 4))
-        poses = [self._poses(positions[first : first + length]) for first in range(0, len(positions), length)]
-        return compose_jaw(self.plausible.within(np.concatenate(poses)), self.hinge)
+        return compose_jaw(self.plausible.within(self.face_of(positions, head=False).pose), self.hinge)
 
-    def _poses(self, positions: np.ndarray) -> np.ndarray:
-        """(f, 6) as compose_jaw takes them."""
+    def face_of(self, positions: np.ndarray, head: bool) -> FaceOfPoints:
+        """The face that explains positions (F, P, 3) mm best: docs/model.md (21) and, where head is asked for, its
+        motion H, (21b). Points that are not numbers are left out. The actor has a jaw."""
+        length = max(1, CHUNK_BYTES // (8 * self.expressions.size * 4))
+        chunks = [self._solved(positions[first : first + length], head) for first in range(0, len(positions), length)]
+        return FaceOfPoints(*map(np.concatenate, zip(*chunks, strict=True)))
+
+    def _solved(self, positions: np.ndarray, head: bool) -> tuple[np.ndarray, ...]:
+        """The fields of FaceOfPoints of (f, P, 3)."""
         assert self.hinge is not None
         present = np.isfinite(positions).all(-1)  # (f, P)
         count, names = len(positions), self.expressions.shape[2]
-        prior = self.prior * np.maximum(present.sum(1), 1)[:, None, None]
-        found = np.zeros((count, names + 6))  # weights g and the departure
-        for round_ in range(ROUNDS):
+        unknowns = names + (12 if head else 6)  # weights g, the departure, and a step of the head
+        points = np.maximum(present.sum(1), 1)
+        prior = np.zeros((unknowns, unknowns))
+        prior[: names + 6, : names + 6] = self.prior
+        prior = prior * points[:, None, None] + FIRM * np.eye(unknowns)
+        found, turned_head = np.zeros((count, names + 6)), np.tile(np.eye(4), (count, 1, 1))
+        for round_ in range(HEAD_ROUNDS if head else ROUNDS):
             pose = found @ self.pose_of.T
             motion = compose_jaw(pose, self.hinge)
             moved = apply_motion(self.neutral, motion)  # (f, P, 3)
-            face = np.tensordot(found[:, :names], self.expressions, (1, 2))
-            off = positions - self.neutral - self.skin_weight * (moved - self.neutral) - face
+            skinned = self.neutral + self.skin_weight * (moved - self.neutral)
+            face = skinned + np.tensordot(found[:, :names], self.expressions, (1, 2))
+            off = without_head(positions, turned_head) - face
             off[~present] = 0.0
             say = present.astype(np.float64)
             if round_ >= PLAIN_ROUNDS:
@@ -83,11 +114,24 @@ class JawOfPoints:
             turned = self.skin_weight[..., None] * motion_columns(moved - self.hinge.centre - pose[:, None, 3:])
             columns = turned @ self.pose_of  # (f, P, 3, N + 6)
             columns[..., :names] += self.expressions
-            rows = columns.reshape(count, -1, names + 6)
+            if head:
+                columns = np.concatenate([columns, motion_columns(face - self.middle)], axis=-1)
+            rows = columns.reshape(count, -1, unknowns)
             weighted = (columns * say[..., None, None]).reshape(rows.shape).transpose(0, 2, 1)
-            right = weighted @ off.reshape(count, -1, 1) - prior @ found[..., None]
-            found = found + np.linalg.solve(weighted @ rows + prior, right)[..., 0]
-        return found @ self.pose_of.T
+            normal = weighted @ rows + prior
+            right = weighted @ off.reshape(count, -1, 1) - prior[..., : names + 6] @ found[..., None]
+            step = np.linalg.solve(normal, right)[..., 0]
+            priced, found = found, found + step[:, : names + 6]
+            if head:
+                turned_head = turned_head @ small_motion(step[:, names + 6 :], self.middle)
+        costs = ROBUST_MM**2 * np.log1p((off**2).sum(-1) / ROBUST_MM**2).sum(1) / points
+        costs += np.einsum("fi,ij,fj->f", priced, self.prior, priced)
+        loose = np.zeros(count)
+        if head:
+            spread = np.linalg.inv(normal)[:, names + 6 : names + 9, names + 6 : names + 9]
+            off_by = np.maximum(costs / 3.0, FACE_MM**2)
+            loose = np.rad2deg(np.sqrt(np.einsum("fii->f", spread) * off_by))
+        return found @ self.pose_of.T, turned_head, costs, loose
 
 
 class JawOfFrame(JawOfPoints):
@@ -140,3 +184,11 @@ def spread_points(places: np.ndarray, wanted: np.ndarray, count: int) -> np.ndar
         np.minimum(squared, np.einsum("vc,vc->v", apart, apart), out=squared)
         chosen.append(int((squared * wanted).argmax()))
     return np.array(chosen)
+
+
+def small_motion(step: np.ndarray, pivot: np.ndarray) -> np.ndarray:
+    """(F, 4, 4) of a turn about pivot (3,) and a slide, steps (F, 6) as motion_columns has them."""
+    motion = np.tile(np.eye(4), (len(step), 1, 1))
+    motion[:, :3, :3] = Rotation.from_rotvec(step[:, :3]).as_matrix()
+    motion[:, :3, 3] = step[:, 3:]
+    return recentred(motion, -pivot)

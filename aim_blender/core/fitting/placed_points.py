@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..geometry.rigid import apply_motion
+from scipy.spatial.transform import Rotation
+
+from ..geometry.rigid import apply_motion, recentred
 from ..model.actor import Actor
 from ..model.head import moves, quietness, robust_registration, without_head
 from ..points.points import Binding, PointPerformance
 from ..shared.foundation.errors import InputError
+from .jaw_of_frame import FACE_MM, JawOfPoints
 from .rest_offset import rest_offset
 
 if TYPE_CHECKING:
     from ..shared.settings.point_settings import PointFittingSettings
 
 MOST_LOST = 0.5  # of all that was given: a fit to the rest says nothing of the performance
+# What a still head must leave more than a moving one, which explains something by chance, too: in all, and for each of
+# the numbers that are known of a frame.
+MOVES_SHARE, MOVES_NUMBERS = 1.2, 30.0
+BRIEFLY = 0.1  # of the frames: if the head moves in these alone, they leave twice as much
+LOOSE_DEGREES = 0.75  # that points leave the head's turn open, on the median: an artist should know
 WILD_SPREADS, WILD_REACHES = 20.0, 2.0  # times a frame's median distance, and what the shapes move any point
 
 
@@ -36,7 +44,7 @@ class PlacedPoints:
     ) -> None:
         """trust: (F, P), 0 where there is no point. missing: (F,) bool frames without enough."""
         self.points, self.missing = points, missing
-        self.neutral = binding.of(actor.neutral)
+        self.neutral, self.jaw_of_points = binding.of(actor.neutral), JawOfPoints(actor, binding)
         self.trust, self.given = trust.copy(), trust > 0
         self.positions = np.where(trust[..., None] > 0, points.positions, self.neutral)
         self.quiet = binding.of(quietness(actor)[:, None])[:, 0]
@@ -46,7 +54,7 @@ class PlacedPoints:
         self.reach = float(np.linalg.norm(shapes, axis=-1).max())
         moved = binding.of_fields(shapes.transpose(1, 0, 2))  # (P, N, 3)
         self.head = self._heads(self.neutral, there)
-        self.rest = None
+        self.rest, self.loose_degrees = None, 0.0
         if settings.outlier_mm > 0:
             self._leave_out_wild()
         placement, head = np.eye(4), self.head
@@ -69,6 +77,8 @@ class PlacedPoints:
             self.head = self._heads(self.rest.places, there)
             self.placement = placement @ self.rest.placement
             self.trust[:, self.rest.strange > 0] = 0.0
+        if self.head_choice != "still" and actor.hinge is not None:
+            self._settle_head(there)
 
     def stabilized(self, head: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """(f, P, 3) mm where the actor's face has the points of some frames, without the head's motion (f, 4, 4)."""
@@ -81,7 +91,14 @@ class PlacedPoints:
 
     def notes(self) -> list[str]:
         """What an artist should know of them."""
-        return [] if self.rest is None else self.rest.notes(self.points.names)
+        notes = [] if self.rest is None else self.rest.notes(self.points.names)
+        if self.loose_degrees > LOOSE_DEGREES:
+            notes.append(
+                f"hardly a point lies where the face is quiet: they tell the head's turn to {self.loose_degrees:.1f} "
+                "degrees only; give points of the forehead, temples or the bridge of the nose, or set Head to Still if "
+                "it does not move"
+            )
+        return notes
 
     def figures(self) -> dict[str, Any]:
         """What is told of the rest frame; nothing where the points are the actor's own."""
@@ -121,6 +138,33 @@ class PlacedPoints:
             head[there] = found
         return head
 
+    def _settle_head(self, there: np.ndarray) -> None:
+        """The head of frames `there` again, solved along with the face: what expressions do to points is no head.
+
+        A head that moves has to explain clearly more than one that stays.
+        """
+        scale, middle = (1.0, np.zeros(3)) if self.rest is None else (self.rest.scale, self.rest.middle)
+        head = self.head[there]
+        for _ in range(1 if self.rest is None else 2):  # the offset turns with the head, which the first leaves out
+            found = self.jaw_of_points.face_of(self._known(head, there), head=True)
+            turned = recentred(found.head, middle)
+            turned[:, :3, 3] /= scale
+            head = head @ recentred(turned, -middle)
+        if self.head_choice == "auto":
+            stays = [np.eye(4) if self.rest is None else self.placement, usual_motion(head, self.neutral.mean(0))]
+            heads = [np.tile(each, (len(there), 1, 1)) for each in stays]
+            costs = [self.jaw_of_points.face_of(self._known(each, there), head=False).costs for each in heads]
+            numbers = 3 * np.median((self.trust[there] > 0).sum(1))
+            still = int(explains_more(costs[1], costs[0], numbers))
+            if not explains_more(found.costs, costs[still], numbers):
+                self.head[there], self.loose_degrees = heads[still], 0.0
+                return
+        self.head[there], self.loose_degrees = head, float(np.median(found.loose))
+
+    def _known(self, head: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """(f, P, 3) the points of frames `there` without a head (f, 4, 4), not a number where they do not count."""
+        return np.where(self.trust[there, :, None] > 0, self.stabilized(head, there), np.nan)
+
     def _leave_out_wild(self) -> None:
         """Take the trust from points that lie where no face could have them, which would spoil jaw and rest frame."""
         placed = apply_motion(self.neutral, self.head)
@@ -128,3 +172,20 @@ class PlacedPoints:
         usual = np.nanmedian(np.where(self.trust > 0, distance, np.nan), axis=1, keepdims=True)
         wild = (self.trust > 0) & (distance > WILD_SPREADS * usual + WILD_REACHES * self.reach)
         self.trust[wild] = 0.0
+
+
+def usual_motion(motion: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """(4, 4) the mean turn of motions (F, 4, 4) about middle (3,), and the median slide."""
+    usual = np.eye(4)
+    usual[:3, :3] = Rotation.from_matrix(motion[:, :3, :3]).mean().as_matrix()
+    usual[:3, 3] = np.median(recentred(motion, middle)[:, :3, 3], axis=0)
+    return recentred(usual[None], -middle)[0]
+
+
+def explains_more(moving: np.ndarray, still: np.ndarray, numbers: float) -> bool:
+    """Whether a head explains frames better than by chance: costs (F,) with its motion and without; how many numbers are
+    known of a frame."""
+    share = still / np.maximum(moving, 3.0 * FACE_MM**2)
+    asked = MOVES_SHARE + MOVES_NUMBERS / numbers
+    brief = np.sort(share)[-max(1, int(BRIEFLY * len(share))) :]
+    return bool(still.mean() > asked * moving.mean() or brief.mean() > 2.0 * asked)
