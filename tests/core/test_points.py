@@ -19,6 +19,7 @@ from aim_blender.core.model.working_actor import modes_of
 from aim_blender.core.points.points import PointPerformance, bind_points, binding_note, read_points
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.settings.point_settings import PointFittingSettings
+from tests.core.geometry import moved, rigid
 
 COUNT = 120
 
@@ -80,11 +81,11 @@ def test_points_without_confidence_do_not_pull(demo_learned, points):
     doubtful[:, ::7] = 0.0
     wrong = points.positions.copy()
     wrong[:, ::7] += 40.0
-    moved, missing = np.array(wrong), np.array(wrong)
+    wild, missing = np.array(wrong), np.array(wrong)
     missing[:, ::7] = np.nan
     takes = [
         fit_points(demo_learned, dataclasses.replace(points, positions=positions, confidence=doubtful))
-        for positions in (moved, missing)
+        for positions in (wild, missing)
     ]
     np.testing.assert_allclose(takes[0].coefficients, takes[1].coefficients, atol=1e-6)
     np.testing.assert_allclose(takes[0].jaw, takes[1].jaw, atol=1e-9)
@@ -142,6 +143,12 @@ def test_points_without_a_vertex_are_bound_to_the_skin_below_them(demo_learned, 
     (note,) = binding_note(rested, binding, demo_learned)
     assert f"in frame {len(positions) - 1}, the nearest to the neutral, they lie 0.0 mm from it" in note
     assert binding_note(points, binding, demo_learned) == []
+    # Where the head is elsewhere in every frame, they are laid onto the skin as one piece.
+    elsewhere = dataclasses.replace(loose, positions=moved(rigid((3.0, 4.0, -3.0), (6.0, -4.0, 5.0)), positions))
+    binding = bind_points(demo_learned, elsewhere)
+    assert np.linalg.norm(binding.of(demo_learned.neutral) - neutral, axis=1).mean() < 1.0
+    (note,) = binding_note(elsewhere, binding, demo_learned)
+    assert "once the head's motion is taken off" in note
     far = dataclasses.replace(loose, positions=positions + 500.0)
     with pytest.raises(InputError, match=r"markers\.csv says of no vertex"):
         bind_points(demo_learned, far)

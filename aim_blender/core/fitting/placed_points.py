@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from scipy.spatial.transform import Rotation
 
 from ..geometry.rigid import apply_motion, recentred
@@ -155,9 +154,9 @@ class PlacedPoints:
             heads = [np.tile(each, (len(there), 1, 1)) for each in stays]
             costs = [self.jaw_of_points.face_of(self._known(each, there), head=False).costs for each in heads]
             numbers = 3 * np.median((self.trust[there] > 0).sum(1))
-            still = int(explains_more(costs[1], costs[0], numbers))
-            if not explains_more(found.costs, costs[still], numbers):
-                self.head[there], self.loose_degrees = heads[still], 0.0
+            best = int(explains_more(costs[1], costs[0], numbers))
+            if not explains_more(found.costs, costs[best], numbers):
+                self.head[there], self.loose_degrees = heads[best], 0.0
                 return
         self.head[there], self.loose_degrees = head, float(np.median(found.loose))
 
@@ -182,10 +181,10 @@ def usual_motion(motion: np.ndarray, middle: np.ndarray) -> np.ndarray:
     return recentred(usual[None], -middle)[0]
 
 
-def explains_more(moving: np.ndarray, still: np.ndarray, numbers: float) -> bool:
-    """Whether a head explains frames better than by chance: costs (F,) with its motion and without; how many numbers are
-    known of a frame."""
-    share = still / np.maximum(moving, 3.0 * FACE_MM**2)
+def explains_more(moving: np.ndarray, staying: np.ndarray, numbers: float) -> bool:
+    """Whether a head explains frames better than by chance: costs (F,) with its motion and without; how many numbers
+    are known of a frame."""
+    share = staying / np.maximum(moving, 3.0 * FACE_MM**2)
     asked = MOVES_SHARE + MOVES_NUMBERS / numbers
     brief = np.sort(share)[-max(1, int(BRIEFLY * len(share))) :]
-    return bool(still.mean() > asked * moving.mean() or brief.mean() > 2.0 * asked)
+    return bool(staying.mean() > asked * moving.mean() or brief.mean() > 2.0 * asked)

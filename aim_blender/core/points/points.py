@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from ..geometry.surfaces import samples
 from ..model.actor import Actor
+from ..model.head import robust_registration, without_head
 from ..shared.captured.frame_numbers import sampling_of
 from ..shared.captured.performances import DEFAULT_FPS, check_given_fps, checked_fps
 from ..shared.captured.point_tables import LARGEST, read_point_table
@@ -23,10 +24,14 @@ from ..shared.foundation.remembering import remembered
 from ..shared.foundation.topology import Topology
 from ..shared.sources.recognising import holds_c3d, holds_json
 from .c3d_points import read_c3d
+from .laying import laid_on
 
 MOSTLY_SEEN = 0.9  # of the points of the fullest frame, where a frame may be that of rest
 ASKED_FRAMES = 60
 SAMPLED_MM = 1.0
+# As one piece: points that lie this near to the skin are in place; so many tell where they belong; others lie so near.
+IN_PLACE_MM, LEAST_LAID, LAID_MM = 1.0, 20, 2.5
+BESIDE_MM = 2.5  # from where they are bound, on the mean of the nearest frame: the head moves, or is elsewhere
 NEAR_MM = 5.0  # a marker further than this from the neutral's skin, on the median, is not meant to lie on it
 
 
@@ -61,7 +66,22 @@ class SkinAtRest:
         of_triangle, shares = samples(neutral, triangles, SAMPLED_MM)
         self.sampled = Binding(triangles[of_triangle], shares)
         self.tree = cKDTree(self.sampled.of(neutral))
+        corners = neutral[self.sampled.corners]
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        self._normals = normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
         self._triangles, self._mesh = triangles, trimesh.Trimesh(neutral, triangles, process=False)
+
+    def distance(self, places: np.ndarray) -> float:
+        """How many mm places (P, 3) lie from its samples; three quarters of them are nearer."""
+        return float(np.quantile(self.tree.query(places)[0], 0.75))
+
+    def laid(self, places: np.ndarray) -> np.ndarray:
+        """Places (P, 3) laid onto it as one piece, as they are where they lie on it, or too few or too far to tell."""
+        off = self.distance(places)
+        if len(places) < LEAST_LAID or off <= IN_PLACE_MM:
+            return places
+        found = laid_on(places, self.tree.data, self._normals, self.tree)
+        return found if self.distance(found) <= min(LAID_MM, 0.5 * off) else places
 
     def nearest(self, places: np.ndarray) -> Binding:
         """Where on it is nearest to places (P, 3) in mm."""
@@ -158,7 +178,7 @@ def bind_points(actor: Actor, points: PointPerformance, rest_frame: int | str = 
     free = points.vertices < 0
     if free.any():
         skin = skin_at_rest(actor)
-        first = _places_at_rest(points, free, skin.tree, rest_frame)
+        first = _places_at_rest(points, free, skin, rest_frame)
         distance = np.median(skin.tree.query(first)[0])
         if distance > NEAR_MM:
             raise InputError(
@@ -175,22 +195,36 @@ def binding_note(points: PointPerformance, binding: Binding, actor: Actor) -> li
     free = points.vertices < 0
     if not free.any():
         return []
-    off = np.linalg.norm(_known(points)[:, free] - binding.of(actor.neutral)[free], axis=-1)  # (F, P)
-    known = np.isfinite(off).sum(1) > 0.5 * np.isfinite(off).sum(1).max()
-    mean = np.where(known, np.nansum(off, axis=1) / np.isfinite(off).sum(1).clip(min=1), np.inf)
-    frame = int(mean.argmin())
+    known, places = _known(points)[:, free], binding.of(actor.neutral)[free]
+    off = _mean_off(known, places)
+    beside = ""
+    if off.min() > BESIDE_MM:
+        seen = np.isfinite(known).all(-1)
+        head = robust_registration(places, np.where(seen[..., None], known, 0.0), seen.astype(np.float64))
+        laid, off = off, _mean_off(without_head(known, head), places)
+        beside = f" once the head's motion is taken off, {laid[off.argmin()]:.1f} mm before"
+    frame = int(off.argmin())
     return [
         f"{int(free.sum())} points name no vertex: they were bound to the skin; in frame {points.frames[frame]}, the "
-        f"nearest to the neutral, they lie {mean[frame]:.1f} mm from it, and what every frame shows counts as rest; "
-        "name their vertices if the face never rests"
+        f"nearest to the neutral, they lie {off[frame]:.1f} mm from it{beside}, and what every frame shows counts as "
+        "rest; name their vertices if the face never rests"
     ]
 
 
-def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: cKDTree, rest_frame: int | str) -> np.ndarray:
+def _mean_off(known: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(F,) mm how far points (F, P, 3), not a number where one is missing, lie from places (P, 3) on the mean; endless
+    in frames that show few."""
+    off = np.linalg.norm(known - places, axis=-1)
+    count = np.isfinite(off).sum(1)
+    return np.where(count > 0.5 * count.max(), np.nansum(off, axis=1) / count.clip(min=1), np.inf)
+
+
+def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: SkinAtRest, rest_frame: int | str) -> np.ndarray:
     """(P', 3) where some (P,) of the points are in the chosen frame, or in that in which they lie nearest to the
     neutral's skin, of those that show most of them; a point that it does not show, where it is in the next best.
 
-    Raises InputError for a point that is never seen.
+    Where they lie beside it in all of these frames, because the head moves, they are laid onto it in each. Raises
+    InputError for a point that is never seen.
     """
     first = _first_places(points)[some]
     known = _known(points)[:, some]
@@ -198,10 +232,14 @@ def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: cKDTree, r
     count = seen.sum(1)
     rich = np.flatnonzero(count >= MOSTLY_SEEN * count.max())
     rich = rich[np.linspace(0, len(rich) - 1, min(len(rich), ASKED_FRAMES)).astype(int)]
-    off = [float(np.quantile(skin.query(known[frame, seen[frame]])[0], 0.75)) for frame in rich]
     chosen = np.flatnonzero(points.frames == rest_frame) if isinstance(rest_frame, int) else rich[:0]
+    asked = np.union1d(rich, chosen)
+    places = {frame: known[frame, seen[frame]] for frame in asked}
+    if min(skin.distance(places[frame]) for frame in (chosen if len(chosen) else rich)) > IN_PLACE_MM:
+        places = {frame: skin.laid(there) for frame, there in places.items()}
+    off = [skin.distance(places[frame]) for frame in rich]
     for frame in [*rich[np.argsort(off, kind="stable")][::-1], *chosen]:
-        first[seen[frame]] = known[frame, seen[frame]]
+        first[seen[frame]] = places[frame]
     return first
 
 
