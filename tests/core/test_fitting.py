@@ -115,12 +115,17 @@ def test_single_precision_is_enough(problem):
     assert (single - exact).abs().max() < 1e-4 * exact.abs().max()
 
 
-def test_offsets_equal_einsum(problem):
+def test_sums_over_parts_of_the_points_equal_einsum(problem, monkeypatch):
+    monkeypatch.setattr(closed_form, "NUMBERS_AT_ONCE", 7 * NAMES * FRAMES)
     expressions, modes, _ = problem
-    coefficients = random(FRAMES, MODES, NAMES)
+    coefficients, residual = random(FRAMES, MODES, NAMES), random(FRAMES, POINTS, 3)
     wanted = torch.einsum("vm,fmn,vnx->fvx", modes, coefficients, expressions)
     assert torch.allclose(expression_offsets(modes, coefficients, expressions), wanted, atol=1e-12)
-    assert torch.allclose(ClosedForm(*problem).offsets(coefficients), wanted, atol=1e-12)
+    fields = ClosedForm(*problem).fields
+    assert torch.allclose(fields.offsets(coefficients), wanted, atol=1e-12)
+    assert torch.allclose(fields.distance(coefficients, residual), (wanted - residual).norm(dim=-1), atol=1e-12)
+    seen = torch.einsum("vm,vnx,fvx->mnf", modes, expressions, residual)
+    assert torch.allclose(fields.seen(residual), seen, atol=1e-12)
 
 
 def test_known_weights_are_found_again(problem):
