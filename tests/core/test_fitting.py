@@ -226,12 +226,14 @@ def test_head_is_solved_as_chosen(demo, demo_learned, demo_frames, choice, moves
     assert (take.figures["mean_mm"] < 0.5) is moves
 
 
-def test_frames_are_fitted_alike_in_any_chunks(demo_learned, demo_frames, demo_take, monkeypatch):
+def test_frames_are_fitted_alike_in_any_chunks_on_any_cores(demo_learned, demo_frames, demo_take, monkeypatch):
     monkeypatch.setattr(fitting, "CHUNK_BYTES", 1)
-    lines = []
+    monkeypatch.setattr(fitting, "threads_for", lambda *_: 3)
+    lines, before = [], torch.get_num_threads()
     take = fit_performance(demo_learned, demo_frames, FittingSettings(modes=20, device="cpu"), lines.append)
     assert [line["done"] for line in lines if line["message"] == "Fitting"] == list(range(1, len(take.frames) + 1))
     assert all(line["total"] == len(take.frames) for line in lines)
+    assert torch.get_num_threads() == before
     assert np.allclose(take.coefficients, demo_take.coefficients, atol=5e-3)
     assert np.allclose(take.error_mm, demo_take.error_mm, atol=1e-4)
 
