@@ -53,8 +53,8 @@ SAMPLED_FRAMES = 32  # by which is told whether the head moves
 
 def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     """Fit a folder of meshes, an .npz with `vertices`, or a point cache. Raises InputError as fit_performance does."""
-    performance = read_performance(request.path, actor.topology, request.fps)
-    performance = in_named_unit(performance, request.millimetres_per_unit)
+    read = request.reading or (lambda: read_performance(request.path, actor.topology, request.fps))
+    performance = in_named_unit(read(), request.millimetres_per_unit)
     performance = within(performance, request.start, request.end)
     settings, report, cache = request.settings, request.report, cache_beside(request.actor_path)
     return Fitted(fit_performance(actor, performance, settings, report, cache, request.checkpoint_folder), performance)
