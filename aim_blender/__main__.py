@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """python -m aim_blender VERB ...; see jobs/command_line/command_line.py."""
 
+import gc
 import os
 import sys
 
@@ -8,6 +9,9 @@ import sys
 # one other busy process, two OpenBLAS threads took 13 s for what one does in 1.7 s.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Loading PyTorch makes a million objects that stay. Looking among them for garbage as often as is usual takes a tenth.
+gc.set_threshold(20_000)
 
 from .jobs.command_line.command_line import main
 
