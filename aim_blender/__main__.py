@@ -10,10 +10,9 @@ import sys
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# Loading PyTorch makes a million objects that stay. Looking among them for garbage as often as is usual takes a tenth.
-gc.set_threshold(20_000)
-
 from .jobs.command_line.command_line import main
 
 if __name__ == "__main__":
+    # Loading PyTorch makes many objects that stay; looking among them for garbage as often as is usual takes a tenth.
+    gc.set_threshold(20_000)
     sys.exit(main(sys.argv[1:]))

@@ -293,7 +293,7 @@ def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor
     """(M, N, F): sum over points of Φ_m (e_i . x) for offsets x (F, V, 3). modes: (V, M). expressions: (V, N, 3)."""
     # Contract e before Φ, so that the (3V, MN) matrix is never formed.
     found = offsets.new_zeros(modes.shape[1], expressions.shape[1] * len(offsets))
-    for rows in _parts(expressions, len(offsets)):
+    for rows in _parts(modes, expressions.shape[1] * len(offsets)):
         near = torch.bmm(expressions[rows], _frames_last(offsets, rows))  # (v, N, F)
         found.addmm_(modes[rows].T, near.flatten(1))
     return found.view(len(found), -1, len(offsets))
@@ -316,22 +316,27 @@ def expression_offsets(modes: Tensor, coefficients: Tensor, expressions: Tensor)
     return found
 
 
+def weights_of_parts(modes: Tensor, coefficients: Tensor, most: int = 0) -> Iterator[tuple[slice, Tensor]]:
+    """Some points after the other, and their weights w_i(c), frames last: (v, N, F). modes: (V, M). coefficients:
+    (F, M, N). most: numbers for each point and frame that are made of them, if more than N."""
+    frames, _, names = coefficients.shape
+    flat = coefficients.permute(1, 2, 0).flatten(1)  # (M, N F)
+    for rows in _parts(modes, max(names, most) * frames):
+        yield rows, (modes[rows] @ flat).view(-1, names, frames)
+
+
 def _offsets_of_parts(modes: Tensor, coefficients: Tensor, expressions: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Some points after the other, and expression_offsets there, frames last: (v, 3, F)."""
-    frames, flat = len(coefficients), coefficients.permute(1, 2, 0).flatten(1)  # (M, N F)
-    for rows in _parts(expressions, frames):
-        weights = (modes[rows] @ flat).view(-1, expressions.shape[1], frames)
+    for rows, weights in weights_of_parts(modes, coefficients):
         yield rows, torch.bmm(expressions[rows].transpose(1, 2), weights)
 
 
-def _parts(expressions: Tensor, frames: int) -> Iterator[slice]:
-    """The points of expressions (V, N, 3), as many at once as a processor has at hand with all N weights of so many
-    frames."""
-    count, names = expressions.shape[:2]
-    length = count
-    if expressions.device.type == "cpu":
-        length = max(1, NUMBERS_AT_ONCE // max(names * frames, 1))
-    for first in range(0, count, length):
+def _parts(modes: Tensor, numbers: int) -> Iterator[slice]:
+    """The points of modes (V, M), as many at once as a processor has at hand with so many numbers each."""
+    length = len(modes)
+    if modes.device.type == "cpu":
+        length = max(1, NUMBERS_AT_ONCE // max(numbers, 1))
+    for first in range(0, len(modes), length):
         yield slice(first, first + length)
 
 
