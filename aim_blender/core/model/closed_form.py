@@ -290,13 +290,15 @@ def agreement_matrix(modes: Tensor, expressions: Tensor) -> Tensor:
 
 
 def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor:
-    """(M, N, F): sum over points of Φ_m (e_i . x) for offsets x (F, V, 3). modes: (V, M). expressions: (V, N, 3)."""
+    """(M, N, F) float64: sum over points of Φ_m (e_i . x) for offsets x (F, V, 3). modes: (V, M). expressions:
+    (V, N, 3)."""
     # Contract e before Φ, so that the (3V, MN) matrix is never formed.
-    found = offsets.new_zeros(modes.shape[1], expressions.shape[1] * len(offsets))
-    for rows in _parts(modes, expressions.shape[1] * len(offsets)):
+    count, names, frames = modes.shape[1], expressions.shape[1], len(offsets)
+    found = offsets.new_zeros(count, names * frames, dtype=torch.float64)  # so that the parts' size hardly shows
+    for rows in _parts(modes, names * frames):
         near = torch.bmm(expressions[rows], _frames_last(offsets, rows))  # (v, N, F)
-        found.addmm_(modes[rows].T, near.flatten(1))
-    return found.view(len(found), -1, len(offsets))
+        found += modes[rows].T @ near.flatten(1)
+    return found.view(count, names, frames)
 
 
 def weights_at(modes: Tensor, coefficients: Tensor) -> Tensor:
