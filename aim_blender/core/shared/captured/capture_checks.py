@@ -156,7 +156,7 @@ def check_follow(
     for name, points in first:
         _check_not_squashed(name, points, neutral_name, neutral)
     lengths = edge_lengths(frames, edges)  # (F, E)
-    for index in np.flatnonzero(~_clearly_follow(lengths, neutral_lengths, torn_share)):
+    for index in np.flatnonzero(~_clearly_follow(lengths, neutral_lengths, torn_share)).tolist():
         _check_edge_lengths(names[index], lengths[index], neutral_name, neutral_lengths, torn_share)
     for name, points in first:
         _check_not_mirrored(name, points, neutral_name, neutral)

@@ -52,7 +52,7 @@ class Archive:
     def __getitem__(self, name: str) -> np.ndarray:
         with self.opened(name) as (stored, member):
             values = np.empty(math.prod(stored.shape) * stored.kind.itemsize, np.uint8)
-            rest = memoryview(values)
+            rest = values.data
             while rest:
                 read = member.readinto(rest[:READ_AT_ONCE])  # type: ignore[attr-defined]
                 if not read:
