@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """python -m aim_blender VERB ...; see jobs/command_line/command_line.py."""
 
+import gc
 import os
 import sys
 
@@ -12,4 +13,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from .jobs.command_line.command_line import main
 
 if __name__ == "__main__":
+    # Loading PyTorch makes many objects that stay; looking among them for garbage as often as is usual takes a tenth.
+    gc.set_threshold(20_000)
     sys.exit(main(sys.argv[1:]))

@@ -115,12 +115,17 @@ def test_single_precision_is_enough(problem):
     assert (single - exact).abs().max() < 1e-4 * exact.abs().max()
 
 
-def test_offsets_equal_einsum(problem):
+def test_sums_over_parts_of_the_points_equal_einsum(problem, monkeypatch):
+    monkeypatch.setattr(closed_form, "NUMBERS_AT_ONCE", 7 * NAMES * FRAMES)
     expressions, modes, _ = problem
-    coefficients = random(FRAMES, MODES, NAMES)
+    coefficients, residual = random(FRAMES, MODES, NAMES), random(FRAMES, POINTS, 3)
     wanted = torch.einsum("vm,fmn,vnx->fvx", modes, coefficients, expressions)
     assert torch.allclose(expression_offsets(modes, coefficients, expressions), wanted, atol=1e-12)
-    assert torch.allclose(ClosedForm(*problem).offsets(coefficients), wanted, atol=1e-12)
+    fields = ClosedForm(*problem).fields
+    assert torch.allclose(fields.offsets(coefficients), wanted, atol=1e-12)
+    assert torch.allclose(fields.distance(coefficients, residual), (wanted - residual).norm(dim=-1), atol=1e-12)
+    seen = torch.einsum("vm,vnx,fvx->mnf", modes, expressions, residual)
+    assert torch.allclose(fields.seen(residual), seen, atol=1e-12)
 
 
 def test_known_weights_are_found_again(problem):
@@ -221,12 +226,14 @@ def test_head_is_solved_as_chosen(demo, demo_learned, demo_frames, choice, moves
     assert (take.figures["mean_mm"] < 0.5) is moves
 
 
-def test_frames_are_fitted_alike_in_any_chunks(demo_learned, demo_frames, demo_take, monkeypatch):
+def test_frames_are_fitted_alike_in_any_chunks_on_any_cores(demo_learned, demo_frames, demo_take, monkeypatch):
     monkeypatch.setattr(fitting, "CHUNK_BYTES", 1)
-    lines = []
+    monkeypatch.setattr(fitting, "threads_for", lambda *_: 3)
+    lines, before = [], torch.get_num_threads()
     take = fit_performance(demo_learned, demo_frames, FittingSettings(modes=20, device="cpu"), lines.append)
     assert [line["done"] for line in lines if line["message"] == "Fitting"] == list(range(1, len(take.frames) + 1))
     assert all(line["total"] == len(take.frames) for line in lines)
+    assert torch.get_num_threads() == before
     assert np.allclose(take.coefficients, demo_take.coefficients, atol=5e-3)
     assert np.allclose(take.error_mm, demo_take.error_mm, atol=1e-4)
 

@@ -34,6 +34,7 @@ from ..timing.timeline import Timeline
 from .driving.error_figures import FitErrors
 from .driving.one_fit import fit_target
 from .driving.request import FitRequest, Fitted
+from .driving.side_by_side import side_by_side
 from .driving.target import SolvedFrames, Target
 from .fitting_cache import cache_beside
 from .fitting_neural import fit_neural
@@ -46,13 +47,14 @@ Report = Callable[[dict], None]
 CHUNK_BYTES = 512 * 2**20  # of working memory for frames solved at once, on the CPU
 GPU_SHARE = 0.25  # of a GPU's free memory, likewise
 MOST_FRAMES, MOST_FRAMES_ON_GPU = 64, 256  # at once: more gain nothing, and wait in the CPU's memory
+FEWEST_FRAMES = 16  # that a core is given at once, where there is more than one core
 SAMPLED_FRAMES = 32  # by which is told whether the head moves
 
 
 def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     """Fit a folder of meshes, an .npz with `vertices`, or a point cache. Raises InputError as fit_performance does."""
-    performance = read_performance(request.path, actor.topology, request.fps)
-    performance = in_named_unit(performance, request.millimetres_per_unit)
+    read = request.reading or (lambda: read_performance(request.path, actor.topology, request.fps))
+    performance = in_named_unit(read(), request.millimetres_per_unit)
     performance = within(performance, request.start, request.end)
     settings, report, cache = request.settings, request.report, cache_beside(request.actor_path)
     return Fitted(fit_performance(actor, performance, settings, report, cache, request.checkpoint_folder), performance)
@@ -158,9 +160,12 @@ class MeshTarget(Target):
         self.settings = session.settings
         self.frames, self.fps, self.missing = performance.frames, performance.fps, presence.missing
         self.points, self.modes = len(session.actor.neutral), session.modes
-        # Where modes are summed up at few places, nothing has a number for each name at every point.
-        names = 0 if session.is_coarse else len(session.actor.names)
-        self.at_once = frames_at_once(self.points, names, session.device)
+        there = len(self.there)
+        self.threads = threads_for(there, session.device)
+        # A GPU has a number for each name at every point, unless modes are summed up at few places.
+        names = len(session.actor.names) if session.device.type == "cuda" and not session.is_coarse else 0
+        at_once = frames_at_once(self.points, names, session.device, self.threads)
+        self.at_once = max(1, min(at_once, -(-there // self.threads)))
         self.moving = session.settings.head == "free"
 
     def motions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -169,17 +174,22 @@ class MeshTarget(Target):
         if choice == "auto":
             some = self.there[np.linspace(0, len(self.there) - 1, min(len(self.there), SAMPLED_FRAMES)).astype(int)]
             self.moving = moves(session.head(*self._frames(some)), session.centre)
-        done = 0
-        for rows in self.chunks():
-            self.report({"message": "Finding head and jaw", "done": done, "total": len(self.there)})
+        done, there = 0, len(self.there)
+        self.report({"message": "Finding head and jaw", "done": done, "total": there})
+        for rows, found in side_by_side(self._motions_of, self.chunks(), self.threads):
+            head[rows], jaw[rows] = found
             done += len(rows)
-            frames, trust = self._frames(rows)
-            if self.moving:
-                head[rows] = session.head(frames, trust)
-            jaw[rows] = session.jaw_under_head(frames, head[rows], trust)
-            if self.parts is not None:
-                measured, known = self.parts.jaw_of_rows(rows, head[rows])
-                jaw[rows[known]] = measured[known]
+            self.report({"message": "Finding head and jaw", "done": done, "total": there})
+        return head, jaw
+
+    def _motions_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Head and jaw (f, 4, 4) of frames (f,)."""
+        frames, trust = self._frames(rows)
+        head = self.session.head(frames, trust) if self.moving else np.tile(np.eye(4), (len(rows), 1, 1))
+        jaw = self.session.jaw_under_head(frames, head, trust)
+        if self.parts is not None:
+            measured, known = self.parts.jaw_of_rows(rows, head)
+            jaw[known] = measured[known]
         return head, jaw
 
     def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
@@ -225,10 +235,18 @@ class MeshTarget(Target):
         return without_head(frames, head) if self.moving else frames
 
 
-def frames_at_once(points: int, names: int, device: torch.device) -> int:
-    """How many frames of so many points, of an actor with so many expressions, fit into memory together."""
+def threads_for(frames: int, device: torch.device) -> int:
+    """How many cores share so many frames, each with chunks of its own."""
+    if device.type != "cpu":
+        return 1
+    return int(np.clip(frames // FEWEST_FRAMES, 1, torch.get_num_threads()))
+
+
+def frames_at_once(points: int, names: int, device: torch.device, threads: int = 1) -> int:
+    """How many frames of so many points, of an actor with so many expressions, fit into memory together, in each of
+    some threads."""
     per_frame = points * (names * 2 + 12) * 4
-    room, most = CHUNK_BYTES, MOST_FRAMES
+    room, most = CHUNK_BYTES / threads, MOST_FRAMES
     if device.type == "cuda":
         room, most = int(GPU_SHARE * torch.cuda.mem_get_info(device)[0]), MOST_FRAMES_ON_GPU
     return int(np.clip(room // per_frame, 1, most))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Protocol
 
@@ -20,6 +21,7 @@ BOUND_ROUNDS = 30
 BOUND_TOLERANCE = 0.02  # of a weight: where the rounds end
 RELAXATION = 1.7
 POINTS_AT_ONCE, MODES_AT_ONCE = 4096, 4  # that a processor keeps at hand
+NUMBERS_AT_ONCE = 2**19  # likewise, of weights of points: sums over them then cost half
 MOST_UNKNOWNS = 8000  # M N, whose factor takes 0.5 GB, and the set-up twice as much beside
 
 
@@ -72,7 +74,12 @@ class ModeFields:
 
     def distance(self, coefficients: Tensor, residual: Tensor) -> Tensor:
         """As Fields has it."""
-        return torch.linalg.vector_norm(self.offsets(coefficients) - residual, dim=-1)
+        found = residual.new_empty(residual.shape[:2])
+        for rows, offsets in _offsets_of_parts(self.modes, coefficients, self.expressions):
+            offsets -= _frames_last(residual, rows)
+            x, y, z = offsets.square_().unbind(1)  # many times faster than a norm along the middle
+            found[:, rows] = (x + y).add_(z).sqrt_().T
+        return found
 
 
 def prior_of_modes(eigenvalues: np.ndarray, settings: Prior) -> np.ndarray:
@@ -283,10 +290,15 @@ def agreement_matrix(modes: Tensor, expressions: Tensor) -> Tensor:
 
 
 def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor:
-    """(M, N, F): sum over points of Φ_m (e_i . x) for offsets x (F, V, 3). modes: (V, M). expressions: (V, N, 3)."""
+    """(M, N, F) float64: sum over points of Φ_m (e_i . x) for offsets x (F, V, 3). modes: (V, M). expressions:
+    (V, N, 3)."""
     # Contract e before Φ, so that the (3V, MN) matrix is never formed.
-    seen = torch.matmul(offsets.transpose(0, 1), expressions.transpose(1, 2))  # (V, F, N)
-    return (modes.T @ seen.reshape(len(modes), -1)).view(-1, *seen.shape[1:]).transpose(1, 2)
+    count, names, frames = modes.shape[1], expressions.shape[1], len(offsets)
+    found = offsets.new_zeros(count, names * frames, dtype=torch.float64)  # so that the parts' size hardly shows
+    for rows in _parts(modes, names * frames):
+        near = torch.bmm(expressions[rows], _frames_last(offsets, rows))  # (v, N, F)
+        found += modes[rows].T @ near.flatten(1)
+    return found.view(count, names, frames)
 
 
 def weights_at(modes: Tensor, coefficients: Tensor) -> Tensor:
@@ -300,4 +312,36 @@ def expression_offsets(modes: Tensor, coefficients: Tensor, expressions: Tensor)
 
     modes: (V, M). coefficients: (F, M, N). expressions: (V, N, 3). Returns (F, V, 3).
     """
-    return torch.matmul(weights_at(modes, coefficients), expressions).transpose(0, 1)
+    found = coefficients.new_empty(len(coefficients), *expressions.shape[::2])
+    for rows, offsets in _offsets_of_parts(modes, coefficients, expressions):
+        found[:, rows] = offsets.permute(2, 0, 1)
+    return found
+
+
+def weights_of_parts(modes: Tensor, coefficients: Tensor, most: int = 0) -> Iterator[tuple[slice, Tensor]]:
+    """Some points after the other, and their weights w_i(c), frames last: (v, N, F). modes: (V, M). coefficients:
+    (F, M, N). most: numbers for each point and frame that are made of them, if more than N."""
+    frames, _, names = coefficients.shape
+    flat = coefficients.permute(1, 2, 0).flatten(1)  # (M, N F)
+    for rows in _parts(modes, max(names, most) * frames):
+        yield rows, (modes[rows] @ flat).view(-1, names, frames)
+
+
+def _offsets_of_parts(modes: Tensor, coefficients: Tensor, expressions: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Some points after the other, and expression_offsets there, frames last: (v, 3, F)."""
+    for rows, weights in weights_of_parts(modes, coefficients):
+        yield rows, torch.bmm(expressions[rows].transpose(1, 2), weights)
+
+
+def _parts(modes: Tensor, numbers: int) -> Iterator[slice]:
+    """The points of modes (V, M), as many at once as a processor has at hand with so many numbers each."""
+    length = len(modes)
+    if modes.device.type == "cpu":
+        length = max(1, NUMBERS_AT_ONCE // max(numbers, 1))
+    for first in range(0, len(modes), length):
+        yield slice(first, first + length)
+
+
+def _frames_last(offsets: Tensor, rows: slice) -> Tensor:
+    """Offsets (F, V, 3) at some of the points, as (v, 3, F)."""
+    return offsets[:, rows].permute(1, 2, 0).contiguous()

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from importlib import import_module
+
+from ..shared.foundation.ahead import begun
 
 DRAWN_BY = ("matplotlib.figure", "matplotlib.backends.backend_agg")
 
@@ -14,8 +14,7 @@ def load_ahead() -> None:
     """Begin to load what draws pictures, in a thread of its own. Whoever draws is told what does not load."""
 
     def load() -> None:
-        with contextlib.suppress(Exception):  # the same comes up again where it is drawn
-            for name in DRAWN_BY:
-                import_module(name)
+        for name in DRAWN_BY:
+            import_module(name)
 
-    threading.Thread(target=load, name="pictures").start()
+    begun(load)  # what it raises comes up again where it is drawn

@@ -31,7 +31,7 @@ from ..fitting.driving.kept_frames import SOON_DONE_S, KeptFrames
 from ..fitting.fitting_session import FittingSession
 from ..geometry.rigid import angle_degrees
 from ..model.actor import Actor
-from ..model.closed_form import weights_at
+from ..model.closed_form import weights_of_parts
 from ..model.evaluation import check_belongs, stabilized_frames
 from ..parts.turning import carry_gaze
 from ..shared.faces.expression_names import FOUND, chosen_targets
@@ -198,16 +198,19 @@ class Retargeting:
         No point goes further in any direction than BEYOND says of what the target's own shapes do there, whatever the
         weights: a point of a limited frame keeps its direction, and its neighbours are limited alike.
         """
-        weights = weights_at(self._weights.modes, coefficients)  # (V, f, N)
-        mixed = torch.zeros(*weights.shape[:2], self._shown.shape[1])  # (V, f, K)
-        for i, (shapes, parts) in enumerate(self._mixed):
-            mixed[..., shapes] += weights[..., i, None] * parts[:, None]
-        mixed[..., self._undone] = mixed[..., self._undone].clamp(min=LEAST)
-        moved = torch.matmul(mixed, self._shown)  # (V, f, 3)
-        length = moved.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-        furthest = torch.matmul(moved / length, self._shown.transpose(1, 2)).amax(-1, keepdim=True).clamp(min=0.0)
-        moved = moved * ((BEYOND[0] * furthest + BEYOND[1]) / length).clamp(max=1.0)
-        return self.target.neutral + moved.transpose(0, 1).numpy()
+        found = coefficients.new_empty(len(coefficients), len(self._shown), 3)
+        for rows, weights in weights_of_parts(self._weights.modes, coefficients, self._shown.shape[1]):
+            own = self._shown[rows]  # (v, K, 3)
+            mixed = torch.zeros(len(own), own.shape[1], len(coefficients))  # (v, K, f)
+            for i, (shapes, parts) in enumerate(self._mixed):
+                mixed[:, shapes] += parts.expand(len(self._shown), -1)[rows, :, None] * weights[:, i, None]
+            mixed[:, self._undone] = mixed[:, self._undone].clamp(min=LEAST)
+            moved = torch.bmm(own.transpose(1, 2), mixed)  # (v, 3, f)
+            length = moved.square().sum(1, keepdim=True).sqrt_().clamp_(min=1e-6)
+            furthest = torch.bmm(own, moved / length).amax(1, keepdim=True).clamp_(min=0.0)
+            moved *= ((BEYOND[0] * furthest + BEYOND[1]) / length).clamp_(max=1.0)
+            found[:, rows] = moved.permute(2, 0, 1)
+        return self.target.neutral + found.numpy()
 
     def carried(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), as docs/model.md (32) has them,

@@ -5,9 +5,15 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .arguments import Figures, Report, Task, add_notes
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ...core.seeing.mesh_asking import MeshFaces
+    from ...core.shared.faces.face_profile import HeadFrame
 
 
 def asks_detector(task: Task) -> Task:
@@ -25,14 +31,23 @@ def asks_detector(task: Task) -> Task:
         model = installed_model()
         if model is None:
             return task(arguments, report, checkpoint)
-        from ...core.seeing.mesh_asking import MeshFaces
         from ...core.shared.faces.face_profile import asked_first
 
-        actor = arguments.get("actor")
-        faces = MeshFaces(model, Path(actor) if actor else None)
-        with asked_first(faces.head_frame):
+        beside = arguments.get("actor")
+        asked: list[MeshFaces] = []
+
+        def head_frame(neutral: np.ndarray, triangles: np.ndarray, moving: np.ndarray | None = None) -> HeadFrame:
+            if not asked:  # most tasks never ask, and are not to load what answers
+                from ...core.seeing.mesh_asking import MeshFaces
+
+                asked.append(MeshFaces(model, Path(beside) if beside else None))
+            return asked[0].head_frame(neutral, triangles, moving)
+
+        with asked_first(head_frame):
             figures = task(arguments, report, checkpoint)
-        add_notes(figures, faces.notes)
-        return {**figures, "face_found_by": ", ".join(faces.ways)} if faces.ways else figures
+        for faces in asked:
+            add_notes(figures, faces.notes)
+            figures = {**figures, "face_found_by": ", ".join(faces.ways)} if faces.ways else figures
+        return figures
 
     return asking

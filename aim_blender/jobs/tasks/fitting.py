@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.settings.fitting_settings import FittingSettings
@@ -14,6 +15,9 @@ from ...core.shared.sources.sources import CHOICES, OTHER_FILES, SOURCES, Source
 from ..folders.outputs import output_path
 from .arguments import TAKE_SUFFIX, Figures, Report, add_notes, check_arguments, choices_of, named_unit, picture_beside
 from .face_asking import asks_detector
+
+if TYPE_CHECKING:
+    from ...core.shared.captured.performances import Performance
 
 PERFORMANCE_UNIT = "performance_millimetres_per_unit"
 FITTING_CHOICES = arguments_of(*FITS)
@@ -36,6 +40,13 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     optional = (*CHOICES, *OTHER_FILES, "performance_fps", PERFORMANCE_UNIT)
     check_arguments("fit", arguments, required=("actor", "performance", "out"), optional=optional)
     out = output_path(arguments["out"], TAKE_SUFFIX)
+    path = Path(arguments["performance"])
+    files = {name: Path(arguments[name]) for name in OTHER_FILES if arguments.get(name)}
+    source = source_of(path, files)
+    settings = _settings(source, path, choices_of(arguments, CHOICES))
+    _check_files(source, path, files)
+    fps = arguments.get("performance_fps")
+    reading = _reading(path, fps) if source.whole and path.is_file() else None
     from ...core.checks.self_checks import check_fitted
     from ...core.files.files import load_actor, save_take
     from ...core.fitting.driving.request import FitRequest, Fitted
@@ -43,11 +54,6 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     from ...core.pictures.loading import load_ahead
     from ...core.pictures.take_sheet import save_fit_sheet
 
-    path = Path(arguments["performance"])
-    files = {name: Path(arguments[name]) for name in OTHER_FILES if arguments.get(name)}
-    source = source_of(path, files)
-    settings = _settings(source, path, choices_of(arguments, CHOICES))
-    _check_files(source, path, files)
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
     report({"message": "Reading the performance"})
@@ -56,12 +62,13 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         Path(arguments["actor"]),
         settings,
         report,
-        fps=arguments.get("performance_fps"),
+        fps=fps,
         millimetres_per_unit=named_unit(arguments, PERFORMANCE_UNIT),
         start=arguments.get("start"),
         end=arguments.get("end"),
         files=files,
         checkpoint_folder=checkpoint,
+        reading=reading,
     )
     load_ahead()
     fitted: Fitted = source.loaded().fit_file(actor, request)
@@ -80,6 +87,14 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     for what, save in fitted.pictures.items():
         save(picture_beside(out, what))
     return {"out": str(out), **figures}
+
+
+def _reading(path: Path, fps: float | None) -> Callable[[], Performance]:
+    """Begin to read a file of whole meshes, which takes as long as PyTorch takes to load."""
+    from ...core.shared.captured.performances import read_performance
+    from ...core.shared.foundation.ahead import begun
+
+    return begun(lambda: read_performance(path, fps=fps))
 
 
 def _settings(source: Source, path: Path, chosen: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@
 target         what differs from fit to fit, a class with a handful of methods
 request        which file is to be fitted, and how
 one_fit        the one driver of all: frames in chunks, missing frames, smoothing, second look, figures
+side_by_side   frames are worked on by several cores
 kept_frames    what of long work is kept, so that it goes on when it was killed
 error_figures  how far off a fit is, and what was left out
 """

@@ -17,6 +17,7 @@ from ...shared.results.takes import Take
 from ...timing.timeline import Timeline
 from .error_figures import FitErrors
 from .kept_frames import SOON_DONE_S, KeptFrames
+from .side_by_side import side_by_side
 from .target import Report, SolvedFrames, Target
 
 
@@ -60,8 +61,11 @@ class _Solution:
             head, jaw = timeline.settled_motions(head, jaw)
         kept = KeptFrames(kept_in if target.keeps else None, *target.origin(), SOON_DONE_S)
         done = 0
-        for rows in target.chunks():
-            found = _solved(target, kept, rows, head[rows], jaw[rows])
+
+        def solved(rows: np.ndarray) -> SolvedFrames:
+            return _solved(target, kept, rows, head[rows], jaw[rows])
+
+        for rows, found in side_by_side(solved, target.chunks(), target.threads):
             self.coefficients[rows], head[rows], jaw[rows] = found.coefficients, found.head, found.jaw
             self.error_mm[rows] = self.errors.add(rows, found.distance, found.lost)
             done += len(rows)
@@ -77,8 +81,11 @@ class _Solution:
         """Measure what smoothing has left; what lost its say is left out as before."""
         before, self.errors = self.errors, FitErrors(self.target.points)
         done, there = 0, len(self.target.there)
-        for rows in self.target.chunks():
-            distance = self.target.distance(rows, self.head[rows], self.jaw[rows], self.coefficients[rows])
+
+        def left(rows: np.ndarray) -> torch.Tensor | np.ndarray:
+            return self.target.distance(rows, self.head[rows], self.jaw[rows], self.coefficients[rows])
+
+        for rows, distance in side_by_side(left, self.target.chunks(), self.target.threads):
             lost = before.lost_in(rows, tuple(distance.shape[1:-1]))
             self.error_mm[rows] = self.errors.add(rows, distance, lost)
             done += len(rows)

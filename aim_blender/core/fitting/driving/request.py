@@ -20,7 +20,8 @@ class FitRequest:
     the class that the source's row names, in shared/sources/sources.py. fps: frames a second of the file, instead of
     what it says. millimetres_per_unit: of the file, instead of what its size tells. start, end: the frames that are
     wanted, both included, of sources that can leave some out. files: others that the source needs, by the names in its
-    row. checkpoint_folder: where long work is saved, and goes on.
+    row. checkpoint_folder: where long work is saved, and goes on. reading: waits for the file's performance, where
+    somebody has begun to read it.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class FitRequest:
     end: int | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     checkpoint_folder: Path | None = None
+    reading: Callable[[], Performance] | None = None
 
 
 @dataclass(frozen=True)

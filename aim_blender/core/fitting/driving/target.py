@@ -48,8 +48,9 @@ class Target(ABC):
     (F,) bool those that show too little: they are never asked for, and lie between their neighbours. points: P. modes:
     (V, M) the smooth functions whose coefficients are solved. at_once: how many frames are. temporal: movements that go
     to and fro within this many frames are halved. settles_first: whether head and jaw are smoothed before the weights
-    are solved, which then explain what these leave over; otherwise all are smoothed in the end. keeps: whether
-    long work is kept in the job's folder.
+    are solved, which then explain what these leave over; otherwise all are smoothed in the end. threads: as many
+    chunks of frames are worked on at once; more than one only where solve() and distance() change nothing. keeps:
+    whether long work is kept in the job's folder.
     """
 
     settings: Chosen
@@ -59,6 +60,7 @@ class Target(ABC):
     points: int
     modes: np.ndarray
     at_once: int = 1
+    threads: int = 1
     settles_first = False
     keeps = False
     report: Report = staticmethod(lambda _: None)  # the fit's: long work before the frames tells it how far it is

@@ -7,5 +7,5 @@ whole_files   files that are written whole or not at all; archives, large_arrays
 tensor_files  named arrays behind a JSON header, with a checksum
 wording  names in sentences; robust_weights  how much of a measurement counts
 normals, drawing  normals of vertices; pictures of meshes by numpy; remembering  answers for arrays seen before
-smoothstep  the step that is level at both ends
+ahead  work begun before it is asked for; smoothstep  the step that is level at both ends
 """

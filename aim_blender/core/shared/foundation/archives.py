@@ -22,6 +22,7 @@ from .whole_files import written_whole
 
 LARGEST_RATIO = 100  # of what is unpacked to what is stored: meshes reach 3, zeros 1000
 ALWAYS_READ_BYTES = 2**28
+READ_AT_ONCE = 2**22  # bytes of an array: what is unpacked is copied twice, which costs less nearby
 ARRAY_SUFFIX = ".npy"
 
 
@@ -50,14 +51,14 @@ class Archive:
 
     def __getitem__(self, name: str) -> np.ndarray:
         with self.opened(name) as (stored, member):
-            values = bytearray(math.prod(stored.shape) * stored.kind.itemsize)
-            rest = memoryview(values)
+            values = np.empty(math.prod(stored.shape) * stored.kind.itemsize, np.uint8)
+            rest = values.data
             while rest:
-                read = member.readinto(rest)  # type: ignore[attr-defined]
+                read = member.readinto(rest[:READ_AT_ONCE])  # type: ignore[attr-defined]
                 if not read:
                     raise ValueError("it is cut off")
                 rest = rest[read:]
-            return np.ndarray(stored.shape, stored.kind, values, order="F" if stored.by_column else "C")
+            return np.ndarray(stored.shape, stored.kind, values.data, order="F" if stored.by_column else "C")
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[tuple[StoredArray, IO[bytes]]]:
