@@ -45,6 +45,39 @@ def test_driven_keys_are_reached_through_what_drives_them(rig_take):
     assert {'pose.bones["face"]["smile"]', 'pose.bones["slider"].location'} <= keyed
 
 
+def test_properties_of_every_kind_are_keyed_or_named(rig_take, capfd):
+    """A slider of whole numbers, an array and the scene's are keyed; a tick that moves the face is named."""
+    item, controls = rigs.driven_keys()
+    bone, scene = controls.pose.bones["face"], bpy.context.scene
+    bone["percent"], bone["pair"], bone["tick"], scene["shown"] = 0, [0.0, 0.0], False, 0.0
+    bone.id_properties_ui("percent").update(min=0, max=100, soft_min=0, soft_max=100)
+    found = item.data.shape_keys.animation_data.drivers
+    sources = (("percent", "var / 100"), ("pair", "var"), ("tick", "var"), ("shown", "var"))
+    for number, (name, expression) in enumerate(sources):
+        driver = found.find(f'key_blocks["key {number}"].value').driver
+        driver.expression, variable = expression, driver.variables[0]
+        if name == "shown":
+            variable.type = "CONTEXT_PROP"
+        variable.targets[0].data_path = f'["{name}"]' if name == "shown" else f'pose.bones["face"]["{name}"]'
+        variable.targets[0].data_path += "[1]" if name == "pair" else ""
+    bpy.context.scene.aim.rig.mesh = item
+    said = told(capfd)
+    assert "face tick can only be switched, with no values between" in said
+    keyed = curves(controls)
+    percents = [value for _, value, _ in keyed['pose.bones["face"]["percent"]', 0]]
+    assert max(percents) > 40
+    assert percents == [round(value) for value in percents]
+    assert ('pose.bones["face"]["pair"]', 1) in keyed
+    assert ('["shown"]', 0) in curves(scene)
+    assert (type(bone["percent"]), type(bone["tick"])) == (int, bool)
+    item.data.shape_keys.key_blocks["key 2"].driver_remove("value")
+    item.data.shape_keys.key_blocks["key 2"].value = 0.9
+    item.data.shape_keys.key_blocks["key 2"].lock_shape = True
+    said = told(capfd)
+    assert "with all controls at rest the face is up to" in said
+    assert "as the file plays" not in said
+
+
 def test_controls_are_proposed_chosen_and_limited(rig_take):
     item, _ = rigs.keys_with_a_jaw()
     state = bpy.context.scene.aim.rig

@@ -7,6 +7,7 @@ from scipy.optimize import lsq_linear
 
 from aim_blender.core.shared.rigs.control_equations import control_equations
 from aim_blender.core.shared.rigs.control_solving import solve_controls
+from aim_blender.core.shared.rigs.together import groups_apart, touched_by
 
 CONTROLS, POINTS, FRAMES = 12, 40, 20
 
@@ -85,3 +86,17 @@ def test_a_control_that_moves_nothing_rests(rig):
     found = solve_controls(control_equations(effects[None], offsets), least, most, 0.002, 0.08)
     assert not found.values[:, 3].any()
     assert np.isfinite(found.values).all()
+
+
+def test_controls_of_different_points_are_tried_at_once():
+    """No two of a group touch a point, and all are in one."""
+    effects = np.zeros((4, 6, 3))
+    for control, points in enumerate(([0, 1], [1, 2], [3], [4, 5])):
+        effects[control, points, 0] = control + 1.0
+    effects[3, 0, 1] = 1e-6  # next to nothing
+    touched = touched_by(effects)
+    groups = groups_apart(touched, [0, 1, 2, 3])
+    assert sorted(each for group in groups for each in group) == [0, 1, 2, 3]
+    assert len(groups) == 2
+    assert all(touched[group].sum(0).max() == 1 for group in groups)
+    assert groups_apart(touched, []) == []

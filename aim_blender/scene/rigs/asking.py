@@ -25,6 +25,7 @@ UNLIKE = 0.3  # of the neutral's spread, which no face in another pose is off
 # Of the mesh's size: what moves no point so far, when it is tried, moves nothing.
 NOTHING = 2e-4
 WHOLE = 0.97  # of what a control does: if it is one rigid motion of all that the take moves, it moves the head
+NO_BETWEEN = "can only be switched, with no values between: make a Float of what shall be keyed (Edit Property > Type)"
 FACE = 0.05  # of the farthest that the take moves a point: where the face begins
 
 
@@ -34,6 +35,7 @@ class Wanted:
 
     points: which vertices (P,). offsets: (F, P, 3) from rest, without the head's motion. moving: (P,) how far the
     take's shapes and jaw move each. millimetres: in a unit of the mesh's space. size: of the mesh in the scene.
+    rest_off: how far a point at rest is off the actor's neutral at most, in the mesh's space.
     """
 
     points: np.ndarray
@@ -41,13 +43,15 @@ class Wanted:
     moving: np.ndarray
     millimetres: float
     size: float
+    rest_off: float
 
 
 @dataclass(frozen=True)
 class Response:
     """What controls do. controls: C that move the face. effects: (C, P, 3), of a change by 1. rest: (P, 3) points where
     all rest. idle: the labels of controls that move nothing. whole: of those that move all of the face as one.
-    hindered: why some may do less than they could."""
+    hindered: why some may do less than they could. switches: the labels of properties that move the face, but have too
+    few values to follow it."""
 
     controls: list[Control]
     effects: np.ndarray
@@ -55,6 +59,7 @@ class Response:
     idle: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
     hindered: list[str] = field(default_factory=list)
+    switches: list[str] = field(default_factory=list)
 
 
 def usable_rig(mesh: bpy.types.Object | None, baked: BakedTake) -> list[bpy.types.ID]:
@@ -80,7 +85,8 @@ def wanted_of(baked: BakedTake, mesh: bpy.types.Object, rest: np.ndarray, points
     bake. Raises InputError if the mesh is another one with as many vertices."""
     neutral = baked.neutral[points]
     size, rotation, slide = similarity(neutral, rest)
-    off = float(np.linalg.norm(size * neutral @ rotation.T + slide - rest, axis=1).mean())
+    gap = np.linalg.norm(size * neutral @ rotation.T + slide - rest, axis=1)
+    off = float(gap.mean())
     if not off < UNLIKE * float(np.linalg.norm(rest - rest.mean(0), axis=1).mean()):
         raise InputError(
             f"at rest the vertices of {mesh.name!r} are {off / size * scale:.0f} mm off the actor's neutral: they are "
@@ -97,7 +103,9 @@ def wanted_of(baked: BakedTake, mesh: bpy.types.Object, rest: np.ndarray, points
         moving = np.maximum(moving, size * np.linalg.norm(baked.keys[:, points], axis=2).max(0))
     extent = np.ptp(rest, axis=0)
     to_scene = np.cbrt(abs(np.linalg.det(meshes.matrix_array(mesh.matrix_world)[:3, :3])))
-    return Wanted(points, offsets, moving, scale / size, float(np.linalg.norm(extent) / np.sqrt(3) * to_scene))
+    return Wanted(
+        points, offsets, moving, scale / size, float(np.linalg.norm(extent) / np.sqrt(3) * to_scene), float(gap.max())
+    )
 
 
 def points_of(mesh: bpy.types.Object, frames: int) -> np.ndarray:
@@ -109,23 +117,44 @@ def points_of(mesh: bpy.types.Object, frames: int) -> np.ndarray:
 
 def candidates(mesh: bpy.types.Object, datablocks: list[bpy.types.ID]) -> list[Control]:
     """All controls that the rig shows. Raises InputError if there are none, or they may not be keyed."""
-    box = np.array([corner[:] for corner in mesh.bound_box])
-    scale = np.cbrt(abs(np.linalg.det(meshes.matrix_array(mesh.matrix_world)[:3, :3])))
-    found = controls_of(mesh, datablocks, float(np.linalg.norm(np.ptp(box, axis=0)) / np.sqrt(3) * scale))
-    if not found:
+    found = _shown(mesh, datablocks)
+    usable = [each for each in found if each.kind != "SWITCH"]
+    if not usable:
+        more = f"; {listed([each.label for each in found[:3]])} {NO_BETWEEN}" if found else ""
         raise InputError(
             f"the rig of {mesh.name!r} has nothing to key: no shown bone, no shape key and no property that "
-            "nothing drives"
+            f"nothing drives{more}"
         )
-    owning = {each.place for each in found}
+    owning = {each.place for each in usable}
     rig_data.check_editable([each for each in datablocks if rig_data.where(each) in owning])
-    return found
+    return usable
+
+
+def _shown(mesh: bpy.types.Object, datablocks: list[bpy.types.ID]) -> list[Control]:
+    box = np.array([corner[:] for corner in mesh.bound_box])
+    scale = np.cbrt(abs(np.linalg.det(meshes.matrix_array(mesh.matrix_world)[:3, :3])))
+    return controls_of(mesh, datablocks, float(np.linalg.norm(np.ptp(box, axis=0)) / np.sqrt(3) * scale))
 
 
 def proposed(mesh: bpy.types.Object, datablocks: list[bpy.types.ID]) -> list[Control]:
     """Those that are asked first: all but scales, which a rig has for other purposes."""
     found = candidates(mesh, datablocks)
     return [each for each in found if each.kind != "SCALE"] or found
+
+
+def switches_of(
+    rig: PosedRig, mesh: bpy.types.Object, datablocks: list[bpy.types.ID]
+) -> Generator[tuple[str, float], None, list[str]]:
+    """The labels of switches that move the face. Yields while it goes on."""
+    found = [each for each in _shown(mesh, datablocks) if each.kind == "SWITCH"]
+    if not found:
+        return []
+    rests = np.array([each.rest for each in found])
+    poses = [rests, *(rests + np.diag([each.step for each in found]))]
+    shown = yield from rig.asked(found, poses, "asking the rig")
+    far = np.linalg.norm(shown[1:] - shown[0], axis=2).max(1)
+    least = NOTHING * float(np.linalg.norm(np.ptp(shown[0], axis=0)))
+    return [each.label for each, moved in zip(found, far, strict=True) if moved > least]
 
 
 def ask_rig(

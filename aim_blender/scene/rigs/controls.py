@@ -9,15 +9,17 @@ from typing import Any, Literal
 
 import bpy
 import numpy as np
+from idprop.types import IDPropertyArray
 
 from . import rig_data
 
-Kind = Literal["LOCATION", "ROTATION", "SCALE", "KEY", "PROPERTY"]
+Kind = Literal["LOCATION", "ROTATION", "SCALE", "KEY", "PROPERTY", "SWITCH"]
 # How far from rest a control may go where its rig says nothing: of the mesh's size, in radians, times its size, and of
 # a property without a range.
 REACH, TURN, GROWTH, RANGE = 0.15, 1.0, 0.5, 1.0
 TRIED = 0.1  # the share of that by which it is moved to see what it does; keys and properties go all the way
 LARGEST_RANGE = 1e4  # of a property: what goes beyond has none
+FINE = 20  # steps of a property of whole numbers, from which on it is a slider, as of per cent, and no switch
 AXES = "XYZ"
 
 
@@ -60,7 +62,8 @@ class Control:
         """As an artist knows it."""
         what = {"LOCATION": "Location", "ROTATION": "Rotation", "SCALE": "Scale"}.get(self.kind)
         if what is None:
-            return self.group if self.kind == "KEY" else f"{self.group} {self.name}"
+            which = "" if self.index < 0 else f" {self.index + 1}"
+            return self.group if self.kind == "KEY" else f"{self.group} {self.name}{which}"
         return f"{self.group} {what} {AXES[self.index]}"
 
     @property
@@ -144,18 +147,25 @@ def _channels(item: bpy.types.Object, moved: Any, owner: str, group: str, reach:
 
 
 def _properties(datablock: bpy.types.ID, owner: Any, path: str, group: str) -> Iterator[Control]:
-    """The user's own numbers of something; whole ones are switches, which have no values between."""
+    """The user's own numbers of something, one by one of an array. What has few values, such as a tick, is a switch."""
     for name, value in owner.items():
-        if not isinstance(value, float) or name.startswith("_"):
+        single = isinstance(value, (float, int))
+        if name.startswith("_") or not (single or isinstance(value, IDPropertyArray)):
             continue
+        numbers = [value] if single else list(value)
         said = owner.id_properties_ui(name).as_dict()
-        rest = float(said.get("default", 0.0))
-        least, most = float(said.get("soft_min", -np.inf)), float(said.get("soft_max", np.inf))
-        least = least if abs(least) < LARGEST_RANGE else rest - RANGE
-        most = most if abs(most) < LARGEST_RANGE else rest + RANGE
-        rest = min(max(rest, least), most)
-        step = most - rest if most - rest >= rest - least else least - rest
-        if step:
-            yield Control(
-                rig_data.where(datablock), path, name, -1, "PROPERTY", rest, least, most, step, group, custom=True
-            )
+        defaults = said.get("default", 0.0)
+        for index, number in enumerate(numbers):
+            rest = float(defaults[index] if isinstance(defaults, (list, tuple)) else defaults)
+            least, most = float(said.get("soft_min", -np.inf)), float(said.get("soft_max", np.inf))
+            if isinstance(number, bool):
+                least, most = 0.0, 1.0
+            least = least if abs(least) < LARGEST_RANGE else rest - RANGE
+            most = most if abs(most) < LARGEST_RANGE else rest + RANGE
+            rest = min(max(rest, least), most)
+            step = most - rest if most - rest >= rest - least else least - rest
+            kind: Kind = "SWITCH" if isinstance(number, int) and most - least < FINE else "PROPERTY"
+            if step:
+                at = -1 if single else index
+                place = rig_data.where(datablock)
+                yield Control(place, path, name, at, kind, rest, least, most, step, group, custom=True)

@@ -120,7 +120,7 @@ class _Shown:
     def _wanted(self, key: tuple[Any, ...], numbers: list[int], values: np.ndarray) -> Any:
         first = self.controls[numbers[0]]
         if first.index < 0:
-            return float(values[numbers[0]])
+            return _alike(float(values[numbers[0]]), self.before[key])
         if first.turns:
             vector = [0.0, 0.0, 0.0]
             for number in numbers:
@@ -128,7 +128,8 @@ class _Shown:
             return turned(vector, first.name)
         found = list(self.before[key])
         for number in numbers:
-            found[self.controls[number].index] = float(values[number])
+            index = self.controls[number].index
+            found[index] = _alike(float(values[number]), found[index])
         return tuple(found)
 
     def _write(self, key: tuple[Any, ...], value: Any) -> None:
@@ -168,9 +169,14 @@ def turned(vector: Sequence[float], name: str) -> tuple[float, ...]:
     return tuple(Quaternion(axis, angle)[:])
 
 
+def _alike(value: float, before: Any) -> Any:
+    """A value as what it takes the place of is: a number, a whole one, or a tick."""
+    return value if isinstance(before, float) else type(before)(round(value))
+
+
 def _value(owner: Any, name: str, custom: bool) -> Any:
     value = owner[name] if custom else getattr(owner, name)
-    return value if isinstance(value, float) else tuple(value)
+    return value if isinstance(value, (float, int)) else tuple(value)
 
 
 def _adds_vertices(item: bpy.types.Object, layer: bpy.types.ViewLayer) -> bool:

@@ -12,14 +12,32 @@ from ...core.shared.rigs.parting import held_together
 from ...core.shared.settings.rig_settings import LayerSettings
 from ..basics import versions
 from . import rig_data
+from .asking import NO_BETWEEN, Response
 from .posing import PosedRig
 from .rig_solving import SolvedRig
 
 LITTLE = 0.5  # of the motion: who reaches less should look at what is hidden
+ELSEWHERE = 0.05  # of the farthest that the take moves a point: how far rest may be off the actor's neutral unsaid
 PLAYED = 6  # frames that are looked at once they are keyed
 # By how much more than was solved for a frame may be off as the file plays it: a share, and millimetres.
 WORSE, SLACK_MM = 1.25, 0.1
 SHOWN = 3  # of a list in a sentence
+
+
+def switched(response: Response) -> str:
+    """What to tell of switches that move the face and are left alone; empty if there are none."""
+    return f"{listed(response.switches[:SHOWN])} {NO_BETWEEN}" if response.switches else ""
+
+
+def resting(solved: SolvedRig) -> str:
+    """What to tell of a face that is not the actor's while all controls rest; empty if it is."""
+    if solved.wanted.rest_off <= ELSEWHERE * float(solved.wanted.moving.max()):
+        return ""
+    return (
+        f"with all controls at rest the face is up to {solved.wanted.rest_off * solved.wanted.millimetres:.1f} mm off "
+        "the actor's neutral, which stays in every frame: a locked shape key, a hidden bone or what drives them is not "
+        "at rest"
+    )
 
 
 def lacking(solved: SolvedRig) -> str:
@@ -61,29 +79,33 @@ def played_otherwise(
         return ""
     looked = np.unique(inside[np.linspace(0, len(inside) - 1, PLAYED).astype(int)])
     wanted = solved.response.rest + solved.wanted.offsets[looked]  # (f, P, 3)
-    off = np.empty(len(looked))
+    off, alone = np.empty(len(looked)), np.empty(len(looked))
     rig, scene = PosedRig(context, mesh, solved.wanted.points), context.scene
     before = scene.frame_current, scene.frame_subframe
     try:
         for number, index in enumerate(looked):
             scene.frame_set(int(frames[index]))
-            shown = rig.now().astype(np.float64)
-            _, rotation, _ = similarity(shown, wanted[number])
-            turned = shown @ rotation.T
-            gap = wanted[number] - turned
-            off[number] = np.linalg.norm(gap - gap.mean(0), axis=1).mean() * solved.wanted.millimetres
+            off[number] = _off(rig.now().astype(np.float64), wanted[number]) * solved.wanted.millimetres
+            alone[number] = _off(wanted[number] - solved.gap[index], wanted[number]) * solved.wanted.millimetres
     finally:
         scene.frame_set(before[0], subframe=before[1])
-    worse = off - (WORSE * solved.frame_mm[looked] + SLACK_MM)
+    worse = off - (WORSE * alone + SLACK_MM)
     if worse.max() <= 0:
         return ""
     worst = int(worse.argmax())
     said = (
         f"but in frame {frames[looked[worst]]}, as the file plays, the face is {off[worst]:.1f} mm off, where the "
-        f"controls alone leave {solved.frame_mm[looked[worst]]:.1f}: something else moves it, too, or holds it"
+        f"controls alone leave {alone[worst]:.1f}: something else moves it, too, or holds it"
     )
     others = _others(mesh, solved)
     return f"{said}, such as {listed(others[:SHOWN])}" if others else said
+
+
+def _off(shown: np.ndarray, wanted: np.ndarray) -> float:
+    """How far points (P, 3) are from what is wanted of them on average, wherever the head is and turns to."""
+    _, rotation, _ = similarity(shown, wanted)
+    gap = wanted - shown @ rotation.T
+    return float(np.linalg.norm(gap - gap.mean(0), axis=1).mean())
 
 
 def _others(mesh: bpy.types.Object, solved: SolvedRig) -> list[str]:

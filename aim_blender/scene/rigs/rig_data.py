@@ -11,7 +11,15 @@ import bpy
 from ...core.shared.foundation.errors import InputError
 from ...core.shared.foundation.wording import listed
 
-COLLECTIONS = {"OBJECT": "objects", "ARMATURE": "armatures", "MESH": "meshes", "KEY": "shape_keys"}
+COLLECTIONS = {
+    "OBJECT": "objects",
+    "ARMATURE": "armatures",
+    "MESH": "meshes",
+    "CURVE": "curves",
+    "LATTICE": "lattices",
+    "KEY": "shape_keys",
+    "SCENE": "scenes",
+}
 Where = tuple[str, str]  # a data-block's kind and full name, which outlive an undo
 
 
@@ -30,7 +38,7 @@ def data_at(place: Where) -> bpy.types.ID:
 
 
 def related(mesh: bpy.types.Object) -> list[bpy.types.ID]:
-    """The objects, armatures, meshes and shape keys that what is shown of a mesh object depends on, itself first."""
+    """The objects, their data, shape keys and scenes that what is shown of a mesh object depends on, itself first."""
     found: dict[Where, bpy.types.ID] = {}
     waiting: list[bpy.types.ID] = [mesh]
     while waiting:
@@ -46,8 +54,10 @@ def _depends_on(datablock: bpy.types.ID) -> Iterator[bpy.types.ID]:
     for driver in drivers(datablock):
         for variable in driver.driver.variables:
             yield from (target.id for target in variable.targets if target.id is not None)
-    if isinstance(datablock, bpy.types.Mesh) and datablock.shape_keys is not None:
-        yield datablock.shape_keys
+            if variable.type == "CONTEXT_PROP":
+                yield bpy.context.scene
+    if isinstance(keys := getattr(datablock, "shape_keys", None), bpy.types.Key):
+        yield keys
     if not isinstance(datablock, bpy.types.Object):
         return
     yield from (each for each in (datablock.parent, datablock.data) if each is not None)

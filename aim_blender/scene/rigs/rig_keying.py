@@ -43,6 +43,8 @@ def curves_of(controls: Sequence[Control], values: np.ndarray, added: bool = Fal
     for control, column in zip(controls, values.T, strict=True):
         datablock = rig_data.data_at(control.place)
         owner = owned(datablock, control.owner)
+        if control.custom and isinstance(_number_of(control, owner[control.name]), int):
+            column = column.round()  # Blender cuts off what follows the point
         if added and control.kind == "SCALE":
             column = column / control.rest
         elif added:
@@ -68,4 +70,11 @@ def curves_of(controls: Sequence[Control], values: np.ndarray, added: bool = Fal
 
 def _neutral_of(control: Control, owner: Any) -> float:
     """What a layer that adds adds nothing by."""
-    return float(owner.id_properties_ui(control.name).as_dict().get("default", 0.0)) if control.custom else 0.0
+    if not control.custom:
+        return 0.0
+    return float(_number_of(control, owner.id_properties_ui(control.name).as_dict().get("default", 0.0)))
+
+
+def _number_of(control: Control, value: Any) -> Any:
+    """A control's number of the value of its property, which may be an array."""
+    return value[control.index] if control.index >= 0 and hasattr(value, "__len__") else value

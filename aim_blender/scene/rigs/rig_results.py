@@ -51,7 +51,7 @@ def list_controls(state: RigRecord, response: asking.Response) -> str:
         told += f"; {len(response.whole)} move all of it as one and are left alone, such as {response.whole[0]}"
     if response.idle:
         told += f"; {len(response.idle)} move nothing of it, such as {response.idle[0]}"
-    return "; ".join([told, *response.hindered])
+    return "; ".join(each for each in (told, *response.hindered, remarks.switched(response)) if each)
 
 
 def solve(context: bpy.types.Context, baked: BakedTake, scale: float, settings: RigSettings) -> Steps:
@@ -132,6 +132,8 @@ def write(
         )
     said = [
         *solved.response.hindered,
+        remarks.switched(solved.response),
+        remarks.resting(solved),
         remarks.lacking(solved),
         remarks.glued(solved, baked.frames),
         remarks.played_otherwise(context, state.mesh, solved, baked.frames, layer),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import bpy
@@ -12,6 +12,7 @@ import numpy as np
 
 from ...core.shared.rigs.control_equations import control_equations
 from ...core.shared.rigs.control_solving import FINEST, SETTLED, SolvedControls, curves_within, solution, solve_controls
+from ...core.shared.rigs.together import groups_apart, touched_by
 from ...core.shared.settings.rig_settings import RigSettings
 from ..baking.baked_take import BakedTake
 from ..basics.meanwhile import meanwhile
@@ -31,8 +32,8 @@ SMALL = 0.3  # of a control's step, by which it is moved there
 class SolvedRig:
     """controls: C of them. values: (F, C). mean_mm, worst_mm: how far points of all frames are off, as the rig shows
     them. error_mm: of a frame, root mean square, and mean over frames. least_mm: what that would be of a rig that is
-    linear, with all controls at work. active: the mean share of controls that are not at rest. frame_mm: (F,) mean_mm
-    of each frame. gap: (F, P, 3) what is lacking of what is wanted. idle, whole: as Response has them."""
+    linear, with all controls at work. active: the mean share of controls that are not at rest. gap: (F, P, 3) what is
+    lacking of what is wanted. idle, whole: as Response has them."""
 
     controls: list[Control]
     values: np.ndarray
@@ -41,7 +42,6 @@ class SolvedRig:
     error_mm: float
     least_mm: float
     active: float
-    frame_mm: np.ndarray
     gap: np.ndarray
     idle: list[str]
     whole: list[str]
@@ -111,7 +111,6 @@ def solve_rig(
         _error(best_gap) * wanted.millimetres,
         solved.full_error * wanted.millimetres,
         float((best != 0).mean()),
-        off.mean(1),
         best_gap,
         response.idle,
         response.whole,
@@ -134,6 +133,8 @@ def responded(
     rest = (yield from rig.asked(asked, [rests], "asking the rig"))[0].astype(np.float64)
     wanted = asking.wanted_of(baked, mesh, rest, rig.points, scale)
     response = yield from asking.ask_rig(rig, wanted, asked, controls is None, hindrances.hindered(datablocks))
+    if controls is None:
+        response = replace(response, switches=(yield from asking.switches_of(rig, mesh, datablocks)))
     return response, wanted
 
 
@@ -163,27 +164,33 @@ def _poses(values: np.ndarray) -> tuple[list[int], np.ndarray]:
 def _effects_about(
     rig: PosedRig, response: asking.Response, frames: list[int], values: np.ndarray
 ) -> Generator[tuple[str, float], None, np.ndarray]:
-    """(K, C, P, 3) effects about the poses of some frames, asked for those controls that are at work in them."""
+    """(K, C, P, 3) effects about the poses of some frames, asked for those controls that are at work in them; at once
+    for those that move different points."""
     rests = np.array([each.rest for each in response.controls])
     effects = np.repeat(response.effects[None], len(frames), axis=0)
-    poses, of = [], []
+    touched = touched_by(response.effects)
+    poses: list[np.ndarray] = []
+    of: list[tuple[int, list[int], np.ndarray]] = []
     for number, frame in enumerate(frames):
         about = values[frame] + rests
         poses.append(about)
-        of.append((number, -1, 0.0))
-        for place in np.flatnonzero(values[frame]):
-            control = response.controls[place]
-            step = control.step * SMALL * (-1 if about[place] + control.step * SMALL > control.most else 1)
-            poses.append(about.copy())
-            poses[-1][place] += step
-            of.append((number, int(place), step))
+        of.append((number, [], about))
+        for group in groups_apart(touched, np.flatnonzero(values[frame]).tolist()):
+            tried = about.copy()
+            for place in group:
+                control = response.controls[place]
+                step = control.step * SMALL
+                tried[place] += -step if about[place] + step > control.most else step
+            poses.append(tried)
+            of.append((number, group, tried - about))
     shown = yield from rig.asked(response.controls, poses, "asking again")
     base = shown[0]
-    for points, (number, place, step) in zip(shown, of, strict=True):
-        if place < 0:
+    for points, (number, group, steps) in zip(shown, of, strict=True):
+        if not group:
             base = points
-        else:
-            effects[number, place] = (points - base) / step
+        for place in group:
+            own = touched[place]
+            effects[number, place, own] = (points[own] - base[own]) / steps[place]
     return effects
 
 
