@@ -35,8 +35,11 @@ def pytest_sessionfinish(exitstatus: int) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """End with that status where this bpy would crash at the end of Python."""
-    if _ends_badly:
+    """End with that status where this bpy would crash at the end of Python, or hang.
+
+    A traceback that holds what describes a class (bl_rna) hangs Blender 4.5 there, and the failure would not be seen.
+    """
+    if _ends_badly or _status:
         _user_resources.cleanup()
         headless.leave_at_once(_status)
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..model.optimisers import Adam, Optimiser
 from ..shared.settings.learning_settings import LearningSettings
 
 MOMENTUM = 0.95
@@ -31,7 +32,7 @@ def steps_orthogonally(settings: LearningSettings) -> bool:
     return settings.activation == "siren" and (wide or settings.optimiser == "orthogonal")
 
 
-class OrthogonalSteps(torch.optim.Optimizer):
+class OrthogonalSteps(Optimiser):
     """Muon with Nesterov's momentum, for square matrices (..., H, H), each for itself."""
 
     def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
@@ -85,7 +86,7 @@ class LearningOptimiser:
                 found += [{"params": some, "lr": own, "part": name, "share": share}] if some else []
             return found
 
-        self.all: list[torch.optim.Optimizer] = [torch.optim.Adam(groups(False), capturable=graphed)]
+        self.all: list[Optimiser] = [Adam(groups(False), capturable=graphed)]
         if hidden:
             self.all.append(OrthogonalSteps(groups(True)))
 

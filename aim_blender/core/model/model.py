@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The anatomically constrained implicit face model (docs/model.md, sections 1 and 2).
-
-roma loads PyTorch's compiler, which takes a second: it is imported where it is needed, so that fits start without it.
-"""
+"""The anatomically constrained implicit face model (docs/model.md, sections 1 and 2)."""
 
 from __future__ import annotations
 
@@ -21,9 +18,22 @@ UNIT_MM = 100.0  # one unit of the networks' space; a head is about two
 
 def rigid_motion(rotation: Tensor, translation: Tensor) -> Tensor:
     """Homogeneous matrices (..., 4, 4) of rotations (..., 3, 3) and translations (..., 3)."""
-    import roma
+    motion = nn.functional.pad(torch.cat([rotation, translation[..., None]], dim=-1), (0, 0, 0, 1))
+    motion[..., 3, 3] = 1.0
+    return motion
 
-    return roma.Rigid(rotation, translation).to_homogeneous()
+
+def rotation_of(columns: Tensor) -> Tensor:
+    """The rotations (..., 3, 3) that six numbers each stand for: two columns (..., 3, 2), made orthonormal by Gram and
+    Schmidt (Zhou et al. 2019). Parallel columns stand for none.
+
+    Written out, since roma's loads PyTorch's compiler: see optimisers.
+    """
+    first, second = columns.unbind(-1)
+    x = first / torch.norm(first, dim=-1, keepdim=True)
+    second = second - (x * second).sum(-1, keepdim=True) * x
+    y = second / torch.norm(second, dim=-1, keepdim=True)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
 
 
 @dataclass(frozen=True)
@@ -96,9 +106,7 @@ class FaceModel(nn.Module):
 
     def jaw(self) -> Tensor:
         """T_i (N, 4, 4), rigid: a rotation about the hinge's centre and a slide of it."""
-        import roma
-
-        rotation = roma.special_gramschmidt(self.jaw_rotation)
+        rotation = rotation_of(self.jaw_rotation)
         return rigid_motion(rotation, self.hinge_centre - rotation @ self.hinge_centre + self.jaw_slide)
 
     def anatomy(self, template: Tensor, plain: bool = False) -> Anatomy:
