@@ -60,8 +60,11 @@ def draw_source(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if kind == "FOLDER":
         column.prop(state, "performance_folder")
         column.prop(state.sources, "performance_fps")
-        if picked_source(state.performance_folder).name not in ("phone", "video"):  # which have no unit
+        picked = picked_source(state.performance_folder)
+        if picked.name not in ("phone", "video"):  # which have no unit
             column.prop(state.sources, "performance_unit")
+        if "landmarks" in picked.usable:
+            column.prop(state.sources, "landmarks_file")
         return
     if kind == "OBJECT":
         column.prop(state, "performance_object", text="Object")

@@ -102,6 +102,13 @@ class AimSources(bpy.types.PropertyGroup):
         soft_max=1000.0,
         precision=3,
     )
+    landmarks_file: StringProperty(
+        name="Landmarks",
+        description="Of points of a file that name no vertex and lie somewhere in a room, as OpenFace's do: a .json "
+        'file of the vertex of each by its name, such as {"landmark 30": 812}; those that it leaves out are not used',
+        subtype="FILE_PATH",
+        options=versions.RELATIVE_PATH,
+    )
     video_clip: PointerProperty(
         type=bpy.types.MovieClip,
         name="Clip",

@@ -68,6 +68,11 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
         "the file's size",
         min=0.0,
     )
+    landmarks_file: StringProperty(
+        name="Landmarks",
+        description="Of points of a file: a .json file of the vertex of each by its name; empty takes the scene's",
+        subtype="FILE_PATH",
+    )
     points: StringProperty(
         name="Points", description="A collection whose objects are points; empty takes the scene's choice"
     )
@@ -148,7 +153,8 @@ class AIM_OT_performance_fit(_FittingOptions, AimOperator, bpy.types.Operator):
             fps = self.fps or state.sources.performance_fps
             unit = self.millimetres_per_unit or state.sources.performance_unit
             folder = self.folder or state.performance_folder
-            return PerformanceSource(None, folder=folder, fps=fps, millimetres_per_unit=unit)
+            landmarks = self.landmarks_file or state.sources.landmarks_file
+            return PerformanceSource(None, folder=folder, fps=fps, millimetres_per_unit=unit, landmarks=landmarks)
         if kind == "VIDEO":
             sources = state.sources
             return PerformanceSource(None, folder=video_path(sources.video_clip, sources.video_file), fps=self.fps)

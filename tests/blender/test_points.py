@@ -74,6 +74,32 @@ def test_points_of_a_file_are_fitted(learned, tmp_path):
     assert json.loads(scene.aim.takes[0].figures)["fit_mean_mm"] < 0.3
 
 
+def test_points_that_lie_in_a_room_are_fitted_by_a_map(learned, tmp_path):
+    """As OpenFace writes them: of a camera, without vertices, and at another rate than the scene's."""
+    scene = bpy.context.scene
+    start, end = opened(scene.aim.actors[0])
+    vertices, turn = list(range(0, 168, 4)), np.array([1.0, -1.0, -1.0])
+    header = [f"{axis}_{i}" for axis in "XYZ" for i in range(len(vertices))]
+    lines = [",".join(["frame", "timestamp", "confidence", "success", *header])]
+    for frame in range(3):
+        places = 1000 * (start + frame / 2 * (end - start))[vertices] * turn + [40.0, 20.0, 700.0]
+        lines.append(",".join([str(frame + 1), f"{frame / 60:.4f}", "0.98", "1", *map(str, places.T.ravel())]))
+    (tmp_path / "clip.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(RuntimeError, match="name each point's vertex"):
+        bpy.ops.aim.performance_fit(folder=str(tmp_path / "clip.csv"))
+    places = {f"landmark {i}": vertex for i, vertex in enumerate(vertices)}
+    (tmp_path / "map.json").write_text(json.dumps(places))
+    scene.aim.sources.landmarks_file = str(tmp_path / "map.json")
+    scene.render.fps = 24
+    bpy.ops.aim.performance_fit(folder=str(tmp_path / "clip.csv"))
+    figures = json.loads(scene.aim.takes[0].figures)
+    assert figures["fit_points"] == len(vertices)
+    assert figures["fit_mean_mm"] < 0.3
+    told = headless.extension_module("aim_blender.scene.jobs.results")._of_rate
+    assert "it has 60 frames a second and the scene 24, so that it plays 2.5 times as slow" in told(60.0, 24.0)
+    assert told(24000 / 1001, 24.0) == ""
+
+
 def test_a_point_that_is_hidden_for_a_while_is_missing_there(learned, markers):
     scene = bpy.context.scene
     actor = scene.aim.actors[0]

@@ -17,7 +17,7 @@ from aim_blender.core.shared.sources.sources import recognised
 from aim_blender.core.timing.timeline import Timeline
 from aim_blender.core.video import video_source
 from aim_blender.core.video.answers import Answers
-from aim_blender.core.video.detection import see_faces
+from aim_blender.core.video.detection import Follower, see_faces
 from aim_blender.core.video.face_detector import LEFT_EYE, RIGHT_EYE, FaceDetector
 from aim_blender.core.video.kept_faces import KeptFaces
 from aim_blender.core.video.movies import Movie
@@ -225,6 +225,7 @@ def seen_of(times, fps=24.0, **more) -> SeenFaces:
     places = np.arange(total, dtype=float)[:, None, None] * np.ones((478, 3))
     parts = {
         "landmarks": places, "presence": np.ones(total), "weights": np.zeros((total, 52)),
+        "impressions": np.zeros((total, 2048)),
         "others": np.zeros(total, bool), "cuts": np.zeros(total, bool), **more,
     }  # fmt: skip
     return SeenFaces("a.mp4", numbers(total), np.array(times, float), fps, (320, 240), **parts)
@@ -278,6 +279,13 @@ def test_cuts_other_faces_and_profiles_are_said(demo, detector, rest, tmp_path):
     assert "another face is seen in frames 1 to 3; the larger one was followed" in notes_of(both)[0]
     turned = replace(both, landmarks=both.landmarks * [0.2, 1, 1] + np.arange(478)[:, None] * [0, 0, 1.0])
     assert any("in profile in frames 1 to 3" in note for note in notes_of(turned))
+
+
+def test_lamps_that_flicker_are_no_cuts(demo, rest):
+    follower = Follower(None)  # none is asked
+    lights = [1.0, 1.0, 1.4, 0.6, 1.4, 0.6]
+    assert not any(follower._is_cut((rest * light).clip(0, 255).astype(np.uint8)) for light in lights)
+    assert follower._is_cut(photograph(demo, demo.neutral, np.eye(4), camera_before(away_mm=300.0)))
 
 
 def test_what_cannot_be_fitted_is_said(demo_learned, detector, rest, speaking, tmp_path):

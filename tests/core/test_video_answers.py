@@ -10,11 +10,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from aim_blender.core.video.answers import CAMERA, JAW_SCALE, Answers, aligned, calibrated_gain, learn_answers
-from aim_blender.core.video.face_detector import LANDMARKS, WEIGHT_NAMES
+from aim_blender.core.video.face_detector import IMPRESSIONS, LANDMARKS, WEIGHT_NAMES
 from aim_blender.core.video.face_renders import RESTING, Renders
 from aim_blender.core.video.kept_answers import KeptAnswers
 
 SHAPES, COUNT, DISTANCE = 3, 320, 800.0
+UNSEEN = 1  # a target that moves no landmark
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,7 @@ def renders() -> Renders:
     rng = np.random.default_rng(1)
     face = rng.normal(size=(LANDMARKS, 3)) * [60.0, 80.0, 30.0]
     moved = rng.normal(size=(2 * SHAPES + 6, LANDMARKS, 3)) * (rng.random((2 * SHAPES + 6, LANDMARKS, 1)) < 0.15) * 8.0
+    moved[UNSEEN] = 0.0
     left, right = rng.uniform(size=(2, COUNT, SHAPES))
     jaw = rng.uniform(size=(COUNT, 6)) / JAW_SCALE
     turns = Rotation.from_euler("YXZ", rng.normal(size=(COUNT, 3)) * [12, 8, 6], degrees=True)
@@ -38,7 +40,11 @@ def renders() -> Renders:
     landmarks[..., :2] *= DISTANCE / (DISTANCE + seen[..., 2:])
     weights = np.zeros((COUNT, len(WEIGHT_NAMES)))
     turn = turns.as_matrix() @ CAMERA
-    return Renders(left, right, jaw, turn, np.full(COUNT, DISTANCE), landmarks, weights, look)
+    impressions = targets @ rng.normal(size=(targets.shape[1], IMPRESSIONS)) + turns.as_rotvec() @ rng.normal(
+        size=(3, IMPRESSIONS)
+    )
+    impressions += rng.normal(size=(look.max() + 1, IMPRESSIONS))[look] + 0.5 * rng.normal(size=impressions.shape)
+    return Renders(left, right, jaw, turn, np.full(COUNT, DISTANCE), landmarks, weights, impressions, look)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +72,11 @@ def test_what_the_actor_does_is_told_by_the_answers(renders, learned):
     found = aligned(landmarks, new.weights, 0.5 * new.distance, learned.base, learned.steady)
     features = learned.features(found)
     targets = np.concatenate([new.left, new.right, new.jaw * JAW_SCALE], axis=1)
-    assert np.abs(learned.targets(features) - targets).mean() < 0.1
-    assert np.corrcoef(learned.targets(features).ravel(), targets.ravel())[0, 1] > 0.95
+    told = learned.targets(features, found, new.impressions)
+    told = told - told.mean(0) + targets.mean(0)  # what a look adds is taken off in a video
+    assert np.abs(told - targets).mean() < 0.1
+    assert np.corrcoef(told.ravel(), targets.ravel())[0, 1] > 0.95
+    assert np.corrcoef(told[:, UNSEEN], targets[:, UNSEEN])[0, 1] > 0.7
     turn, _, scale = learned.heads(found, features)
     off = Rotation.from_matrix(turn @ new.turn.transpose(0, 2, 1)).magnitude()
     assert np.degrees(off).mean() < 1.0

@@ -17,8 +17,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..shared.foundation.smoothstep import smoothstep
-from .face_detector import IRISES, LANDMARKS, LIDS, WEIGHT_NAMES
+from .face_detector import IMPRESSIONS, IRISES, LANDMARKS, LIDS, WEIGHT_NAMES
 from .face_renders import RESTING, Renders
+from .impressions import Deep, learn_deep
 
 WEIGHT_GAIN = 20.0  # mm that a weight of the detector counts as
 COMPONENTS = 120
@@ -29,6 +30,7 @@ STEADY_ROUNDS = 3
 WELL_TOLD, LEAST_SHORTFALL = 0.9, 0.7  # a correlation; a slope that a gain makes up for at most
 TARGET_RIDGE = 0.1  # shapes without a jaw, say, tell nothing of it
 LIDS_FROM, LIDS_TO = 0.08, 0.18  # the lids' share of what a shape moves of landmarks; that of their number is 0.07
+INNER_LIPS = np.array([[13, 14], [82, 87], [312, 317], [81, 178], [311, 402], [80, 88], [310, 318]])  # upper and lower
 LID_MIDDLES = (((160, 159, 158), (144, 145, 153)), ((385, 386, 387), (380, 374, 373)))  # upper and lower landmarks
 POSE_TERMS = 10
 HEAD_TERMS = 6
@@ -44,7 +46,8 @@ class Answers:
     base: (478, 3) mm, the landmarks at rest, from in front. steady: (478,) how much each says of the head. posed:
     (10, D) what turns of the head add. rest: (D,) the features of the neutral. responses: (T, D) what a target adds.
     components: (D, K). told: (K, T) targets by components. spread: (T, T) covariance of what looks that were left out
-    are told wrongly by. head: (K + 10, 6) what the head is turned, moved and larger by.
+    are told wrongly by. head: (K + 10, 6) what the head is turned, moved and larger by. impression_sizes,
+    impression_posed, impression_told: as Deep has them; what it tells is added to what landmarks do, each by its share.
     """
 
     base: np.ndarray
@@ -56,6 +59,9 @@ class Answers:
     told: np.ndarray
     spread: np.ndarray
     head: np.ndarray
+    impression_sizes: np.ndarray
+    impression_posed: np.ndarray
+    impression_told: np.ndarray
 
     def fits(self, shapes: int) -> bool:
         """Whether it is of an actor of so many shapes, and all numbers."""
@@ -71,6 +77,9 @@ class Answers:
             "told": (count, targets),
             "spread": (targets, targets),
             "head": (count + POSE_TERMS, HEAD_TERMS),
+            "impression_sizes": (IMPRESSIONS,),
+            "impression_posed": (POSE_TERMS, IMPRESSIONS),
+            "impression_told": (IMPRESSIONS, targets),
         }
         return all(
             getattr(self, name).shape == shape and np.isfinite(getattr(self, name)).all()
@@ -81,9 +90,10 @@ class Answers:
         """(F, D) without what turns of the head add, from those of the neutral: what f of docs/model.md (39) is of."""
         return found.features - pose_terms(found.turn) @ self.posed - self.rest
 
-    def targets(self, features: np.ndarray) -> np.ndarray:
-        """(F, T) of features (F, D) from those of the neutral."""
-        return features @ self.components @ self.told
+    def targets(self, features: np.ndarray, found: Aligned, impressions: np.ndarray) -> np.ndarray:
+        """(F, T) of features (F, D) from those of the neutral, and of impressions (F, I)."""
+        deep = Deep(self.impression_sizes, self.impression_posed, self.impression_told)
+        return features @ self.components @ self.told + deep.targets(impressions, pose_terms(found.turn))
 
     def of_lids(self) -> np.ndarray:
         """(T,) from 0 to 1, how much each target is one of the lids, by the landmarks that it moves."""
@@ -164,9 +174,16 @@ def learn_answers(renders: Renders) -> Answers:
     components = _components(features)
     parts = features @ components
     told, off = _ridge(parts, targets, looks)
-    gain = calibrated_gain(targets - off, targets)
+    deep, by_deep = learn_deep(renders.impressions, terms, targets, looks, FOLDS)
+    share = _shares(targets - off, by_deep, targets, renders.jaw.shape[1])
+    by_both = (1.0 - share) * (targets - off) + share * by_deep
+    seen, correction = _of_lips(features, targets, responses, by_both)
+    left = np.eye(len(share)) - responses @ seen @ correction  # (T, T) of what is told, the rest is what lips show
+    by_both = by_both @ left + features @ seen @ correction
+    gain = calibrated_gain(by_both, targets)
     gain[: -renders.jaw.shape[1]] = 1.0
-    told, off = told * gain, targets - (targets - off) * gain
+    told = told * (1.0 - share) @ left + np.linalg.pinv(components) @ seen @ correction
+    told, off = told * gain, targets - by_both * gain
     return Answers(
         base=base,
         steady=steady,
@@ -177,7 +194,35 @@ def learn_answers(renders: Renders) -> Answers:
         told=told,
         spread=off.T @ off / len(off),
         head=_head(renders, found, np.concatenate([parts, terms], axis=1), looks),
+        impression_sizes=deep.sizes,
+        impression_posed=deep.posed,
+        impression_told=deep.told * share @ left * gain,
     )
+
+
+def _of_lips(
+    features: np.ndarray, targets: np.ndarray, responses: np.ndarray, told: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features (D, G) that say how far lips are apart, of renders' (R, D), and what each of their mm beyond what told
+    targets (R, T) explain adds to these (G, T): Kalman's gain, by how true ones (R, T) are missed by either."""
+    seen = np.zeros((features.shape[1], len(INNER_LIPS)))
+    gaps = np.arange(len(INNER_LIPS))
+    seen[3 * INNER_LIPS[:, 0] + 1, gaps], seen[3 * INNER_LIPS[:, 1] + 1, gaps] = -1.0, 1.0
+    explained = responses @ seen  # (T, G)
+    noise = features @ seen - targets @ explained
+    off = told - targets
+    spread, noise = off.T @ off / len(off), noise.T @ noise / len(noise)
+    agreement = explained.T @ spread @ explained + noise
+    return seen, np.linalg.solve(agreement + 1e-9 * np.trace(agreement) * np.eye(len(gaps)), explained.T @ spread)
+
+
+def _shares(one: np.ndarray, other: np.ndarray, true: np.ndarray, of_jaw: int) -> np.ndarray:
+    """(T,) how much of the other of two ways to tell targets (R, T) comes nearest to the true ones, of looks that were
+    left out: one share for what so many last ones are of, the jaw, and one for the rest."""
+    both, all_of_it = ((true - one) * (other - one)).sum(0), ((other - one) ** 2).sum(0)
+    count = len(both) - of_jaw
+    shares = [both[part].sum() / max(all_of_it[part].sum(), 1e-12) for part in (slice(count), slice(count, None))]
+    return np.repeat(np.clip(shares, 0.0, 1.0), [count, of_jaw])
 
 
 def _components(features: np.ndarray) -> np.ndarray:

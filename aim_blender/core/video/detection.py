@@ -10,9 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from .face_detector import CROP_SCALE, LANDMARKS, PRESENT_SCORE, WEIGHT_NAMES, Crop, FaceDetector, FoundFace
+from .face_detector import (
+    CROP_SCALE,
+    IMPRESSIONS,
+    LANDMARKS,
+    PRESENT_SCORE,
+    WEIGHT_NAMES,
+    Crop,
+    FaceDetector,
+    FoundFace,
+)
+from .impressions import impression_of
 from .movies import Movie
-from .seen_faces import SeenFaces, numbers
+from .seen_faces import ARRAYS, SeenFaces, numbers
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -24,6 +34,7 @@ JUMP, GROWN = 0.5, 0.25  # of its size, by which no face moves or grows from fra
 THUMBNAIL = 32  # places along a side at which pictures are compared
 LOST_S = 0.5  # by less files are wrong about how long they are
 CHANGED, SUDDEN = 0.1, 4.0  # of all brightness, and times the usual change: another picture
+SAME = 0.9  # correlation of two pictures from which on only the light changes: lamps flicker, cameras set exposures
 KEPT_EVERY_S, KEPT_TIMES = 20.0, 20.0  # and times as long as keeping takes
 
 
@@ -74,10 +85,12 @@ class Follower:
         height, width = picture.shape[:2]
         rows, columns = (np.linspace(0, length - 1, THUMBNAIL).astype(int) for length in (height, width))
         now = picture[rows][:, columns].mean(-1) / 255.0
-        change = 0.0 if self._before is None else float(np.abs(now - self._before).mean())
-        cut = change > CHANGED and change > SUDDEN * self._usual
+        before = now if self._before is None else self._before
+        change = float(np.abs(now - before).mean())
+        lit = change > CHANGED and _differ_in_light(now, before)
+        cut = change > CHANGED and change > SUDDEN * self._usual and not lit
         self._before = now
-        if not cut:
+        if not cut and not lit:
             self._usual = 0.9 * self._usual + 0.1 * change
         return cut
 
@@ -108,7 +121,8 @@ def see_faces(
             face, more, cut = follower.next(picture, look)
             face = None if face is None else detector.steadied(picture, face)
             another = more if look else another and face is not None
-            rows.add(seconds, face, detector.weights(face) if face is not None else None, another, cut)
+            said = None if face is None else (detector.weights(face), impression_of(detector, picture, face))
+            rows.add(seconds, face, said, another, cut)
             if keep is not None and time.monotonic() > keep_at:
                 begun_at = time.monotonic()
                 keep(rows.seen())
@@ -135,17 +149,26 @@ class _Rows:
 
     def __init__(self, movie: Movie, begun: SeenFaces | None) -> None:
         self.movie = movie
-        names = ("times", "landmarks", "presence", "weights", "others", "cuts")
-        parts = [list(getattr(begun, name)) if begun is not None else [] for name in names]
-        self.times, self.landmarks, self.presence, self.weights, self.others, self.cuts = parts
+        parts = [list(getattr(begun, name)) if begun is not None else [] for name in ARRAYS]
+        self.times, self.landmarks, self.presence, self.weights, self.impressions, self.others, self.cuts = parts
 
-    def add(self, seconds: float, face: FoundFace | None, weights: np.ndarray | None, another: bool, cut: bool) -> None:
-        """The next frame's."""
+    def add(
+        self,
+        seconds: float,
+        face: FoundFace | None,
+        said: tuple[np.ndarray, np.ndarray] | None,
+        another: bool,
+        cut: bool,
+    ) -> None:
+        """The next frame's. said: weights (52,) and impression (2048,) of the face."""
         self.times.append(seconds)
         seen = np.full((LANDMARKS, 3), np.nan) if face is None else face.landmarks
         self.landmarks.append(seen.astype(np.float32))  # half an hour would fill the memory otherwise
         self.presence.append(0.0 if face is None else face.presence)
-        self.weights.append(np.full(len(WEIGHT_NAMES), np.nan) if weights is None else weights)
+        nothing = np.full(len(WEIGHT_NAMES), np.nan), np.full(IMPRESSIONS, np.nan)
+        weights, impression = said or nothing
+        self.weights.append(weights)
+        self.impressions.append(impression.astype(np.float16))
         self.others.append(another)
         self.cuts.append(cut)
 
@@ -161,9 +184,16 @@ class _Rows:
             np.array(self.landmarks, dtype=np.float64).reshape(total, LANDMARKS, 3),
             np.array(self.presence, dtype=np.float64),
             np.array(self.weights, dtype=np.float64).reshape(total, len(WEIGHT_NAMES)),
+            np.array(self.impressions, dtype=np.float16).reshape(total, IMPRESSIONS),
             np.array(self.others, dtype=bool),
             np.array(self.cuts, dtype=bool),
         )
+
+
+def _differ_in_light(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two pictures (n, n) are one but for how bright and how hard they are."""
+    one, other = one - one.mean(), other - other.mean()
+    return float((one * other).sum()) > SAME * float(np.linalg.norm(one) * np.linalg.norm(other))
 
 
 def _has_jumped(before: Crop, now: Crop) -> bool:

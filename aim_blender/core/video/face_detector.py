@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import os
 import sys
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ LIDS = np.array([
 ])  # fmt: skip
 DETECTED_SCORE, SAME_FACE_OVERLAP = 0.5, 0.3
 PRESENT_SCORE = 0.5
+IMPRESSION, IMPRESSIONS = (1, 4, 4, 128), 2048  # the landmark network's last layer of such a shape
 CROP_SCALE = 1.5  # of the extent of the face
 # Crops beside that of a face: right and down of its side, larger by, and radians.
 BESIDE = ((0.02, 0.01, 0.03, 0.02), (-0.02, 0.015, -0.03, -0.02), (0.0, -0.02, 0.01, 0.0))
@@ -154,6 +156,8 @@ class FaceDetector:
         except (*UNREADABLE, zlib.error) as error:
             raise InputError(f"{path} is no file of MediaPipe's Face Landmarker, face_landmarker.task") from error
         self._faces, self._landmarks, self._weights = networks
+        self._path = path
+        self._inside: tuple[Any, int] | None = None  # opened where it is asked
         self._anchors = _anchors()
 
     def faces(self, picture: np.ndarray, small: bool = False) -> list[tuple[float, Crop]]:
@@ -207,6 +211,15 @@ class FaceDetector:
         flat = crop.to_picture(points[:, :2], LANDMARK_SIZE)
         depth = points[:, 2:] / LANDMARK_SIZE * crop.side
         return FoundFace(np.concatenate([flat, depth], 1), float(1.0 / (1.0 + np.exp(-presence.item()))))
+
+    def impression_in(self, cut_out: np.ndarray) -> np.ndarray:
+        """(2048,) what the landmark network makes of a cut-out, as in landmarks_in, before it tells landmarks. Raises
+        InputError for a network that is built otherwise."""
+        if self._inside is None:
+            self._inside = _opened(self._path)
+        network, layer = self._inside
+        _run(network, cut_out / np.float32(255.0))
+        return np.asarray(network.get_tensor(layer), dtype=np.float32).ravel()
 
     def steadied(self, picture: np.ndarray, face: FoundFace) -> FoundFace:
         """A face that was found, with its landmarks as crops a little aside and mirrored ones put them on the mean:
@@ -311,6 +324,24 @@ def _overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     high = np.minimum(box[:2] + box[2:4] / 2, others[:, :2] + others[:, 2:4] / 2)
     both = (high - low).clip(0).prod(1)
     return both / (box[2:4].prod() + others[:, 2:4].prod(1) - both).clip(1e-12)
+
+
+def _opened(path: Path) -> tuple[Any, int]:
+    """A landmark network whose layers can be read, which makes it slower, and the layer that impressions are of."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with zipfile.ZipFile(path) as archive, _quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it takes this for debugging
+        network = Interpreter(
+            model_content=archive.read("face_landmarks_detector.tflite"),
+            num_threads=1,
+            experimental_preserve_all_tensors=True,
+        )
+        network.allocate_tensors()
+    layers = [each["index"] for each in network.get_tensor_details() if tuple(each["shape"]) == IMPRESSION]
+    if not layers:
+        raise InputError(f"{path} has another landmark network than the one that is known; install the face model anew")
+    return network, max(layers)
 
 
 def _run(network: Any, given: np.ndarray) -> list[np.ndarray]:

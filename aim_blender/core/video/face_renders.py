@@ -34,6 +34,7 @@ from .face_detector import (
     FoundFace,
 )
 from .face_frame import FaceFrame, sides_of
+from .impressions import impression_of, placed_in
 
 MOST_SHAPES = 5  # that act at once
 ONE_SIDED, CALM = 0.25, 0.5  # how often a shape acts on one side otherwise, and how often all act little
@@ -60,8 +61,8 @@ FIRST_VIEWS = ((0, 0), (0, 12), (0, -12), (20, 0), (-20, 0))  # degrees of yaw a
 class Renders:
     """R renders. left, right: (R, N) weights of the two sides. jaw: (R, 6) poses, 0 without a hinge. turn: (R, 3, 3)
     of the face's axes, in the camera's. distance: (R,) mm of the face's middle from the camera. landmarks: (R, 478, 3)
-    right, down and away, in mm of a plane through the face's middle. weights: (R, 52). look: (R,) those of one number
-    look alike. The first RESTING are at rest and seen from the front."""
+    right, down and away, in mm of a plane through the face's middle. weights: (R, 52). impressions: (R, 2048). look:
+    (R,) those of one number look alike. The first RESTING are at rest and seen from the front."""
 
     left: np.ndarray
     right: np.ndarray
@@ -70,6 +71,7 @@ class Renders:
     distance: np.ndarray
     landmarks: np.ndarray
     weights: np.ndarray
+    impressions: np.ndarray
     look: np.ndarray
 
     @staticmethod
@@ -277,9 +279,9 @@ class Stage:
         face = FoundFace(np.mean([each.landmarks for each in faces], axis=0), min(each.presence for each in faces))
         if face.presence < PRESENT_SCORE:
             return None
-        camera = np.diag([1.0, -1.0, -1.0])
-        distance = np.array(self.look.distance)
-        return left, right, jaw, camera @ turn, distance, face.landmarks, self.detector.weights(face)
+        turn, distance = np.diag([1.0, -1.0, -1.0]) @ turn, np.array(self.look.distance)
+        shown = impression_of(self.detector, picture, placed_in(face, crop, len(picture)))
+        return left, right, jaw, turn, distance, face.landmarks, self.detector.weights(face), shown
 
     def _answer(self, picture: np.ndarray, crop: Crop, shift: np.ndarray, mirrored: bool) -> FoundFace:
         """What the detector says to a part of a picture (272, 272, 3), shifted by pixels (2,) from the crop."""

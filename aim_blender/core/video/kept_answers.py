@@ -15,11 +15,11 @@ from ..shared.foundation.archives import open_archive, save_arrays
 from ..shared.foundation.errors import UNREADABLE
 from ..shared.results.kept_files import ACTOR_SUFFIX
 from .answers import Answers
-from .face_detector import LANDMARKS, WEIGHT_NAMES
+from .face_detector import IMPRESSIONS, LANDMARKS, WEIGHT_NAMES
 from .face_renders import Renders
 from .kept_faces import digest_of
 
-VERSION = 3
+VERSION = 4
 SUFFIX, BEGUN_SUFFIX = ".answers.npz", ".renders.npz"
 
 
@@ -56,7 +56,7 @@ class KeptAnswers:
             return None
         count, shapes = len(found.look), len(actor.names)
         wanted = {"left": (shapes,), "right": (shapes,), "jaw": (6,), "turn": (3, 3), "distance": (), "look": ()}
-        wanted |= {"landmarks": (LANDMARKS, 3), "weights": (len(WEIGHT_NAMES),)}
+        wanted |= {"landmarks": (LANDMARKS, 3), "weights": (len(WEIGHT_NAMES),), "impressions": (IMPRESSIONS,)}
         right = all(getattr(found, name).shape == (count, *shape) for name, shape in wanted.items())
         return found if right and count else None
 

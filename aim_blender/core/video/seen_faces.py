@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..shared.foundation.errors import InputError
-from .face_detector import LANDMARKS, LEFT_EYE, RIGHT_EYE, WEIGHT_NAMES
+from .face_detector import IMPRESSIONS, LANDMARKS, LEFT_EYE, RIGHT_EYE, WEIGHT_NAMES
 
 USUAL_RATES = (24.0, 24000 / 1001, 25.0, 30.0, 30000 / 1001, 48.0, 50.0, 60.0, 60000 / 1001, 15.0, 120.0)
 NEARLY = 0.0009  # a rate that is off by less is a usual one, or the same; 24 and 23.976 are 0.001 apart
@@ -17,7 +17,8 @@ OTHER_RATE = 0.2  # of a rate, as a logarithm
 STEADY = 0.3  # of a frame: times that are off by less are those of a steady rate
 PROFILE_DEGREES = 60.0  # a head that is turned further hides half of its face
 FIRST_FRAME = 1  # as movie clips are numbered in Blender
-ARRAYS = ("times", "landmarks", "presence", "weights", "others", "cuts")
+AT_ONCE = 1000  # frames
+ARRAYS = ("times", "landmarks", "presence", "weights", "impressions", "others", "cuts")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class SeenFaces:
     frame. fps: frames a second. size: width and height in pixels, upright. landmarks: (F, 478, 3) right and down in
     pixels from the upper left corner, and depth on the same scale, away from the viewer, not a number where no face is
     seen. presence: (F,) in [0, 1] how sure the face is, 0 where none is. weights: (F, 52) in [0, 1], in the order of
-    WEIGHT_NAMES, not a number where no face is. others: (F,) bool where another face, about as large, is seen. cuts:
-    (F,) bool where picture or face have jumped since the frame before. notes: what to say of how it was read.
+    WEIGHT_NAMES, and impressions: (F, 2048) float16, not a number where no face is. others: (F,) bool where another
+    face, about as large, is seen. cuts: (F,) bool where picture or face have jumped since the frame before. notes: what
+    to say of how it was read.
     """
 
     source: str
@@ -40,6 +42,7 @@ class SeenFaces:
     landmarks: np.ndarray
     presence: np.ndarray
     weights: np.ndarray
+    impressions: np.ndarray
     others: np.ndarray
     cuts: np.ndarray
     notes: tuple[str, ...] = ()
@@ -109,10 +112,13 @@ def _between(seen: SeenFaces, fps: float) -> SeenFaces:
     share[(share > 0) & seen.cuts[after] & (share < 0.5)] = 0.0  # nothing lies between the two sides of a cut
     share[(share > 0) & seen.cuts[after]] = 1.0
 
-    def mixed(values: np.ndarray) -> np.ndarray:
-        part = share.reshape(-1, *[1] * (values.ndim - 1))
-        both = values[before] * (1 - part) + values[after] * part
-        return np.where(part == 0, values[before], np.where(part == 1, values[after], both))
+    def mixed_part(values: np.ndarray, rows: slice) -> np.ndarray:
+        part, one, other = share[rows].reshape(-1, *[1] * (values.ndim - 1)), before[rows], after[rows]
+        both = values[one] * (1 - part) + values[other] * part
+        return np.where(part == 0, values[one], np.where(part == 1, values[other], both)).astype(values.dtype)
+
+    def mixed(values: np.ndarray) -> np.ndarray:  # some at once: a long movie's would fill the memory
+        return np.concatenate([mixed_part(values, slice(i, i + AT_ONCE)) for i in range(0, total, AT_ONCE)])
 
     lost = ((share < 1) & seen.missing[before]) | ((share > 0) & seen.missing[after])
     nearer = np.where(share < 0.5, before, after)
@@ -126,6 +132,7 @@ def _between(seen: SeenFaces, fps: float) -> SeenFaces:
         landmarks=mixed(seen.landmarks),
         presence=mixed(seen.presence) * ~lost,
         weights=mixed(seen.weights),
+        impressions=mixed(seen.impressions),
         others=seen.others[nearer],
         cuts=cuts,
     )
@@ -139,7 +146,7 @@ def numbers(total: int) -> np.ndarray:
 def check_seen(seen: SeenFaces) -> None:
     """Raise InputError unless some frame shows a face, and all arrays are of the same frames."""
     total = len(seen.times)
-    shapes = {"landmarks": (LANDMARKS, 3), "weights": (len(WEIGHT_NAMES),)}
+    shapes = {"landmarks": (LANDMARKS, 3), "weights": (len(WEIGHT_NAMES),), "impressions": (IMPRESSIONS,)}
     for name in ("frames", *ARRAYS):
         if getattr(seen, name).shape != (total, *shapes.get(name, ())):
             raise ValueError(f"{name} has the shape {getattr(seen, name).shape}")

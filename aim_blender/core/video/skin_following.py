@@ -41,6 +41,7 @@ FEWEST = 12  # frames, of which a mean is sharper than each
 LONGEST = 1.5  # frames, that two may be apart for what lies between them to be told by both
 FACING, GRAZING = 0.1, 1e-3  # cosines to the viewer
 REACH, HIDDEN = 0.55, 0.05  # of the face's height: where points are taken, and behind others that are not seen
+JAW_SPREAD = 0.02  # of a jaw's turns, in 0.1 radians: skin that slides over the chin tells them worse
 OF_LIDS, GAP_SPREAD = 0.15, 0.1  # of what lids move by most: what moves more is of them; mm that gaps may change by
 STEP = 1e-3  # of a jaw's parameter, by which it is differentiated
 
@@ -105,9 +106,9 @@ def follow_skin(
 ) -> Followed | None:
     """What landmarks told of the frames of `seen`, by the colours of the skin nearer to what is there.
 
-    Each of them shows a face. answers: what told them. The lids' gaps stay as they were told: lids fold, and what they
-    uncover is no skin. tell is called with how many pictures are
-    done, and of how many. None where there are too few.
+    Each of them shows a face. answers: what told them. The lids' gaps and the jaw's turns stay as they were told: lids
+    fold, and what they uncover is no skin. tell is called with how many pictures are done, and of how many. None where
+    there are too few.
     """
     skin = _Skin(actor, camera, answers)
     total = 2 * len(filmed.times)
@@ -200,6 +201,8 @@ class _Skin:
         self.known[: self.targets, : self.targets] = np.linalg.inv(answers.spread + floor)
         gaps = answers.lid_gaps() / GAP_SPREAD
         self.known[: self.targets, : self.targets] += gaps.T @ gaps
+        turns = np.arange(self.sides, self.sides + 3)
+        self.known[turns, turns] += JAW_SPREAD**-2
         self.known[self.targets :, self.targets :] = np.diag(POSE_SPREAD**-2)
         self.least, self.most = np.full(size, -8.0), np.full(size, 8.0)
 

@@ -66,7 +66,7 @@ def fit_video(
     camera = camera_of(seen, settings.focal_length)
     focal = np.full(len(there), camera.focal[0])
     found = aligned(seen.landmarks[there], seen.weights[there], focal, answers.base, answers.steady)
-    shown = told(actor, answers, answers.features(found), seen, there, settings.rest_frame)
+    shown = told(actor, answers, found, seen, there, settings.rest_frame)
     shapes = len(actor.names)
     before = Followed(shown.targets, _heads(actor, answers, found, shown.features, camera))
     before.targets[:, : 2 * shapes] = before.targets[:, : 2 * shapes].clip(0.0, 1.0)
@@ -124,13 +124,14 @@ class Told:
 
 
 def told(
-    actor: Actor, answers: Answers, features: np.ndarray, seen: SeenFaces, there: np.ndarray, rest_frame: int | str
+    actor: Actor, answers: Answers, found: Aligned, seen: SeenFaces, there: np.ndarray, rest_frame: int | str
 ) -> Told:
-    """What frames (f,) tell by their features (f, D), less what is usual in the video or shows in a
-    chosen rest frame: y of docs/model.md (40)."""
+    """What frames (f,) tell by what is seen in them, less what is usual in the video or shows in a chosen rest frame:
+    y of docs/model.md (40)."""
+    features = answers.features(found)
+    targets = answers.targets(features, found, seen.impressions[there])
     if rest_frame == "off":
-        return Told(features, GAIN * answers.targets(features), int(there[0]))
-    targets = answers.targets(features)
+        return Told(features, GAIN * targets, int(there[0]))
     if isinstance(rest_frame, int):
         usable = np.isin(np.arange(len(seen.frames)), there)
         rest = int(np.searchsorted(there, rest_index(seen.frames, rest_frame, usable, seen.source)))

@@ -146,6 +146,7 @@ class SourcesRecord(Group, Protocol):
     blend: int
     performance_fps: float
     performance_unit: float
+    landmarks_file: str
     video_clip: bpy.types.MovieClip | None
     video_file: str
     use_video_range: bool

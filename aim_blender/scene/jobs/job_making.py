@@ -59,7 +59,8 @@ Preparation = Generator[tuple[str, float], None, JobFolder]
 class PerformanceSource:
     """What to fit: an object over frames (start, end, step); or the places of a collection's objects; or what the
     scene's views show of points (images); or, if none of these is given, a folder of meshes or a file, with fps frames
-    a second, or as many as it says where this is 0, in units of so many mm, or told by its size where this is 0."""
+    a second, or as many as it says where this is 0, in units of so many mm, or told by its size where this is 0, and
+    for points with a file of landmarks, if it is given."""
 
     item: bpy.types.Object | None
     start: int = 1
@@ -68,6 +69,7 @@ class PerformanceSource:
     folder: str = ""
     fps: float = 0.0
     millimetres_per_unit: float = 0.0
+    landmarks: str = ""
     points: bpy.types.Collection | None = None
     images: bool = False
 
@@ -167,6 +169,8 @@ def prepare_fitting(
             given["take_fps"] = round(scene.render.fps / scene.render.fps_base, 4)
         if source.millimetres_per_unit:
             given["performance_millimetres_per_unit"] = round(source.millimetres_per_unit, 6)
+        if source.landmarks and "landmarks" in source.kind.usable:
+            given["landmarks"] = bpy.path.abspath(source.landmarks)
     else:
         take_name = reader.name
         try:

@@ -26,6 +26,7 @@ CURVE_SUFFIX = ".learning.png"
 # What the panel takes for a jaw at rest: smaller motions are the estimate's own.
 LEAST_DEGREES = 1.0
 LEAST_MILLIMETRES = 1.0
+RATE_NEARLY = 0.002  # 24 and 23.976 are one, as nobody sees it
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,24 @@ def _bring_in_take(arrived: Arrived, actor: ActorRecord) -> str:
     text = f"{describe_take(name, first, last, figures)}; it is in collection {collection.name}"
     if first < scene.frame_start or last > scene.frame_end:
         text += f"; the scene plays only {scene.frame_start} to {scene.frame_end}"
+    text += _of_rate(take.fps, scene.render.fps / scene.render.fps_base)
     if delivery.get("still"):
         text += "; the performance never moves"
     if delivery.get("remark"):
         text += f"; {delivery['remark']}"
     return text
+
+
+def _of_rate(fps: float, of_scene: float) -> str:
+    """What to tell of a take that does not play as long in the scene as it was performed; empty of any other."""
+    if abs(fps / of_scene - 1.0) < RATE_NEARLY:
+        return ""
+    slower = fps > of_scene
+    times = f"{fps / of_scene if slower else of_scene / fps:.2g} times as {'slow' if slower else 'fast'}"
+    return (
+        f"; it has {fps:.5g} frames a second and the scene {of_scene:.5g}, so that it plays {times} as it was "
+        "performed: bake it anew with Scene Frame Rate, or change the scene's"
+    )
 
 
 BRINGING: dict[str, Callable[[Arrived], str]] = {
