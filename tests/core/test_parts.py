@@ -302,9 +302,8 @@ def test_cameras_see_where_eyes_look(head, actor):
     camera.world_to_camera[:3] = [[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 800]]
     numbers = np.arange(len(places))
     pixels = camera.project(places)
-    seen = ImagePoints(
-        names, ("a",), pixels, np.ones(pixels.shape[:2]), numbers, 0 * numbers, (numbers + 1).astype(np.int32), 24.0, "x"
-    )
+    trust, frames = np.ones(pixels.shape[:2]), (numbers + 1).astype(np.int32)
+    seen = ImagePoints(names, ("a",), pixels, trust, numbers, 0 * numbers, frames, 24.0, "x")
     where = LandmarkMap(dict(zip(names, vertices.tolist(), strict=True)), "map")
     settings = ImageFittingSettings(modes=20, temporal=0.0, rest_frame="off")
     found = fit_image_points(actor, seen, [camera], where, settings)

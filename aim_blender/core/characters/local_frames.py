@@ -21,7 +21,7 @@ SIZE_MM, TURN_MM = 20.0, 40.0
 # How many times what remains a difference must explain to count by half. A wrong turn costs more than a wrong size: it
 # sends all that moves astray.
 SIZE_DOUBT, TURN_DOUBT = 1.0, 27.0
-# By which share grown persons' sizes differ although their skin moves as far: so little must explain much more to count.
+# By which share grown persons' sizes differ whose skin moves as far: so little must explain much more to count.
 CHANCE = 0.2
 NARROWER = 0.7  # the interpolation's reach, in that of the frames
 LEAST_SURE = 1e-3  # how much a place counts that is not sure at all
