@@ -94,8 +94,8 @@ def without_rest(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points placed (F, Q, 3) where the actor has them, at places (Q, 3) at rest, and what is left of the trust (F, Q)
     in them: a point that no frame at_rest (F,) shows has none."""
-    shown = at_rest & (trust > 0).T  # (Q, F)
-    first, seen = shown.argmax(1), shown.any(1)
+    shown = np.where(at_rest[:, None], trust, 0.0)  # (F, Q)
+    first, seen = shown.argmax(0), shown.max(0) > 0
     offset = placed[first, np.arange(len(places))] - places
     return placed - np.where(seen[:, None], offset, 0.0), np.where(seen, trust, 0.0)
 
