@@ -14,6 +14,8 @@ from aim_blender.core.baking.baking import bake_take, posed_frames
 from aim_blender.core.characters.transferring import transfer_actor
 from aim_blender.core.files.files import load_actor, load_take, save_actor, save_take
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
+from aim_blender.core.fitting.fitting_image_points import fit_image_points
+from aim_blender.core.fitting.fitting_points import fit_points
 from aim_blender.core.geometry.rigid import apply_motion, rigid_registration
 from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.live.live import LiveFit
@@ -24,7 +26,10 @@ from aim_blender.core.parts.finding import find_parts
 from aim_blender.core.parts.parts import Parts
 from aim_blender.core.parts.turning import carry_gaze
 from aim_blender.core.phone.phone_gaze import phone_gaze
+from aim_blender.core.points.image_points import ImagePoints, LandmarkMap
+from aim_blender.core.points.points import PointPerformance
 from aim_blender.core.retargeting.retargeting import retarget_take
+from aim_blender.core.shared.captured.cameras import Camera
 from aim_blender.core.shared.captured.captures import Capture
 from aim_blender.core.shared.captured.performances import Performance
 from aim_blender.core.shared.demo.demo_actor import DemoActor
@@ -36,13 +41,14 @@ from aim_blender.core.shared.foundation.topology import Topology
 from aim_blender.core.shared.results.bake_arrays import Bake
 from aim_blender.core.shared.results.takes import Take
 from aim_blender.core.shared.settings.learning_settings import LearningSettings
+from aim_blender.core.shared.settings.point_settings import ImageFittingSettings, PointFittingSettings
 from aim_blender.core.shared.settings.timing_settings import Timing
 from aim_blender.core.timing.retiming import retimed
 
 LITTLE = LearningSettings(iterations=20, hidden=8, depth=1, batch_points=256, device="cpu", threads=1)
 FITTING = FittingSettings(modes=20, device="cpu")
 EYES = {"eye_left": np.array([32.0, -55.0, 30.0]), "eye_right": np.array([-32.0, -55.0, 30.0])}
-RADIUS = 12.0
+RADIUS, AHEAD = 12.0, np.array([0.0, -1.0, 0.0])
 FRAMES = 6
 
 
@@ -258,6 +264,53 @@ def test_the_gaze_is_that_of_the_eyeballs(head, take):
     for eye in range(2):
         off = Rotation.from_rotvec(take.gaze[:, eye]) * Rotation.from_matrix(head.gaze).inv()
         assert np.rad2deg(off.magnitude()).max() < 0.5
+
+
+def iris_points(head: Head, *, named: bool) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Points on the skin and one on each iris: their names, places (F, P, 3) in the frames, and vertices, -1 where they
+    are not named."""
+    front = int(ball()[0][:, 1].argmin())  # the demo face looks there
+    irises = [head.rows[name].start + front for name in EYES]
+    vertices = np.concatenate([np.arange(0, head.rows["eye_left"].start, 97), irises])
+    names = (*(f"m{vertex}" for vertex in vertices[:-2]), "iris_l", "iris_r")
+    told = np.where(np.arange(len(vertices)) < len(vertices) - 2 * (not named), vertices, -1)
+    places = head.frames[:, vertices]
+    if not named:  # the middles of the rings that look ahead
+        ring = np.flatnonzero(ball()[0][:, 1] < -0.99)
+        places[:, -2:] = np.stack([head.frames[:, head.rows[name].start + ring].mean(1) for name in EYES], axis=1)
+    return names, places, told
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_points_on_irises_tell_the_gaze(head, actor, named):
+    names, places, vertices = iris_points(head, named=named)
+    places[2, -2] = np.nan
+    numbers = np.arange(1, len(places) + 1, dtype=np.int32)
+    points = PointPerformance(names, places, np.ones(places.shape[:2]), vertices, numbers, 24.0, "markers")
+    found = fit_points(actor, points, PointFittingSettings(modes=20, temporal=0.0, rest_frame="off"))
+    for eye, name in enumerate(actor.parts.eye_names):
+        seen = np.arange(len(places)) != 2 if name == "eye_left" else slice(None)
+        shown = Rotation.from_rotvec(found.gaze[seen, eye]).apply(AHEAD)
+        off = np.arccos((shown * (head.gaze[seen] @ AHEAD)).sum(1).clip(max=1.0))
+        assert np.rad2deg(off).max() < (2.0 if named else 3.5)  # which way is ahead, the form of the face tells
+    assert found.figures["points"] == len(names) - 2  # nothing of the skin is told by them
+
+
+def test_cameras_see_where_eyes_look(head, actor):
+    names, places, vertices = iris_points(head, named=True)
+    camera = Camera("a", np.array([1920, 1080]), np.full(2, 2000.0), np.array([960.0, 540.0]), np.eye(4))
+    camera.world_to_camera[:3] = [[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 800]]
+    numbers = np.arange(len(places))
+    pixels = camera.project(places)
+    trust, frames = np.ones(pixels.shape[:2]), (numbers + 1).astype(np.int32)
+    seen = ImagePoints(names, ("a",), pixels, trust, numbers, 0 * numbers, frames, 24.0, "x")
+    where = LandmarkMap(dict(zip(names, vertices.tolist(), strict=True)), "map")
+    settings = ImageFittingSettings(modes=20, temporal=0.0, rest_frame="off")
+    found = fit_image_points(actor, seen, [camera], where, settings)
+    for eye in range(2):
+        shown = Rotation.from_rotvec(found.gaze[:, eye]).apply(AHEAD)
+        off = np.arccos((shown * (head.gaze @ AHEAD)).sum(1).clip(max=1.0))
+        assert np.rad2deg(off).max() < 3.0  # one camera places the head a degree off
 
 
 def test_lashes_follow_the_skin_and_are_exact_on_the_shapes(head, actor):

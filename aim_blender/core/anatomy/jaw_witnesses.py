@@ -18,7 +18,9 @@ from .anatomy import Hinge
 
 RIGID_MM = 1.0  # how far a scanned rigid jaw may be off
 OPENS_DEGREES = 4.0  # from where an opening tells where the hinge is
-STIFF_MM, STIFF_SHARE = 0.3, 0.03  # how far teeth in the mesh may be off a rigid motion: mm, or of how far they go
+# How far teeth in the mesh may be off a rigid motion: mm, or of how far they go. On a small head the hinge is near and
+# modelled offsets bend teeth more: an infant's by 0.032, adults' by 0.004.
+STIFF_MM, STIFF_SHARE = 0.3, 0.05
 LEAST_LEVER_MM = 30.0  # from the hinge to the teeth; an eyeball's is less than 13
 LARGEST_SHARE = 0.4  # of a mesh's vertices that its lower teeth may be
 FEWEST_POINTS = 12

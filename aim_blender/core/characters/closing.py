@@ -2,8 +2,8 @@
 """Lips and lids that close on a character as they do on the source, although they stand open otherwise at rest.
 
 Offsets say how far a lid goes, not how far it has to go: on larger eyes it would stop short of the other, on smaller
-ones cross it. So of what the two gaps at rest differ in, a shape takes away the share that it closes of the source's
-gap.
+ones cross it. So of what the two gaps at rest differ in, a shape takes away the more the more it closes of the source's
+gap: all of it in a blink, and little in a squint, which goes as far on one face as on another.
 """
 
 from __future__ import annotations
@@ -72,14 +72,17 @@ def find_slits(mesh: RestMesh, offsets: np.ndarray) -> list[Slit]:
 
 
 def closing(slits: list[Slit], there: np.ndarray, target: np.ndarray, resize: np.ndarray, carry: Carry) -> np.ndarray:
-    """(N, W, 3) what has to be added to offsets on the target for its slits to close as the source's do: the share q
-    of D, by which the target's gap at rest is wider than the source's would be there.
+    """(N, W, 3) what has to be added to offsets on the target for its slits to close as the source's do: the share
+    q² / Q of D, by which the target's gap at rest is wider than the source's would be there, with q what a shape closes
+    and Q the most that one does.
 
     there: (W, 3) where the target's vertices (W, 3) lie on the source. resize: (W, 3, 3) what makes a vector of the
     source one of the target. carry: of values (V, ...) on the source's surface those (W, ...) at the target's vertices.
     """
     added = np.zeros((len(slits[0].closed) if slits else 0, len(target), 3))
     for slit in slits:
+        # Squared, squints go no further on eyes that stand open wider, and still cross none half as wide.
+        closed = slit.closed**2 / slit.closed.max()
         side = carry(slit.blend[0] - slit.blend[1])
         one, larger = _placed(slit.points[0], there, target, resize, side >= 0, FAR * slit.length)
         other, _ = _placed(slit.points[1], there, target, resize, side <= 0, FAR * slit.length)
@@ -93,7 +96,7 @@ def closing(slits: list[Slit], there: np.ndarray, target: np.ndarray, resize: np
         excess = np.where(known, wider, 0.0)[:, None] * np.where(known[:, None], across, 0.0)
         for blend, along, share in zip(slit.blend, slit.along, (-slit.moves, 1 - slit.moves), strict=True):
             field = carry(blend[:, None] * (along @ excess))
-            added += (slit.closed * share)[:, None, None] * field
+            added += (closed * share)[:, None, None] * field
     return added
 
 

@@ -20,7 +20,9 @@ NODES = 200  # places where frames are found; between them they are interpolated
 SIZE_MM, TURN_MM = 20.0, 40.0
 # How many times what remains a difference must explain to count by half. A wrong turn costs more than a wrong size: it
 # sends all that moves astray.
-SIZE_DOUBT, TURN_DOUBT = 1.0, 9.0
+SIZE_DOUBT, TURN_DOUBT = 1.0, 27.0
+# By which share grown persons' sizes differ whose skin moves as far: so little must explain much more to count.
+CHANCE = 0.2
 NARROWER = 0.7  # the interpolation's reach, in that of the frames
 LEAST_SURE = 1e-3  # how much a place counts that is not sure at all
 
@@ -73,13 +75,14 @@ class _Similarities:
     def sizes(self, needed: float, beside: np.ndarray | float = 1.0) -> np.ndarray:
         """(K,) logarithms of the sizes beside another, as far as they are told."""
         size = np.log(self.size / beside)
-        return size * self._told(size**2, needed)
+        square = size**2
+        return size * self._told(square, needed * (1 + CHANCE**2 / (square + 1e-30)))
 
     def turns(self, needed: float) -> np.ndarray:
         """(K, 3) rotation vectors, as far as they are told."""
         return self.turn * self._told((self.turn**2).sum(1), needed)[:, None]
 
-    def _told(self, square: np.ndarray, needed: float) -> np.ndarray:
+    def _told(self, square: np.ndarray, needed: np.ndarray | float) -> np.ndarray:
         explained = square * self.spread
         return explained / (explained + needed * self.left + 1e-30)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..contact.fitted import in_contact
 from ..model.actor import Actor
+from ..parts.looking import points_on_eyes
 from ..points.image_points import (
     ImagePoints,
     LandmarkMap,
@@ -30,7 +31,7 @@ from .driving.request import FitRequest, Fitted
 from .driving.target import SolvedFrames, Target
 from .image_solver import ImageSolver
 from .rest_in_images import rest_in_images
-from .rest_offset import RestOffset
+from .rest_offset import RestOffset, without_rest
 
 Report = Callable[[dict], None]
 
@@ -99,6 +100,13 @@ class ImageTarget(Target):
         settings: ImageFittingSettings,
     ) -> None:
         known, binding = bind_landmarks(actor, points.names, landmarks)
+        named = tuple(points.names[point] for point in known)
+        every = np.ones(len(known), dtype=bool)
+        self.eyes = points_on_eyes(actor.parts, binding.corners, binding.of(actor.neutral), named, every)
+        self.on_eyes = np.zeros(0, dtype=np.int64)  # which of the points
+        if self.eyes is not None:  # they tell where eyes look, and nothing of the skin
+            skin = np.delete(np.arange(len(known)), self.eyes.which)
+            self.on_eyes, known, binding = known[self.eyes.which], known[skin], binding.only(skin)
         self.performance, self.settings, self.landmarks = points, settings, landmarks
         self.cameras = _cameras_of(points, cameras)
         pixels = points.positions[:, known]  # (I, Q, 2)
@@ -144,6 +152,26 @@ class ImageTarget(Target):
     def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         frame = int(rows[0])
         return self._distance(frame, *self.solver.off(self.views[frame], head[0], jaw[0], coefficients[0]))[None]
+
+    def gaze(self, head: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        if self.eyes is None:
+            return None
+        images = self.performance
+        placed = np.zeros((len(self.frames), len(self.on_eyes), 3))
+        trust = np.zeros(placed.shape[:2])
+        for image, (frame, camera) in enumerate(zip(images.frame_of, images.camera_of, strict=True)):
+            pixels = images.positions[image, self.on_eyes]
+            sure = np.where(np.isfinite(pixels).all(-1), images.confidence[image, self.on_eyes], 0.0)
+            # From the camera to the actor's face without the head's motion.
+            back = np.linalg.inv(self.cameras[camera].world_to_camera @ head[frame])
+            seen = self.cameras[camera].undistorted(np.nan_to_num(pixels))
+            rays = np.column_stack([seen, np.ones(len(seen))]) @ back[:3, :3].T
+            placed[frame] += sure[:, None] * self.eyes.on_eyes(back[:3, 3], rays)
+            trust[frame] += sure
+        placed /= trust.clip(min=1e-9)[..., None]
+        if self.rest is not None:
+            placed, trust = without_rest(placed, self.eyes.rest, trust, self.frames == self.rest.frame)
+        return self.eyes.gaze(placed, trust)
 
     def figures(self) -> dict[str, Any]:
         return {

@@ -18,6 +18,7 @@ from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..model.closed_form import prior_of_modes
 from ..model.working_actor import modes_of
+from ..parts.looking import points_on_eyes
 from ..points.image_points import at_landmarks, read_landmark_map
 from ..points.points import Binding, PointPerformance, bind_points, binding_note, in_millimetres, read_points
 from ..shared.faces.similarity import unit_note
@@ -180,6 +181,17 @@ class PointTarget(Target):
         self.performance, self.settings, self.unit = points, settings, points.unit_factor or unit
         known_modes = modes_of(actor, settings.modes)
         binding = bind_points(actor, points, settings.rest_frame)
+        self.eyes = points_on_eyes(
+            actor.parts, binding.corners, binding.of(actor.neutral), points.names, points.vertices >= 0
+        )
+        self.seen_on_eyes = np.zeros((len(points.frames), 0, 3))  # (F, Q, 3)
+        if self.eyes is not None:  # they tell where eyes look, and nothing of the skin
+            self.seen_on_eyes, self.sure_of_eyes = (
+                each[:, self.eyes.which] for each in (points.positions, points.confidence)
+            )
+            skin = np.delete(np.arange(len(points.names)), self.eyes.which)
+            points, binding = points.only(skin), binding.only(skin)
+            self.performance = points
         binding = settled(actor, points, binding, known_modes, settings)
         self.told = [*unit_note(unit), *([turned] if turned else []), *binding_note(points, binding, actor)]
         # (F, P) 0 where there is no point.
@@ -222,6 +234,11 @@ class PointTarget(Target):
 
     def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         return self._distance(rows, self._residual(rows, head, jaw), coefficients)
+
+    def gaze(self, head: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        if self.eyes is None:
+            return None
+        return self.eyes.gaze(*self.placed.beside(self.seen_on_eyes, self.eyes.rest, self.sure_of_eyes, head))
 
     def figures(self) -> dict[str, Any]:
         missing = int((self.given[self.there] == 0).sum())

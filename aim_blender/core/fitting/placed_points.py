@@ -14,7 +14,7 @@ from ..model.head import moves, quietness, robust_registration, without_head
 from ..points.points import Binding, PointPerformance
 from ..shared.foundation.errors import InputError
 from .jaw_of_frame import FACE_MM, JawOfPoints
-from .rest_offset import rest_offset
+from .rest_offset import rest_offset, without_rest
 
 if TYPE_CHECKING:
     from ..shared.settings.point_settings import PointFittingSettings
@@ -87,6 +87,18 @@ class PlacedPoints:
             head = np.tile(self.placement, (len(head), 1, 1))
         stabilized = self.rest.taken_off(without_head(self.positions[rows], head))
         return np.where(self.given[rows][..., None], stabilized, self.neutral)
+
+    def beside(
+        self, positions: np.ndarray, places: np.ndarray, trust: np.ndarray, head: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As stabilized, of other points (F, Q, 3), which belong to places (Q, 3) of the actor at rest; and what is
+        left of the trust (F, Q) in them."""
+        if self.rest is None:
+            return without_head(positions, head), trust
+        if self.head_choice == "still":
+            head = np.tile(self.placement, (len(head), 1, 1))
+        found = self.rest.middle + self.rest.scale * (without_head(positions, head) - self.rest.middle)
+        return without_rest(found, places, trust, self.points.frames == self.rest.frame)
 
     def notes(self) -> list[str]:
         """What an artist should know of them."""

@@ -89,6 +89,17 @@ class Calm:
     places: np.ndarray
 
 
+def without_rest(
+    placed: np.ndarray, places: np.ndarray, trust: np.ndarray, at_rest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points placed (F, Q, 3) where the actor has them, at places (Q, 3) at rest, and what is left of the trust (F, Q)
+    in them: a point that no frame at_rest (F,) shows has none."""
+    shown = np.where(at_rest[:, None], trust, 0.0)  # (F, Q)
+    first, seen = shown.argmax(0), shown.max(0) > 0
+    offset = placed[first, np.arange(len(places))] - places
+    return placed - np.where(seen[:, None], offset, 0.0), np.where(seen, trust, 0.0)
+
+
 def weights_of_frames(stabilized: np.ndarray, trust: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """g (F, N) one weight a shape for frames (F, P, 3) without head motion, against their own median frame.
 

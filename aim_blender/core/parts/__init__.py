@@ -3,4 +3,5 @@
 
 parts  the record, and what a part may be taken for; finding  which there are; pieces  what hangs together
 choosing  an artist's corrections; turning  the eyeballs of frames, measured, placed, and carried to another face
+looking  the gaze by points on eyes
 """

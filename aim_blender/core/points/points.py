@@ -50,6 +50,10 @@ class Binding:
         """Values (V, N, 3) of the vertices at the points: (P, N, 3)."""
         return self.of(values.reshape(len(values), -1)).reshape(len(self.corners), *values.shape[1:])
 
+    def only(self, chosen: np.ndarray) -> Binding:
+        """Of some of the points."""
+        return Binding(self.corners[chosen], self.shares[chosen])
+
     @staticmethod
     def at(vertices: np.ndarray) -> Binding:
         """Points at vertices (P,)."""
@@ -117,6 +121,16 @@ class PointPerformance:
     source: str
     notes: tuple[str, ...] = ()
     unit_factor: float | None = None
+
+    def only(self, chosen: np.ndarray) -> PointPerformance:
+        """Some of the points."""
+        return replace(
+            self,
+            names=tuple(self.names[point] for point in chosen),
+            positions=self.positions[:, chosen],
+            confidence=self.confidence[:, chosen],
+            vertices=self.vertices[chosen],
+        )
 
 
 def read_points(path: Path, fps: float | None = None, millimetres_per_unit: float | None = None) -> PointPerformance:

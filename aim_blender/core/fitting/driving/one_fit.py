@@ -14,6 +14,7 @@ import torch
 
 from ...model.actor import Actor, jaw_figures
 from ...shared.results.takes import Take
+from ...timing.time_smoothing import Gaps, smoothed
 from ...timing.timeline import Timeline
 from .error_figures import FitErrors
 from .kept_frames import SOON_DONE_S, KeptFrames
@@ -104,6 +105,7 @@ class _Solution:
             frames=np.asarray(target.frames, dtype=np.int32),
             fps=target.fps,
             error_mm=self.error_mm,
+            gaze=self._gaze(),
             settings=dataclasses.asdict(cast(Any, target.settings)),
             figures={
                 **self.timeline.figures(self.error_mm),
@@ -114,6 +116,18 @@ class _Solution:
                 **measured,
             },
         )
+
+    def _gaze(self) -> np.ndarray | None:
+        """(F, E, 3) how the eyes turn, filled in and smoothed; None where nothing tells."""
+        found = self.target.gaze(self.head)
+        if found is None or not found[1].any():
+            return None
+        gaze, known = found
+        for eye in np.flatnonzero(known.any(0)):
+            turns = gaze[:, eye].copy()
+            Gaps(self.target.frames, ~known[:, eye]).fill(turns)
+            gaze[:, eye] = turns
+        return smoothed(gaze, self.target.frames, self.target.temporal)
 
 
 def _solved(target: Target, kept: KeptFrames, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:

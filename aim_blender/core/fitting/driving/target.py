@@ -96,6 +96,12 @@ class Target(ABC):
     ) -> Tensor | np.ndarray:
         """How far frames (f,) are from given motions (f, 4, 4) and coefficients (f, M, N), as SolvedFrames has it."""
 
+    def gaze(self, head: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """(F, E, 3) rotation vectors of the actor's eyes in heads (F, 4, 4), and (F, E) bool where they are known; None
+        where no point tells."""
+        del head
+        return None
+
     def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain values that all frames follow from, of a target that keeps."""
         return {}, {}
