@@ -85,8 +85,8 @@ class WorkingMesh:
 def working_mesh(shapes: np.ndarray, topology: Topology, apart: np.ndarray | None = None) -> WorkingMesh:
     """Which vertices of shapes (N+1, V, 3), the neutral first, are worked on.
 
-    apart: (V,) bool, vertices of parts that move by themselves: they are left out, and follow the skin that stays nearest
-    to them.
+    apart: (V,) bool, vertices of parts that move by themselves: they are left out, and follow the skin that stays
+    nearest to them.
     """
     count = shapes.shape[1]
     apart = np.zeros(count, dtype=bool) if apart is None else apart
