@@ -11,6 +11,7 @@ import trimesh
 
 from aim_blender.core.contact.contact import Contact, without_contact
 from aim_blender.core.contact.gaps import closest_on_triangles
+from aim_blender.core.contact.meeting import WEIGHT_MM, _gain, _weights
 from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.geometry.coarse_mesh import coarse_mesh
 from aim_blender.core.learning.learning import learn_actor
@@ -115,6 +116,15 @@ def test_lips_and_lids_are_found_on_a_coarse_mesh(demo_capture: Capture):
         assert margins[0].min() > margins[1].max()
     gaps = found.measured(actor.shapes()[:, found.rows])
     assert all(np.isfinite(each).all() for each in gaps.values())
+
+
+def test_a_shape_that_hardly_moves_a_margin_does_not_move_it():
+    mode, way = np.ones(5), np.array([0.0, 1.0, 0.0])
+    fields = np.tile([[0.0, -7.0, -3.0], [0.0, 0.2, 0.0]], (5, 1, 1))  # a blink, and what a jaw does to a lid
+    weights = _weights(mode, fields, way, WEIGHT_MM)
+    weights /= _gain(mode, fields @ way, weights)
+    assert -0.2 < weights[0] < -0.1
+    assert abs(weights[1]) < 0.1
 
 
 def test_what_is_not_found_is_said(contact: Contact, tiny: tuple[Actor, Performance]):

@@ -31,7 +31,7 @@ from aim_blender.core.points.points import PointPerformance
 from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.cameras import Camera
 from aim_blender.core.shared.captured.captures import Capture
-from aim_blender.core.shared.captured.performances import Performance
+from aim_blender.core.shared.captured.performances import Performance, in_named_unit
 from aim_blender.core.shared.demo.demo_actor import DemoActor
 from aim_blender.core.shared.faces.arkit_names import SHAPES
 from aim_blender.core.shared.faces.mouth_parts import _told_apart, share_of_jaw
@@ -258,6 +258,15 @@ def test_parts_stay_rigid_and_where_they_are_performed(head, actor, take):
     told = {row["name"]: row for row in take.figures["parts"]}
     assert told["eye_left"]["worst_mm"] < 0.3
     assert not any("the part" in note for note in take.figures["notes"])
+
+
+def test_parts_are_where_they_are_performed_in_a_unit_that_is_named(head, actor, take, performance):
+    inches = dataclasses.replace(performance, vertices=(head.frames / 25.4).astype(np.float32))
+    found = fit_performance(actor, in_named_unit(inches, 25.4), FITTING)
+    assert found.figures["parts"][0]["worst_mm"] == pytest.approx(take.figures["parts"][0]["worst_mm"], abs=0.01)
+    np.testing.assert_allclose(found.gaze, take.gaze, atol=1e-3)
+    np.testing.assert_allclose(found.jaw, take.jaw, atol=0.02)
+    assert not any("the part" in note for note in found.figures["notes"])
 
 
 def test_the_gaze_is_that_of_the_eyeballs(head, take):

@@ -268,6 +268,9 @@ def test_a_weight_a_little_beyond_in_one_frame_is_no_matter(actor, take):
     for weight, said in ((2.2, 0), (3.2, 1)):
         beyond = with_mode(many, np.ones(len(actor.bone)), "disgust", weight, 5)
         assert sum("weights go far" in each for each in check_fitted(actor, beyond, False)) == said
+    settings = {"contact_modes": {"first": many.modes.shape[1], "count": 1}}  # they are bounded in mm
+    of_contact = dataclasses.replace(beyond, settings=settings)
+    assert not any("weights" in each for each in check_fitted(actor, of_contact, False))
 
 
 def test_a_weight_where_its_shape_does_not_move_means_nothing(actor, spots, take):

@@ -168,5 +168,20 @@ def test_copies_that_differ_in_the_last_digit_are_welded() -> None:
     assert len(found.chosen) == side * side
 
 
+def test_a_lash_follows_the_lid_that_it_closes_with() -> None:
+    across, up = (each.ravel() for each in np.meshgrid(np.arange(6), np.arange(6), indexing="xy"))
+    skin = np.stack([2.0 * across, 2.0 * up, np.zeros(36)], axis=1)
+    lid = up < 3  # closes, and what is above stays
+    lash = np.array([[2.0, 5.5, 1.0], [4.0, 5.5, 1.0], [6.0, 5.5, 1.0], [8.0, 5.5, 1.0]])
+    closed = np.concatenate([skin + np.outer(lid, [0.0, -9.0, 0.0]), lash - [0.0, 9.0, 0.0]])
+    grid = np.arange(36).reshape(6, 6)
+    corners = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], axis=-1)
+    topology = Topology(np.append(corners.ravel(), np.arange(36, 40)), np.full(26, 4), 40)
+    found = working_mesh(np.stack([np.concatenate([skin, lash]), closed]), topology, np.arange(40) >= 36)
+    follows = found.chosen[found.follows[36:]]
+    assert up[follows].tolist() == [2] * 4
+    assert across[follows].tolist() == [1, 2, 3, 4]
+
+
 def test_a_mesh_without_such_is_worked_on_as_it_is(demo_capture: Capture) -> None:
     assert working_mesh(demo_capture.vertices, demo_capture.topology).is_whole

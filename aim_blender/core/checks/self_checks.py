@@ -132,7 +132,9 @@ def _pairs(take: Take) -> list[tuple[str, str]]:
 
 
 def _check_weights(actor: Actor, take: Take, spots: FaceSpots | None, advice: str) -> list[str]:
-    """Weights beyond LARGEST_WEIGHT, at the points where their shape moves: elsewhere a weight means nothing."""
+    """Weights beyond LARGEST_WEIGHT, at the points where their shape moves: elsewhere a weight means nothing. What
+    contact adds in modes of its own is bounded in mm, and is not the performance's."""
+    own = take.settings.get("contact_modes", {}).get("first")  # contact's come after those of the frames
     limit = LARGEST_WEIGHT * max(1.0, float(take.settings.get("strength", 1.0)))
     length = np.linalg.norm(actor.expressions, axis=-1)  # (V, N)
     beyond = np.zeros(len(take.frames), dtype=bool)
@@ -141,7 +143,7 @@ def _check_weights(actor: Actor, take: Take, spots: FaceSpots | None, advice: st
         points = np.flatnonzero(length[:, i] > max(MOVES_MM, MOVES_SHARE * length[:, i].max(initial=0.0)))
         if len(points) == 0:
             continue
-        weights = take.modes[points] @ take.coefficients[:, :, i].T  # (K, F)
+        weights = take.modes[points, :own] @ take.coefficients[:, :own, i].T  # (K, F)
         beyond |= (np.abs(weights) > limit).any(0)
         at = np.unravel_index(np.abs(weights).argmax(), weights.shape)
         if worst is None or abs(weights[at]) > abs(worst[0]):

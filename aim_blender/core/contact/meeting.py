@@ -26,7 +26,7 @@ FRONT = 0.5  # as readily a side goes to front or back as up or down
 TOO_FAR = 3.0  # times what a side may be moved: a slit that is so far off is left alone, in part from one less on
 WIDE = 0.15  # of a slit's length, around a column: what its expressions are chosen for
 LEAST_GAIN = 0.05  # of what is wanted; a column whose expressions move less is left alone
-RIDGE = 1e-3  # of the expressions' mean square: what their weights cost
+WEIGHT_MM = 1.0  # of a common head, off at every point: what a weight of 1 costs, so that what hardly moves is not used
 PARTED_MM = {"lips": (4.2, 5.0), "left lids": (1.4, 2.0), "right lids": (1.4, 2.0)}  # crossings: wholly, not at all
 MOST_MM = {"lips": 4.5, "left lids": 1.7, "right lids": 1.7}  # by which a side may be moved: more shows as a fold
 
@@ -57,7 +57,8 @@ class Meeting:
             if not len(margin):
                 continue
             wide = self._wide(side.around, (index % self.count + 0.5) / self.count)
-            self.weights[index] = _weights(wide[wide > 0], expressions[wide > 0].astype(np.float64), way)
+            near = expressions[wide > 0].astype(np.float64)
+            self.weights[index] = _weights(wide[wide > 0], near, way, WEIGHT_MM * slit.unit)
             gain = _gain(mode[margin], expressions[margin] @ way, self.weights[index])
             self.weights[index] *= 0.0 if gain < LEAST_GAIN else 1.0 / gain
             on_rows = np.einsum("rnx,n->rx", expressions[moved], self.weights[index]) * mode[moved, None]
@@ -159,12 +160,13 @@ def _part(now: Touching, chosen: np.ndarray) -> Touching:
     return Touching(now.gap[chosen], now.corners[chosen], now.shares[chosen], now.direction[chosen])
 
 
-def _weights(mode: np.ndarray, fields: np.ndarray, way: np.ndarray) -> np.ndarray:
-    """(N,) of expressions with fields (v, N, 3), that go a way (3,) as much as a mode (v,) tells."""
+def _weights(mode: np.ndarray, fields: np.ndarray, way: np.ndarray, cost: float) -> np.ndarray:
+    """(N,) of expressions with fields (v, N, 3), that go a way (3,) as much as a mode (v,) tells; a weight of 1 costs
+    what being off by some mm everywhere does."""
     rows = (mode[:, None, None] * fields.transpose(0, 2, 1)).reshape(-1, fields.shape[1])
     matrix = rows.T @ rows
-    cost = RIDGE * np.trace(matrix) / len(matrix)
-    return np.linalg.solve(matrix + (cost + 1e-12) * np.eye(len(matrix)), rows.T @ (mode[:, None] * way).reshape(-1))
+    ridge = cost**2 * np.square(mode).sum()
+    return np.linalg.solve(matrix + ridge * np.eye(len(matrix)), rows.T @ (mode[:, None] * way).reshape(-1))
 
 
 def _gain(mode: np.ndarray, along: np.ndarray, weights: np.ndarray) -> float:

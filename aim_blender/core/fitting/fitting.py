@@ -95,7 +95,7 @@ def fit_performance(
 
 def _shown(performance: Performance, take: Take) -> Shown:
     """What the performance shows of the face in frames of the take."""
-    unit_factor = take.figures["unit_factor"]
+    unit_factor = _still_to_scale(performance, take.figures["unit_factor"])
 
     def shown(rows: np.ndarray, vertices: np.ndarray) -> np.ndarray:
         frames = performance.vertices[rows[0] : rows[-1] + 1, vertices].astype(np.float64) * unit_factor
@@ -105,6 +105,12 @@ def _shown(performance: Performance, take: Take) -> Shown:
         return without_head(frames, take.head[rows])
 
     return shown
+
+
+def _still_to_scale(performance: Performance, unit_factor: float) -> float:
+    """By what a performance as it was read is still multiplied to be in mm: by nothing where somebody named its unit,
+    which then has been done."""
+    return unit_factor if performance.unit_factor is None else 1.0
 
 
 def _fit(
@@ -120,7 +126,7 @@ def _fit(
     jaw."""
     performance, unit_factor = to_millimetres(performance, actor.neutral, actor.topology)
     if parts is not None:
-        parts.unit_factor = unit_factor
+        parts.unit_factor = _still_to_scale(performance, unit_factor)
     presence = check_performance(performance, actor.neutral, actor.topology)
 
     told: list[str] = []

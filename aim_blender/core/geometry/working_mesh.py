@@ -23,6 +23,7 @@ from ..shared.foundation.topology import Topology
 from .surfaces import first_of_groups
 
 MOST_NEIGHBOURS = 8  # that nearly equal copies of a vertex are looked for among
+SKIN_NEAR = 16  # vertices of the skin, of which a part's vertex follows one
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,8 @@ class WorkingMesh:
 def working_mesh(shapes: np.ndarray, topology: Topology, apart: np.ndarray | None = None) -> WorkingMesh:
     """Which vertices of shapes (N+1, V, 3), the neutral first, are worked on.
 
-    apart: (V,) bool, vertices of parts that move by themselves: they are left out, and follow the skin nearest to them.
+    apart: (V,) bool, vertices of parts that move by themselves: they are left out, and follow the skin that stays
+    nearest to them.
     """
     count = shapes.shape[1]
     apart = np.zeros(count, dtype=bool) if apart is None else apart
@@ -110,8 +112,18 @@ def working_mesh(shapes: np.ndarray, topology: Topology, apart: np.ndarray | Non
         skin = np.flatnonzero(in_faces)
         follows[loose] = follows[skin[cKDTree(shapes[0, skin]).query(shapes[0, loose])[1]]]
     if apart.any():
-        follows[apart] = cKDTree(shapes[0, chosen]).query(shapes[0, apart])[1]
+        follows[apart] = _beside(shapes, chosen, np.flatnonzero(apart))
     return WorkingMesh(chosen, part, follows, loose, apart)
+
+
+def _beside(shapes: np.ndarray, skin: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """(n,) rows of the skin (W,) that vertices own (n,) stay near in all shapes (N+1, V, 3): a lash before an open eye
+    is as near to the brow, but closes with the lid."""
+    near = cKDTree(shapes[0, skin]).query(shapes[0, own], k=min(SKIN_NEAR, len(skin)))[1].reshape(len(own), -1)
+    furthest = np.zeros(near.shape)
+    for shape in shapes:
+        furthest = np.maximum(furthest, np.linalg.norm(shape[skin[near]] - shape[own, None], axis=-1))
+    return np.asarray(near[np.arange(len(own)), furthest.argmin(1)])
 
 
 def _in_parts_of(some: np.ndarray, topology: Topology) -> np.ndarray:

@@ -94,9 +94,10 @@ def imitate(
         missing = []
     for i in {*missing, *numbered}:
         instead = mixing.of(wanted[i], meaning.wanted[i], alike[i])
-        if i not in numbered:
-            found[i] = replace(instead, namesake=partners[source.names[i]][0])
-        elif instead.leading not in found[i].shapes:
+        leads = instead.leading in found[i].shapes
+        if i not in numbered:  # led by the partner itself, it is only as strong as it has to be
+            found[i] = replace(instead, namesake="" if leads else partners[source.names[i]][0])
+        elif not leads:
             found[i] = instead
     _share_partners(found, wanted, mixing)
     meant = [mixing.meant(*each) for each in zip(found, meaning.wanted, bone, strict=True)]
