@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-COMPILER = "torch._dynamo.config"  # loading the compiler it takes as long as loading torch itself
+COMPILER = "torch._dynamo"  # loading it takes as long as loading torch itself
 
 
 def aim(

@@ -3,13 +3,12 @@
 
 import numpy as np
 import pytest
-import roma
 import torch
 from torch.autograd import gradcheck
 
 from aim_blender.core.geometry.rigid import apply_motion
 from aim_blender.core.geometry.skinning import linear_blend_skinning
-from aim_blender.core.model.model import UNIT_MM, FaceModel, rigid_motion, rotation_of
+from aim_blender.core.model.model import UNIT_MM, FaceModel, rigid_motion
 from tests.core.geometry import random_motions
 
 COUNT, POINTS = 4, 30
@@ -60,12 +59,6 @@ def test_rigid_motion_turns_then_slides(random):
     motion = random_motions(3, random)
     made = rigid_motion(torch.as_tensor(motion[:, :3, :3]), torch.as_tensor(motion[:, :3, 3]))
     assert np.allclose(made, motion)
-
-
-def test_columns_stand_for_the_rotation_that_roma_gives_them(random):
-    columns = torch.as_tensor(random.normal(size=(2, 3, 3, 2)))
-    assert torch.allclose(rotation_of(columns), roma.special_gramschmidt(columns), rtol=0, atol=1e-14)
-    assert gradcheck(rotation_of, columns.requires_grad_())
 
 
 def test_jaw_comes_back_as_it_was_set(random):

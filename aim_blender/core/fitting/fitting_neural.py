@@ -30,7 +30,7 @@ from ..learning.optimising import optimise
 from ..model.actor import Actor
 from ..model.closed_form import ClosedForm, expression_offsets, weights_at
 from ..model.devices import choose_device
-from ..model.model import rigid_motion, rotation_of
+from ..model.model import rigid_motion
 from ..model.networks import NetworkStack
 from ..model.optimisers import Adam
 from ..shared.captured.performances import Performance
@@ -114,10 +114,12 @@ class NeuralFit(nn.Module):
     def of_code(self, frames: Tensor | slice) -> tuple[Tensor, Tensor]:
         """a (F, M, N) of F_W, docs/model.md (27), and of F_T the jaw T_j and the head H_j (F, 2, 4, 4), of some
         frames."""
+        import roma
+
         found = self.code_networks(self.codes[frames])
         turn, slide = found["motion"].view(-1, 2, 3, 3).split((2, 1), dim=-1)
         rest = torch.eye(3, dtype=turn.dtype, device=turn.device)[:, :2]
-        rotation = rotation_of(rest + TURN * self.moves * turn)  # continuous 6D
+        rotation = roma.special_gramschmidt(rest + TURN * self.moves * turn)  # continuous 6D
         motion = rigid_motion(rotation, SLIDE_MM * (self.moves * slide)[..., 0])
         return found["weights"].view(-1, self.count, self.names), motion @ self.first[frames]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import roma
 import torch
 from torch import Tensor
 
-from ..geometry.rigid import angle_degrees
 from ..geometry.skinning import linear_blend_skinning
 from ..geometry.working_mesh import working_mesh
 from ..model.actor import Actor
@@ -263,7 +263,7 @@ class Learner:
 
     def jaw_open_degrees(self) -> float:
         """The largest angle by which the jaw turns in any shape, at present."""
-        return float(angle_degrees(self.model.jaw().detach().cpu().numpy()).max())
+        return float(torch.rad2deg(roma.rotmat_geodesic_distance(*_pairs(self.model.jaw().detach()))).max())
 
     def _set_learning_rates(self) -> None:
         rate = self.settings.learning_rate * self.schedule.rate * (JOINT_RATE if self.phase == "joint" else 1.0)
@@ -289,6 +289,12 @@ class Learner:
         self.window_sum.fill_(schedule.pop("window_sum"))
         self.schedule.restore(schedule)
         return True
+
+
+def _pairs(jaw: Tensor) -> tuple[Tensor, Tensor]:
+    """The rotations (N, 3, 3) of jaw motions, and as many that stay at rest."""
+    rotation = jaw[:, :3, :3]
+    return rotation, torch.eye(3, device=jaw.device).expand_as(rotation)
 
 
 def total_loss(losses: dict[str, Tensor]) -> Tensor:

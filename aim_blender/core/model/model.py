@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The anatomically constrained implicit face model (docs/model.md, sections 1 and 2)."""
+"""The anatomically constrained implicit face model (docs/model.md, sections 1 and 2).
+
+roma loads PyTorch's compiler, which takes a second: it is imported where it is needed, so that fits start without it.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +21,9 @@ UNIT_MM = 100.0  # one unit of the networks' space; a head is about two
 
 def rigid_motion(rotation: Tensor, translation: Tensor) -> Tensor:
     """Homogeneous matrices (..., 4, 4) of rotations (..., 3, 3) and translations (..., 3)."""
-    motion = nn.functional.pad(torch.cat([rotation, translation[..., None]], dim=-1), (0, 0, 0, 1))
-    motion[..., 3, 3] = 1.0
-    return motion
+    import roma
 
-
-def rotation_of(columns: Tensor) -> Tensor:
-    """The rotations (..., 3, 3) that six numbers each stand for: two columns (..., 3, 2), made orthonormal by Gram and
-    Schmidt (Zhou et al. 2019). Parallel columns stand for none.
-
-    Written out, since roma's loads PyTorch's compiler: see optimisers.
-    """
-    first, second = columns.unbind(-1)
-    x = first / torch.norm(first, dim=-1, keepdim=True)
-    second = second - (x * second).sum(-1, keepdim=True) * x
-    y = second / torch.norm(second, dim=-1, keepdim=True)
-    return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
+    return roma.Rigid(rotation, translation).to_homogeneous()
 
 
 @dataclass(frozen=True)
@@ -106,7 +96,9 @@ class FaceModel(nn.Module):
 
     def jaw(self) -> Tensor:
         """T_i (N, 4, 4), rigid: a rotation about the hinge's centre and a slide of it."""
-        rotation = rotation_of(self.jaw_rotation)
+        import roma
+
+        rotation = roma.special_gramschmidt(self.jaw_rotation)
         return rigid_motion(rotation, self.hinge_centre - rotation @ self.hinge_centre + self.jaw_slide)
 
     def anatomy(self, template: Tensor, plain: bool = False) -> Anatomy:
