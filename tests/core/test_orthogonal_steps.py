@@ -8,7 +8,6 @@ import torch
 
 from aim_blender.core.learning.orthogonal_steps import LearningOptimiser, nearly_orthogonal, steps_orthogonally
 from aim_blender.core.model.networks import NetworkStack
-from aim_blender.core.model.optimisers import Adam
 from aim_blender.core.shared.settings.learning_settings import Activation, LearningSettings
 
 
@@ -61,18 +60,3 @@ def test_wide_sines_are_stepped_orthogonally():
 @pytest.mark.parametrize("orthogonal", [True, False])
 def test_steps_go_on_where_they_were_saved(orthogonal):
     assert torch.equal(stepped(orthogonal, 12, stop=5), stepped(orthogonal, 12))
-
-
-def test_the_steps_of_adam_are_those_of_torch():
-    """Also where torch's own was made first, which wraps its step once more."""
-
-    def stepped_by(kind: type[torch.optim.Adam]) -> torch.Tensor:
-        weight = torch.nn.Parameter(torch.linspace(-1.0, 2.0, 7))
-        optimiser = kind([weight], lr=0.1)
-        for power in range(2, 7):
-            optimiser.zero_grad()
-            (weight**power).sum().backward()
-            optimiser.step()
-        return weight.detach()
-
-    assert torch.equal(stepped_by(torch.optim.Adam), stepped_by(Adam))

@@ -32,7 +32,6 @@ from ..model.closed_form import ClosedForm, expression_offsets, weights_at
 from ..model.devices import choose_device
 from ..model.model import rigid_motion
 from ..model.networks import NetworkStack
-from ..model.optimisers import Adam
 from ..shared.captured.performances import Performance
 from ..shared.results.takes import Take
 from ..shared.settings.fitting_settings import FittingSettings
@@ -171,7 +170,7 @@ class NeuralFitter:
         groups: dict[float, list[nn.Parameter]] = {}
         for name, value in self.model.named_parameters():
             groups.setdefault(rate_of_layer(name), []).append(value)
-        self.optimiser = Adam([{"params": values, "rate": rate} for rate, values in groups.items()])
+        self.optimiser = torch.optim.Adam([{"params": values, "rate": rate} for rate, values in groups.items()])
         self.steps = self.iterations * -(-len(performance.vertices) // FRAME_BATCH)
 
     def tensor(self, array: np.ndarray) -> Tensor:

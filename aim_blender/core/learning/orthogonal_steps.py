@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..model.optimisers import Adam, Optimiser
 from ..shared.settings.learning_settings import LearningSettings
 
 MOMENTUM = 0.95
@@ -32,7 +31,7 @@ def steps_orthogonally(settings: LearningSettings) -> bool:
     return settings.activation == "siren" and (wide or settings.optimiser == "orthogonal")
 
 
-class OrthogonalSteps(Optimiser):
+class OrthogonalSteps(torch.optim.Optimizer):
     """Muon with Nesterov's momentum, for square matrices (..., H, H), each for itself."""
 
     def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
@@ -86,7 +85,7 @@ class LearningOptimiser:
                 found += [{"params": some, "lr": own, "part": name, "share": share}] if some else []
             return found
 
-        self.all: list[Optimiser] = [Adam(groups(False), capturable=graphed)]
+        self.all: list[torch.optim.Optimizer] = [torch.optim.Adam(groups(False), capturable=graphed)]
         if hidden:
             self.all.append(OrthogonalSteps(groups(True)))
 

@@ -5,5 +5,5 @@ model, networks  the paper's formulae and the networks that learn their terms
 actor, working_actor  what was learned of a face, whole or on the points that are worked on
 closed_form, carried_fields  weights by least squares, and their sums over a big mesh
 evaluation, head  frames of a take; the head's motion
-optimisers, devices  the steps of Adam, on CPU or CUDA
+devices  CPU or CUDA
 """
