@@ -146,7 +146,9 @@ def test_a_long_take_needs_hardly_more_correctives(random, monkeypatch):
     residual = (random.normal(size=(60, 12)) * scales) @ random.normal(size=(12, 40 * 3)) / 10
     residual[33] += random.normal(size=120)  # which is not among those that are looked at first
     for tolerance in (1.0, 0.1):
-        keys, weights = fewest_correctives(residual, tolerance)
+        told = []
+        keys, weights = fewest_correctives(residual, tolerance, told.append)
+        assert [each["done"] for each in told[-8:]] == [*range(8, 60, 8), 60]
         assert distances(residual - weights @ keys).max() <= tolerance * 1.001
         assert np.allclose(np.abs(weights).max(0), 1.0)
         with monkeypatch.context() as context:

@@ -85,7 +85,7 @@ def fit_performance(
         take = whole_take(take, actor)
         if parts is not None:
             take = parts.finished(take, settings.temporal)
-    take = in_contact(actor, take, settings.contact, _shown(performance, take))
+    take = in_contact(actor, take, settings.contact, _shown(performance, take), report=report)
     if turned:
         take.figures["notes"] = [turned, *take.figures["notes"]]
     return take

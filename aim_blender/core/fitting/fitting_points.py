@@ -166,8 +166,9 @@ def fit_points(
         raise InputError(
             f"{points.source} has {count} points a frame; give at most {MOST_POINTS}, or the whole meshes instead"
         )
-    take = fit_target(actor, lambda: PointTarget(actor, points, settings), total, report or (lambda _: None))
-    return in_contact(actor, take, settings.contact)
+    report = report or (lambda _: None)
+    take = fit_target(actor, lambda: PointTarget(actor, points, settings), total, report)
+    return in_contact(actor, take, settings.contact, report=report)
 
 
 class PointTarget(Target):
