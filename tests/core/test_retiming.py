@@ -129,5 +129,6 @@ def test_part_of_a_performance(demo_frames):
     part = within(demo_frames, 25, 60)
     assert part.frames.tolist() == [25, 37, 49]
     assert np.array_equal(part.vertices, demo_frames.vertices[2:5])
+    assert np.shares_memory(part.vertices, demo_frames.vertices)  # a long one's stays in its file
     with pytest.raises(InputError, match="none of which lies in the range from 2 to 3"):
         within(demo_frames, 2, 3)

@@ -119,7 +119,7 @@ def _fit(
     performance, unit_factor = to_millimetres(performance, actor.neutral, actor.topology)
     if parts is not None:
         parts.unit_factor = unit_factor
-    presence = check_performance(performance, actor.neutral, actor.topology)
+    presence = check_performance(performance, actor.neutral, actor.topology, report)
 
     told: list[str] = []
 

@@ -206,7 +206,8 @@ class PointTarget(Target):
         stabilized = placed.stabilized(head)
         known = np.where(robust_weight[there, :, None] > 0, stabilized[there], np.nan)
         jaw[there] = self.jaw_of_points.predict(known)
-        for frame in there.tolist():
+        for done, frame in enumerate(there.tolist()):
+            self.report({"message": "Finding outliers", "done": done, "total": len(there)})
             given = robust_weight[frame]
             inlier = self.solver.inliers(stabilized[frame] - self._skinned(jaw[frame : frame + 1])[0], given)
             if not inlier[given > 0].all():
