@@ -224,7 +224,8 @@ def test_a_looser_tolerance_needs_fewer_correctives(demo_learned, demo_take, dem
     loose = bake_take(demo_learned, demo_take, 1.0, lines.append)
     assert loose.figures["correctives"] < demo_bake.figures["correctives"]
     assert TOLERANCE_MM < loose.figures["worst_mm"] <= 1.0
-    assert {line["total"] for line in lines} == {len(demo_take.frames)}
+    of_frames = [line for line in lines if line["message"] != "Weighting the named keys"]  # which counts iterations
+    assert {line["total"] for line in of_frames} == {len(demo_take.frames)}
     assert lines[-1]["done"] == len(demo_take.frames)
     exact = bake_take(demo_learned, demo_take, 50.0)
     assert exact.figures["correctives"] == 0

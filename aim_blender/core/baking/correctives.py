@@ -26,7 +26,7 @@ def fewest_correctives(
     """
     if len(residual) > LONG_FRAMES:
         return correctives_of_long(residual, tolerance_mm, report)
-    report({"message": "Finding correctives"})
+    report({"message": "Finding correctives", "done": 0, "total": len(residual)})
     rest = residual.astype(np.float32)
     if distances(rest).max(initial=0.0) <= tolerance_mm:
         return np.zeros((0, residual.shape[1]), dtype=np.float32), np.zeros((len(residual), 0))
