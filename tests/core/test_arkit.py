@@ -93,7 +93,10 @@ def test_weights_are_those_of_bounded_least_squares() -> None:
     frames = random.uniform(-0.4, 1.4, (5, 6)) @ keys
     fixed = np.zeros((5, 6))
     fixed[:, 0], free = 0.5, np.arange(6) > 0
-    found = key_weights(keys, frames, fixed, free, temporal=0.0)
+    told = []
+    found = key_weights(keys, frames, fixed, free, temporal=0.0, report=told.append)
+    (total,) = {each["total"] for each in told if each["message"] == "Weighting the keys"}
+    assert [each["done"] for each in told if each["message"] == "Weighting the keys"] == list(range(total))
     ridge = np.sqrt(SPARING * np.square(keys[1:5]).sum(1).mean()) * np.eye(4)
     for frame, weights in zip(frames, found, strict=True):
         wide = np.concatenate([keys[1:5].T, ridge])

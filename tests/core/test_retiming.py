@@ -8,9 +8,11 @@ import pytest
 
 from aim_blender.core.baking.baking import bake_take, posed_frames
 from aim_blender.core.geometry.rigid import apply_motion
+from aim_blender.core.model import evaluation
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.shared.captured.mesh_caches import write_cache
 from aim_blender.core.shared.captured.performances import read_performance, within
+from aim_blender.core.shared.foundation import large_arrays
 from aim_blender.core.shared.foundation.errors import InputError
 from aim_blender.core.shared.settings.timing_settings import Timing
 from aim_blender.core.timing.retiming import between, retimed
@@ -104,14 +106,29 @@ def test_caches_are_read_back_exactly(tmp_path, suffix):
     write_cache(path, vertices, np.arange(5, 12), 25.0)
     found = read_performance(path)
     assert np.array_equal(found.vertices, vertices)
+    write_cache(path, vertices, np.arange(5, 12), 25.0, 10.0)
+    assert np.array_equal(read_performance(path).vertices, vertices / np.float32(10))
     assert found.frames[0] == (5 if suffix == ".pc2" else 1)
     if suffix == ".mdd":
         assert found.fps == pytest.approx(25.0)
+
+
+def test_a_long_take_is_evaluated_into_a_file_and_can_be_stopped(shot, demo_learned, monkeypatch):
+    wanted = evaluate_take(demo_learned, shot)["vertices"]
+    monkeypatch.setattr(large_arrays, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(evaluation, "CHUNK_FRAMES", 4)
+    told = []
+    found = evaluate_take(demo_learned, shot, told.append)["vertices"]
+    assert isinstance(found, np.memmap)
+    assert np.allclose(found, wanted, atol=1e-4)
+    assert len(told) == -(-len(wanted) // 4)
+    assert {each["total"] for each in told} == {told[-1]["done"]} == {len(wanted)}
 
 
 def test_part_of_a_performance(demo_frames):
     part = within(demo_frames, 25, 60)
     assert part.frames.tolist() == [25, 37, 49]
     assert np.array_equal(part.vertices, demo_frames.vertices[2:5])
+    assert np.shares_memory(part.vertices, demo_frames.vertices)  # a long one's stays in its file
     with pytest.raises(InputError, match="none of which lies in the range from 2 to 3"):
         within(demo_frames, 2, 3)

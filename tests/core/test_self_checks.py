@@ -246,7 +246,9 @@ def test_nothing_is_said_of_good_fits(actor, take, demo_learned, demo_take, spar
 
 
 def test_nothing_is_said_of_a_good_retarget(actor, take):
-    assert check_retargeted(actor, take, actor, take) == []
+    told = []
+    assert check_retargeted(actor, take, actor, take, told.append) == []
+    assert told[-1]["done"] == told[-1]["total"] == len(take.frames)
     weak = dataclasses.replace(
         performed(actor, 0.3 * take.coefficients[:, 0]), settings={"strength": 0.3, "jaw_strength": 1.0}
     )

@@ -46,8 +46,7 @@ def bake_arkit(
         rest = rest_space(stabilized_frames(actor, take, part), own[part], actor.skin_weight) - actor.neutral
         frames[part] = rest.reshape(len(rest), -1)
         report({"message": "Unposing frames", "done": part.stop, "total": len(frames)})
-    report({"message": "Weighting the keys", "done": 0, "total": 1})
-    weights = _weights(shapes, take, offsets, frames, names)
+    weights = _weights(shapes, take, offsets, frames, names, report)
     hinge = actor.hinge
     bake = Bake(
         topology=actor.topology,
@@ -73,7 +72,7 @@ def bake_arkit(
 
 
 def _weights(
-    shapes: ArkitShapes, take: Take, offsets: np.ndarray, frames: np.ndarray, names: Sequence[str]
+    shapes: ArkitShapes, take: Take, offsets: np.ndarray, frames: np.ndarray, names: Sequence[str], report: Report
 ) -> np.ndarray:
     """(F, N) in [0, 1] of keys (N, V, 3) for frames (F, 3V). A take that plays a recording of ARKit's shapes has their
     weights: what the actor was never captured in shows in its frames but in part, or not at all."""
@@ -82,10 +81,11 @@ def _weights(
         return np.clip(take.shape_weights, 0.0, 1.0)
     fixed, free = np.zeros((len(frames), len(names))), np.ones(len(names), dtype=bool)
     if whole and shapes.hinge is not None:
-        fixed[:, COLUMNS] = jaw_weights(shapes, take.jaw)
+        fixed[:, COLUMNS] = jaw_weights(shapes, take.jaw, report)
         free[COLUMNS] = False
     free &= [name not in (*DOUBLED, *(IN_VRM_0[each] for each in DOUBLED)) for name in names]
-    return key_weights(offsets.reshape(len(names), -1), frames, fixed, free, PAIRS if whole else _opposites(names))
+    opposite = PAIRS if whole else _opposites(names)
+    return key_weights(offsets.reshape(len(names), -1), frames, fixed, free, opposite, report=report)
 
 
 def _opposites(names: Sequence[str]) -> list[tuple[int, int]]:

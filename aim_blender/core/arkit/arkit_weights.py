@@ -9,14 +9,17 @@ what others leave: weights would be further from those that were performed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from ..anatomy.jaw import decompose_jaw, envelope
-from ..baking.baking import TEMPORAL_SMOOTHNESS
+from ..baking.baking import TEMPORAL_SMOOTHNESS, shared_with
 from ..shared.faces.arkit_names import JAW, OPPOSITES, SHAPES
 from .arkit_shapes import ArkitShapes
+
+Report = Callable[[dict], None]
 
 ITERATIONS = 1500  # shapes of one mouth are alike, which takes longer than captured ones do
 COST = 1e-3  # of the shapes' mean squared offset: what a full weight costs in the first solve
@@ -27,14 +30,16 @@ COLUMNS = [SHAPES.index(shape) for shape in JAW]
 PAIRS = [(SHAPES.index(one), SHAPES.index(other)) for one, other in OPPOSITES]
 
 
-def jaw_weights(shapes: ArkitShapes, jaw: np.ndarray) -> np.ndarray:
-    """(F, 4) in [0, 1] how much of each of the jaw's own shapes a take's jaw (F, 4, 4) does; 0 where no jaw moves."""
+def jaw_weights(shapes: ArkitShapes, jaw: np.ndarray, report: Report = lambda _: None) -> np.ndarray:
+    """(F, 4) in [0, 1] how much of each of the jaw's own shapes a take's jaw (F, 4, 4) does; 0 where no jaw moves.
+    report as for key_weights."""
     if shapes.hinge is None:
         return np.zeros((len(jaw), len(JAW)))
     measure = envelope(shapes.hinge)  # poses of all sorts in one measure
     poses = shapes.poses[COLUMNS] @ measure.T
     opposite = [(JAW.index("jawLeft"), JAW.index("jawRight"))]
-    return key_weights(poses, decompose_jaw(jaw, shapes.hinge) @ measure.T, opposite=opposite, temporal=0.0)
+    moved = decompose_jaw(jaw, shapes.hinge) @ measure.T
+    return key_weights(poses, moved, opposite=opposite, temporal=0.0, report=report)
 
 
 def key_weights(
@@ -44,11 +49,13 @@ def key_weights(
     free: np.ndarray | None = None,
     opposite: Sequence[tuple[int, int]] = (),
     temporal: float = TEMPORAL_SMOOTHNESS,
+    report: Report = lambda _: None,
 ) -> np.ndarray:
     """Weights g (F, N) in [0, 1] of keys (N, X) that bring them closest to frames (F, X).
 
     fixed: (F, N) weights that are known, those of keys that are not free (N,) bool. opposite: pairs of keys of which
     one at most is at work in a frame. Keys that move nothing stay at 0.
+    report is called with {"message", "done", "total"}.
     """
     found = np.zeros((len(frames), len(keys))) if fixed is None else fixed.copy()
     moving = np.abs(keys).max(1, initial=0.0) > MOVES_MM
@@ -56,20 +63,28 @@ def key_weights(
     if not chosen.any():
         return found
     some = keys[chosen]
-    gram, right = (some @ some.T).astype(np.float64), (frames @ some.T).astype(np.float64)
+    gram, right = (some @ some.T).astype(np.float64), shared_with(frames, some, report)
     right -= found @ (keys @ some.T).astype(np.float64)  # what the fixed ones do, without a copy of all frames
     highest = np.where(chosen, 1.0, 0.0) * np.ones((len(frames), 1))  # (F, N)
-    found[:, chosen] = _solved(gram, right - COST * np.trace(gram) / len(gram), highest[:, chosen], temporal)
+    found[:, chosen] = _solved(
+        gram, right - COST * np.trace(gram) / len(gram), highest[:, chosen], temporal, partial(_tell, report, 0)
+    )
     highest[found < NEEDED] = 0.0
     for one, other in opposite:
         if chosen[one] and chosen[other]:
             first = found[:, one] >= found[:, other]
             highest[first, other], highest[~first, one] = 0.0, 0.0
-    found[:, chosen] = _solved(gram, right, highest[:, chosen], temporal)
+    found[:, chosen] = _solved(gram, right, highest[:, chosen], temporal, partial(_tell, report, ITERATIONS))
     return found
 
 
-def _solved(gram: np.ndarray, right: np.ndarray, highest: np.ndarray, temporal: float) -> np.ndarray:
+def _tell(report: Report, before: int, iteration: int) -> None:
+    report({"message": "Weighting the keys", "done": before + iteration, "total": 2 * ITERATIONS})
+
+
+def _solved(
+    gram: np.ndarray, right: np.ndarray, highest: np.ndarray, temporal: float, tell: Callable[[int], None]
+) -> np.ndarray:
     """g (F, N) in [0, highest] that minimises gᵀ gram g / 2 - gᵀ right + size SPARING |g|² / 2 + size temporal Σ |g_f -
     g_f-1|² / 2, size the mean of the diagonal of gram (N, N), by accelerated projected gradient."""
     size = float(np.trace(gram)) / len(gram)
@@ -77,7 +92,8 @@ def _solved(gram: np.ndarray, right: np.ndarray, highest: np.ndarray, temporal: 
     step = 1.0 / (np.linalg.eigvalsh(system)[-1] + 4 * smoothness)
     found = momentum = np.zeros_like(right)
     speed = 1.0
-    for _ in range(ITERATIONS):
+    for iteration in range(ITERATIONS):
+        tell(iteration)
         gradient = momentum @ system - right
         change = np.diff(momentum, axis=0) * smoothness
         gradient[1:] += change

@@ -30,6 +30,7 @@ Report = Callable[[dict], None]
 LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.0, 1.5  # of a named key: a performance may be stronger than the capture
 TEMPORAL_SMOOTHNESS = 0.02  # of the named keys' mean squared offset, for a change of 1 between frames
 CHUNK_FRAMES = 32
+COMPARED_FRAMES = 256  # with the keys at once: a long take's are read from a file
 LEAST_DETERMINANT = 0.05  # of the blended rotation: a jaw turned by more than 150 degrees has no rest space
 
 
@@ -54,22 +55,20 @@ def bake_take(
         rest[part] = rest_space(stabilized_frames(actor, at_rest, part), take.jaw[part], skin_weight) - neutral
         report({"message": "Unposing frames", "done": part.stop, "total": total})
 
-    report({"message": "Weighting the named keys", "done": 0, "total": total})
     flat_named, flat_rest = named.reshape(len(named), -1), rest.reshape(total, -1)
     # A shape that the take leaves out stays at 0, however like the frames it looks.
-    played = np.abs(take.coefficients).max((0, 1), initial=0.0) > 0
+    played = take.coefficients.any((0, 1))
     weights = np.zeros((total, len(named)))  # g (F, N)
     if played.any():
-        weights[:, played] = bounded_weights(flat_named[played], flat_rest)
+        weights[:, played] = bounded_weights(flat_named[played], flat_rest, report=report)
     named_mean = named_worst = 0.0
     for first in range(0, total, CHUNK_FRAMES):  # in place: a long take's frames are mapped from a file
         part = slice(first, min(first + CHUNK_FRAMES, total))
         flat_rest[part] -= weights[part] @ flat_named
         off = distances(flat_rest[part])
         named_mean, named_worst = named_mean + float(off.sum()) / (total * points), max(named_worst, float(off.max()))
-    report({"message": "Finding correctives", "done": 0, "total": total})
     # Half a hundredth of the tolerance is left for float32.
-    correctives, corrective_weights = fewest_correctives(flat_rest, 0.995 * tolerance_mm)
+    correctives, corrective_weights = fewest_correctives(flat_rest, 0.995 * tolerance_mm, report)
     key_names = unique_names([*actor.names, *(f"corrective_{i + 1:03d}" for i in range(len(correctives)))])
     keys = np.concatenate([named, correctives.reshape(-1, points, 3)])
     key_weights = np.concatenate([weights, corrective_weights], axis=1).astype(np.float32)
@@ -160,19 +159,21 @@ def bounded_weights(
     iterations: int = 500,
     temporal: float = TEMPORAL_SMOOTHNESS,
     highest: float = HIGHEST_WEIGHT,
+    report: Report = lambda _: None,
 ) -> np.ndarray:
     """Weights g (F, N) in [LOWEST_WEIGHT, highest], smooth in time, that bring keys (N, X) closest to frames (F, X).
 
     Minimises, docs/model.md (38), sum_j |g_j keys - frame_j|² + smoothness sum_j |g_j - g_{j-1}|² by accelerated
-    projected gradient.
+    projected gradient. report is called with {"message", "done", "total"}.
     """
     gram = (keys @ keys.T).astype(np.float64)  # (N, N)
-    right = (frames @ keys.T).astype(np.float64)  # (F, N)
+    right = shared_with(frames, keys, report)  # (F, N)
     smoothness = temporal * np.trace(gram) / len(gram)
     step = 1.0 / (np.linalg.eigvalsh(gram)[-1] + 4 * smoothness + 1e-12)
     weights = momentum = np.clip(np.zeros_like(right), LOWEST_WEIGHT, highest)
     speed = 1.0
-    for _ in range(iterations):
+    for iteration in range(iterations):
+        report({"message": "Weighting the named keys", "done": iteration, "total": iterations})
         gradient = momentum @ gram - right
         change = np.diff(momentum, axis=0) * smoothness
         gradient[1:] += change
@@ -182,6 +183,16 @@ def bounded_weights(
         momentum = following + (speed - 1) / next_speed * (following - weights)
         weights, speed = following, next_speed
     return weights
+
+
+def shared_with(frames: np.ndarray, keys: np.ndarray, report: Report) -> np.ndarray:
+    """(F, N) float64 products of frames (F, X) with keys (N, X). report is called with {"message", "done", "total"}."""
+    found = np.empty((len(frames), len(keys)))
+    for first in range(0, len(frames), COMPARED_FRAMES):
+        part = slice(first, min(first + COMPARED_FRAMES, len(frames)))
+        found[part] = frames[part] @ keys.T
+        report({"message": "Comparing frames with keys", "done": part.stop, "total": len(frames)})
+    return found
 
 
 def unique_names(names: list[str]) -> tuple[str, ...]:

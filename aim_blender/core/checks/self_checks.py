@@ -12,7 +12,7 @@ many makes show (benchmarks/self_checks.py prints both).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from ..shared.results.takes import Take, index_of
 from .face_spots import FaceSpots, spots_of
 from .jaw_checks import check_carried_jaw, check_frames, check_hinge, check_shapes, motion_of_take
 from .tearing import TearSearch
+
+Report = Callable[[dict], None]
 
 LARGEST_WEIGHT = 2.0  # of a fit of a good performance it is 1.7
 # Two shapes that nearly undo each other go a little further now and then, and nobody sees it.
@@ -65,8 +67,11 @@ def check_transferred(source: Actor, actor: Actor) -> list[str]:
     return told
 
 
-def check_fitted(actor: Actor, take: Take, sparse_points: bool) -> list[str]:
-    """What cannot be right in a fit. sparse_points: it is of points or images, which leave most of the face open."""
+def check_fitted(actor: Actor, take: Take, sparse_points: bool, report: Report = lambda _: None) -> list[str]:
+    """What cannot be right in a fit. sparse_points: it is of points or images, which leave most of the face open.
+
+    report is called with {"message", "done", "total"}.
+    """
     spots = spots_of(actor)
     advice = "give more or better points there, or raise the smoothness"
     if not sparse_points:
@@ -74,18 +79,21 @@ def check_fitted(actor: Actor, take: Take, sparse_points: bool) -> list[str]:
     told = []
     if sparse_points:
         search = TearSearch(actor)
-        for frames in _walk(actor, take):
+        for frames in _walk(actor, take, report):
             search.look(frames)
         told += _told_of_tears(actor, take, search, spots, of_fit=True)
     told += check_frames(actor, take, motion_of_take(actor, spots, take))
     return told + _check_weights(actor, take, spots, advice)
 
 
-def check_retargeted(source: Actor, performed: Take, target: Actor, take: Take) -> list[str]:
-    """What cannot be right in a take of the target that was made of the source's."""
+def check_retargeted(
+    source: Actor, performed: Take, target: Actor, take: Take, report: Report = lambda _: None
+) -> list[str]:
+    """What cannot be right in a take of the target that was made of the source's. report is called with {"message",
+    "done", "total"}."""
     spots = spots_of(target)
     search, moved, places = TearSearch(target), [], []
-    for frames in _walk(target, take):
+    for frames in _walk(target, take, report):
         search.look(frames)
         distance = np.linalg.norm(frames - target.neutral, axis=-1)  # (f, V)
         moved.append(distance.max(1))
@@ -101,10 +109,16 @@ def check_retargeted(source: Actor, performed: Take, target: Actor, take: Take) 
 # -- frames -----------------------------------------------------------------------------------------------------------
 
 
-def _walk(actor: Actor, take: Take) -> Iterator[np.ndarray]:
+def _walk(actor: Actor, take: Take, report: Report) -> Iterator[np.ndarray]:
     """All frames (f, V, 3) of a take without its head, a part at a time."""
-    for first in range(0, len(take.frames), CHUNK_FRAMES):
-        yield stabilized_frames(actor, take, slice(first, first + CHUNK_FRAMES))
+    for part in _parts(take):
+        yield stabilized_frames(actor, take, part)
+        report({"message": "Checking the take", "done": part.stop, "total": len(take.frames)})
+
+
+def _parts(take: Take) -> Iterator[slice]:
+    total = len(take.frames)
+    return (slice(first, min(first + CHUNK_FRAMES, total)) for first in range(0, total, CHUNK_FRAMES))
 
 
 def _told_of_tears(actor: Actor, take: Take, search: TearSearch, spots: FaceSpots | None, of_fit: bool) -> list[str]:
@@ -143,11 +157,14 @@ def _check_weights(actor: Actor, take: Take, spots: FaceSpots | None, advice: st
         points = np.flatnonzero(length[:, i] > max(MOVES_MM, MOVES_SHARE * length[:, i].max(initial=0.0)))
         if len(points) == 0:
             continue
-        weights = take.modes[points, :own] @ take.coefficients[:, :own, i].T  # (K, F)
-        beyond |= (np.abs(weights) > limit).any(0)
-        at = np.unravel_index(np.abs(weights).argmax(), weights.shape)
-        if worst is None or abs(weights[at]) > abs(worst[0]):
-            worst = float(weights[at]), i, int(points[at[0]]), int(at[1])
+        modes = take.modes[points, :own]
+        for part in _parts(take):
+            weights = modes @ take.coefficients[part, :own, i].T  # (K, f)
+            far = np.abs(weights)
+            beyond[part] |= (far > limit).any(0)
+            at = np.unravel_index(far.argmax(), weights.shape)
+            if worst is None or far[at] > abs(worst[0]):
+                worst = float(weights[at]), i, int(points[at[0]]), part.start + int(at[1])
     if worst is None or not beyond.any():
         return []
     weight, shape, point, frame = worst

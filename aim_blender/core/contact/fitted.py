@@ -20,15 +20,20 @@ Meant = Callable[[Contact], dict[str, np.ndarray]]
 
 
 def in_contact(
-    actor: Actor, take: Take, strength: float, shown: Shown | None = None, meant: Meant | None = None
+    actor: Actor,
+    take: Take,
+    strength: float,
+    shown: Shown | None = None,
+    meant: Meant | None = None,
+    report: Callable[[dict], None] = lambda _: None,
 ) -> Take:
     """The take of an actor's whole mesh, whose lips and lids touch where the performance's do, and do not cross, by the
     amounts y of docs/model.md (33b).
 
     shown: gives vertices (R,) of the performance in frames (f,), (f, R, 3) mm without the head's motion, not a number
     where nothing is known; None where no mesh was performed: what the fit found then counts, or, if it is given, what
-    meant gives, the gaps (F, C) mm of slits by name. strength: how much of what
-    is wrong is taken away. The take's errors stay those of the fit; its figures say what was moved.
+    meant gives, the gaps (F, C) mm of slits by name. strength: how much of what is wrong is taken away. report is
+    called with {"message", "done", "total"}. The take's errors stay those of the fit; its figures say what was moved.
     """
     if strength == 0:
         return take
@@ -47,6 +52,7 @@ def in_contact(
             performed = contact.measured(np.where(np.isfinite(given), given, frames))
         amounts.append(contact.amounts(frames, performed, strength))
         moved[rows] = np.linalg.norm(contact.displacement(amounts[-1]), axis=-1).max(1, initial=0.0)
+        report({"message": "Closing lips and lids", "done": first + len(rows), "total": len(take.frames)})
     added = contact.added(take, np.concatenate(amounts))
     if moved.max(initial=0.0) > TOLD_MM:
         worst = int(moved.argmax())

@@ -87,7 +87,7 @@ def fit_performance(
         take = whole_take(take, actor)
         if parts is not None:
             take = parts.finished(take, settings.temporal)
-    take = in_contact(actor, take, settings.contact, _shown(performance, take))
+    take = in_contact(actor, take, settings.contact, _shown(performance, take), report=report)
     if turned:
         take.figures["notes"] = [turned, *take.figures["notes"]]
     return take
@@ -127,7 +127,7 @@ def _fit(
     performance, unit_factor = to_millimetres(performance, actor.neutral, actor.topology)
     if parts is not None:
         parts.unit_factor = _still_to_scale(performance, unit_factor)
-    presence = check_performance(performance, actor.neutral, actor.topology)
+    presence = check_performance(performance, actor.neutral, actor.topology, report)
 
     told: list[str] = []
 

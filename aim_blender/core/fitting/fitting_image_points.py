@@ -82,8 +82,9 @@ def fit_image_points(
     def prepare() -> ImageTarget:
         return ImageTarget(actor, points, cameras, landmarks, settings)
 
-    take = fit_target(actor, prepare, len(points.frames), report or (lambda _: None))
-    return in_contact(actor, take, settings.contact)
+    report = report or (lambda _: None)
+    take = fit_target(actor, prepare, len(points.frames), report)
+    return in_contact(actor, take, settings.contact, report=report)
 
 
 class ImageTarget(Target):

@@ -166,8 +166,9 @@ def fit_points(
         raise InputError(
             f"{points.source} has {count} points a frame; give at most {MOST_POINTS}, or the whole meshes instead"
         )
-    take = fit_target(actor, lambda: PointTarget(actor, points, settings), total, report or (lambda _: None))
-    return in_contact(actor, take, settings.contact)
+    report = report or (lambda _: None)
+    take = fit_target(actor, lambda: PointTarget(actor, points, settings), total, report)
+    return in_contact(actor, take, settings.contact, report=report)
 
 
 class PointTarget(Target):
@@ -215,7 +216,8 @@ class PointTarget(Target):
         stabilized = placed.stabilized(head)
         known = np.where(robust_weight[there, :, None] > 0, stabilized[there], np.nan)
         jaw[there] = placed.jaw_of_points.predict(known)
-        for frame in there.tolist():
+        for done, frame in enumerate(there.tolist()):
+            self.report({"message": "Finding outliers", "done": done, "total": len(there)})
             given = robust_weight[frame]
             inlier = self.solver.inliers(stabilized[frame] - self._skinned(jaw[frame : frame + 1])[0], given)
             if not inlier[given > 0].all():

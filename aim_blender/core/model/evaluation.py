@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -10,6 +12,7 @@ from ..geometry.rigid import apply_motion
 from ..geometry.skinning import linear_blend_skinning
 from ..parts.turning import place_eyes
 from ..shared.foundation.errors import InputError
+from ..shared.foundation.large_arrays import room_for
 from ..shared.results.takes import Take
 from .actor import Actor
 from .closed_form import expression_offsets
@@ -17,16 +20,18 @@ from .closed_form import expression_offsets
 CHUNK_FRAMES = 64
 
 
-def evaluate_take(actor: Actor, take: Take) -> dict[str, np.ndarray]:
+def evaluate_take(actor: Actor, take: Take, report: Callable[[dict], None] = lambda _: None) -> dict[str, np.ndarray]:
     """vertices (F, V, 3) float32 mm, jaw (F, 4, 4), head (F, 4, 4), frames (F,), fps of a take on this actor.
 
-    Raises InputError if the take belongs to another mesh or has other expressions.
+    The vertices of a long take lie in a temporary file. report is called with {"message", "done", "total"}. Raises
+    InputError if the take belongs to another mesh or has other expressions.
     """
     check_belongs(actor, take)
-    vertices = np.empty((len(take.frames), len(actor.bone), 3), dtype=np.float32)
+    vertices = room_for((len(take.frames), len(actor.bone), 3))
     for first in range(0, len(vertices), CHUNK_FRAMES):
-        part = slice(first, first + CHUNK_FRAMES)
+        part = slice(first, min(first + CHUNK_FRAMES, len(vertices)))
         vertices[part] = placed_frames(actor, take, part)
+        report({"message": "Evaluating", "done": part.stop, "total": len(vertices)})
     return {
         "vertices": vertices,
         "jaw": take.jaw,

@@ -14,6 +14,7 @@ from ..geometry.working_mesh import WorkingMesh
 from ..parts.parts import Parts
 from ..shared.captured.captures import Capture
 from ..shared.captured.performances import Performance
+from ..shared.foundation.large_arrays import room_for
 from ..shared.foundation.normals import vertex_normals
 from ..shared.foundation.topology import same_surface
 from ..shared.results.takes import Take
@@ -116,9 +117,10 @@ def working_performance(performance: Performance, actor: Actor) -> Performance |
     if performance.topology is not None and not same_surface(performance.topology, topology):
         return None
     confidence = None if performance.confidence is None else performance.confidence[:, chosen]
-    return dataclasses.replace(
-        performance, vertices=performance.vertices[:, chosen], topology=None, confidence=confidence
-    )
+    vertices = room_for((len(performance.vertices), len(chosen), 3))
+    for index, points in enumerate(performance.vertices):
+        vertices[index] = points[chosen]
+    return dataclasses.replace(performance, vertices=vertices, topology=None, confidence=confidence)
 
 
 def whole_take(take: Take, actor: Actor) -> Take:

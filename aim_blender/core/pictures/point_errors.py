@@ -29,7 +29,7 @@ def point_errors(
     check_belongs(actor, take)
     performance, _ = in_actor_axes(performance, actor.neutral)
     performance, _ = to_millimetres(performance, actor.neutral, actor.topology)
-    check_performance(performance, actor.neutral, actor.topology)
+    check_performance(performance, actor.neutral, actor.topology, report)
     shared, of_take, of_performance = np.intersect1d(take.frames, performance.frames, return_indices=True)
     if len(shared) == 0:
         raise InputError(f"{performance.source} has none of the take's frames; give the performance it was fitted to")

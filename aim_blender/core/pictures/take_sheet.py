@@ -37,7 +37,7 @@ def save_fit_sheet(actor: Actor, take: Take, performance: Performance | None, pi
     """
     known = ~np.isin(take.frames, take.figures.get("missing_frames", ()))
     compared = "worst_frames" in take.figures  # a phone's weights cannot be
-    measure = take.error_mm[:, 1] if compared else np.linalg.norm(take.coefficients, axis=(1, 2))
+    measure = take.error_mm[:, 1] if compared else _strength(take)
     index = np.flatnonzero(known)[_chosen(measure[known])]
     results = [_frame(actor, take, i) for i in index]
     titles = [f"frame {take.frames[i]}" + (f"\nworst {take.error_mm[i, 1]:.2f} mm" if compared else "") for i in index]
@@ -59,13 +59,18 @@ def save_retarget_sheet(
     source: Actor, performed: Take, target: Actor, take: Take, picture: Path, columns: int = FRAMES
 ) -> None:
     """Write some frames of a take, and what the target makes of them, as a PNG. Raises OSError."""
-    chosen = _chosen(np.linalg.norm(take.coefficients, axis=(1, 2)), columns)
+    chosen = _chosen(_strength(take), columns)
     skin = [SKIN] * len(chosen)
     rows = [
         ("performed", _drawn(source, [_frame(source, performed, i) for i in chosen], skin, face_alone=True)),
         ("retargeted", _drawn(target, [_frame(target, take, i) for i in chosen], skin, face_alone=True)),
     ]
     _save(picture, rows, [f"frame {take.frames[i]}" for i in chosen], None)
+
+
+def _strength(take: Take) -> np.ndarray:
+    """(F,) how much of anything is shown, without a copy of a long take."""
+    return np.sqrt(np.einsum("fmn,fmn->f", take.coefficients, take.coefficients))
 
 
 def _chosen(measure: np.ndarray, columns: int = FRAMES) -> np.ndarray:

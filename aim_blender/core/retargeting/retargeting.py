@@ -89,7 +89,7 @@ def retarget_take(
             kept.keep(first, {}, found)
         coefficients[part], jaw[part] = found["coefficients"], found["jaw"]
         report({"message": "Retargeting", "done": min(part.stop, total), "total": total})
-    return carrying.finished(coefficients, jaw, slice(None), settings)
+    return carrying.finished(coefficients, jaw, slice(None), settings, report)
 
 
 class Retargeting:
@@ -232,11 +232,19 @@ class Retargeting:
         carried[:, :, self._to] = found.coefficients.cpu().numpy()
         return carried, jaw
 
-    def finished(self, coefficients: np.ndarray, jaw: np.ndarray, part: slice, settings: RetargetSettings) -> Take:
+    def finished(
+        self,
+        coefficients: np.ndarray,
+        jaw: np.ndarray,
+        part: slice,
+        settings: RetargetSettings,
+        report: Report = lambda _: None,
+    ) -> Take:
         """The take of these frames of the target, as strong as the settings say; of them pairs and settling are those
         it was prepared with.
 
-        coefficients: (f, M, N) and jaw: (f, 4, 4) as carried gives them.
+        coefficients: (f, M, N) and jaw: (f, 4, 4) as carried gives them. report is called with {"message", "done",
+        "total"}.
         """
         take, source, target, pairs = self.take, self.source, self.target, self.pairing.pairs
         left_out = list(self.pairing.left_out)
@@ -256,7 +264,7 @@ class Retargeting:
             names=target.names,
             topology_digest=target.topology.digest,
             modes=modes,
-            coefficients=coefficients * np.float32(settings.strength),
+            coefficients=coefficients if settings.strength == 1 else coefficients * np.float32(settings.strength),
             jaw=jaw,
             head=head,
             frames=frames,
@@ -287,9 +295,9 @@ class Retargeting:
                 "target_jaw_degrees": float(angle_degrees(jaw).max(initial=0.0)),
             },
         )
-        return self._in_contact(found, part, settings)
+        return self._in_contact(found, part, settings, report)
 
-    def _in_contact(self, found: Take, part: slice, settings: RetargetSettings) -> Take:
+    def _in_contact(self, found: Take, part: slice, settings: RetargetSettings, report: Report) -> Take:
         """The target's take of these frames, whose lips and lids touch where the source's do, and do not cross."""
         if settings.contact == 0:
             return found
@@ -305,6 +313,7 @@ class Retargeting:
             shown = stabilized_frames(performed[1], performed[0], slice(here[0], here[-1] + 1), source.rows)
             own = stabilized_frames(self.target, found, some, target.rows)
             amounts.append(target.amounts(own, source.measured(shown), strength))
+            report({"message": "Closing lips and lids", "done": some.stop, "total": len(found.frames)})
         return target.added(found, np.concatenate(amounts))
 
     @cached_property

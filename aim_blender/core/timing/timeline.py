@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ class Timeline:
         self.frames, self.missing, self.temporal = frames, missing, temporal
         stretch = np.zeros(len(frames), dtype=int) if cuts is None else np.cumsum(cuts)
         self.gaps = Gaps(frames, missing, stretch)
-        self.stretches = np.split(np.arange(len(frames)), np.flatnonzero(np.diff(stretch)) + 1)
+        ends = [0, *(np.flatnonzero(np.diff(stretch)) + 1).tolist(), len(frames)]
+        self.stretches = [slice(*each) for each in itertools.pairwise(ends)]
         self.middle = actor.neutral.mean(0)
         self.hinge = self.middle if actor.hinge is None else actor.hinge.centre
 
@@ -44,9 +46,11 @@ class Timeline:
         return settled(head, self.middle), settled(jaw, self.hinge)
 
     def settled_weights(self, coefficients: np.ndarray) -> np.ndarray:
-        """Coefficients (F, M, N), filled in and smoothed."""
+        """Coefficients (F, M, N), filled in and smoothed in place: a copy would double a long take."""
         self.gaps.fill(coefficients)
-        return np.concatenate([smoothed(coefficients[at], self.frames[at], self.temporal) for at in self.stretches])
+        for at in self.stretches if self.temporal > 0 else ():
+            coefficients[at] = smoothed(coefficients[at], self.frames[at], self.temporal)
+        return coefficients
 
     def figures(self, error_mm: np.ndarray) -> dict[str, Any]:
         """Of the mean and worst errors (F, 2), which it fills in: a missing frame was compared with nothing, and is

@@ -53,7 +53,7 @@ def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     take = dataclasses.replace(take, settings=dataclasses.asdict(settings))
     take.figures["notes"] = [*notes_of(seen), *take.figures.get("notes", [])]
     take.figures["movie_fps"] = round(movie.fps, 4)
-    take = in_contact(actor, take, settings.contact)
+    take = in_contact(actor, take, settings.contact, report=request.report)
 
     def sheet(picture: Path) -> None:
         save_video_sheet(actor, take, movie, seen, picture)

@@ -119,10 +119,10 @@ def evaluate(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     from ...core.shared.foundation.archives import save_arrays
 
     actor, take = _retimed_take(arguments, report)
-    report({"message": "Evaluating"})
-    frames = evaluate_take(actor, take)
+    frames = evaluate_take(actor, take, report)
+    report({"message": "Writing the frames"})
     if suffix in CACHE_SUFFIXES:
-        write_cache(out, (frames["vertices"] / unit).astype("f4"), take.frames, take.fps)
+        write_cache(out, frames["vertices"], take.frames, take.fps, unit)
     else:
         save_arrays(out, frames)
     first, last = int(take.frames[0]), int(take.frames[-1])

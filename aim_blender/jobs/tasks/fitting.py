@@ -74,7 +74,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     fitted: Fitted = source.loaded().fit_file(actor, request)
     take = fitted.take
     report({"message": "Checking the take"})
-    add_notes(take.figures, check_fitted(actor, take, not source.whole))
+    add_notes(take.figures, check_fitted(actor, take, not source.whole, report))
     report({"message": "Writing the take"})
     save_take(take, out)
     figures = {name: value for name, value in take.figures.items() if name not in fitted.only_in_take}

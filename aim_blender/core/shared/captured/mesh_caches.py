@@ -66,8 +66,11 @@ def read_cache(path: Path, fps: float | None = None) -> CachedFrames:
         raise InputError(f"{path} is damaged: {error}") from error
 
 
-def write_cache(path: Path, vertices: np.ndarray, frames: np.ndarray, fps: float) -> None:
-    """Write vertices (F, V, 3) of frames (F,), one sample a frame; the format is what the path's suffix says.
+def write_cache(
+    path: Path, vertices: np.ndarray, frames: np.ndarray, fps: float, lengths_per_unit: float = 1.0
+) -> None:
+    """Write vertices (F, V, 3) of frames (F,), one sample a frame; the format is what the path's suffix says. What it
+    holds is in units of so many of the vertices' lengths.
 
     A .pc2 knows its first frame and the step between samples, an .mdd the second of each sample from the first on.
     Raises InputError if a .pc2 shall hold frames that are not evenly apart, OSError if it cannot be written; what was
@@ -90,7 +93,7 @@ def write_cache(path: Path, vertices: np.ndarray, frames: np.ndarray, fps: float
             file.write(struct.pack(">ii", count, points))
             file.write(((frames - frames[0]) / fps).astype(">f4").tobytes())
         for frame in vertices:
-            file.write(frame.astype("<f4" if is_pc2 else ">f4").tobytes())
+            file.write((frame / lengths_per_unit).astype("<f4" if is_pc2 else ">f4").tobytes())
 
 
 def _read_pc2(path: Path) -> CachedFrames:

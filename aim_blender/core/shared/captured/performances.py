@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -119,8 +120,10 @@ def check_given_fps(fps: float | None) -> None:
         )
 
 
-def check_performance(performance: Performance, neutral: np.ndarray, topology: Topology) -> Presence:
-    """What of the performance is there.
+def check_performance(
+    performance: Performance, neutral: np.ndarray, topology: Topology, report: Callable[[dict], None] = lambda _: None
+) -> Presence:
+    """What of the performance is there. report is called with {"message", "done", "total"}.
 
     Raises InputError, naming the source, unless the frames are meshes of the actor with this neutral (V, 3) in mm, or
     what was recorded of them: a missing point is not a number, or has no confidence.
@@ -142,6 +145,7 @@ def check_performance(performance: Performance, neutral: np.ndarray, topology: T
     missing = np.zeros(total, dtype=bool)
     sum_of_trust, missing_points, all_count = np.zeros(count), 0, True
     for first in range(0, total, CHECKED_AT_ONCE):
+        report({"message": "Checking the performance", "done": first, "total": total})
         part = slice(first, min(first + CHECKED_AT_ONCE, total))
         vertices, trust = performance.vertices[part], performance.trust(part)
         names = [f"{performance.source}, frame {frame}" for frame in performance.frames[part]]
@@ -178,11 +182,14 @@ def within(performance: Performance, start: int | None, end: int | None) -> Perf
     inside = in_range(performance.frames, start, end, performance.source)
     if inside.all():
         return performance
-    confidence = performance.confidence[inside] if performance.confidence is not None else None
+    rows = np.flatnonzero(inside)
+    together = len(rows) == rows[-1] + 1 - rows[0]
+    part = slice(rows[0], rows[-1] + 1) if together else rows  # a slice reads nothing of a long performance's file
+    confidence = performance.confidence[part] if performance.confidence is not None else None
     return replace(
         performance,
-        vertices=performance.vertices[inside],
-        frames=performance.frames[inside],
+        vertices=performance.vertices[part],
+        frames=performance.frames[part],
         confidence=confidence,
     )
 

@@ -23,6 +23,7 @@ from .whole_files import written_whole
 LARGEST_RATIO = 100  # of what is unpacked to what is stored: meshes reach 3, zeros 1000
 ALWAYS_READ_BYTES = 2**28
 READ_AT_ONCE = 2**22  # bytes of an array: what is unpacked is copied twice, which costs less nearby
+LOOKED_AT = 2**24  # numbers at once
 ARRAY_SUFFIX = ".npy"
 
 
@@ -135,11 +136,19 @@ def _exactly(member: IO[bytes], count: int) -> bytes:
     return found
 
 
+def _holds_infinite(array: np.ndarray) -> bool:
+    """A part at a time: the array may be mapped from a file that the memory cannot hold."""
+    if array.dtype.kind != "f":
+        return False
+    flat = array.reshape(-1)
+    return any(np.isinf(flat[first : first + LOOKED_AT]).any() for first in range(0, len(flat), LOOKED_AT))
+
+
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays as an .npz file, whole or not at all. Raises InputError if one holds infinite numbers, OSError if it
     cannot be written."""
     for name, array in arrays.items():
-        if np.asarray(array).dtype.kind == "f" and np.isinf(array).any():  # not a number is where there is no point
+        if _holds_infinite(np.asarray(array)):  # not a number is where there is no point
             raise InputError(
                 f"{path} was not written: its {name} holds infinite numbers; look for the reason in the input"
             )
