@@ -21,11 +21,11 @@ def laid_on(points: np.ndarray, places: np.ndarray, normals: np.ndarray, tree: c
     for _ in range(ROUNDS):
         far, nearest = tree.query(points)
         off = np.einsum("px,px->p", places[nearest] - points, normals[nearest])
-        say = cauchy(off**2 / (ROBUST_MM**2 + np.median(far) ** 2))
+        trust = cauchy(off**2 / (ROBUST_MM**2 + np.median(far) ** 2))
         middle = points.mean(0)
         columns = np.einsum("px,pxk->pk", normals[nearest], motion_columns(points - middle))  # (P, 6)
         arm = np.linalg.norm(points - middle, axis=1).mean()
         firm = FIRM * len(points) * np.diag([arm**2] * 3 + [1.0] * 3)
-        step = np.linalg.solve((columns * say[:, None]).T @ columns + firm, columns.T @ (say * off))
+        step = np.linalg.solve((columns * trust[:, None]).T @ columns + firm, columns.T @ (trust * off))
         points = (points - middle) @ Rotation.from_rotvec(step[:3]).as_matrix().T + middle + step[3:]
     return points
