@@ -11,7 +11,7 @@ import trimesh
 
 from aim_blender.core.contact.contact import Contact, without_contact
 from aim_blender.core.contact.gaps import closest_on_triangles
-from aim_blender.core.contact.meeting import WEIGHT_MM, _gain, _weights
+from aim_blender.core.contact.meeting import ALLOWED_MM, WEIGHT_MM, _gain, _weights
 from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.geometry.coarse_mesh import coarse_mesh
 from aim_blender.core.learning.learning import learn_actor
@@ -159,6 +159,14 @@ def test_crossing_lips_are_parted(contact: Contact, demo_learned: Actor, demo_ta
     assert lip_gaps(contact, frames).min() < -1.0
     after = shown(contact, demo_learned, demo_take, frames, needed(contact, frames, {}))
     assert lip_gaps(contact, after).min() > -CROSSING_MM
+
+
+def test_lids_that_cross_deeply_are_parted_but_where_the_performance_crosses(contact: Contact):
+    meeting = contact._meetings[1]
+    gap = np.full((1, meeting.slit.columns), -2.2 * meeting.slit.unit)
+    for seen, wanted in ((None, -ALLOWED_MM), (np.abs(gap), -ALLOWED_MM), (0.2 * gap, -2.2)):
+        least = meeting._least(gap, np.zeros(gap.shape[1]), seen)
+        np.testing.assert_allclose(least, wanted * meeting.slit.unit)
 
 
 def test_lips_close_where_they_were_performed_closed(contact: Contact, demo_learned: Actor, demo_take: Take):

@@ -27,7 +27,11 @@ TOO_FAR = 3.0  # times what a side may be moved: a slit that is so far off is le
 WIDE = 0.15  # of a slit's length, around a column: what its expressions are chosen for
 LEAST_GAIN = 0.05  # of what is wanted; a column whose expressions move less is left alone
 WEIGHT_MM = 1.0  # of a common head, off at every point: what a weight of 1 costs, so that what hardly moves is not used
-PARTED_MM = {"lips": (4.2, 5.0), "left lids": (1.4, 2.0), "right lids": (1.4, 2.0)}  # crossings: wholly, not at all
+# Crossings up to the first are parted wholly, from the second on not at all; those of lids from less on, as far as the
+# performance crosses itself.
+PARTED_MM = {"lips": (4.2, 5.0), "left lids": (2.6, 3.2), "right lids": (2.6, 3.2)}
+PARTED_AS_CROSSED_MM = {"lips": (4.2, 5.0), "left lids": (1.4, 2.0), "right lids": (1.4, 2.0)}
+CROSSES_MM = 0.3
 MOST_MM = {"lips": 4.5, "left lids": 1.7, "right lids": 1.7}  # by which a side may be moved: more shows as a fold
 
 
@@ -85,7 +89,7 @@ class Meeting:
         rest (C,) mm."""
         amounts = np.zeros((len(frames), len(self.weights)))
         now = self.gaps.of(frames)
-        least, most = self._least(now.gap, rest), self._most(now.gap, seen)
+        least, most = self._least(now.gap, rest, seen), self._most(now.gap, seen)
         trust = (TOO_FAR - _over(now.gap, most).max(1) / self.most).clip(0.0, 1.0)  # (f,)
         left = np.flatnonzero(trust > 0)
         now = _part(now, left)
@@ -133,10 +137,18 @@ class Meeting:
         found = np.linalg.solve(matrix, (counts * short)[..., None])
         return np.asarray((spread.transpose(0, 2, 1) @ found)[..., 0])
 
-    def _least(self, gap: np.ndarray, rest: np.ndarray) -> np.ndarray:
-        """(f, C) mm that gaps are to be at least, of those that are: frames that cross very deeply stay as they are."""
-        floor = np.minimum(rest, 0.0) - ALLOWED_MM * self.slit.unit
-        deep, deepest = (each * self.slit.unit for each in PARTED_MM[self.slit.name])
+    def _least(self, gap: np.ndarray, rest: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+        """(f, C) mm that gaps are to be at least, of those that are: frames that cross very deeply stay as they are,
+        and less deep ones too where the performance, seen (f, C), crosses itself."""
+        unit, floor = self.slit.unit, np.minimum(rest, 0.0) - ALLOWED_MM * self.slit.unit
+        crossed = (
+            np.zeros((1, 1)) if seen is None else _over(np.full(1, -ALLOWED_MM * unit), seen).max(1, keepdims=True)
+        )
+        own = (crossed / (CROSSES_MM * unit)).clip(0.0, 1.0)  # (f, 1)
+        deep, deepest = (
+            unit * ((1.0 - own) * clean + own * less)
+            for clean, less in zip(PARTED_MM[self.slit.name], PARTED_AS_CROSSED_MM[self.slit.name], strict=True)
+        )
         crossing = _over(floor, gap)
         return floor - crossing * ((crossing.max(1, keepdims=True) - deep) / (deepest - deep)).clip(0.0, 1.0)
 
