@@ -3,7 +3,7 @@
 damaged performances, points and images leave of it (fitting_incomplete.py); the jaw beside a regression; what bounds on
 the weights cost; set-up, one frame at a time, and memory.
 
-python benchmarks/fitting.py [--seed 3] [--other 11] [--modes 120] [--only whole,jaw,bounds,damaged,points,images,...]
+python benchmarks/fitting.py [--seed 3] [--other 11] [--modes 120] [--only whole,jaw,bounds,damaged,points,markers,...]
 """
 
 import argparse
@@ -21,7 +21,7 @@ from unittest import mock
 
 import numpy as np
 from common import ROOT, jaw_figures, learned, make, parser, print_table
-from fitting_incomplete import damaged, images, points_in_space
+from fitting_incomplete import damaged, images, markers, points_in_space
 
 from aim_blender.core.anatomy.jaw import compose_jaw, decompose_jaw
 from aim_blender.core.baking.baking import bounded_weights
@@ -52,6 +52,7 @@ def main() -> None:
         "bounds": bounds,
         "damaged": damaged,
         "points": points_in_space,
+        "markers": markers,
         "images": images,
         "ready": ready,
         "long": long_shot,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from common import jaw_figures, make, print_table
+from scipy.spatial.transform import Rotation
 
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.fitting.fitting_image_points import fit_image_points
@@ -123,6 +124,56 @@ def points_in_space(arguments: argparse.Namespace, actor: Actor, _: Path) -> Non
         f"Points in space, actor {arguments.seed} (distances of the whole skin in mm)",
         ["case", "mean", "99 %", "worst", "jaw slope", "jaw correlation", "jaw error °", "frames/s", "set-up s"],
         [row],
+    )
+
+
+def markers(arguments: argparse.Namespace, actor: Actor, _: Path) -> None:
+    """Few markers on the front of the face, with noise of 0.2 mm; every second frame. Where a head moves, it never is
+    where the actor's is: 6 degrees and 6 mm about. The errors are those of the front of the skin, and of the head."""
+    name = f"performance_{arguments.seed}_plain"
+    with np.load(make(arguments, "performance", name, "--seed", str(arguments.seed))) as archive:
+        truth = archive["stabilized"][::2].astype(np.float64)
+    neutral, random = actor.neutral, np.random.default_rng(0)
+    front = np.flatnonzero(neutral[:, 2] > np.quantile(neutral[:, 2], 0.5))
+    most = np.linalg.norm(actor.shapes()[1:] - neutral, axis=2).max(0)[front]
+    below = neutral[front, 1] < neutral[neutral[:, 2].argmax(), 1]
+    sets = {
+        "90 of the face": random.choice(front, 90, replace=False),
+        "60 where it moves by 3 mm": random.choice(front[most > 3], 60, replace=False),
+        "25 of those": random.choice(front[most > 3], 25, replace=False),
+        "40 below the nose's tip": random.choice(front[(most > 5) & below], 40, replace=False),
+        "20 of those": random.choice(front[(most > 5) & below], 20, replace=False),
+    }
+    turns = np.linspace(0, 2 * np.pi, len(truth), endpoint=False)
+    wandering = np.tile(np.eye(4), (len(truth), 1, 1))
+    vectors = np.deg2rad(4.0) * np.stack([np.sin(turns), np.sin(2 * turns + 1), np.sin(3 * turns + 2)], axis=1)
+    wandering[:, :3, :3] = Rotation.from_rotvec(vectors).as_matrix()
+    slides = 6.0 * np.stack([np.sin(turns + 1), np.sin(turns + 2), np.cos(turns)], axis=1)
+    wandering[:, :3, 3] = slides + neutral.mean(0) - wandering[:, :3, :3] @ neutral.mean(0)
+    rows: list[list[object]] = []
+    for moves, head in (("still", np.tile(np.eye(4), (len(truth), 1, 1))), ("moves", wandering)):
+        frames = apply_motion(truth, head)
+        for which, vertices in sets.items():
+            positions = frames[:, vertices] + random.normal(scale=0.2 / 3**0.5, size=(len(truth), len(vertices), 3))
+            for named in (True, False):
+                points = PointPerformance(
+                    tuple(map(str, vertices)),
+                    positions,
+                    np.ones(positions.shape[:2]),
+                    vertices if named else np.full(len(vertices), -1),
+                    np.arange(len(truth), dtype=np.int32),
+                    24.0,
+                    "markers",
+                )
+                take = fit_points(actor, points, PointFittingSettings(contact=0.0))
+                off = np.linalg.norm(evaluate_take(actor, take)["vertices"] - frames, axis=-1)[:, front]
+                turned = angle_degrees(np.linalg.inv(head) @ take.head)
+                vertex = "named" if named else "none"
+                rows.append([which, moves, vertex, *map(float, (off.mean(), off.max(), turned.mean(), turned.max()))])
+    print_table(
+        f"Markers, actor {arguments.seed} (distances in mm)",
+        ["markers", "head", "vertices", "mean", "worst", "head off °", "at worst °"],
+        rows,
     )
 
 
