@@ -73,10 +73,13 @@ class LayerWriter:
         self._hold_the_rest()
         for datablock, action, slot in self._writer.written:
             strip = versions.add_strip(datablock, action, slot, self.title)
-            # COMBINE adds, and lets turns follow each other; ADD would add the numbers of quaternions. But it takes
-            # off a property's default first, which is 1 of shape keys in Blender 5.0.
-            adding = "ADD" if isinstance(datablock, bpy.types.Key) else "COMBINE"
-            strip.blend_type = "REPLACE" if self.layer.onto == "replace" else adding
+            if self.layer.onto == "replace":
+                strip.blend_type = "REPLACE"
+            elif isinstance(datablock, bpy.types.Key):
+                # COMBINE takes off a property's default first, which is 1 of shape keys in Blender 5.0.
+                strip.blend_type = "ADD"
+            else:
+                strip.blend_type = "COMBINE"  # lets turns follow each other, where ADD adds the numbers of quaternions
             strip.extrapolation = "NOTHING"
             strip.blend_in, strip.blend_out = self.layer.blend_in, self.layer.blend_out
 
