@@ -46,7 +46,8 @@ def test_driven_keys_are_reached_through_what_drives_them(rig_take):
 
 
 def test_properties_of_every_kind_are_keyed_or_named(rig_take, capfd):
-    """A slider of whole numbers, an array and the scene's are keyed; a tick that moves the face is named."""
+    """A slider of whole numbers, an array, the scene's and a material's are keyed; a tick that moves the face and what
+    a view layer has are named."""
     item, controls = rigs.driven_keys()
     bone, scene = controls.pose.bones["face"], bpy.context.scene
     bone["percent"], bone["pair"], bone["tick"], scene["shown"] = 0, [0.0, 0.0], False, 0.0
@@ -70,6 +71,18 @@ def test_properties_of_every_kind_are_keyed_or_named(rig_take, capfd):
     assert ('pose.bones["face"]["pair"]', 1) in keyed
     assert ('["shown"]', 0) in curves(scene)
     assert (type(bone["percent"]), type(bone["tick"])) == (int, bool)
+    material, layer = bpy.data.materials.new("paint"), bpy.context.view_layer
+    material["worn"], layer["seen"] = 0.0, 0.0
+    for number, source in ((0, material), (3, layer)):
+        variable = found.find(f'key_blocks["key {number}"].value').driver.variables[0]
+        variable.type = "SINGLE_PROP" if source == material else "CONTEXT_PROP"
+        if source == material:
+            variable.targets[0].id_type = "MATERIAL"
+            variable.targets[0].id, variable.targets[0].data_path = material, '["worn"]'
+        else:
+            variable.targets[0].context_property, variable.targets[0].data_path = "ACTIVE_VIEW_LAYER", '["seen"]'
+    assert '["seen"] of the view layer drives the rig, but cannot be' in told(capfd)
+    assert max(abs(value) for _, value, _ in curves(material)['["worn"]', 0]) > 0.4
     item.data.shape_keys.key_blocks["key 2"].driver_remove("value")
     item.data.shape_keys.key_blocks["key 2"].value = 0.9
     item.data.shape_keys.key_blocks["key 2"].lock_shape = True
@@ -252,6 +265,6 @@ def test_the_script_does_the_same(rig_take, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "keyed face" in done.stdout
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "done.blend"))
-    assert len(bpy.data.objects["face"].data.shape_keys.animation_data.nla_tracks) == 1
+    assert bpy.data.objects["face"].data.shape_keys.animation_data.nla_tracks
     errors, motion = off(bpy.data.objects["face"], rig_take)
     assert errors.mean() < 0.06 * motion.mean()

@@ -47,6 +47,7 @@ class LayerWriter:
     def __init__(self, title: str, layer: LayerSettings) -> None:
         self.title, self.layer = title, layer
         self._writer = versions.ActionWriter(title, assign=False)
+        self._written: list[tuple[bpy.types.ID, str, int, str]] = []
 
     def check(self, properties: list[tuple[bpy.types.ID, str, int]]) -> None:
         """Raise InputError if a strip would not show, or not add."""
@@ -63,16 +64,55 @@ class LayerWriter:
     ) -> None:
         """Key `datablock.data_path[index]` with values (F,) at frames (F,), joined by straight lines."""
         self._writer.write(datablock, data_path, index, group, frames, values)
+        self._written.append((datablock, data_path, index, group))
 
     def close(self) -> None:
         """Put the strips over what is there."""
-        for datablock, action, slot in self._writer.written:
+        for datablock, _, _ in self._writer.written:
             push_down(datablock)
+        self._hold_the_rest()
+        for datablock, action, slot in self._writer.written:
             strip = versions.add_strip(datablock, action, slot, self.title)
-            # COMBINE adds, and lets turns follow each other; ADD would add the numbers of quaternions.
-            strip.blend_type = "REPLACE" if self.layer.onto == "replace" else "COMBINE"
+            if self.layer.onto == "replace":
+                strip.blend_type = "REPLACE"
+            elif isinstance(datablock, bpy.types.Key):
+                # COMBINE takes off a property's default first, which is 1 of shape keys in Blender 5.0.
+                strip.blend_type = "ADD"
+            else:
+                strip.blend_type = "COMBINE"  # lets turns follow each other, where ADD adds the numbers of quaternions
             strip.extrapolation = "NOTHING"
             strip.blend_in, strip.blend_out = self.layer.blend_in, self.layer.blend_out
+
+    def _hold_the_rest(self) -> None:
+        """Keep what nothing below animates where it is, by a strip of its own: outside of all its strips the NLA would
+        set it to the property's default, which is 0 of shape keys, and 1 in Blender 5.0."""
+        held = versions.ActionWriter(f"{self.title} rest", assign=False)
+        animated = {datablock: _animated(datablock) for datablock, _, _ in self._writer.written}
+        for datablock, path, index, group in self._written:
+            value, default = _value_and_default(datablock, path, index)
+            if (path, index) not in animated[datablock] and value != default:
+                held.write(datablock, path, index, group, np.zeros(1), np.array([value]))
+        for datablock, action, slot in held.written:
+            versions.add_strip(datablock, action, slot, held.name).extrapolation = "HOLD"
+
+
+def _animated(datablock: bpy.types.ID) -> set[tuple[str, int]]:
+    """Path and index of what the NLA of a data-block animates."""
+    animation = datablock.animation_data
+    tracks = [] if animation is None else [each for each in animation.nla_tracks if not each.mute]
+    curves = [curve for track in tracks for strip in track.strips for curve in versions.strip_curves(strip)]
+    return {(curve.data_path, curve.array_index) for curve in curves if not curve.mute}
+
+
+def _value_and_default(datablock: bpy.types.ID, path: str, index: int) -> tuple[float, float | None]:
+    """What a number is now, and what Blender takes it for where nothing animates it; None of the user's own."""
+    value = datablock.path_resolve(path)
+    value = value[index] if hasattr(value, "__len__") else value
+    if path.endswith("]"):
+        return value, None
+    owner, _, name = path.rpartition(".")
+    found = (datablock.path_resolve(owner) if owner else datablock).bl_rna.properties[name]
+    return value, found.default_array[index] if found.is_array else found.default
 
 
 def push_down(datablock: bpy.types.ID) -> bpy.types.NlaStrip | None:

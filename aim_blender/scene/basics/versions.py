@@ -224,11 +224,22 @@ def curves_of(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
     animation = datablock.animation_data
     if animation is None or animation.action is None:
         return []
-    if not HAS_SLOTS:
-        return list(animation.action.fcurves)
-    if animation.action_slot is None:
+    return _curves(animation.action, slot_of(animation))
+
+
+def strip_curves(strip: bpy.types.NlaStrip) -> list[bpy.types.FCurve]:
+    """The F-curves that a strip of the NLA plays; none if it is muted."""
+    if strip.mute or strip.action is None:
         return []
-    bags = [strip.channelbag(animation.action_slot) for layer in animation.action.layers for strip in layer.strips]
+    return _curves(strip.action, strip.action_slot if HAS_SLOTS else None)
+
+
+def _curves(action: bpy.types.Action, slot: Any) -> list[bpy.types.FCurve]:
+    if not HAS_SLOTS:
+        return list(action.fcurves)
+    if slot is None:
+        return []
+    bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips]
     return [curve for bag in bags if bag is not None for curve in bag.fcurves]
 
 

@@ -17,8 +17,8 @@ FOLLOWING = ("ARMATURE", "HOOK", "LATTICE", "MESH_DEFORM", "SURFACE_DEFORM")
 def hindered(datablocks: Sequence[bpy.types.ID]) -> list[str]:
     """Why controls of a rig do nothing, though they could: one clause each."""
     objects = [each for each in datablocks if isinstance(each, bpy.types.Object)]
-    failing = rig_data.failing_drivers(datablocks)
-    return [clause for each in objects for clause in _hindered(each)] + ([failing] if failing else [])
+    of_drivers = [rig_data.failing_drivers(datablocks), rig_data.unreached(datablocks)]
+    return [clause for each in objects for clause in _hindered(each)] + [each for each in of_drivers if each]
 
 
 def _hindered(item: bpy.types.Object) -> Iterator[str]:

@@ -19,6 +19,11 @@ COLLECTIONS = {
     "LATTICE": "lattices",
     "KEY": "shape_keys",
     "SCENE": "scenes",
+    "MATERIAL": "materials",
+    "WORLD": "worlds",
+    "COLLECTION": "collections",
+    "CAMERA": "cameras",
+    "LIGHT": "lights",
 }
 Where = tuple[str, str]  # a data-block's kind and full name, which outlive an undo
 
@@ -43,7 +48,7 @@ def related(mesh: bpy.types.Object) -> list[bpy.types.ID]:
     waiting: list[bpy.types.ID] = [mesh]
     while waiting:
         each = waiting.pop(0)
-        if each is None or each.id_type not in COLLECTIONS or where(each) in found:
+        if each is None or not _is_reached(each) or where(each) in found:
             continue
         found[where(each)] = each
         waiting += _depends_on(each)
@@ -97,6 +102,35 @@ def failing_drivers(datablocks: Sequence[bpy.types.ID]) -> str:
     return (
         f"drivers that do not work hold {listed(list(dict.fromkeys(found)))} still; if the file's scripts are blocked, "
         "allow them (File > Open > Trusted Source), else mend them in the Drivers editor, and read it again"
+    )
+
+
+def _is_reached(datablock: bpy.types.ID) -> bool:
+    """Whether properties of its own are controls; a scene's own collection and nodes are in no list of the file."""
+    return datablock.id_type in COLLECTIONS and not datablock.is_embedded_data
+
+
+def unreached(datablocks: Sequence[bpy.types.ID]) -> str:
+    """What to tell of drivers that follow what is never proposed as a control, such as a view layer's properties; empty
+    if there are none."""
+    found = []
+    for each in datablocks:
+        for curve in drivers(each):
+            for variable in curve.driver.variables:
+                path = variable.targets[0].data_path if len(variable.targets) else ""
+                if variable.type == "CONTEXT_PROP" and variable.targets[0].context_property == "ACTIVE_VIEW_LAYER":
+                    found.append(f"{path} of the view layer")
+                if variable.type == "SINGLE_PROP":
+                    found += [
+                        f"{target.data_path} of {target.id.name!r}"
+                        for target in variable.targets
+                        if target.id is not None and not _is_reached(target.id)
+                    ]
+    if not found:
+        return ""
+    return (
+        f"{listed(list(dict.fromkeys(found)))} {'drives' if len(set(found)) == 1 else 'drive'} the rig, but cannot be "
+        "controls; put such properties on a bone, an object or the scene"
     )
 
 
