@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw
-from ..geometry.rigid import motion_columns
+from ..geometry.rigid import motion_columns, small_motion
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..model.closed_form import prior_of_modes
@@ -109,7 +108,7 @@ class ImageSolver:
             step = np.zeros(6 + len(face))
             step[first : first + len(found)] = found
             step[3:6] = view.kept_in_front(pivot, step[3:6])
-            head = _moved_head(head, step[:6], pivot)
+            head = small_motion(step[None, :6], pivot)[0] @ head
             face = face + step[6:]
             if np.abs(step[3:6]).max() < 1e-3 and np.abs(step[6:]).max() < 1e-4 and np.abs(step[:3]).max() < 1e-5:
                 break
@@ -141,7 +140,7 @@ class ImageSolver:
             step = self._bounded(system, _least_squares(*system), face)
             if not self.head_is_held:
                 step[3:6] = view.kept_in_front(pivot, step[3:6])
-                head = _moved_head(head, step[:6], pivot)
+                head = small_motion(step[None, :6], pivot)[0] @ head
                 found_head = found_head + step[:6]
             detail = detail + step[len(found_head) :].reshape(count, names)
         raise AssertionError
@@ -194,15 +193,6 @@ class ImageSolver:
 def _mix(shapes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """sum_i g_i x_i (P, 3) of x (P, N, 3) and g (N,)."""
     return np.einsum("pnx,n->px", shapes, weights)
-
-
-def _moved_head(head: np.ndarray, step: np.ndarray, pivot: np.ndarray) -> np.ndarray:
-    """The head (4, 4) after a turn about pivot (3,) and a slide: step (6,) in radians and mm."""
-    turn = Rotation.from_rotvec(step[:3]).as_matrix()
-    moved = np.eye(4)
-    moved[:3, :3] = turn @ head[:3, :3]
-    moved[:3, 3] = turn @ (head[:3, 3] - pivot) + pivot + step[3:]
-    return moved
 
 
 def _least_squares(

@@ -17,10 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw, envelope, hinge_axes
-from ..geometry.rigid import apply_motion, motion_columns, recentred
+from ..geometry.rigid import apply_motion, motion_columns, small_motion
 from ..model.actor import Actor
 from ..model.head import squared_motions, without_head
 from ..points.points import Binding
@@ -106,7 +105,7 @@ class JawOfPoints:
             moved = apply_motion(self.neutral, motion)  # (f, P, 3)
             skinned = self.neutral + self.skin_weight * (moved - self.neutral)
             face = skinned + np.tensordot(found[:, :names], self.expressions, (1, 2))
-            off = without_head(positions, turned_head) - face
+            off = (without_head(positions, turned_head) if head else positions) - face
             off[~present] = 0.0
             say = present.astype(np.float64)
             if round_ >= PLAIN_ROUNDS:
@@ -184,11 +183,3 @@ def spread_points(places: np.ndarray, wanted: np.ndarray, count: int) -> np.ndar
         np.minimum(squared, np.einsum("vc,vc->v", apart, apart), out=squared)
         chosen.append(int((squared * wanted).argmax()))
     return np.array(chosen)
-
-
-def small_motion(step: np.ndarray, pivot: np.ndarray) -> np.ndarray:
-    """(F, 4, 4) of a turn about pivot (3,) and a slide, steps (F, 6) as motion_columns has them."""
-    motion = np.tile(np.eye(4), (len(step), 1, 1))
-    motion[:, :3, :3] = Rotation.from_rotvec(step[:, :3]).as_matrix()
-    motion[:, :3, 3] = step[:, 3:]
-    return recentred(motion, -pivot)

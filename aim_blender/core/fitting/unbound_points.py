@@ -20,7 +20,6 @@ from ..points.points import Binding, PointPerformance, SkinAtRest, skin_at_rest
 from ..shared.foundation.robust_weights import cauchy
 from ..shared.settings.point_settings import PointFittingSettings
 from .jaw_of_frame import RIDGE_MM as JAW_RIDGE_MM
-from .jaw_of_frame import JawOfPoints
 from .placed_points import PlacedPoints
 from .rest_offset import LOWEST, distance_of, weights_of_frames
 
@@ -62,7 +61,7 @@ def settled(
         if placed.rest is not None:
             return binding
         stabilized = placed.stabilized(placed.head)
-        fit = StiffFit(actor, found, modes, stabilized, placed.trust, settings)
+        fit = StiffFit(actor, found, modes, stabilized, placed, settings)
         costs.append(fit.costs)
         if round_ == ROUNDS + 1:
             break
@@ -153,15 +152,16 @@ class StiffFit:
         binding: Binding,
         modes: tuple[np.ndarray, np.ndarray],
         stabilized: np.ndarray,
-        trust: np.ndarray,
+        placed: PlacedPoints,
         settings: PointFittingSettings,
     ) -> None:
-        """modes: (V, M) and their eigenvalues (M,). stabilized: (F, P, 3) mm. trust: (F, P), 0 where no point is."""
+        """modes: (V, M) and their eigenvalues (M,). stabilized: (F, P, 3) mm where the actor has the points placed."""
+        trust = placed.trust
         self.actor, self.modes, self.binding = actor, modes[0][:, :STIFF_MODES], binding
         self.columns = np.einsum("pc,pckx->pxk", binding.shares, self._fields(binding.corners))  # (P, 3, K)
         prior = np.repeat(prior_of_modes(modes[1][:STIFF_MODES], settings), len(actor.names))
         known = np.where((trust > 0)[..., None], stabilized, np.nan)
-        self.jaw = JawOfPoints(actor, binding).predict(known)
+        self.jaw = placed.jaw_of_points.predict(known)
         skinned = linear_blend_skinning(binding.of(actor.neutral), self.jaw, binding.of(actor.skin_weight))
         left = np.where(np.isfinite(known), known - skinned, 0.0)
         self.robust_weight = trust.astype(np.float64)

@@ -29,6 +29,14 @@ def motion_columns(arm: np.ndarray) -> np.ndarray:
     return columns
 
 
+def small_motion(step: np.ndarray, pivot: np.ndarray) -> np.ndarray:
+    """(F, 4, 4) of a turn about pivot (3,) and a slide, steps (F, 6) as motion_columns has them."""
+    motion = np.tile(np.eye(4), (len(step), 1, 1))
+    motion[:, :3, :3] = Rotation.from_rotvec(step[:, :3]).as_matrix()
+    motion[:, :3, 3] = step[:, 3:]
+    return recentred(motion, -pivot)
+
+
 def angle_degrees(motion: np.ndarray) -> np.ndarray:
     """By what angles (F,) in degrees rigid motions (F, 4, 4) turn."""
     return np.rad2deg(Rotation.from_matrix(motion[:, :3, :3]).magnitude())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,14 @@ class SkinAtRest:
         of_triangle, shares = samples(neutral, triangles, SAMPLED_MM)
         self.sampled = Binding(triangles[of_triangle], shares)
         self.tree = cKDTree(self.sampled.of(neutral))
-        corners = neutral[self.sampled.corners]
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        self._normals = normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
         self._triangles, self._mesh = triangles, trimesh.Trimesh(neutral, triangles, process=False)
+
+    @cached_property
+    def _normals(self) -> np.ndarray:
+        """(S, 3) unit normals at its samples; only points that do not lie on it need them."""
+        corners = self._mesh.vertices[self.sampled.corners]
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        return normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
 
     def distance(self, places: np.ndarray) -> float:
         """How many mm places (P, 3) lie from its samples; three quarters of them are nearer."""
@@ -84,7 +89,7 @@ class SkinAtRest:
         off = self.distance(places)
         if len(places) < LEAST_LAID or off <= IN_PLACE_MM:
             return places
-        found = laid_on(places, self.tree.data, self._normals, self.tree)
+        found = laid_on(places, self.tree, self._normals)
         return found if self.distance(found) <= min(LAID_MM, 0.5 * off) else places
 
     def nearest(self, places: np.ndarray) -> Binding:
@@ -249,10 +254,12 @@ def _places_at_rest(points: PointPerformance, some: np.ndarray, skin: SkinAtRest
     chosen = np.flatnonzero(points.frames == rest_frame) if isinstance(rest_frame, int) else rich[:0]
     asked = np.union1d(rich, chosen)
     places = {frame: known[frame, seen[frame]] for frame in asked}
-    if min(skin.distance(places[frame]) for frame in (chosen if len(chosen) else rich)) > IN_PLACE_MM:
+    off = {frame: skin.distance(there) for frame, there in places.items()}
+    if min(off[frame] for frame in (chosen if len(chosen) else rich)) > IN_PLACE_MM:
         places = {frame: skin.laid(there) for frame, there in places.items()}
-    off = [skin.distance(places[frame]) for frame in rich]
-    for frame in [*rich[np.argsort(off, kind="stable")][::-1], *chosen]:
+        off = {frame: skin.distance(there) for frame, there in places.items()}
+    nearest = sorted(rich, key=lambda frame: off[frame])
+    for frame in [*nearest[::-1], *chosen]:
         first[seen[frame]] = places[frame]
     return first
 
