@@ -46,7 +46,7 @@ class Surface:
         self.triangle_side = corners[np.arange(len(corners)), some]
         self._of_sample, weights = samples(self.vertices, self.triangles)
         points = np.einsum("pk,pkx->px", weights, self.vertices[self.triangles[self._of_sample]])
-        normals = _unit(np.einsum("pk,pkx->px", weights, self.normals[self.triangles[self._of_sample]]))
+        normals = unit_vectors(np.einsum("pk,pkx->px", weights, self.normals[self.triangles[self._of_sample]]))
         self._samples = np.concatenate([points, self.reach * normals], axis=1)
         self._trees: dict[int, tuple[cKDTree, np.ndarray]] = {}
 
@@ -68,7 +68,7 @@ class Surface:
             here = np.repeat(points[chosen], count, axis=0)
             place = trimesh.triangles.closest_point(corners, here)
             weights = _barycentric(corners, place)
-            normal = _unit(np.einsum("pk,pkx->px", weights, self.normals[self.triangles[candidates.ravel()]]))
+            normal = unit_vectors(np.einsum("pk,pkx->px", weights, self.normals[self.triangles[candidates.ravel()]]))
             apart = np.linalg.norm(place - here, axis=1).reshape(-1, count)
             agreement = (normal * np.repeat(normals[chosen], count, axis=0)).sum(1).reshape(-1, count)
             best = (apart**2 + self.reach**2 * 2 * (1 - agreement)).argmin(1)
@@ -84,7 +84,7 @@ class Surface:
 
     def normals_at(self, found: Found) -> np.ndarray:
         """(P, 3) unit normals there."""
-        return _unit(np.einsum("pk,pkx->px", found.barycentric, self.normals[self.triangles[found.triangle]]))
+        return unit_vectors(np.einsum("pk,pkx->px", found.barycentric, self.normals[self.triangles[found.triangle]]))
 
     def _tree(self, side: int) -> tuple[cKDTree, np.ndarray]:
         """The samples that a point of this side may go to, and their numbers."""
@@ -208,5 +208,6 @@ def _barycentric(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     return weights / weights.sum(1, keepdims=True)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., 3) of length 1; where one has none, nothing."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(min=1e-12)

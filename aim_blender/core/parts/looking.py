@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.surfaces import unit_vectors
 from .parts import Parts
 
 NAMED = re.compile(r"iris|pupil|eye_?ball", re.IGNORECASE)  # points without a vertex that are on an eye
@@ -35,11 +36,11 @@ class EyePoints:
         for eye, centre in enumerate(self.centres):
             own = np.flatnonzero(self.eye_of == eye)
             weight = np.where(np.isfinite(placed[:, own]).all(-1), trust[:, own], 0.0)[..., None]
-            there = np.where(weight > 0, _unit(np.nan_to_num(placed[:, own]) - centre), 0.0)
-            before, after = ((weight * each).sum(1) for each in (_unit(self.rest[own] - centre), there))
+            there = np.where(weight > 0, unit_vectors(np.nan_to_num(placed[:, own]) - centre), 0.0)
+            before, after = ((weight * each).sum(1) for each in (unit_vectors(self.rest[own] - centre), there))
             least = ONE_SIDED * weight.sum((1, 2))
             known[:, eye] = (least > 0) & (np.linalg.norm(after, axis=1) > least)
-            before, after = _unit(before), _unit(after)
+            before, after = unit_vectors(before), unit_vectors(after)
             axis = np.cross(before, after)
             sine, cosine = np.linalg.norm(axis, axis=1), (before * after).sum(1)
             angle = np.arctan2(sine, cosine)
@@ -50,14 +51,14 @@ class EyePoints:
     def on_eyes(self, origin: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """(Q, 3) mm where rays (Q, 3) from an origin (3,) meet the spheres on which the points turn, or pass them
         nearest."""
-        rays, centre = _unit(rays), self.centres[self.eye_of]
+        rays, centre = unit_vectors(rays), self.centres[self.eye_of]
         radius = np.linalg.norm(self.rest - centre, axis=1)
         away = centre - origin  # (Q, 3)
         along = (away * rays).sum(-1)
         beside = along[..., None] * rays - away
         inside = radius**2 - (beside**2).sum(-1)
         met = beside - np.sqrt(inside.clip(min=0.0))[..., None] * rays
-        return centre + radius[:, None] * _unit(met)
+        return centre + radius[:, None] * unit_vectors(met)
 
 
 def points_on_eyes(
@@ -81,7 +82,3 @@ def points_on_eyes(
     away = np.linalg.norm(places[which] - centre, axis=1, keepdims=True)
     rest = np.where(named[which, None], places[which], centre + away * parts.axes[2])
     return EyePoints(which, eye_of, rest, parts.eye_centres)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(min=1e-12))

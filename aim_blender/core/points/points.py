@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..geometry.surfaces import samples
+from ..geometry.surfaces import samples, unit_vectors
 from ..model.actor import Actor
 from ..model.head import robust_registration, without_head
 from ..shared.captured.frame_numbers import sampling_of
@@ -77,8 +77,7 @@ class SkinAtRest:
     def _normals(self) -> np.ndarray:
         """(S, 3) unit normals at its samples; only points that do not lie on it need them."""
         corners = self._mesh.vertices[self.sampled.corners]
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        return normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
+        return unit_vectors(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
 
     def distance(self, places: np.ndarray) -> float:
         """How many mm places (P, 3) lie from its samples; three quarters of them are nearer."""
