@@ -5,4 +5,5 @@ preparation, stabilizing, capture_parts  bones, jaw, head and parts of the captu
 learning, losses, schedule, graphed_step  a step, the paper's losses, when which counts; optimising  the loop
 orthogonal_steps  the optimiser
 finishing, checkpoints, trial  the residual that makes shapes exact; going on after a crash; does this machine learn
+trusted_device  whether Apple's GPU learns what the processor learns
 """

@@ -41,6 +41,7 @@ from .orthogonal_steps import LearningOptimiser, steps_orthogonally
 from .preparation import Preparation, prepare
 from .schedule import PHASES, WINDOW, Schedule
 from .stabilizing import stabilized
+from .trusted_device import trusted_learner
 
 Report = Callable[[dict], None]
 
@@ -57,11 +58,14 @@ JAW_HOLD = 1e2  # weight of L_T, the pull towards the jaw as estimated
 class Learner:
     """The optimisation of one actor's model: a step at a time, saved and restored exactly."""
 
-    def __init__(self, capture: Capture, settings: LearningSettings, preparation: Preparation) -> None:
+    def __init__(
+        self, capture: Capture, settings: LearningSettings, preparation: Preparation, device: torch.device | None = None
+    ) -> None:
+        """device: None for the one that the settings name."""
         self.settings = settings
         # what a checkpoint is of
         self.origin = {"version": "4", "settings": repr(settings), "capture": capture.digest}
-        self.device = choose_device(settings.device)
+        self.device = device or choose_device(settings.device)
         self.schedule = Schedule(settings.iterations)
         self.generator = torch.Generator().manual_seed(settings.seed)
         vertex_count, shape_count = len(capture.neutral), len(capture.vertices)
@@ -108,7 +112,7 @@ class Learner:
             "expressions": list(model.expression_network.parameters()),
             "jaw": [model.jaw_rotation, model.jaw_slide],
         }
-        graphed = self.device.type != "cpu" and settings.graphed
+        graphed = self.device.type not in ("cpu", "mps") and settings.graphed
         rate = settings.learning_rate
         hidden: list[torch.nn.Parameter] = []
         if steps_orthogonally(settings):
@@ -324,9 +328,11 @@ def learn_actor(
     work = working_mesh(capture.vertices, capture.topology, None if parts is None else parts.apart)
     whole, capture = capture, stabilized(working_capture(capture, work))
     preparation = prepare(capture, settings.without, settings.space)
-    learner = Learner(capture, settings, preparation)
+    learner, fell_back = trusted_learner(
+        lambda device: Learner(capture, settings, preparation, device), choose_device(settings.device, apple=True)
+    )
     checkpoint = checkpoint_folder / "learning.safetensors" if checkpoint_folder else None
-    notes: list[str] = []  # beside those of the preparation
+    notes = [fell_back] if fell_back else []  # beside those of the preparation
     if checkpoint:
         learner.restore(checkpoint, notes.append)
     for text in notes:

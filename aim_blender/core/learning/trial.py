@@ -17,6 +17,7 @@ from ..shared.settings.learning_settings import LearningSettings
 from .graphed_step import STEPS_BEFORE
 from .learning import Learner
 from .preparation import prepare
+from .trusted_device import trusted_learner
 
 WARM_UP = STEPS_BEFORE + 1  # steps that are not timed: in these a GPU loads its kernels and captures its graph
 MOST_STEPS = 30
@@ -28,11 +29,14 @@ def try_learning(device: str = "auto") -> dict[str, Any]:
 
     device: auto, cpu or cuda. Raises InputError if there is no such device, or what it computes is no number.
     """
-    chosen = choose_device(device)
     demo = make_demo_actor()
     settings = LearningSettings(device=device, without=("anatomy", "thickness"))
     capture = Capture(tuple(demo.names), demo.shapes, demo.topology, {})
-    learner = Learner(capture, settings, prepare(capture, settings.without, "neutral"))
+    preparation = prepare(capture, settings.without, "neutral")
+    learner, _ = trusted_learner(
+        lambda on: Learner(capture, settings, preparation, on), choose_device(device, apple=True)
+    )
+    chosen = learner.device
     if chosen.type == "cpu":
         learner.set_threads()
     for _ in range(WARM_UP):
@@ -45,7 +49,8 @@ def try_learning(device: str = "auto") -> dict[str, Any]:
     error_mm = learner.read_curve(learner.phase)["error_mm"]
     if not math.isfinite(error_mm):
         raise InputError("learning gave no numbers on this device; choose cpu, or another build of torch")
-    name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu"
+    names = {"cpu": "cpu", "mps": "Apple's graphics"}
+    name = names.get(chosen.type) or torch.cuda.get_device_name(chosen)
     return {"device": name, "step_ms": round(1000 * seconds / steps, 1)}
 
 
@@ -53,4 +58,6 @@ def _now(device: torch.device) -> float:
     """The time in seconds, when the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    if device.type == "mps":
+        torch.mps.synchronize()
     return time.perf_counter()

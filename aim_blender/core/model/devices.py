@@ -14,15 +14,20 @@ from ..shared.settings.learning_settings import LearningSettings
 from ..shared.settings.option import options_of
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, apple: bool = False) -> torch.device:
     """The device called auto, cpu or cuda. auto takes CUDA where there is one.
 
+    apple: whether Apple's GPU (mps), which knows no float64, would do too where there is no CUDA.
     Raises InputError if it is none of these, or CUDA is asked for and not there.
     """
     options_of(LearningSettings)["device"].check(name)
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no CUDA device that this torch can use; choose cpu, or auto to take what there is")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if apple and torch.backends.mps.is_available() else "cpu")
 
 
 def choose_threads(work: Callable[[], object], repeats: int = 3) -> int:

@@ -48,7 +48,7 @@ class Build:
 BUILDS = {
     "cuda": Build("NVIDIA (CUDA)", "For NVIDIA graphics cards", 3.5, 8.0, ("linux",)),
     "rocm": Build("AMD (ROCm)", "For AMD graphics cards, on Linux", 5.0, 20.0, ()),
-    "apple": Build("Apple (MPS)", "For Macs; AIM learns on their processor", 0.2, 1.0, ("darwin",)),
+    "apple": Build("Apple (MPS)", "For Macs; AIM learns on their graphics where that is faster", 0.2, 1.0, ("darwin",)),
     "cpu": Build("Processor", "Needs no graphics card, and is the smallest", 0.4, 1.4, ("win32", "darwin")),
 }
 
