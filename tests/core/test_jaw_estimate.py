@@ -15,6 +15,7 @@ from aim_blender.core.anatomy.jaw_estimate import estimate_jaw
 from aim_blender.core.anatomy.jaw_pivot import FURTHEST_MM, likely_pivot
 from aim_blender.core.anatomy.jaw_witnesses import lower_teeth
 from aim_blender.core.anatomy.mandible_frame import INCISORS_ASIDE_MM, INCISORS_TRAVEL_MM, find_mandible_frame
+from aim_blender.core.anatomy.muscles_seen import without_muscles
 from aim_blender.core.geometry.rigid import apply_motion
 from aim_blender.core.learning.preparation import prepare
 from aim_blender.core.model.actor import jaw_movements
@@ -75,6 +76,19 @@ def test_a_smile_that_is_seen_above_the_mouth_hides_no_open_jaw(demo, demo_prepa
     # Where no other shape shows the smile, it cannot be told apart.
     hidden = degrees_between(estimate(demo, demo_preparation, np.stack([little[1], others[0]])).jaw, np.eye(4))[0]
     assert hidden > 1.15 * alone
+
+
+def test_muscles_that_tell_little_beside_the_opening_take_nothing_from_a_shape(demo, demo_preparation):
+    frame = find_mandible_frame(demo_preparation.hinge, demo.mandible_vertices)
+    skin_weight = demo_preparation.jaw.skin_weight
+    opened, smile, odd = np.random.default_rng(4).normal(size=(3, *demo.neutral.shape))
+    for share, taken in ((0.2, 0.0), (1.0, 1.0)):  # of a smile, beside what no other shape shows
+        both = 0.6 * opened + share * (smile + 0.7 * (share < 1.0) * odd)
+        shapes = demo.neutral + np.stack([opened, smile, both])
+        opening, muscles = np.array([0.4, 0.0, 0.2]), np.array([False, True, False])
+        seen = without_muscles(demo.neutral, shapes, skin_weight, opening, muscles, frame)
+        off = ((shapes - seen)[2] * smile).sum() / (smile**2).sum()
+        assert off == pytest.approx(taken, abs=0.05)
 
 
 def test_a_chin_that_goes_aside_with_the_whole_mouth_is_not_the_jaws(demo, demo_preparation):

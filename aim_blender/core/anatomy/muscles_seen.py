@@ -17,7 +17,8 @@ JAW_FREE = 0.05  # up to this share of the jaw's motion, skin is the muscles' al
 ABOVE_HINGE_MM, AHEAD_OF_HINGE_MM = 10.0, 20.0  # the face beside and above the mouth: below the eyes, before the ears
 FEWEST_POINTS, MOST_POINTS = 12, 1500
 MOVES_MM = 0.5  # root mean square there, from where muscles are seen at work
-# What share of the motion there other shapes must account for, to be heard, and to be heard fully.
+# What share of the motion there, beside what the opening alone shows, other shapes must account for, to be heard, and
+# to be heard fully. With the opening counted, a little of everything "told" a mouth that is stretched over an open jaw.
 TOLD_FROM, TOLD_TO = 0.9, 0.97
 MOST_WEIGHT, FEW_SHAPES = 1.5, 3
 # How far the skin there goes aside, by how far the chin does: a jaw takes 0.02 to 0.14 of it along, and a mouth that
@@ -61,15 +62,17 @@ def without_muscles(
 
 
 def _told(shown: np.ndarray, index: int, others: np.ndarray, purest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (N,) of others, and what share of what one of N shapes shows (N, K) they and the purest opening tell."""
+    """Weights (N,) of others, and the share they tell of what one of N shapes shows (N, K) beside the opening."""
     weights = np.zeros(len(shown))
     if len(others) == 0:
         return weights, np.zeros(())
-    told_by = shown[others] if index == purest else shown[[*others, purest]]
+    opening = shown[[] if index == purest else [purest]]
+    told_by = np.concatenate([shown[others], opening])
     found = lsq_linear(told_by.T, shown[index], (0.0, MOST_WEIGHT)).x
     weights[others] = found[: len(others)]
     left = shown[index] - found @ told_by
-    return weights, np.asarray(1.0 - (left**2).sum() / (shown[index] ** 2).sum())
+    beside = shown[index] - (shown[index] @ opening.T / (opening**2).sum(1)).clip(0.0, MOST_WEIGHT) @ opening
+    return weights, np.asarray(1.0 - (left**2).sum() / (beside**2).sum().clip(1e-12))
 
 
 def goes_aside_alone(
