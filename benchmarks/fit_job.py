@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the time of `python -m aim_blender fit` goes: a process of its own each time, without a kept set-up and with
-one, and for an actor without bones, whose file keeps its mirror plane or not.
+"""The wait for a fit. First the whole of it: the command in a process of its own, and the job given to a worker that
+stayed. Then where the time of a process goes: without a kept set-up and with one, and for an actor without bones, whose
+file keeps its mirror plane or not.
 
-python benchmarks/fit_job.py [--seed 3]
+python benchmarks/fit_job.py [--seed 3] [--frames 1000] [--runs 3] [--against OTHER_CHECKOUT]
+
+--against runs the command of another checkout in turn, and tells the ratio of its time to this one's. Processor seconds
+are those of both cores together; they say more than seconds where other work goes on.
 """
 
+import argparse
 import dataclasses
 import json
+import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,6 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from common import ROOT, learned, make, parser, print_table
+
+from aim_blender.core.model.actor import Actor
+from aim_blender.jobs.supervision.workers import Workers
 
 PARTS = {
     "save_take": "take",
@@ -29,12 +40,91 @@ PARTS = {
 def main() -> None:
     found = parser(__doc__)
     found.add_argument("--seed", type=int, default=3)
+    found.add_argument("--frames", type=int, default=1000, help="of the whole wait")
+    found.add_argument("--runs", type=int, default=3, help="of the whole wait, of which the median counts")
+    found.add_argument("--against", type=Path, help="another checkout, whose command is run in turn")
+    found.add_argument("--only", choices=("wait", "parts"), help="one of the two tables")
     found.add_argument("--within", nargs=3, help="actor, performance and take: do it here, and say what took how long")
     arguments = found.parse_args()
     if arguments.within:
         print(json.dumps(within_one_process(*arguments.within)))
         return
     _, actor = learned(arguments, arguments.seed)
+    if arguments.only != "parts":
+        print_wait(arguments, actor)
+    if arguments.only != "wait":
+        print_parts(arguments, actor)
+
+
+def print_wait(arguments: argparse.Namespace, actor: Actor) -> None:
+    """The whole wait for a fit whose set-up is kept, from the call to the take and its pictures."""
+    from aim_blender.core.checks.face_spots import keep_spots
+    from aim_blender.core.files.files import save_actor
+
+    keep_spots(actor)  # as `learn` does
+    seed, frames = arguments.seed, arguments.frames
+    name, options = f"performance_{seed}_{frames}", ("--seed", str(seed), "--frames", str(frames))
+    performance = make(arguments, "performance", name, *options)
+    found: dict[str, list[tuple[float, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "A.actor.safetensors"
+        save_actor(actor, path)
+        given = {"actor": str(path), "performance": str(performance), "out": f"{folder}/X.take.safetensors"}
+        by_command(ROOT, given)  # makes the set-up
+        workers = Workers(lambda: 600.0)
+        by_worker(workers, Path(folder), given)
+        for _ in range(arguments.runs):
+            if arguments.against:
+                found.setdefault("command of the other checkout", []).append(by_command(arguments.against, given))
+            found.setdefault("command", []).append(by_command(ROOT, given))
+            found.setdefault("job of a worker that stayed", []).append(by_worker(workers, Path(folder), given))
+        workers.close()
+    medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in found.items()}
+    first = next(iter(medians.values()))
+    rows = [
+        [name, *(round(value, 2) for value in values), *(round(a / b, 2) for a, b in zip(first, values, strict=True))]
+        for name, values in medians.items()
+    ]
+    columns = ["", "seconds", "processor seconds", "first row's / its seconds", "first row's / its processor seconds"]
+    print_table(f"Wait for a fit of {frames} frames, actor {seed}, set-up kept", columns, rows)
+
+
+def by_command(checkout: Path, given: dict[str, str]) -> tuple[float, float]:
+    """Seconds and processor seconds of `fit` in a process of its own."""
+    words = ["fit", given["actor"], given["performance"], "--out", given["out"]]
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, "-m", "aim_blender", *words], check=True, capture_output=True, cwd=checkout)
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def by_worker(workers: Workers, folder: Path, given: dict[str, str]) -> tuple[float, float]:
+    """As by_command, of the same fit as a job, by the worker that stayed if there is one."""
+    from aim_blender.jobs.folders.folder import JobFolder
+    from aim_blender.jobs.supervision.supervisor import Supervisor
+
+    job = JobFolder.create(folder / "job", "fit", [{"task": "fit", "arguments": given}])
+    supervisor = Supervisor(job, sys.executable, workers=workers)
+    before = 0.0 if workers.kept is None else processor_seconds(workers.kept.process_id)
+    start = time.perf_counter()
+    supervisor.start()
+    supervisor.wait()
+    seconds = time.perf_counter() - start
+    assert workers.kept is not None
+    return seconds, processor_seconds(workers.kept.process_id) - before
+
+
+def processor_seconds(process: int) -> float:
+    """What a process has taken of the processor so far; not a number where the system does not tell."""
+    about = Path(f"/proc/{process}/stat")
+    if not about.exists():
+        return float("nan")
+    words = about.read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def print_parts(arguments: argparse.Namespace, actor: Actor) -> None:
+    """Where the time of a process goes."""
     performance = make(arguments, "performance", f"performance_{arguments.seed}_plain", "--seed", str(arguments.seed))
     from aim_blender.core.files.files import save_actor
 

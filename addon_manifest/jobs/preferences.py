@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import FloatProperty, StringProperty
 
 from ...aim_blender.core.shared.settings.learning_settings import LearningSettings
 from ...aim_blender.jobs.folders.progress import duration
+from ...aim_blender.jobs.supervision.workers import STAY_MINUTES
 from ...aim_blender.scene import ROOT_PACKAGE
 from ...aim_blender.scene.basics import versions
 from ...aim_blender.scene.basics.options import scene_property
@@ -40,12 +41,24 @@ class AimPreferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
     )
 
+    stay_minutes: FloatProperty(
+        name="Keep Worker",
+        description="For so many minutes after a job its process waits for the next one, which then begins at once. It "
+        "holds up to 1 GB of memory; 0 lets every job have a process of its own",
+        default=STAY_MINUTES,
+        min=0.0,
+        max=1440.0,
+        soft_max=60.0,
+        precision=1,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """The preferences' own panel."""
         column = self.layout.column()
         column.use_property_split = True
         column.prop(self, "interpreter")
         column.prop(self, "device")
+        column.prop(self, "stay_minutes")
         column.prop(self, "pip_options")
         column.prop(self, "face_model")
         draw_environment(column, self.interpreter)

@@ -24,6 +24,7 @@ def preferences(extension: str):
     yield chosen
     chosen.property_unset("interpreter")
     chosen.property_unset("device")
+    chosen.property_unset("stay_minutes")
 
 
 def add_performance() -> bpy.types.Object:
@@ -44,12 +45,16 @@ def add_performance() -> bpy.types.Object:
     return item
 
 
-def test_pipeline(saved, scene, worker):
+def test_pipeline(saved, scene, worker, preferences):
+    preferences.device = "cpu"  # where a GPU works, no worker stays
     scene = bpy.context.scene
     items = add_capture()
     bpy.ops.aim.actor_add(name="Zoë: 1/2")
     actor = scene.aim.actors[0]
     bpy.ops.aim.actor_learn(**FEW)
+    jobs = headless.extension_module("aim_blender.scene.jobs.jobs")
+    kept = jobs.WORKERS.kept  # it stays for the next jobs
+    assert kept is not None
     file = Path(actor.file_path)
     assert file.is_file()
     assert file.parent == saved / "aim" / "Zoë_ 1_2" / "learn_001"
@@ -83,6 +88,17 @@ def test_pipeline(saved, scene, worker):
     assert np.linalg.norm(shown(skin) - shown(performance), axis=1).mean() * 1000 < 0.5
     assert [each.name for each in scene.aim.takes] == ["take one", "take one 2"]
     assert Path(scene.aim.takes[1].file_path).parent.name == "fit_002"
+
+    assert jobs.WORKERS.kept is kept
+    jobs.leave()  # as when Blender quits, or the extension is disabled
+    assert jobs.WORKERS.kept is None and kept.status is not None
+
+
+def test_worker_stays_as_long_as_the_preferences_say(scene, preferences):
+    environment = headless.extension_module("aim_blender.scene.jobs.environment")
+    assert environment._stay_s() == 300
+    preferences.stay_minutes = 0
+    assert environment._stay_s() == 0
 
 
 def test_unsaved_file_uses_the_users_folder(scene):

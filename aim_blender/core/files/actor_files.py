@@ -15,6 +15,7 @@ from ..parts.parts import Parts
 from ..shared.bones.constraints import Constraints
 from ..shared.faces.part_kinds import KINDS as KINDS_OF_PARTS
 from ..shared.foundation.errors import InputError
+from ..shared.foundation.remembering import read_once
 from ..shared.foundation.topology import Topology
 from ..shared.results.own_files import (
     RIGID_TOLERANCE,
@@ -72,8 +73,10 @@ def save_actor(actor: Actor, path: Path) -> None:
     save_checked(path, arrays, header, _actor_of)
 
 
+@read_once
 def load_actor(path: Path) -> Actor:
-    """Read an actor file. Raises InputError, naming it, if it is not one, is damaged, or does not hold together."""
+    """Read an actor file, or have it again that was read last. Raises InputError, naming it, if it is not one, is
+    damaged, or does not hold together."""
     return _actor_of(path, *load_checked(path, "actor"))
 
 

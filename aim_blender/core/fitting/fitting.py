@@ -132,7 +132,7 @@ def _fit(
     told: list[str] = []
 
     def prepare() -> MeshTarget:
-        session = FittingSession(actor, settings, cache, presence.trust)
+        session = FittingSession.of(actor, settings, cache, presence.trust)
         told.extend(session.notes)
         return MeshTarget(session, performance, presence, unit_factor, parts)
 

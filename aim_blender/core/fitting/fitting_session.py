@@ -28,6 +28,11 @@ INLIER_SHARE = 0.25  # of its weight: a point that keeps less is an outlier, and
 WILD_REACHES = 2.0  # times what the actor's shapes move any point: further off, no face was ever recorded
 
 
+def _some_are_missing(trust: np.ndarray | None) -> bool:
+    """Whether points (V,) count so little on the mean that the normal matrix is one of their own."""
+    return trust is not None and bool(trust.min() < 0.5)
+
+
 @dataclass(frozen=True)
 class FittedFrames:
     """coefficients: a (f, M, N). jaw: T_j (f, 4, 4). distance: (f, V) mm of all points that were given, not a number
@@ -78,7 +83,7 @@ class FittingSession:
         self.modes, self.eigenvalues = prepared.modes, prepared.eigenvalues  # (V, M), (M,)
         expressions, prior = self.tensor(actor.expressions), self.tensor(prior_of_modes(self.eigenvalues, settings))
         # Where only a few points are missing, the matrix for all of them is near enough, and may be known already.
-        partial = self.tensor(trust) if trust is not None and trust.min() < 0.5 else None
+        partial = self.tensor(trust) if trust is not None and _some_are_missing(trust) else None
         inverse = None
         if prepared.inverse is not None and partial is None:
             inverse = torch.as_tensor(prepared.inverse, device=self.device)
@@ -98,6 +103,21 @@ class FittingSession:
         self.shapes_reach = float(np.sqrt(squared.max()))
         about = np.append(actor.neutral - self.centre, np.ones((len(actor.neutral), 1)), axis=1)
         self.hinged = self.tensor(actor.skin_weight * about)  # (V, 4)
+
+    @classmethod
+    def of(
+        cls, actor: Actor, settings: FittingSettings, cache: Path | None = None, trust: np.ndarray | None = None
+    ) -> FittingSession:
+        """A session as it is made above, or the actor's latest again where it would be the same: nobody changes it."""
+        before = actor.made.get("session")
+        if before is not None and before[0] == settings and not _some_are_missing(trust):
+            found: FittingSession = before[1]
+            return found
+        made = cls(actor, settings, cache, trust)
+        # What lies in a GPU's memory is in the way of others there.
+        if made.usual_trust is None and made.device.type == "cpu":
+            actor.made["session"] = settings, made
+        return made
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """The array in float32 on the session's device."""

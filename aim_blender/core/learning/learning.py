@@ -18,7 +18,7 @@ from torch import Tensor
 from ..geometry.skinning import linear_blend_skinning
 from ..geometry.working_mesh import working_mesh
 from ..model.actor import Actor
-from ..model.devices import choose_device, choose_threads, tensor_float_32
+from ..model.devices import choose_device, choose_threads, tensor_float_32, threads_kept
 from ..model.model import UNIT_MM, Anatomy, FaceModel
 from ..model.working_actor import whole_actor, working_capture
 from ..shared.captured.captures import Capture
@@ -306,6 +306,7 @@ def total_loss(losses: dict[str, Tensor]) -> Tensor:
     return torch.stack(list(losses.values())).sum()
 
 
+@threads_kept()
 def learn_actor(
     capture: Capture,
     settings: LearningSettings | None = None,

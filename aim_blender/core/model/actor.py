@@ -79,6 +79,11 @@ class Actor:
         parts that move by themselves."""
         return working_mesh(self.shapes(), self.topology, None if self.parts is None else self.parts.apart)
 
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """What others made of this actor and may want again, by names of theirs. It lasts as long as the actor."""
+        return {}
+
     @property
     def incisors(self) -> np.ndarray | None:
         """(3,) float64 the lower incisors at rest: the mandible's or, where they were not kept, about where they are by

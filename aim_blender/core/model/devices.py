@@ -51,6 +51,16 @@ def choose_threads(work: Callable[[], object], repeats: int = 3) -> int:
 
 
 @contextlib.contextmanager
+def threads_kept() -> Iterator[None]:
+    """What chooses torch's thread count within chooses it for itself: what this process does next has its own again."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def tensor_float_32(allowed: bool) -> Iterator[None]:
     """Let CUDA's matrix products round their factors to TF32, or not; on the CPU it changes nothing.
 

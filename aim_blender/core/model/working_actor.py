@@ -85,10 +85,16 @@ def _beside_skin(capture: Capture, actor: Actor, work: WorkingMesh, own: np.ndar
 
 
 def working_actor(actor: Actor) -> Actor:
-    """An actor of its working mesh alone."""
-    work = actor.working
-    if work.is_whole:
+    """An actor of its working mesh alone, made once."""
+    if actor.working.is_whole:
         return actor
+    if "working actor" not in actor.made:
+        actor.made["working actor"] = _of_working_mesh(actor, actor.working)
+    found: Actor = actor.made["working actor"]
+    return found
+
+
+def _of_working_mesh(actor: Actor, work: WorkingMesh) -> Actor:
     chosen = work.chosen
     row = np.full(len(actor.bone), -1)
     row[chosen] = np.arange(len(chosen))

@@ -31,6 +31,7 @@ from ..folders.plain_values import plain
 from ..folders.sentences import is_bad_input, is_disk_full, sentence_for
 from ..live.live import run_live
 from ..running.registry import task_named
+from ..running.staying import run_jobs
 from ..running.worker import run_job
 from ..tasks.arguments import TAKE_SUFFIX
 from .progress_display import progress_shown, table
@@ -48,6 +49,9 @@ def main(argv: Sequence[str], prog: str = "python -m aim_blender") -> int:
     """
     arguments = vars(build_parser(prog).parse_args(argv))
     verb = arguments.pop("verb")
+    if verb == "job" and arguments["stay"]:
+        with _own_output() as answers:
+            return run_jobs(arguments["folder"], arguments["trusted"], arguments["stay"], answers)
     if verb == "job":
         return run_job(arguments["folder"], arguments["end_with_parent"], arguments["trusted"])
     if verb == "live":

@@ -285,6 +285,7 @@ def _add_job(verbs: Verbs) -> None:
     parser.add_argument("folder", metavar="FOLDER", type=_path)
     parser.add_argument("--end-with-parent", action="store_true", help="end when standard input ends")
     parser.add_argument("--trusted", choices=TRUSTED_TASKS, help="the job may do this task too")
+    parser.add_argument("--stay", type=float, metavar="SECONDS", help="then wait so long for the next job")
 
 
 def _add_unit(parser: argparse.ArgumentParser, *options: str, of: str, into: str = "millimetres_per_unit") -> None:

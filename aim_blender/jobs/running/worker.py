@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import queue
 import shutil
 import signal
 import sys
@@ -31,6 +32,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()  # that the parent wrote; None at the end
 
     def __call__(self) -> bool:
         """Whether a cancel was requested."""
@@ -39,7 +41,7 @@ class StopRequest:
     def watch_signals(self) -> None:
         """Take SIGTERM (and SIGINT) as the request, so that a checkpoint is saved first."""
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self._event.set())
+            signal.signal(name, lambda *_: self._ask())
 
     def watch_parent(self) -> None:
         """Take the end of standard input as the request, and end this process for good if it is not heeded.
@@ -50,11 +52,18 @@ class StopRequest:
 
     def _wait_for_parent(self) -> None:
         # os.read and not sys.stdin: a daemon thread inside a buffered reader upsets the interpreter's exit.
-        while os.read(0, 4096):
-            pass
-        self._event.set()
+        begun = b""
+        while read := os.read(0, 4096):
+            *lines, begun = (begun + read).split(b"\n")
+            for line in lines:
+                self.lines.put(line)
+        self._ask()
         time.sleep(PARENT_GRACE_S)
         os._exit(STATUS_ERROR)
+
+    def _ask(self) -> None:
+        self._event.set()
+        self.lines.put(None)  # wakes who waits for a line
 
 
 class Reporter:
@@ -108,6 +117,11 @@ def run_job(path: str | Path, end_with_parent: bool = False, trusted: str | None
     stop.watch_signals()
     if end_with_parent:
         stop.watch_parent()
+    return do_job(path, stop, trusted)
+
+
+def do_job(path: str | Path, stop: StopRequest, trusted: str | None) -> int:
+    """As run_job, until `stop`."""
     folder = JobFolder(path)
     try:
         job = folder.read_job()

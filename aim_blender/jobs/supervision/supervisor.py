@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts a worker on a job's folder and watches it: polled by the panel, blocking in the background."""
+"""Gives a job's folder to a worker and watches it: polled by the panel, blocking in the background."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,10 +13,9 @@ from typing import Any
 
 from ..folders.folder import STATUS_CANCELLED, JobFolder, State
 from ..folders.sentences import one_line, sentence_for
-from .interpreter import start_worker
+from .workers import STOP_GRACE_S, Worker, Workers
 
 GRACE_S = 10.0  # a worker that does not heed a cancellation for so long is killed
-STOP_GRACE_S = 2.0
 POLL_S = 0.1
 RECORD_KEYS = ("time", "step", "task", "message", "done", "total", "remaining_s")
 
@@ -63,20 +61,27 @@ class Supervisor:
     """Watches the job in `folder`, and starts its worker under `interpreter`.
 
     grace_s: how long a worker may take to heed a cancellation before it is killed. trusted: which of
-    registry.TRUSTED_TASKS the job may do.
+    registry.TRUSTED_TASKS the job may do. workers: where one may wait that did another job; None starts a process for
+    this job alone, which comes to the same.
 
     The worker runs as long as this process does and holds the worker's standard input open; it ends by itself when this
     process dies, however it dies. A job whose worker was killed reads as `interrupted`, and start() goes on with it.
     """
 
     def __init__(
-        self, folder: JobFolder, interpreter: str | Path, grace_s: float = GRACE_S, trusted: str | None = None
+        self,
+        folder: JobFolder,
+        interpreter: str | Path,
+        grace_s: float = GRACE_S,
+        trusted: str | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.folder = folder
         self.trusted = trusted
         self.interpreter = Path(interpreter)
         self.grace_s = grace_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._workers = workers
+        self._worker: Worker | None = None
         self._offset = 0
         self._record: dict[str, Any] = {}
         self._steps = 1
@@ -90,7 +95,7 @@ class Supervisor:
         Raises InputError if job.json is missing or damaged or another worker is at work in the folder, JobFailed if
         the interpreter cannot be started or the folder cannot be written.
         """
-        if self._process is not None and self._process.poll() is None:
+        if self._worker is not None and self._worker.at_work:
             raise self.folder.busy()
         self._release()
         self._steps = len(self.folder.read_job()["steps"])
@@ -102,13 +107,7 @@ class Supervisor:
             self._offset = self.folder.progress_file.stat().st_size if self.folder.progress_file.exists() else 0
             self._record = {}
             self._kill_at = None
-            with open(self.folder.log_file, "ab") as log:
-                log.write(f"-- {time.strftime('%Y-%m-%d %H:%M:%S')} {self.interpreter}\n".encode())
-                log.flush()
-                words = ["job", str(self.folder.path.absolute()), "--end-with-parent"]
-                if self.trusted is not None:
-                    words += ["--trusted", self.trusted]
-                self._process = start_worker(self.interpreter, words, log, subprocess.STDOUT)
+            self._worker = self._begun()
         except OSError as error:
             if error.filename == str(self.interpreter):
                 raise JobFailed(
@@ -118,12 +117,14 @@ class Supervisor:
 
     def cancel(self) -> None:
         """Ask the worker to stop; it saves what it can resume from. poll() kills one that does not heed in time."""
-        if self._process is None and not self.folder.is_locked():
+        if self._worker is None and not self.folder.is_locked():
             return
         try:
             self.folder.request_cancel()
         except OSError:
-            self._close_input()  # a folder that takes no more files: the other way to ask the worker to end
+            # A folder that takes no more files: the other way to ask the worker to end.
+            if self._worker is not None:
+                self._worker.ask_to_end()
         if self._kill_at is None:
             self._kill_at = time.monotonic() + self.grace_s
 
@@ -132,32 +133,37 @@ class Supervisor:
 
         It returns when the worker is gone, after `grace_s` seconds at most.
         """
-        process = self._process
-        if process is None:
-            return
-        self._close_input()  # the worker saves its checkpoint and ends
-        try:
-            process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if self._worker is not None:
+            self._worker.end(grace_s)  # it saves its checkpoint
+
+    def _begun(self) -> Worker:
+        """A worker that is at work on the folder. Raises OSError."""
+        with open(self.folder.log_file, "ab") as log:
+            log.write(f"-- {time.strftime('%Y-%m-%d %H:%M:%S')} {self.interpreter}\n".encode())
+            log.flush()
+            if self._workers is None:
+                return Worker(self.interpreter, self.folder.path, self.trusted, log)
+            return self._workers.begin(self.interpreter, self.folder.path, self.trusted, log)
 
     # -- watching -----------------------------------------------------------------------------------------------------
 
     @property
     def process_id(self) -> int | None:
         """The worker's process id, None when this supervisor has no living worker."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
+        return self._worker.process_id if self._worker is not None and self._worker.at_work else None
 
     def poll(self) -> Status:
         """How the job stands. Never blocks, so a timer may call it."""
-        process = self._process
-        if process is None:
+        worker = self._worker
+        if worker is not None and worker.lost:
+            # The worker that waited ended before it could begin.
+            with contextlib.suppress(OSError):
+                worker = self._worker = self._begun()
+        if worker is None:
             state = self.folder.state()
-        elif process.poll() is None:
+        elif worker.at_work:
             if self._kill_at is not None and time.monotonic() > self._kill_at:
-                process.kill()
-                process.wait()
+                worker.kill()
                 # The user asked for it: a job killed for its deafness is a cancelled one.
                 with contextlib.suppress(OSError):
                     self.folder.write_result({"state": "cancelled"})
@@ -168,6 +174,9 @@ class Supervisor:
             state = self.folder.state()
             if state == "new":
                 state = "interrupted"
+            if worker.free and self._workers is not None:
+                self._worker = None
+                self._workers.give_back(worker)
         records, self._offset = self.folder.read_progress(self._offset)
         if records:
             self._record = records[-1]
@@ -184,7 +193,7 @@ class Supervisor:
                 status = self.poll()
                 if on_status is not None:
                     on_status(status)
-                if status.ended or self._process is None:
+                if status.ended or self._worker is None:
                     break
                 time.sleep(POLL_S)
         except BaseException:
@@ -229,7 +238,7 @@ class Supervisor:
 
     def _interruption(self) -> str:
         """Why a worker that left no result has ended, as far as can be told."""
-        code = None if self._process is None else self._process.poll()
+        code = None if self._worker is None else self._worker.status
         if code is None:
             return "the job was interrupted; it can be resumed"
         if shutil.disk_usage(self.folder.path).free < 1024 * 1024:
@@ -251,9 +260,5 @@ class Supervisor:
 
     def _release(self) -> None:
         """Close this side of an ended worker's standard input."""
-        if self._process is not None and self._process.poll() is not None:
-            self._close_input()
-
-    def _close_input(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+        if self._worker is not None and not self._worker.at_work:
+            self._worker.ask_to_end()

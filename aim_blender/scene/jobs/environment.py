@@ -24,6 +24,8 @@ from ...jobs.environment.video_plan import VideoPlan
 from ...jobs.folders.folder import JobFolder
 from ...jobs.supervision.interpreter import InterpreterError, check_interpreter, find_interpreter
 from ...jobs.supervision.supervisor import JobCancelled, JobFailed, Status, Supervisor
+from ...jobs.supervision.workers import STAY_MINUTES, Workers
+from .. import ROOT_PACKAGE
 from ..basics import folders
 
 EXTENSION_FOLDER = Path(__file__).absolute().parents[3]
@@ -126,6 +128,7 @@ class Environment:
     def _start(self, task: str, steps: list[dict[str, Any]], python: Path, made: Callable[[], None]) -> None:
         if self.active:
             raise InputError("the environment is being worked on; wait for it or cancel it first")
+        WORKERS.close()  # it has loaded what is about to change
         folder = JobFolder.create(making_folder(), task, steps)
         self._supervisor = Supervisor(folder, python, trusted=task)
         self._supervisor.start()
@@ -198,6 +201,7 @@ class Environment:
         if self.active:
             raise InputError("the environment is being worked on; wait for it or cancel it first")
         folder = environment_folder()
+        WORKERS.close()
 
         def work() -> None:
             try:
@@ -216,7 +220,13 @@ class Environment:
             raise InputError(self.text)
 
 
+def _stay_s() -> float:
+    addon = bpy.context.preferences.addons.get(ROOT_PACKAGE)
+    return 60 * (STAY_MINUTES if addon is None else addon.preferences.stay_minutes)
+
+
 ENVIRONMENT = Environment()
+WORKERS = Workers(_stay_s)
 VIDEO_READY = "videos can be fitted: the face detector is installed"
 
 

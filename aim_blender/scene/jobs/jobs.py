@@ -28,7 +28,7 @@ from ..actors import actors
 from ..basics import folders
 from ..basics.records import ActorRecord
 from . import read_ahead
-from .environment import ENVIRONMENT
+from .environment import ENVIRONMENT, WORKERS
 from .job_making import Preparation
 
 READING_S = 0.01
@@ -115,7 +115,7 @@ class Run:
     def start(self, folder: JobFolder) -> None:
         """Start the worker on a folder, or resume it, when no other worker is at work. Raises InputError, JobFailed."""
         self.folder = folder
-        self.supervisor = Supervisor(folder, self.interpreter, trusted=self.trusted)
+        self.supervisor = Supervisor(folder, self.interpreter, trusted=self.trusted, workers=WORKERS)
         self._wait_or_start()
         found = actors.find_actor(self.actor)
         if found is not None:
@@ -325,13 +325,19 @@ def offers_result(run: Run, actor: ActorRecord) -> bool:
 
 
 def stop_all() -> None:
-    """End all workers and the timer; what the workers saved can be resumed."""
+    """End all jobs and the timer; what their workers saved can be resumed."""
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     for run in RUNS.values():
         run.stop()
     RUNS.clear()
     ENVIRONMENT.stop()
+
+
+def leave() -> None:
+    """End all jobs, and the worker that waits for the next."""
+    stop_all()
+    WORKERS.close()
 
 
 @bpy.app.handlers.persistent
@@ -348,14 +354,14 @@ def register(deliver: Callable[[Run], None]) -> None:
     global _deliver_later
     _deliver_later = deliver
     bpy.app.handlers.load_post.append(_after_load)
-    atexit.register(stop_all)
+    atexit.register(leave)
 
 
 def unregister() -> None:
     """Stop everything and leave nothing behind."""
     global _deliver_later
-    stop_all()
-    atexit.unregister(stop_all)
+    leave()
+    atexit.unregister(leave)
     if _after_load in bpy.app.handlers.load_post:
         bpy.app.handlers.load_post.remove(_after_load)
     _deliver_later = None

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asking an expensive function of arrays once for the same arrays."""
+"""Asking an expensive function once for the same arrays, or for a file that has not changed since.
+
+What is remembered lasts as long as the process. One that does several jobs forgets the answers between them, because
+whoever is asked may also tell what it did; what was read of files stays.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -16,6 +22,11 @@ from .errors import InputError
 from .topology import Topology
 
 MOST = 8  # answers of each function, the latest ones
+MOST_FILES = 2  # a retarget needs two actors
+LARGEST_FILE = (
+    64 * 2**20
+)  # bytes of a file that stays in memory; what is made of a larger one takes longer than to read
+FORGETTING: list[Callable[[], None]] = []  # how each function forgets its answers
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
@@ -28,6 +39,7 @@ def remembered(compute: Callable[Given, Answer]) -> Callable[Given, Answer]:
     """
     kept: OrderedDict[bytes, Answer | InputError] = OrderedDict()
     lock = threading.Lock()
+    FORGETTING.append(kept.clear)
 
     @functools.wraps(compute)
     def ask(*given: Given.args, **named: Given.kwargs) -> Answer:
@@ -50,6 +62,48 @@ def remembered(compute: Callable[Given, Answer]) -> Callable[Given, Answer]:
         return answer
 
     return ask
+
+
+def forget_answers() -> None:
+    """Forget all answers, as in a new process."""
+    for forget in FORGETTING:
+        forget()
+
+
+def read_once(read: Callable[[Path], Answer]) -> Callable[[Path], Answer]:
+    """The function of a file, with what it read of the latest files kept: the same object, which nobody changes, as
+    long as all that the file system tells of the file is the same."""
+    kept: OrderedDict[str, tuple[tuple[int, ...], Answer]] = OrderedDict()
+    lock = threading.Lock()
+
+    @functools.wraps(read)
+    def ask(path: Path) -> Answer:
+        name, state = os.path.abspath(path), _state_of(path)
+        with lock:
+            before = kept.pop(name, None)
+            if before is not None and before[0] == state:
+                kept[name] = before
+                return before[1]
+        found = read(path)
+        if state is not None and state == _state_of(path):
+            with lock:
+                kept[name] = state, found
+                while len(kept) > MOST_FILES:
+                    kept.popitem(last=False)
+        return found
+
+    return ask
+
+
+def _state_of(path: Path) -> tuple[int, ...] | None:
+    """Size, times and place of a file on its disk; None if it is not there, or too large to keep what it holds."""
+    try:
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if about.st_size > LARGEST_FILE:
+        return None
+    return about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, about.st_dev
 
 
 def _digest(*given: object) -> bytes:

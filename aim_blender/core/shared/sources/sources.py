@@ -163,6 +163,11 @@ def _recognised(path: Path, _changed: int, _size: int) -> Source | None:
     return next((source for source in SOURCES if source.holds(path)), None)
 
 
+def look_again() -> None:
+    """Forget what files were: what lies in a folder may have changed since."""
+    _recognised.cache_clear()
+
+
 def labels_that_take(choice: str) -> str:
     """The labels of the sources for which this can be chosen, for a sentence."""
     *others, last = (source.label for source in SOURCES if source.takes(choice))
