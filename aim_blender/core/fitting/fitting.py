@@ -98,11 +98,12 @@ def _shown(performance: Performance, take: Take) -> Shown:
     unit_factor = _still_to_scale(performance, take.figures["unit_factor"])
 
     def shown(rows: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-        frames = performance.vertices[rows[0] : rows[-1] + 1, vertices].astype(np.float64) * unit_factor
-        trust = performance.trust(slice(rows[0], rows[-1] + 1))
-        if trust is not None:
-            frames = np.where((trust[:, vertices] > 0)[..., None], frames, np.nan)
-        return without_head(frames, take.head[rows])
+        part = slice(rows[0], rows[-1] + 1)
+        frames = performance.vertices[part, vertices].astype(np.float64) * unit_factor
+        known = np.isfinite(frames).all(-1)
+        if performance.confidence is not None:
+            known &= performance.confidence[part, vertices] > 0
+        return without_head(np.where(known[..., None], frames, np.nan), take.head[rows])
 
     return shown
 
@@ -201,14 +202,14 @@ class MeshTarget(Target):
     def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
         frames, trust = self._frames(rows)
         held = self.temporal > 0 or self.parts is not None
-        found = self.session.solve(self._stabilized(frames, head), jaw, trust, hold_jaw=held)
+        found = self.session.solve(frames, jaw, trust, hold_jaw=held, head=self._moving(head))
         return SolvedFrames(found.coefficients.cpu().numpy(), head, found.jaw, found.distance, found.lost)
 
     def distance(
         self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray
     ) -> torch.Tensor | np.ndarray:
         frames, trust = self._frames(rows)
-        return self.session.distance(self._stabilized(frames, head), jaw, coefficients, trust)
+        return self.session.distance(frames, jaw, coefficients, trust, self._moving(head))
 
     def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         actor = self.session.actor
@@ -237,8 +238,9 @@ class MeshTarget(Target):
         trust = None if self.presence.trust is None else self.performance.trust(part)
         return np.asarray(self.performance.vertices[part]), trust
 
-    def _stabilized(self, frames: np.ndarray, head: np.ndarray) -> np.ndarray:
-        return without_head(frames, head) if self.moving else frames
+    def _moving(self, head: np.ndarray) -> np.ndarray | None:
+        """Heads (f, 4, 4) that are taken off the frames, None where these have been without."""
+        return head if self.moving else None
 
 
 def threads_for(frames: int, device: torch.device) -> int:

@@ -15,6 +15,7 @@ from ..model.actor import Actor
 from ..model.carried_fields import CarriedFields
 from ..model.closed_form import ClosedForm, WeightBounds, affordable_modes, prior_of_modes
 from ..model.devices import choose_device
+from ..model.frames_last import LeftOver
 from ..model.head import estimate_head, quietness, squared_motions, without_head
 from ..model.working_actor import coarse_modes_of, modes_of
 from ..shared.foundation.robust_weights import geman_mcclure
@@ -102,7 +103,7 @@ class FittingSession:
         self.quietness = quietness(actor, squared)
         self.shapes_reach = float(np.sqrt(squared.max()))
         about = np.append(actor.neutral - self.centre, np.ones((len(actor.neutral), 1)), axis=1)
-        self.hinged = self.tensor(actor.skin_weight * about)  # (V, 4)
+        self.left_over = LeftOver(actor.neutral, self.tensor(actor.skin_weight * about))
 
     @classmethod
     def of(
@@ -133,35 +134,45 @@ class FittingSession:
 
     def jaw(self, stabilized: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """T_j (f, 4, 4) of frames (f, V, 3) in mm without head motion."""
-        wild = self._wild(self._moved(stabilized, trust), trust)
+        wild = None
+        if self.settings.outlier_mm:
+            moved, furthest = self.left_over.of(stabilized, trust=trust)
+            wild = self._wild(moved, furthest, trust)
         if trust is None and wild is None:
             return self.jaw_of_frame.predict(stabilized)
         unknown = np.zeros(stabilized.shape[:2], dtype=bool) if trust is None else trust <= INLIER_SHARE
         if wild is not None:
             unknown = unknown | wild
-        return self.jaw_of_frame.predict(np.where(unknown[..., None], np.nan, stabilized))
+        points = self.jaw_of_frame.points
+        return self.jaw_of_frame.predict_at_points(np.where(unknown[:, points, None], np.nan, stabilized[:, points]))
 
     def jaw_under_head(self, frames: np.ndarray, head: np.ndarray, trust: np.ndarray | None = None) -> np.ndarray:
         """As jaw, of frames (f, V, 3) with heads (f, 4, 4); the head is taken off few points where these will do."""
         points = self.jaw_of_frame.points
         if trust is None and len(points):
             some = without_head(frames[:, points].astype(np.float64), head)
-            if self._near(some - self.actor.neutral[points]):
+            if self._near(float(np.abs(some - self.actor.neutral[points]).max())):
                 return self.jaw_of_frame.predict_at_points(some)
         return self.jaw(without_head(frames, head), trust)
 
     def solve(
-        self, stabilized: np.ndarray, jaw: np.ndarray, trust: np.ndarray | None = None, hold_jaw: bool = False
+        self,
+        frames: np.ndarray,
+        jaw: np.ndarray,
+        trust: np.ndarray | None = None,
+        hold_jaw: bool = False,
+        head: np.ndarray | None = None,
     ) -> FittedFrames:
-        """The weights of frames (f, V, 3) in mm without head motion, with jaw (f, 4, 4).
+        """The weights of frames (f, V, 3) in mm with jaw (f, 4, 4).
 
         trust: (f, V) how much each point counts; None for all fully. hold_jaw: leave the jaw as it is even where
-        outliers are found, which the jaw was read from too.
+        outliers are found, which the jaw was read from too. head: (f, 4, 4), None for frames without head motion.
         """
         weight = None if trust is None else self.tensor(trust)
-        moved = self._moved(stabilized, trust)
-        wild = self._wild(moved, trust)
-        residual = self.residual(moved, jaw)
+        residual, furthest = self._residual(frames, jaw, trust, head)
+        wild = None
+        if not self._near(furthest):  # as in nearly no frames
+            wild = self._wild(residual + self._jaw_motion(jaw), furthest, trust)
         sane = residual if wild is None else self._sane(residual, wild)
         found = self._solve(sane, weight)
         distance = self._distance(sane, found, weight)
@@ -175,7 +186,7 @@ class FittingSession:
             return FittedFrames(found, jaw, distance)
         rows = doubtful.cpu().numpy()
         jaw = jaw.copy()
-        whole = torch.ones(moved.shape[:2], device=self.device) if weight is None else weight
+        whole = torch.ones(residual.shape[:2], device=self.device) if weight is None else weight
         given = whole[doubtful]
         before = given if wild is None else given.masked_fill(torch.as_tensor(wild[rows], device=self.device), 0.0)
         some_residual, some = sane[doubtful], found[doubtful]
@@ -188,8 +199,10 @@ class FittingSession:
             robust = torch.where(off > 0.5 * reach[doubtful, None], robust, before)
             if round_ == 0 and not hold_jaw:
                 robust_weight = robust.cpu().numpy()
-                jaw[rows] = self.jaw(stabilized[rows], robust_weight)
-                residual[doubtful] = self.residual(moved[rows], jaw[rows])
+                stabilized = frames[rows] if head is None else without_head(frames[rows], head[rows])
+                jaw[rows] = self.jaw(stabilized, robust_weight)
+                seen = None if trust is None else trust[rows]
+                residual[doubtful] = self._residual(stabilized, jaw[rows], seen)[0]
                 some_residual = residual[doubtful] if wild is None else self._sane(residual[doubtful], wild[rows])
             some = self.solver.solve(some_residual, robust, some)
         found[doubtful] = some
@@ -197,21 +210,33 @@ class FittingSession:
         lost[doubtful] = (given > 0) & (robust <= INLIER_SHARE * given)
         return FittedFrames(found, jaw, self._distance(residual, found, weight), lost)
 
-    def residual(self, moved: np.ndarray, jaw: np.ndarray) -> Tensor:
-        """What is left of the motion (f, V, 3) from the neutral, in frames without head motion, after the jaw
-        (f, 4, 4): r of docs/model.md (16), (f, V, 3). In one product: LBS(s0, T, k) - s0 is [k s0, k] [T - 1]."""
-        motion = recentred(jaw, self.centre)[:, :3]
-        motion[:, :, :3] -= np.eye(3)
-        step = self.tensor(motion.transpose(0, 2, 1))  # (f, 4, 3)
-        return torch.baddbmm(self.tensor(moved), self.hinged.expand(len(step), -1, -1), step, alpha=-1.0)
+    def residual(self, frames: np.ndarray, jaw: np.ndarray) -> Tensor:
+        """What is left of frames (f, V, 3) without head motion after the neutral and the jaw (f, 4, 4): r of
+        docs/model.md (16), (f, V, 3)."""
+        return self._residual(frames, jaw)[0]
 
     def distance(
-        self, stabilized: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray, trust: np.ndarray | None = None
+        self,
+        frames: np.ndarray,
+        jaw: np.ndarray,
+        coefficients: np.ndarray,
+        trust: np.ndarray | None = None,
+        head: np.ndarray | None = None,
     ) -> Tensor:
         """How far (f, V) in mm frames are from given coefficients (f, M, N), as solve has it."""
-        residual = self.residual(self._moved(stabilized, trust), jaw)
+        residual = self._residual(frames, jaw, trust, head)[0]
         weight = None if trust is None else self.tensor(trust)
         return self._distance(residual, self.tensor(coefficients), weight)
+
+    def _residual(
+        self, frames: np.ndarray, jaw: np.ndarray, trust: np.ndarray | None = None, head: np.ndarray | None = None
+    ) -> tuple[Tensor, float]:
+        """As LeftOver.of."""
+        return self.left_over.of(frames, head, recentred(jaw, self.centre), trust)
+
+    def _jaw_motion(self, jaw: np.ndarray) -> Tensor:
+        """LBS(s0, T, k) - s0 (f, V, 3) of jaws (f, 4, 4)."""
+        return self.left_over.jaw_motion(recentred(jaw, self.centre))
 
     def _solve(self, residual: Tensor, weight: Tensor | None) -> Tensor:
         if weight is None and self.usual_trust is None:
@@ -231,29 +256,22 @@ class FittingSession:
         """(f,) mm from where a point of each frame is an outlier."""
         return (OUTLIER_SPREADS * distance.nanmedian(dim=1).values).clamp(min=self.settings.outlier_mm)
 
-    def _moved(self, stabilized: np.ndarray, trust: np.ndarray | None) -> np.ndarray:
-        """(f, V, 3) float32 how far frames without head motion are from the neutral; 0 where nothing is known."""
-        moved = np.empty(stabilized.shape, dtype=np.float32)
-        np.subtract(self._whole(stabilized, trust), self.actor.neutral, out=moved, casting="same_kind")
-        return moved
+    def _near(self, furthest: float) -> bool:
+        """Whether frames whose points are at most `furthest` from the neutral along an axis have none that is wild."""
+        return furthest < WILD_REACHES * self.shapes_reach / 2
 
-    def _near(self, moved: np.ndarray) -> bool:
-        """Whether frames moved (f, P, 3) from the neutral so little that no point can be wild."""
-        return bool(max(-moved.min(), moved.max()) < WILD_REACHES * self.shapes_reach / 2)
-
-    def _wild(self, moved: np.ndarray, trust: np.ndarray | None) -> np.ndarray | None:
-        """(f, V) bool where frames moved (f, V, 3) further from the neutral than any face goes, even for the frame's
-        own median, None if nowhere: they would drown all others in the first solve, and in float32."""
-        if self.settings.outlier_mm == 0:
+    def _wild(self, moved: Tensor, furthest: float, trust: np.ndarray | None) -> np.ndarray | None:
+        """(f, V) bool where frames moved (f, V, 3), at most `furthest` along an axis, further from the neutral than any
+        face goes, even for the frame's own median, None if nowhere: they would drown all others in the first solve, and
+        in float32."""
+        if self.settings.outlier_mm == 0 or self._near(furthest):  # as in nearly all frames
             return None
-        if self._near(moved):  # as in nearly all frames
-            return None
-        far = moved.astype(np.float64)
+        far = moved.cpu().numpy().astype(np.float64)
         squared = np.einsum("fvc,fvc->fv", far, far)
         if trust is not None:
             squared = np.where(trust > 0, squared, 0.0)
         most = OUTLIER_SPREADS * np.sqrt(np.median(squared, axis=1)) + WILD_REACHES * self.shapes_reach  # (f,)
-        wild = squared > most[:, None] ** 2
+        wild: np.ndarray = squared > most[:, None] ** 2
         return wild if wild.any() else None
 
     def _sane(self, residual: Tensor, wild: np.ndarray) -> Tensor:

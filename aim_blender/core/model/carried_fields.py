@@ -16,9 +16,10 @@ from scipy import sparse
 from torch import Tensor
 
 from ..geometry.coarse_mesh import CoarseMesh
+from .closed_form import frames_last
 
-FEWEST, MOST = 8, 32  # vertices of a block, which share the places that they are interpolated from
-NUMBERS_AT_ONCE = 2**22  # of a processor's memory
+FEWEST, MOST = 8, 24  # vertices of a block, which share the places that they are interpolated from
+NUMBERS_AT_ONCE = 2**18  # that a core keeps at hand
 
 
 class CarriedFields:
@@ -50,41 +51,41 @@ class CarriedFields:
         """sum_i w_i(c) e_i(c) (F, V, 3) of coefficients (F, M, N)."""
         frames = len(coefficients)
         found = coefficients.new_empty(self.count + 1, 3, frames)
-        for rows, offsets in self._offsets(coefficients):
+        for rows, near in self._near(coefficients):
+            offsets = torch.bmm(self.maps[rows], near)
             found.index_copy_(0, self.written[rows].flatten(), offsets.view(-1, 3, frames))
         return found[:-1].permute(2, 0, 1)
 
     def distance(self, coefficients: Tensor, residual: Tensor) -> Tensor:
         """(F, V) how far the offsets of coefficients (F, M, N) are from residual (F, V, 3)."""
-        frames = len(coefficients)
+        frames, there = len(coefficients), frames_last(residual)
         found = coefficients.new_empty(self.count + 1, frames)
-        for rows, offsets in self._offsets(coefficients):
-            offsets -= self._at(rows, residual)
-            x, y, z = offsets.square_().view(-1, 3, frames).unbind(1)  # many times faster than a norm along the middle
+        for rows, near in self._near(coefficients):
+            off = self._at(rows, there).baddbmm_(self.maps[rows], near, beta=-1.0).square_()
+            x, y, z = off.view(-1, 3, frames).unbind(1)  # many times faster than a norm along the middle
             found.index_copy_(0, self.written[rows].flatten(), (x + y).add_(z).sqrt_())
-        return found[:-1].T.contiguous()
+        return found[:-1].T
 
     def seen(self, offsets: Tensor) -> Tensor:
         """(M, N, F): sum over vertices of Φ_m (e_i . x) for offsets x (F, V, 3)."""
-        frames = len(offsets)
+        frames, there = len(offsets), frames_last(offsets)
         values = offsets.new_zeros(len(self.modes), self.names * frames)
         for rows in self._parts(frames * self.maps.shape[2]):
-            near = torch.bmm(self.maps[rows].transpose(1, 2), self._at(rows, offsets))  # (b, K N, F)
+            near = torch.bmm(self.maps[rows].transpose(1, 2), self._at(rows, there))  # (b, K N, F)
             values.index_add_(0, self.around[self.region[rows]].flatten(), near.view(-1, self.names * frames))
         return (self.modes.T @ values).view(-1, self.names, frames)
 
-    def _offsets(self, coefficients: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Some blocks after the other, and the offsets (b, 3 P, F) of their vertices."""
+    def _near(self, coefficients: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Some blocks after the other, and the weights (b, K N, F) at the places that each is interpolated from."""
         frames = len(coefficients)
         values = self.modes @ coefficients.permute(1, 2, 0).reshape(-1, self.names * frames)  # (C, N F)
         for rows in self._parts(frames * self.maps.shape[2]):
-            near = values[self.around[self.region[rows]]].view(-1, self.maps.shape[2], frames)  # (b, K N, F)
-            yield rows, torch.bmm(self.maps[rows], near)
+            yield rows, values[self.around[self.region[rows]]].view(-1, self.maps.shape[2], frames)
 
-    def _at(self, rows: slice, offsets: Tensor) -> Tensor:
-        """Offsets (F, V, 3) at the vertices of some blocks: (b, 3 P, F), the frames last as what they meet has them."""
-        some = offsets.index_select(1, self.vertices[rows].flatten()).flatten(1)
-        return some.T.contiguous().view(-1, self.maps.shape[1], len(offsets))
+    def _at(self, rows: slice, there: Tensor) -> Tensor:
+        """What is there (V, 3, F), at the vertices of some blocks: (b, 3 P, F)."""
+        some = there.index_select(0, self.vertices[rows].flatten())
+        return some.view(-1, self.maps.shape[1], some.shape[2])
 
     def agreement(self, trust: Tensor | None) -> Tensor:
         """(M, N, M, N) float64: sum over vertices of trust Φ_m Φ_p (e_i . e_j). trust: (V,), None for 1 everywhere."""
@@ -121,7 +122,7 @@ def _blocks(region: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices (B, P) of one region each, real (B, P) bool where they are no fillers, and the region (B,)."""
     order = np.argsort(region, kind="stable")
     sizes = np.bincount(region)
-    length = int(np.clip(sizes.mean() / 4, FEWEST, MOST))
+    length = int(np.clip(sizes.mean(), FEWEST, MOST))
     rank = np.arange(len(region)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     blocks = -(-sizes // length)
     block = np.repeat(np.cumsum(blocks) - blocks, sizes) + rank // length

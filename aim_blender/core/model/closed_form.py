@@ -74,12 +74,13 @@ class ModeFields:
 
     def distance(self, coefficients: Tensor, residual: Tensor) -> Tensor:
         """As Fields has it."""
-        found = residual.new_empty(residual.shape[:2])
+        there = frames_last(residual)
+        found = residual.new_empty(len(there), len(residual))
         for rows, offsets in _offsets_of_parts(self.modes, coefficients, self.expressions):
-            offsets -= _frames_last(residual, rows)
+            offsets -= there[rows]
             x, y, z = offsets.square_().unbind(1)  # many times faster than a norm along the middle
-            found[:, rows] = (x + y).add_(z).sqrt_().T
-        return found
+            torch.sqrt((x + y).add_(z), out=found[rows])
+        return found.T
 
 
 def prior_of_modes(eigenvalues: np.ndarray, settings: Prior) -> np.ndarray:
@@ -295,8 +296,9 @@ def seen_by_modes(modes: Tensor, expressions: Tensor, offsets: Tensor) -> Tensor
     # Contract e before Φ, so that the (3V, MN) matrix is never formed.
     count, names, frames = modes.shape[1], expressions.shape[1], len(offsets)
     found = offsets.new_zeros(count, names * frames, dtype=torch.float64)  # so that the parts' size hardly shows
+    there = frames_last(offsets)
     for rows in _parts(modes, names * frames):
-        near = torch.bmm(expressions[rows], _frames_last(offsets, rows))  # (v, N, F)
+        near = torch.bmm(expressions[rows], there[rows])  # (v, N, F)
         found += modes[rows].T @ near.flatten(1)
     return found.view(count, names, frames)
 
@@ -342,6 +344,6 @@ def _parts(modes: Tensor, numbers: int) -> Iterator[slice]:
         yield slice(first, first + length)
 
 
-def _frames_last(offsets: Tensor, rows: slice) -> Tensor:
-    """Offsets (F, V, 3) at some of the points, as (v, 3, F)."""
-    return offsets[:, rows].permute(1, 2, 0).contiguous()
+def frames_last(offsets: Tensor) -> Tensor:
+    """Offsets (F, V, 3) as (V, 3, F): as they lie where LeftOver made them, else a copy."""
+    return offsets.permute(1, 2, 0).contiguous()

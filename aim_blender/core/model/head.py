@@ -6,19 +6,27 @@ from __future__ import annotations
 import numpy as np
 
 from ..geometry.rigid import angle_degrees, apply_motion, rigid_registration
+from ..geometry.skinning import linear_blend_skinning
 from ..shared.foundation.robust_weights import geman_mcclure
 from .actor import Actor
 
 QUIET_MM = 0.15  # a point that no expression moves by more than this says all it can about the head
 LEAST_POINTS = 20  # of the quiet skin, to find the head by
+POINTS_AT_ONCE = 2048  # that a core keeps at hand
 MOST_POINTS = 2000  # likewise: more say nothing new, and cost
 
 
 def squared_motions(actor: Actor) -> np.ndarray:
     """(N, V) mm² the squares of how far the actor's shapes move each point."""
-    moved = actor.shapes()[1:]
-    moved -= actor.neutral
-    return np.einsum("nvc,nvc->nv", moved, moved)
+    neutral, weight, expressions = actor.neutral, actor.skin_weight, actor.expressions
+    found = np.empty((len(actor.jaw), len(neutral)))
+    for first in range(0, len(neutral), POINTS_AT_ONCE):
+        rows = slice(first, first + POINTS_AT_ONCE)
+        moved = linear_blend_skinning(neutral[rows], actor.jaw, weight[rows])
+        moved -= neutral[rows]
+        moved += expressions[rows].transpose(1, 0, 2)
+        np.einsum("nvc,nvc->nv", moved, moved, out=found[:, rows])
+    return found
 
 
 def quietness(actor: Actor, squared: np.ndarray | None = None) -> np.ndarray:

@@ -20,16 +20,23 @@ MOST = 0.5  # of the frames
 
 
 class _Counted:
-    """Distances (f, P) in mm, not a number where there was nothing: how many, their sums, and a histogram of all."""
+    """Distances (f, P) in mm, not a number where there was nothing: how many, their sums, and a histogram of all.
+
+    given: (f, P) bool where there was something, None if everywhere. known: the distances, 0 where there was nothing.
+    """
 
     def __init__(self, distance: Tensor) -> None:
-        given = ~distance.isnan()
-        whole = bool(given.all())
-        self.known = distance if whole else torch.where(given, distance, 0.0)
-        self.counts = given.sum(1)
-        self.sums = self.known.sum(1, dtype=torch.float64)
-        bits = (distance.flatten() if whole else distance[given]).view(torch.int32) >> SHIFT
-        self.bins = torch.bincount(bits, minlength=BINS)
+        sums = distance.sum(1)
+        self.given, self.known = None, distance
+        self.counts = torch.full((len(distance),), distance.shape[1], device=distance.device)
+        if bool(sums.isnan().any()):
+            self.given = ~distance.isnan()
+            self.known = torch.where(self.given, distance, 0.0)
+            self.counts, sums = self.given.sum(1), self.known.sum(1)
+        self.sums = sums.double()
+        as_it_lies = distance if distance.is_contiguous() else distance.T  # in a histogram no order counts
+        shown = as_it_lies.flatten() if self.given is None else distance[self.given]
+        self.bins = torch.bincount(shown.view(torch.int32) >> SHIFT, minlength=BINS)
 
     def means_and_worst(self) -> np.ndarray:
         """(f, 2) float32 of each row."""
@@ -89,14 +96,16 @@ class FitErrors:
         lost: bool, shaped alike, where a point was left out, None if nowhere.
         """
         distance = torch.as_tensor(distance)
-        given = ~distance.isnan()
-        self.given += given.flatten(0, -2).sum(0).cpu().numpy()
         counted = _Counted(distance.float().flatten(1))
+        if counted.given is None:
+            self.given += math.prod(distance.shape[:-1])
+        else:
+            self.given += counted.given.view(-1, distance.shape[-1]).sum(0).cpu().numpy()
         self.all.take(counted)
         if lost is None:
             self.inliers.take(counted)
         else:
-            lost = torch.as_tensor(lost, device=distance.device) & given
+            lost = torch.as_tensor(lost, device=distance.device) & ~distance.isnan()
             self.lost += lost.flatten(0, -2).sum(0).cpu().numpy()
             self._lost_in |= dict(zip(rows.tolist(), map(np.flatnonzero, lost.cpu().numpy()), strict=True))
             self.inliers.add(distance.masked_fill(lost, torch.nan))

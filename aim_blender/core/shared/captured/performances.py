@@ -55,7 +55,7 @@ class Performance:
 
     def trust(self, part: slice | np.ndarray) -> np.ndarray | None:
         """(f, V) float32 how much points of some frames count, 0 where they are missing; None if all count fully."""
-        if self.confidence is None and np.isfinite(self.vertices[part].sum(dtype=np.float64)):
+        if self.confidence is None and np.isfinite(self.vertices[part].sum()):
             return None  # one that is no number would make the sum none
         trust = np.isfinite(self.vertices[part]).all(-1).astype(np.float32)
         if self.confidence is not None:
