@@ -33,7 +33,7 @@ from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.geometry.surfaces import boundary_loops
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.pictures.take_sheet import save_retarget_sheet
+from aim_blender.core.pictures.take_sheet import retarget_sheet
 from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.captures import read_capture
 from aim_blender.core.shared.captured.performances import Performance
@@ -117,7 +117,7 @@ def row_of(
     baked = bake_take(character, carried, 0.5).figures["worst_mm"]
     if arguments.pictures:
         arguments.pictures.mkdir(parents=True, exist_ok=True)
-        save_retarget_sheet(source, take, character, carried, arguments.pictures / f"{name}.png")
+        retarget_sheet(source, take, character, carried).save(arguments.pictures / f"{name}.png")
     return [motion, beyond, torn, truth, fitted, largest, baked, seconds, "; ".join(said) or "-"]
 
 

@@ -19,7 +19,7 @@ from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.geometry.rigid import angle_degrees
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.pictures.take_sheet import save_retarget_sheet
+from aim_blender.core.pictures.take_sheet import retarget_sheet
 from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.performances import Performance, read_performance
 from aim_blender.core.shared.demo.demo_actor import make_demo_actor
@@ -70,7 +70,7 @@ def main() -> None:
                 ("shapes", fitted(source, source.shapes()[1:]), carried),
             ):
                 picture = arguments.pictures / f"{one} to {other}, {name}.png".replace(" ", "_")
-                save_retarget_sheet(source, before, target, after, picture)
+                retarget_sheet(source, before, target, after).save(picture)
     print_table(
         f"Each shape of one head on the other, actor {arguments.seed} (mm)",
         [

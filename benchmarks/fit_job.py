@@ -33,7 +33,7 @@ PARTS = {
     "save_take": "take",
     "save_error_curve": "error.png",
     "save_jaw_path": "jaw.png",
-    "save_fit_sheet": "sheet.png",
+    "_save": "sheet.png",
 }
 
 

@@ -35,7 +35,7 @@ from aim_blender.core.files.files import load_correspondence, save_correspondenc
 from aim_blender.core.fitting.fitting import fit_performance
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
-from aim_blender.core.pictures.take_sheet import save_retarget_sheet
+from aim_blender.core.pictures.take_sheet import retarget_sheet
 from aim_blender.core.retargeting.mixing import MOST
 from aim_blender.core.retargeting.retargeting import retarget_take
 from aim_blender.core.shared.captured.performances import Performance
@@ -137,7 +137,7 @@ def measured(
     if arguments.pictures:
         arguments.pictures.mkdir(parents=True, exist_ok=True)
         picture = arguments.pictures / f"{one.face.name}_{other.face.name}.png"
-        save_retarget_sheet(one.actor, one.take, other.actor, carried, picture, SHEET_FRAMES)
+        retarget_sheet(one.actor, one.take, other.actor, carried, SHEET_FRAMES).save(picture)
     found, picked = (
         correlations(one, other, frames, *each) for each in ((one.places, other.places), (one.picked, other.picked))
     )

@@ -10,6 +10,8 @@ import json
 import numpy as np
 import pytest
 
+from aim_blender.core.fitting import fitting_image_points
+from aim_blender.core.fitting.driving import one_fit
 from aim_blender.core.fitting.fitting_image_points import fit_image_points
 from aim_blender.core.fitting.image_solver import _least_squares
 from aim_blender.core.geometry.rigid import apply_motion, rigid_registration
@@ -311,3 +313,35 @@ def test_cameras_must_be_known(demo_learned, points, cameras, landmarks):
     nameless = dataclasses.replace(one_camera(points), cameras=(None,))
     with pytest.raises(InputError, match="does not say which camera"):
         fit_image_points(demo_learned, nameless, cameras, landmarks)
+
+
+def test_a_killed_fit_goes_on_with_what_is_kept(demo_learned, points, cameras, landmarks, tmp_path, monkeypatch):
+    monkeypatch.setattr(one_fit, "SOON_DONE_S", 0.0)
+    monkeypatch.setattr(fitting_image_points, "FRAMES_AT_ONCE", 2)
+    solved, solve = [], fitting_image_points.ImageTarget.solve
+
+    def counted(target, rows, head, jaw):
+        solved.append(int(rows[0]))
+        return solve(target, rows, head, jaw)
+
+    monkeypatch.setattr(fitting_image_points.ImageTarget, "solve", counted)
+
+    def killed(progress):
+        if progress["message"] == "Fitting" and progress["done"] >= 2:
+            raise KeyboardInterrupt
+
+    given, settings = (points, cameras, landmarks), ImageFittingSettings(modes=12)
+    with pytest.raises(KeyboardInterrupt):
+        fit_image_points(demo_learned, *given, settings, killed, tmp_path)
+    assert solved == [0]
+    take = fit_image_points(demo_learned, *given, settings, None, tmp_path)
+    assert solved == [0, 2, 4]
+    monkeypatch.setattr(fitting_image_points, "FRAMES_AT_ONCE", 1)
+    whole = fit_image_points(demo_learned, *given, settings)
+    assert np.array_equal(take.coefficients, whole.coefficients)
+    assert np.allclose(take.error_mm, whole.error_mm, atol=1e-4)
+    assert np.isclose(take.figures["mean_px"], whole.figures["mean_px"], atol=1e-4)
+    solved.clear()
+    moved = [dataclasses.replace(camera, focal=camera.focal * 1.001) for camera in cameras]
+    fit_image_points(demo_learned, points, moved, landmarks, settings, None, tmp_path)
+    assert solved[0] == 0

@@ -80,13 +80,13 @@ def test_the_sheet_of_a_fit(demo_learned: Any, demo_take: Any, demo_frames: Any,
     assert worst in take_sheet._chosen(demo_take.error_mm[:, 1])
     gone = replace(demo_take, figures={"missing_frames": [int(demo_take.frames[worst])]})
     in_metres = replace(demo_frames, vertices=demo_frames.vertices / 1000.0)
-    take_sheet.save_fit_sheet(demo_learned, gone, in_metres, tmp_path / "sheet.png")
+    take_sheet.fit_sheet(demo_learned, gone, in_metres).save(tmp_path / "sheet.png")
     picture = imread(tmp_path / "sheet.png")[..., :3]
     wide, high = take_sheet.HEAD_PIXELS
     rows = picture[take_sheet.TOP_PIXELS : take_sheet.TOP_PIXELS + 3 * high, take_sheet.LEFT_PIXELS :]
     performed, fitted, error = (rows[k * high : (k + 1) * high, : take_sheet.FRAMES * wide] for k in range(3))
     assert np.abs(performed - fitted).mean() < 0.01 < np.abs(performed - error).mean()
-    take_sheet.save_fit_sheet(demo_learned, demo_take, None, tmp_path / "alone.png")
+    take_sheet.fit_sheet(demo_learned, demo_take, None).save(tmp_path / "alone.png")
     assert imread(tmp_path / "alone.png").shape[0] < picture.shape[0] / 2
-    take_sheet.save_retarget_sheet(demo_learned, demo_take, demo_learned, demo_take, tmp_path / "retarget.png")
+    take_sheet.retarget_sheet(demo_learned, demo_take, demo_learned, demo_take).save(tmp_path / "retarget.png")
     assert imread(tmp_path / "retarget.png").shape[1] == picture.shape[1]

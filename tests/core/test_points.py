@@ -10,6 +10,8 @@ import json
 import numpy as np
 import pytest
 
+from aim_blender.core.fitting import fitting_points
+from aim_blender.core.fitting.driving import one_fit
 from aim_blender.core.fitting.fitting_points import PointSolver, fit_points
 from aim_blender.core.fitting.unbound_points import settled
 from aim_blender.core.geometry.rigid import angle_degrees
@@ -294,3 +296,33 @@ def test_frames_with_too_few_points_are_filled_in(demo_learned, points):
     alone = fit_points(demo_learned, without, settings)
     np.testing.assert_allclose(take.coefficients[others], alone.coefficients, atol=1e-6)
     np.testing.assert_allclose(take.jaw[others], alone.jaw, atol=1e-9)
+
+
+def test_a_killed_fit_goes_on_with_what_is_kept(demo_learned, points, tmp_path, monkeypatch):
+    monkeypatch.setattr(one_fit, "SOON_DONE_S", 0.0)
+    monkeypatch.setattr(fitting_points.PointTarget, "at_once", 5)
+    solved, solve = [], fitting_points.PointTarget.solve
+
+    def counted(target, rows, head, jaw):
+        solved.append(int(rows[0]))
+        return solve(target, rows, head, jaw)
+
+    monkeypatch.setattr(fitting_points.PointTarget, "solve", counted)
+
+    def killed(progress):
+        if progress["message"] == "Fitting" and progress["done"] >= 5:
+            raise KeyboardInterrupt
+
+    settings = PointFittingSettings(modes=12)
+    with pytest.raises(KeyboardInterrupt):
+        fit_points(demo_learned, points, settings, killed, tmp_path)
+    assert solved == [0]
+    take = fit_points(demo_learned, points, settings, None, tmp_path)
+    assert solved == [0, 5, 10]
+    whole = fit_points(demo_learned, points, settings)
+    assert np.array_equal(take.coefficients, whole.coefficients)
+    assert np.array_equal(take.error_mm, whole.error_mm)
+    solved.clear()
+    other = dataclasses.replace(points, positions=points.positions + 0.01)
+    fit_points(demo_learned, other, settings, None, tmp_path)
+    assert solved == [0, 5, 10]

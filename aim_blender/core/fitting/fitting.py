@@ -216,7 +216,8 @@ class MeshTarget(Target):
         arrays = {"neutral": actor.neutral, "expressions": actor.expressions, "skin": actor.skin_weight}
         return arrays | {"jaw": actor.jaw, "modes": self.modes}, dataclasses.asdict(self.session.settings)
 
-    def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def inputs(self, rows: np.ndarray, head: np.ndarray) -> dict[str, np.ndarray]:
+        del head
         frames, trust = self._frames(rows)
         return {"frames": frames} | ({} if trust is None else {"trust": trust})
 

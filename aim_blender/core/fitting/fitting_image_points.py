@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ Report = Callable[[dict], None]
 
 LEAST_POINTS = 6  # seen in a frame; with fewer it is missing
 INLIER_SHARE = 0.25  # of its trust: a point that keeps less is an outlier, and left out
+FRAMES_AT_ONCE = 16
 NO_FIT_MM = 8.0  # where half of the points are further off, the fit tells nothing
 
 
@@ -47,7 +49,9 @@ def fit_file(actor: Actor, request: FitRequest) -> Fitted:
         raise InputError(f"{request.path} holds points of images, which are in pixels; leave out the unit")
     points = read_image_points(request.path, request.fps)
     cameras, landmarks = read_cameras(request.files["camera"]), read_landmark_map(request.files["landmarks"])
-    return Fitted(fit_image_points(actor, points, cameras, landmarks, request.settings, request.report))
+    return Fitted(
+        fit_image_points(actor, points, cameras, landmarks, request.settings, request.report, request.checkpoint_folder)
+    )
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -70,12 +74,14 @@ def fit_image_points(
     landmarks: LandmarkMap,
     settings: ImageFittingSettings | None = None,
     report: Report | None = None,
+    checkpoint_folder: Path | None = None,
 ) -> Take:
     """Fit what cameras see of points on the face: a take of the whole face, its head where the cameras stand.
 
     The take's error_mm is how far the points are seen from where they should be, in mm at their distance; frames with
-    fewer than LEAST_POINTS are filled in. report is called with {"message", "done", "total", "error_mm"}. Raises
-    InputError if a camera is not known, or no landmark or too few points are.
+    fewer than LEAST_POINTS are filled in. report is called with {"message", "done", "total", "error_mm"}.
+    checkpoint_folder: where long work is kept, and goes on from. Raises InputError if a camera is not known, or no
+    landmark or too few points are.
     """
     settings = settings or ImageFittingSettings()
 
@@ -83,14 +89,16 @@ def fit_image_points(
         return ImageTarget(actor, points, cameras, landmarks, settings)
 
     report = report or (lambda _: None)
-    take = fit_target(actor, prepare, len(points.frames), report)
+    take = fit_target(actor, prepare, len(points.frames), report, checkpoint_folder)
     return in_contact(actor, take, settings.contact, report=report)
 
 
 class ImageTarget(Target):
-    """What images show of landmarks; head and jaw are solved with the weights, a frame at a time."""
+    """What images show of landmarks; head and jaw are solved with the weights, frame by frame. As many are solved at
+    once as are kept together."""
 
     settings: ImageFittingSettings
+    keeps = True
 
     def __init__(
         self,
@@ -127,11 +135,15 @@ class ImageTarget(Target):
         self.everywhere = np.linalg.lstsq(self.modes, np.ones(len(self.modes)), rcond=None)[0]  # (M,)
         self.given: dict[int, np.ndarray] = {}  # (C, P) bool by frame
         self.views: dict[int, View] = {}
+        self.camera_of: dict[int, np.ndarray] = {}  # (C,) which of the cameras
         for frame in self.there.tolist():
             images = by_frame[frame]
-            used = [self.cameras[camera] for camera in points.camera_of[images]]
+            self.camera_of[frame] = points.camera_of[images]
+            used = [self.cameras[camera] for camera in self.camera_of[frame]]
             self.given[frame] = trust[images] > 0
             self.views[frame] = View(used, pixels[images], trust[images], settings.outlier_mm)
+        if len({len(view.cameras) for view in self.views.values()}) == 1:  # else their distances have no common shape
+            self.at_once = FRAMES_AT_ONCE
         self.rest: RestOffset | None = None
         self.pixel_error = np.zeros(len(self.frames))  # on the mean
 
@@ -142,17 +154,42 @@ class ImageTarget(Target):
         return super().motions()
 
     def solve(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray) -> SolvedFrames:
-        frame = int(rows[0])
-        view = self.views[frame]
-        found = self.solver.solve(view)
-        coefficients = found.detail + np.outer(self.everywhere, found.face)
-        lost = ~(found.robust_weight > INLIER_SHARE * view.trust)
-        distance = self._distance(frame, found.off, found.scale)
-        return SolvedFrames(coefficients[None], found.head[None], found.jaw[None], distance[None], lost[None])
+        found = [self.solver.solve(self.views[frame]) for frame in rows.tolist()]
+        coefficients = [each.detail + np.outer(self.everywhere, each.face) for each in found]
+        lost = [
+            ~(each.robust_weight > INLIER_SHARE * self.views[frame].trust)
+            for frame, each in zip(rows.tolist(), found, strict=True)
+        ]
+        distance = [
+            self._distance(frame, each.off, each.scale) for frame, each in zip(rows.tolist(), found, strict=True)
+        ]
+        motions = (np.stack([getattr(each, name) for each in found]) for name in ("head", "jaw"))
+        return SolvedFrames(np.stack(coefficients), *motions, np.stack(distance), np.stack(lost))
 
     def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        frame = int(rows[0])
-        return self._distance(frame, *self.solver.off(self.views[frame], head[0], jaw[0], coefficients[0]))[None]
+        off = (
+            self.solver.off(self.views[frame], *given)
+            for frame, *given in zip(rows.tolist(), head, jaw, coefficients, strict=True)
+        )
+        return np.stack([self._distance(frame, *each) for frame, each in zip(rows.tolist(), off, strict=True)])
+
+    def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        solver = self.solver
+        names = ("modes", "neutral", "moved", "expressions", "skin_weight", "detail_cost")
+        arrays = {name: getattr(solver, name) for name in names}
+        if solver.hinge is not None:
+            hinge = {name: np.asarray(value) for name, value in dataclasses.asdict(solver.hinge).items()}
+            arrays |= {"poses": solver.jaw_poses, **{f"hinge {name}": value for name, value in hinge.items()}}
+        for name in ("size", "focal", "centre", "world_to_camera", "distortion"):
+            arrays[f"cameras' {name}"] = np.stack([getattr(camera, name) for camera in self.cameras])
+        return arrays, dataclasses.asdict(self.settings)
+
+    def inputs(self, rows: np.ndarray, head: np.ndarray) -> dict[str, np.ndarray]:
+        del head
+        views = [self.views[frame] for frame in rows.tolist()]
+        pixels, trust = (np.stack([getattr(view, name) for view in views]) for name in ("pixels", "trust"))
+        cameras = np.stack([self.camera_of[frame] for frame in rows.tolist()])
+        return {"cameras": cameras, "pixels": pixels, "trust": trust}
 
     def gaze(self, head: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         if self.eyes is None:

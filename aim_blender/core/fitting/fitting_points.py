@@ -7,6 +7,7 @@ are a = Λ⁻¹ Aᵀ (A Λ⁻¹ Aᵀ + D⁻¹)⁻¹ r: a system of 3 P equations
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def fit_file(actor: Actor, request: FitRequest) -> Fitted:
     points = read_points(request.path, request.fps, request.millimetres_per_unit)
     if "landmarks" in request.files:
         points = at_landmarks(points, read_landmark_map(request.files["landmarks"]))
-    return Fitted(fit_points(actor, points, request.settings, request.report))
+    return Fitted(fit_points(actor, points, request.settings, request.report, request.checkpoint_folder))
 
 
 def describe_file(path: Path) -> dict[str, Any]:
@@ -154,11 +155,13 @@ def fit_points(
     points: PointPerformance,
     settings: PointFittingSettings | None = None,
     report: Report | None = None,
+    checkpoint_folder: Path | None = None,
 ) -> Take:
     """Fit sparse points: a take of the whole face. Missing points and points without confidence do not pull.
 
     Frames with fewer than LEAST_POINTS are filled in. report is called with {"message", "done", "total", "error_mm"}.
-    Raises InputError if there are too many points, or too few in every frame, or they are no face like the actor's.
+    checkpoint_folder: where long work is kept, and goes on from. Raises InputError if there are too many points, or too
+    few in every frame, or they are no face like the actor's.
     """
     settings = settings or PointFittingSettings()
     total, count = points.positions.shape[:2]
@@ -167,7 +170,7 @@ def fit_points(
             f"{points.source} has {count} points a frame; give at most {MOST_POINTS}, or the whole meshes instead"
         )
     report = report or (lambda _: None)
-    take = fit_target(actor, lambda: PointTarget(actor, points, settings), total, report)
+    take = fit_target(actor, lambda: PointTarget(actor, points, settings), total, report, checkpoint_folder)
     return in_contact(actor, take, settings.contact, report=report)
 
 
@@ -175,6 +178,7 @@ class PointTarget(Target):
     """Sparse points in any unit, of the actor's face or another."""
 
     at_once = FRAMES_AT_ONCE
+    keeps = True
 
     def __init__(self, actor: Actor, points: PointPerformance, settings: PointFittingSettings) -> None:
         points, unit = in_millimetres(actor, points)
@@ -236,6 +240,14 @@ class PointTarget(Target):
 
     def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         return self._distance(rows, self._residual(rows, head, jaw), coefficients)
+
+    def origin(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        solver = self.solver
+        arrays = {"rows": solver.rows, "prior": solver.prior, "modes": self.modes, "skin": self.skin_weight}
+        return arrays | {"neutral": self.placed.neutral}, dataclasses.asdict(self.settings)
+
+    def inputs(self, rows: np.ndarray, head: np.ndarray) -> dict[str, np.ndarray]:
+        return {"points": self.placed.stabilized(head, rows), "trust": self.robust_weight[rows]}
 
     def gaze(self, head: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         if self.eyes is None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..fitting.performance_space import in_actor_axes
 from ..model.actor import Actor
 from ..model.evaluation import placed_frames
 from ..shared.captured.performances import Performance, to_millimetres
-from ..shared.foundation.drawing import draw, filling, seen_from
+from ..shared.foundation.drawing import draw_in_each, filling, seen_from
 from ..shared.foundation.whole_files import written_whole
 from ..shared.results.takes import Take
 from .inspection import upright
@@ -30,10 +30,24 @@ COLOURS = "inferno"
 Row = tuple[str, list[np.ndarray]]  # what it shows, and a picture a frame
 
 
-def save_fit_sheet(actor: Actor, take: Take, performance: Performance | None, picture: Path) -> None:
-    """Write some frames of the performance, what was fitted to them, and how far each point is off, as a PNG.
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet that is drawn. titles: of its columns. largest: what the brightest colour means in mm, None without
+    colours."""
 
-    performance: meshes, that the take was fitted to; without it the sheet shows what was fitted only. Raises OSError.
+    rows: list[Row]
+    titles: list[str]
+    largest: float | None
+
+    def save(self, picture: Path) -> None:
+        """Write it as a PNG. Raises OSError."""
+        _save(picture, self.rows, self.titles, self.largest)
+
+
+def fit_sheet(actor: Actor, take: Take, performance: Performance | None) -> Sheet:
+    """Some frames of the performance, what was fitted to them, and how far each point is off.
+
+    performance: meshes, that the take was fitted to; without it the sheet shows what was fitted only.
     """
     known = ~np.isin(take.frames, take.figures.get("missing_frames", ()))
     compared = "worst_frames" in take.figures  # a phone's weights cannot be
@@ -42,30 +56,29 @@ def save_fit_sheet(actor: Actor, take: Take, performance: Performance | None, pi
     results = [_frame(actor, take, i) for i in index]
     titles = [f"frame {take.frames[i]}" + (f"\nworst {take.error_mm[i, 1]:.2f} mm" if compared else "") for i in index]
     if performance is None:
-        _save(picture, [("fitted", _drawn(actor, results, [SKIN] * len(results)))], titles, None)
-        return
+        return Sheet([("fitted", [each for (each,) in _drawn(actor, results, [[SKIN]] * len(results))])], titles, None)
     targets = _performed(actor, performance, take.frames[index])
     errors = [np.linalg.norm(result - target, axis=1) for result, target in zip(results, targets, strict=True)]
     largest = max(float(np.nanquantile(errors, SHOWN_QUANTILE)), 1e-3)
-    skin, heat = [SKIN] * len(index), [_heat(each / largest) for each in errors]
-    drawn = _drawn(actor, [*targets, *results, *results], [*skin, *skin, *heat])
+    colours = [[SKIN, _heat(each / largest)] for each in errors]
+    drawn = _drawn(actor, [*targets, *results], [*([[SKIN]] * len(index)), *colours])
+    performed, fitted = drawn[: len(index)], drawn[len(index) :]
     rows = [
-        (name, drawn[k * len(index) : (k + 1) * len(index)]) for k, name in enumerate(("performed", "fitted", "error"))
+        ("performed", [each for (each,) in performed]),
+        ("fitted", [skin for skin, _ in fitted]),
+        ("error", [heat for _, heat in fitted]),
     ]
-    _save(picture, rows, titles, largest)
+    return Sheet(rows, titles, largest)
 
 
-def save_retarget_sheet(
-    source: Actor, performed: Take, target: Actor, take: Take, picture: Path, columns: int = FRAMES
-) -> None:
-    """Write some frames of a take, and what the target makes of them, as a PNG. Raises OSError."""
+def retarget_sheet(source: Actor, performed: Take, target: Actor, take: Take, columns: int = FRAMES) -> Sheet:
+    """Some frames of a take, and what the target makes of them."""
     chosen = _chosen(_strength(take), columns)
-    skin = [SKIN] * len(chosen)
-    rows = [
-        ("performed", _drawn(source, [_frame(source, performed, i) for i in chosen], skin, face_alone=True)),
-        ("retargeted", _drawn(target, [_frame(target, take, i) for i in chosen], skin, face_alone=True)),
-    ]
-    _save(picture, rows, [f"frame {take.frames[i]}" for i in chosen], None)
+    rows = []
+    for name, actor, shown in (("performed", source, performed), ("retargeted", target, take)):
+        drawn = _drawn(actor, [_frame(actor, shown, i) for i in chosen], [[SKIN]] * len(chosen), face_alone=True)
+        rows.append((name, [each for (each,) in drawn]))
+    return Sheet(rows, [f"frame {take.frames[i]}" for i in chosen], None)
 
 
 def _strength(take: Take) -> np.ndarray:
@@ -103,9 +116,10 @@ def _heat(shares: np.ndarray) -> np.ndarray:
 
 
 def _drawn(
-    actor: Actor, frames: list[np.ndarray], colours: list[np.ndarray], face_alone: bool = False
-) -> list[np.ndarray]:
-    """Pictures of frames (V, 3), all from one place. face_alone: what the shapes move fills them, not all of it."""
+    actor: Actor, frames: list[np.ndarray], colours: list[list[np.ndarray]], face_alone: bool = False
+) -> list[list[np.ndarray]]:
+    """Pictures of frames (V, 3) in each of their colours, all from one place. face_alone: what the shapes move fills
+    them, not all of it."""
     up, forward = upright(actor)
     seen = seen_from(np.stack(frames), up, forward, TURN_DEGREES)
     filled = seen
@@ -115,8 +129,8 @@ def _drawn(
     offset, factor = filling(filled, *HEAD_PIXELS)
     triangles = actor.topology.triangles()
     return [
-        draw((each + offset) * factor, triangles, colour, *HEAD_PIXELS, finer=1)
-        for each, colour in zip(seen, colours, strict=True)
+        draw_in_each((each + offset) * factor, triangles, some, *HEAD_PIXELS, finer=1)
+        for each, some in zip(seen, colours, strict=True)
     ]
 
 

@@ -52,7 +52,8 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     from ...core.fitting.driving.request import FitRequest, Fitted
     from ...core.pictures.curves import save_error_curve, save_jaw_path
     from ...core.pictures.loading import load_ahead
-    from ...core.pictures.take_sheet import save_fit_sheet
+    from ...core.pictures.take_sheet import fit_sheet
+    from ...core.shared.foundation.ahead import begun
 
     report({"message": "Reading the actor"})
     actor = load_actor(Path(arguments["actor"]))
@@ -73,6 +74,7 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
     load_ahead()
     fitted: Fitted = source.loaded().fit_file(actor, request)
     take = fitted.take
+    sheet = None if "sheet" in fitted.pictures else begun(lambda: fit_sheet(actor, take, fitted.performance))
     report({"message": "Checking the take"})
     add_notes(take.figures, check_fitted(actor, take, not source.whole, report))
     report({"message": "Writing the take"})
@@ -82,8 +84,8 @@ def fit(arguments: dict[str, Any], report: Report, checkpoint: Path | None) -> F
         save_error_curve(take, picture_beside(out, "error"))
         figures = {"curve": str(picture_beside(out, "error")), **figures}
     save_jaw_path(actor, take, picture_beside(out, "jaw"))
-    if "sheet" not in fitted.pictures:
-        save_fit_sheet(actor, take, fitted.performance, picture_beside(out, "sheet"))
+    if sheet is not None:
+        sheet().save(picture_beside(out, "sheet"))
     for what, save in fitted.pictures.items():
         save(picture_beside(out, what))
     return {"out": str(out), **figures}

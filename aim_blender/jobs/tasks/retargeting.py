@@ -38,8 +38,9 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     from ...core.fitting.fitting_cache import cache_beside
     from ...core.pictures.curves import save_jaw_path
     from ...core.pictures.loading import load_ahead
-    from ...core.pictures.take_sheet import save_retarget_sheet
+    from ...core.pictures.take_sheet import retarget_sheet
     from ...core.retargeting.retargeting import retarget_take
+    from ...core.shared.foundation.ahead import begun
 
     settings = retarget_settings(arguments)
     report({"message": "Reading the actors"})
@@ -49,12 +50,13 @@ def retarget(arguments: dict[str, Any], report: Report, checkpoint: Path | None)
     cache = cache_beside(Path(arguments["target"]))
     load_ahead()
     carried = retarget_take(take, source, target, settings, report, correspondence, cache, checkpoint)
+    sheet = begun(lambda: retarget_sheet(source, take, target, carried))
     report({"message": "Checking the take"})
     add_notes(carried.figures, check_retargeted(source, take, target, carried, report))
     report({"message": "Writing the take"})
     save_take(carried, out)
     save_jaw_path(target, carried, picture_beside(out, "jaw"))
-    save_retarget_sheet(source, take, target, carried, picture_beside(out, "sheet"))
+    sheet().save(picture_beside(out, "sheet"))
     return {"out": str(out), **carried.figures, **figures}
 
 

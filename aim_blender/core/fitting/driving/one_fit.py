@@ -134,7 +134,7 @@ def _solved(target: Target, kept: KeptFrames, rows: np.ndarray, head: np.ndarray
     """As the target solves these frames; what was kept of them is only measured again."""
     if kept.folder is None:
         return target.solve(rows, head, jaw)
-    inputs = {"rows": rows, "head": head, "jaw": jaw, **target.inputs(rows)}
+    inputs = {"rows": rows, "head": head, "jaw": jaw, **target.inputs(rows, head)}
     before = kept.find(int(rows[0]), inputs)
     if before is not None:
         distance = target.distance(rows, before["head"], before["jaw"], before["coefficients"])

@@ -106,9 +106,9 @@ class Target(ABC):
         """Arrays and plain values that all frames follow from, of a target that keeps."""
         return {}, {}
 
-    def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """What frames (f,) alone follow from, beside their motions, of a target that keeps."""
-        del rows
+    def inputs(self, rows: np.ndarray, head: np.ndarray) -> dict[str, np.ndarray]:
+        """What frames (f,) with heads (f, 4, 4) alone follow from, beside their motions, of a target that keeps."""
+        del rows, head
         return {}
 
     @abstractmethod

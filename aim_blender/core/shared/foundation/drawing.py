@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .normals import vertex_normals
@@ -11,6 +13,7 @@ LIGHT = np.array([-0.35, 0.45, 0.82])  # where the light comes from: right, up, 
 DARKEST = 0.42  # of a colour, where no light reaches
 INSIDE = 0.3  # of a colour, on faces that are seen from behind
 MARGIN = 0.03  # of a picture, on each side
+Seen = tuple[np.ndarray, np.ndarray, np.ndarray]
 EDGE = -1e-9  # as far as this outside a triangle counts as inside, so that neighbours leave no gap
 
 
@@ -45,18 +48,35 @@ def draw(
     is not a number are left out. triangles: (T, 3). colours: (V, 3) in [0, 1] or (3,). finer: pixels are drawn so many
     times finer across, then averaged.
     """
+    return draw_in_each(points, triangles, [colours], width, height, finer)[0]
+
+
+def draw_in_each(
+    points: np.ndarray, triangles: np.ndarray, colours: Sequence[np.ndarray], width: int, height: int, finer: int = 2
+) -> list[np.ndarray]:
+    """As draw, a picture for each of several colours: what is seen where is found once."""
     triangles = triangles[np.isfinite(points).all(1)[triangles].all(1)]
     corners = points[triangles] * finer
     size = width * finer, height * finer
-    own = np.broadcast_to(colours, points.shape)[triangles]  # (T, 3, 3)
+    own = [np.broadcast_to(each, points.shape)[triangles] for each in colours]  # (T, 3, 3) each
     normals = vertex_normals(np.nan_to_num(points), triangles)
     light = DARKEST + (1.0 - DARKEST) * (normals @ (LIGHT / np.linalg.norm(LIGHT))).clip(0.0)
-    picture = np.zeros((size[0] * size[1], 4), dtype=np.float32)
+    pictures = [np.zeros((size[0] * size[1], 4), dtype=np.float32) for _ in colours]
     front = _doubled_area(corners) > 0.0
-    fill_clear(picture, corners[front], own[front] * light[triangles[front]][..., None], size)
+    lit = light[triangles[front]][..., None]
+    seen = _seen(np.ones(len(pictures[0]), dtype=bool), corners[front], size)
+    for picture, each in zip(pictures, own, strict=True):
+        _paint(picture, seen, each[front] * lit)
     # What is seen from behind only shows through holes, such as an open mouth.
-    fill_clear(picture, corners[~front], INSIDE * own[~front], size)
-    parts = picture.reshape(height, finer, width, finer, 4)
+    seen = _seen(pictures[0][:, 3] == 0.0, corners[~front], size)
+    for picture, each in zip(pictures, own, strict=True):
+        _paint(picture, seen, INSIDE * each[~front])
+    return [_averaged(picture.reshape(height, finer, width, finer, 4)) for picture in pictures]
+
+
+def _averaged(parts: np.ndarray) -> np.ndarray:
+    """A picture (height, width, 4) of one that is finer (height, finer, width, finer, 4)."""
+    height, finer, width, _, _ = parts.shape
     mean = np.zeros((height, width, 4))
     for part in np.ndindex(finer, finer):
         mean += parts[:, part[0], :, part[1]]
@@ -68,16 +88,28 @@ def draw(
 def fill_clear(picture: np.ndarray, corners: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> None:
     """Draw triangles (T, 3, 3) with a colour at each corner, (T, 3, 3), into the pixels (P, 4) that are still clear:
     the nearest is seen."""
+    _paint(picture, _seen(picture[:, 3] == 0.0, corners, size), colours)
+
+
+def _seen(clear: np.ndarray, corners: np.ndarray, size: tuple[int, int]) -> Seen:
+    """The pixels (P,) that are clear, (all pixels,) bool, where triangles (T, 3, 3) are seen, which triangle is the
+    nearest there (P,), and its corners' shares (P, 3)."""
     pixels, owners, shares = _covered(corners[..., :2], *size)
-    clear = picture[pixels, 3] == 0.0
-    pixels, owners, shares = pixels[clear], owners[clear], shares[clear]
+    free = clear[pixels]
+    pixels, owners, shares = pixels[free], owners[free], shares[free]
     order = np.argsort(np.einsum("pc,pc->p", shares, corners[owners, :, 2]))
     pixels, owners, shares = pixels[order], owners[order], shares[order]
-    nearest = np.zeros(len(picture), dtype=np.int32)
+    nearest = np.zeros(len(clear), dtype=np.int32)
     nearest[pixels] = np.arange(len(pixels), dtype=np.int32)  # the last one written stays
     seen = nearest[pixels] == np.arange(len(pixels))
-    picture[pixels[seen], :3] = np.einsum("pc,pcx->px", shares[seen], colours[owners[seen]])
-    picture[pixels[seen], 3] = 1.0
+    return pixels[seen], owners[seen], shares[seen]
+
+
+def _paint(picture: np.ndarray, seen: Seen, colours: np.ndarray) -> None:
+    """Give the pixels (P, 4) the triangles' colours (T, 3, 3)."""
+    pixels, owners, shares = seen
+    picture[pixels, :3] = np.einsum("pc,pcx->px", shares, colours[owners])
+    picture[pixels, 3] = 1.0
 
 
 def _covered(corners: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
