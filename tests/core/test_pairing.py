@@ -174,7 +174,7 @@ def test_no_point_goes_far_beyond_the_targets_own_shapes(source, target):  # noq
         np.zeros((2, 2), np.float32),
     )
     carrying = Retargeting(take, source, target, RetargetSettings())
-    moved = carrying.shown(carrying._weights.of(slice(0, 2))) - target.neutral
+    moved = carrying.moved(carrying._weights.of(slice(0, 2))).numpy()
     length = np.linalg.norm(moved, axis=-1)
     assert length.max() > 5.0
     ways = moved / length.clip(min=1e-9)[..., None]
@@ -276,7 +276,7 @@ def test_shapes_together_mean_what_they_mean_on_the_source(source, parted):  # n
     frames = np.arange(5, dtype=np.int32)
     take = Take(source.names, source.topology.digest, flat, weights, still, still, frames, 24.0, error)
     carrying = Retargeting(take, source, other, RetargetSettings())
-    shown = carrying.shown(carrying._weights.of(slice(0, 5)))
+    shown = other.neutral + carrying.moved(carrying._weights.of(slice(0, 5))).numpy()
     overall = carrying._weights.overall_of(carrying._weights.of(slice(0, 5)))
     meant = carrying._meant
     before = meant._off(shown, slice(0, 5), overall)

@@ -34,7 +34,7 @@ from ..timing.timeline import Timeline
 from .driving.error_figures import FitErrors
 from .driving.one_fit import fit_target
 from .driving.request import FitRequest, Fitted
-from .driving.side_by_side import side_by_side
+from .driving.side_by_side import side_by_side, threads_for
 from .driving.target import SolvedFrames, Target
 from .fitting_cache import cache_beside
 from .fitting_neural import fit_neural
@@ -47,7 +47,6 @@ Report = Callable[[dict], None]
 CHUNK_BYTES = 512 * 2**20  # of working memory for frames solved at once, on the CPU
 GPU_SHARE = 0.25  # of a GPU's free memory, likewise
 MOST_FRAMES, MOST_FRAMES_ON_GPU = 64, 256  # at once: more gain nothing, and wait in the CPU's memory
-FEWEST_FRAMES = 16  # that a core is given at once, where there is more than one core
 SAMPLED_FRAMES = 32  # by which is told whether the head moves
 
 
@@ -242,13 +241,6 @@ class MeshTarget(Target):
     def _moving(self, head: np.ndarray) -> np.ndarray | None:
         """Heads (f, 4, 4) that are taken off the frames, None where these have been without."""
         return head if self.moving else None
-
-
-def threads_for(frames: int, device: torch.device) -> int:
-    """How many cores share so many frames, each with chunks of its own."""
-    if device.type != "cpu":
-        return 1
-    return int(np.clip(frames // FEWEST_FRAMES, 1, torch.get_num_threads()))
 
 
 def frames_at_once(points: int, names: int, device: torch.device, threads: int = 1) -> int:

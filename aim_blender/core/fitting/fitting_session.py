@@ -15,7 +15,7 @@ from ..model.actor import Actor
 from ..model.carried_fields import CarriedFields
 from ..model.closed_form import ClosedForm, WeightBounds, affordable_modes, prior_of_modes
 from ..model.devices import choose_device
-from ..model.frames_last import LeftOver
+from ..model.frames_last import LeftOver, hinged_places
 from ..model.head import estimate_head, quietness, squared_motions, without_head
 from ..model.working_actor import coarse_modes_of, modes_of
 from ..shared.foundation.robust_weights import geman_mcclure
@@ -102,8 +102,8 @@ class FittingSession:
         self.jaw_of_frame = JawOfFrame(actor, squared)
         self.quietness = quietness(actor, squared)
         self.shapes_reach = float(np.sqrt(squared.max()))
-        about = np.append(actor.neutral - self.centre, np.ones((len(actor.neutral), 1)), axis=1)
-        self.left_over = LeftOver(actor.neutral, self.tensor(actor.skin_weight * about))
+        hinged = hinged_places(actor.neutral, actor.skin_weight, self.centre)
+        self.left_over = LeftOver(actor.neutral, self.tensor(hinged))
 
     @classmethod
     def of(
@@ -209,6 +209,13 @@ class FittingSession:
         lost = torch.zeros_like(residual[..., 0], dtype=torch.bool)
         lost[doubtful] = (given > 0) & (robust <= INLIER_SHARE * given)
         return FittedFrames(found, jaw, self._distance(residual, found, weight), lost)
+
+    def explained(self, moved: Tensor) -> tuple[Tensor, np.ndarray]:
+        """Coefficients (f, M, N) and jaw (f, 4, 4) of frames that are moved (f, V, 3) mm from the neutral without head
+        motion, where all that is given is believed and nobody asks how far off they are."""
+        points = self.jaw_of_frame.points
+        jaw = self.jaw_of_frame.predict_at_points(self.actor.neutral[points] + moved[:, points].cpu().double().numpy())
+        return self._solve(self.left_over.without_jaw(moved, recentred(jaw, self.centre)), None), jaw
 
     def residual(self, frames: np.ndarray, jaw: np.ndarray) -> Tensor:
         """What is left of frames (f, V, 3) without head motion after the neutral and the jaw (f, 4, 4): r of

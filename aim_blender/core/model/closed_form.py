@@ -76,7 +76,7 @@ class ModeFields:
         """As Fields has it."""
         there = frames_last(residual)
         found = residual.new_empty(len(there), len(residual))
-        for rows, offsets in _offsets_of_parts(self.modes, coefficients, self.expressions):
+        for rows, offsets in offsets_of_parts(self.modes, coefficients, self.expressions):
             offsets -= there[rows]
             x, y, z = offsets.square_().unbind(1)  # many times faster than a norm along the middle
             torch.sqrt((x + y).add_(z), out=found[rows])
@@ -315,7 +315,7 @@ def expression_offsets(modes: Tensor, coefficients: Tensor, expressions: Tensor)
     modes: (V, M). coefficients: (F, M, N). expressions: (V, N, 3). Returns (F, V, 3).
     """
     found = coefficients.new_empty(len(coefficients), *expressions.shape[::2])
-    for rows, offsets in _offsets_of_parts(modes, coefficients, expressions):
+    for rows, offsets in offsets_of_parts(modes, coefficients, expressions):
         found[:, rows] = offsets.permute(2, 0, 1)
     return found
 
@@ -329,7 +329,7 @@ def weights_of_parts(modes: Tensor, coefficients: Tensor, most: int = 0) -> Iter
         yield rows, (modes[rows] @ flat).view(-1, names, frames)
 
 
-def _offsets_of_parts(modes: Tensor, coefficients: Tensor, expressions: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def offsets_of_parts(modes: Tensor, coefficients: Tensor, expressions: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Some points after the other, and expression_offsets there, frames last: (v, 3, F)."""
     for rows, weights in weights_of_parts(modes, coefficients):
         yield rows, torch.bmm(expressions[rows].transpose(1, 2), weights)

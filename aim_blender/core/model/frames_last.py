@@ -63,10 +63,14 @@ class LeftOver:
         return found.permute(2, 0, 1), furthest
 
     def step(self, jaw: np.ndarray) -> Tensor:
-        """(4, 3 f) of jaws (f, 4, 4): hinged times it is LBS(s0, T, k) - s0."""
-        motion = jaw[:, :3].transpose(2, 1, 0).copy()  # (4, 3, f)
-        motion[:3] -= np.eye(3)[..., None]
-        return torch.as_tensor(motion, dtype=torch.float32, device=self.hinged.device).flatten(1)
+        """As steps_last, on the device."""
+        return steps_last(jaw).to(self.hinged.device)
+
+    def without_jaw(self, moved: Tensor, jaw: np.ndarray) -> Tensor:
+        """r (f, V, 3) of frames that are moved (f, V, 3) from the neutral, without head motion, with jaws (f, 4, 4)."""
+        last = moved.permute(1, 2, 0).contiguous().view(len(self.hinged), -1)  # (V, 3 f)
+        left = torch.addmm(last, self.hinged, self.step(jaw), alpha=-1.0)
+        return left.view(len(self.hinged), 3, -1).permute(2, 0, 1)
 
     def jaw_motion(self, jaw: np.ndarray) -> Tensor:
         """LBS(s0, T, k) - s0 (f, V, 3) of jaws (f, 4, 4)."""
@@ -77,6 +81,19 @@ class LeftOver:
         if kind not in self._neutral_as:
             self._neutral_as[kind] = torch.as_tensor(self.neutral, dtype=kind, device=self.hinged.device)
         return self._neutral_as[kind]
+
+
+def steps_last(jaw: np.ndarray) -> Tensor:
+    """(4, 3 f) float32 of jaws (f, 4, 4), whose product with hinged_places is LBS(s0, T, k) - s0."""
+    motion = jaw[:, :3].transpose(2, 1, 0).copy()  # (4, 3, f)
+    motion[:3] -= np.eye(3)[..., None]
+    return torch.as_tensor(motion, dtype=torch.float32).flatten(1)
+
+
+def hinged_places(neutral: np.ndarray, skin_weight: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """[k s0, k] (V, 4) of neutral (V, 3) about centre (3,) and skin_weight (V, 1): for steps_last."""
+    found: np.ndarray = skin_weight * np.append(neutral - centre, np.ones((len(neutral), 1)), axis=1)
+    return found
 
 
 class _HeadsLast:

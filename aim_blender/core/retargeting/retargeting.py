@@ -28,6 +28,7 @@ from ..checks.self_checks import LARGEST_WEIGHT
 from ..contact.contact import Contact, without_contact
 from ..correspondence.correspondence import Correspondence
 from ..fitting.driving.kept_frames import SOON_DONE_S, KeptFrames
+from ..fitting.driving.side_by_side import side_by_side, threads_for
 from ..fitting.fitting_session import FittingSession
 from ..geometry.rigid import angle_degrees
 from ..model.actor import Actor
@@ -48,7 +49,7 @@ from .whole_weights import WholeWeights
 
 Report = Callable[[dict], None]
 
-CHUNK_FRAMES = 32
+CHUNK_FRAMES = 64  # at most; a chunk is what is kept of long work
 STRONGEST = 100.0  # of a region; more is no strength but a mistake
 LEAST = -0.25  # of a shape of which mixtures may take something away
 BEYOND = 1.5, 0.3  # how far a point may go in any direction: this share of its furthest in a shape, and mm more
@@ -81,14 +82,22 @@ def retarget_take(
     coefficients = np.zeros((total, carrying.modes.shape[1], len(target.names)), dtype=np.float32)
     jaw = np.empty((total, 4, 4))
     kept = KeptFrames(checkpoint_folder, *carrying.origin(settings), SOON_DONE_S)
-    for first in range(0, total, CHUNK_FRAMES):
-        part = slice(first, first + CHUNK_FRAMES)
-        found = kept.find(first, {})
+
+    def carried(rows: np.ndarray) -> dict[str, np.ndarray]:
+        first = int(rows[0])
+        found = kept.find(first, {"rows": rows})
         if found is None:
+            part = slice(first, first + len(rows))
             found = dict(zip(("coefficients", "jaw"), carrying.carried(part), strict=True))
-            kept.keep(first, {}, found)
-        coefficients[part], jaw[part] = found["coefficients"], found["jaw"]
-        report({"message": "Retargeting", "done": min(part.stop, total), "total": total})
+            kept.keep(first, {"rows": rows}, found)
+        return found
+
+    threads = threads_for(total, carrying.session.device)
+    at_once = max(1, min(CHUNK_FRAMES, -(-total // threads)))
+    chunks = (np.arange(first, min(first + at_once, total)) for first in range(0, total, at_once))
+    for rows, found in side_by_side(carried, chunks, threads):
+        coefficients[rows], jaw[rows] = found["coefficients"], found["jaw"]
+        report({"message": "Retargeting", "done": int(rows[-1]) + 1, "total": total})
     return carrying.finished(coefficients, jaw, slice(None), settings, report)
 
 
@@ -144,6 +153,7 @@ class Retargeting:
             for each in self.pairing.mixtures
         ]
         self._undone = torch.as_tensor(self.pairing.undone())
+        self._order = self._order_of_pairs()
         # What means much the same on both is determined by the source; the less it does, the more it settles.
         unlike = np.array(
             [
@@ -192,35 +202,51 @@ class Retargeting:
         """Make a frame alone several times as fast, for a second now: factors are quick for many frames at once."""
         self._weights.inverse = torch.cholesky_inverse(self._weights.factor)
 
-    def shown(self, coefficients: Tensor) -> np.ndarray:
-        """(f, V, 3) mm s'_j, the target with coefficients (f, M, N) of the weights of the source's shapes.
+    def _order_of_pairs(self) -> Tensor | None:
+        """(K,) which of the source's shapes each of the target's is; None unless each is one, as it is."""
+        shapes = [each.shapes.tolist() for each in self.pairing.mixtures]
+        as_it_is = all(bool((each.weights == 1.0).all()) for each in self.pairing.mixtures)
+        if not as_it_is or sorted(shapes) != [[k] for k in range(self._shown.shape[1])]:
+            return None
+        return torch.as_tensor(shapes)[:, 0].argsort()
+
+    def moved(self, coefficients: Tensor) -> Tensor:
+        """(f, V, 3) mm s'_j - s0', by which the target with coefficients (f, M, N) of the weights of the source's
+        shapes moves.
 
         No point goes further in any direction than BEYOND says of what the target's own shapes do there, whatever the
         weights: a point of a limited frame keeps its direction, and its neighbours are limited alike.
         """
-        found = coefficients.new_empty(len(coefficients), len(self._shown), 3)
-        for rows, weights in weights_of_parts(self._weights.modes, coefficients, self._shown.shape[1]):
+        count, names = self._shown.shape[:2]
+        found = coefficients.new_empty(count, 3, len(coefficients))  # frames last, as sums over points want them
+        for rows, weights in weights_of_parts(self._weights.modes, coefficients, names):
             own = self._shown[rows]  # (v, K, 3)
-            mixed = torch.zeros(len(own), own.shape[1], len(coefficients))  # (v, K, f)
-            for i, (shapes, parts) in enumerate(self._mixed):
-                mixed[:, shapes] += parts.expand(len(self._shown), -1)[rows, :, None] * weights[:, i, None]
-            mixed[:, self._undone] = mixed[:, self._undone].clamp(min=LEAST)
-            moved = torch.bmm(own.transpose(1, 2), mixed)  # (v, 3, f)
-            length = moved.square().sum(1, keepdim=True).sqrt_().clamp_(min=1e-6)
-            furthest = torch.bmm(own, moved / length).amax(1, keepdim=True).clamp_(min=0.0)
-            moved *= ((BEYOND[0] * furthest + BEYOND[1]) / length).clamp_(max=1.0)
-            found[:, rows] = moved.permute(2, 0, 1)
-        return self.target.neutral + found.numpy()
+            if self._order is not None:
+                mixed = weights[:, self._order]  # (v, K, f)
+            else:
+                mixed = torch.zeros(len(own), names, len(coefficients))
+                for i, (shapes, parts) in enumerate(self._mixed):
+                    mixed[:, shapes] += parts.expand(count, -1)[rows, :, None] * weights[:, i, None]
+                mixed[:, self._undone] = mixed[:, self._undone].clamp(min=LEAST)
+            moved = torch.bmm(own.transpose(1, 2), mixed, out=found[rows])  # (v, 3, f)
+            length = moved.square().sum(1, keepdim=True).sqrt_()
+            far = length.amax((1, 2)) > BEYOND[1]  # others are within any limit
+            if bool(far.any()):
+                own, length, some = own[far], length[far].clamp_(min=1e-6), moved[far]
+                furthest = torch.bmm(own, some / length).amax(1, keepdim=True).clamp_(min=0.0)
+                moved[far] = some * ((BEYOND[0] * furthest + BEYOND[1]) / length).clamp_(max=1.0)
+        return found.permute(2, 0, 1)
 
     def carried(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (f, M, N) float32 of the target's shapes and its jaw (f, 4, 4), as docs/model.md (32) has them,
         in a part of the take."""
         weights = self._weights.of(part)
-        frames = self.shown(weights)
+        moved = self.moved(weights)
         if self._meant is not None:
-            frames += self._meant.missing(frames, part, self._weights.overall_of(weights))
-        jaw = self.session.jaw(frames)
-        found = self.session.solve(frames, jaw)
+            overall = self._weights.overall_of(weights)
+            missing = self._meant.missing(self.target.neutral + moved.numpy(), part, overall)
+            moved += torch.as_tensor(missing).float()
+        found, jaw = self.session.explained(moved)
         shares = np.array([each.bone for each in self.pairing.mixtures])
         if self.pairing.jaw is not None and shares.any():
             assert self.source.hinge is not None
@@ -228,8 +254,8 @@ class Retargeting:
             poses = decompose_jaw(self.take.jaw[part], self.source.hinge)
             more = self.pairing.jaw.beyond(shares, self._weights.overall_of(weights), poses)
             jaw = compose_jaw(decompose_jaw(jaw, self.target.hinge) + more, self.target.hinge)
-        carried = np.zeros((len(frames), self.modes.shape[1], len(self.target.names)), dtype=np.float32)
-        carried[:, :, self._to] = found.coefficients.cpu().numpy()
+        carried = np.zeros((len(found), self.modes.shape[1], len(self.target.names)), dtype=np.float32)
+        carried[:, :, self._to] = found.cpu().numpy()
         return carried, jaw
 
     def finished(

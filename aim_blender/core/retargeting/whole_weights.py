@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry.skinning import linear_blend_skinning
+from ..geometry.rigid import recentred
 from ..model.actor import Actor
-from ..model.closed_form import agreement_matrix, expression_offsets, positive_factor, seen_by_modes
+from ..model.closed_form import agreement_matrix, offsets_of_parts, positive_factor
+from ..model.frames_last import hinged_places, steps_last
 from ..shared.results.takes import Take
 
 SPARING = 2.5e-6, 1.25e-3  # what a weight of the slowest and of the fastest mode costs, in shares of a typical weight's
@@ -31,6 +32,8 @@ class WholeWeights:
         count, names = modes.shape[1], len(source.names)
         self.fields = torch.as_tensor(source.offsets()).float()  # (V, N, 3) δ
         self.expressions = torch.as_tensor(source.expressions).float()  # (V, N, 3)
+        self.centre = source.neutral.mean(0)
+        self.hinged = torch.as_tensor(hinged_places(source.neutral, source.skin_weight, self.centre)).float()  # (V, 4)
         matrix = agreement_matrix(modes, self.fields)
         diagonal = matrix.view(count * names, -1).diagonal()
         # The blocks, summed in float32, stay positive definite; and what neither actor shows stays small.
@@ -56,9 +59,9 @@ class WholeWeights:
 
     def of(self, part: slice) -> Tensor:
         """The coefficients (f, M, N) float32 in a part of the take."""
-        seen = seen_by_modes(self.modes, self.fields, self._seen_offsets(part)).double()
-        count, names, frames = seen.shape
-        right = seen.reshape(-1, frames)
+        count, names = self.share.shape
+        right = self._seen(part)
+        frames = right.shape[1]
         if self.rest is not None:
             overall = self.overall.T @ right  # (N, f) u
             right = right + torch.einsum("im,if->mif", self.rest, overall).reshape(-1, frames)
@@ -69,9 +72,14 @@ class WholeWeights:
         """(f, N) the weights over the whole face of coefficients (f, M, N)."""
         return torch.einsum("fmi,mi->fi", weights, self.share).double().numpy()
 
-    def _seen_offsets(self, part: slice) -> Tensor:
-        """(f, V, 3) float32 the take's frames without head motion, as offsets from the source's neutral."""
-        neutral = self.source.neutral
-        moved = linear_blend_skinning(neutral, self.take.jaw[part], self.source.skin_weight) - neutral
+    def _seen(self, part: slice) -> Tensor:
+        """(M N, f) float64 what the modes see of the take's frames x without head motion. Where these are known at some
+        of the points they are seen there at once, and stand nowhere as a whole."""
         coefficients = torch.as_tensor(self.take.coefficients[part])
-        return torch.as_tensor(moved).float() + expression_offsets(self.modes, coefficients, self.expressions)
+        count, names = self.share.shape
+        step = steps_last(recentred(self.take.jaw[part], self.centre))  # (4, 3 f)
+        found = torch.zeros(count, names * len(coefficients), dtype=torch.float64)
+        for rows, moved in offsets_of_parts(self.modes, coefficients, self.expressions):
+            moved.view(len(moved), -1).addmm_(self.hinged[rows], step)
+            found += self.modes[rows].T @ torch.bmm(self.fields[rows], moved).flatten(1)
+        return found.view(count * names, -1)

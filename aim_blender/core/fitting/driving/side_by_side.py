@@ -11,7 +11,15 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+FEWEST_FRAMES = 16  # that a core is given at once, where there is more than one core
 Found = TypeVar("Found")
+
+
+def threads_for(frames: int, device: torch.device) -> int:
+    """How many cores share so many frames, each with chunks of its own."""
+    if device.type != "cpu":
+        return 1
+    return int(np.clip(frames // FEWEST_FRAMES, 1, torch.get_num_threads()))
 
 
 def side_by_side(
