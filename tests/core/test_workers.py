@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A worker that stays for the next job: it gives what a process of its own gives, and nothing goes from job to job."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,10 +14,14 @@ import numpy as np
 import pytest
 import torch
 
+from aim_blender.core.checks.face_spots import keep_spots
+from aim_blender.core.contact.contact import Contact
 from aim_blender.core.files.files import load_actor, save_actor
+from aim_blender.core.fitting.fitting_session import FittingSession
 from aim_blender.core.learning.learning import learn_actor
 from aim_blender.core.shared.captured.captures import read_capture
 from aim_blender.core.shared.foundation import remembering
+from aim_blender.core.shared.settings.fitting_settings import FittingSettings
 from aim_blender.core.shared.settings.learning_settings import LearningSettings
 from aim_blender.jobs.folders.folder import JobFolder
 from aim_blender.jobs.running import staying
@@ -220,6 +225,20 @@ def test_an_actor_is_read_again_only_when_its_file_has_changed(tiny, tmp_path):
     path.write_bytes(content)
     with pytest.raises(Exception, match="damaged"):
         load_actor(path)
+
+
+def test_what_follows_from_an_actor_alone_is_made_once(demo_learned):
+    """But not where its face is looked for, because how it was found is told each time."""
+    settings = FittingSettings(modes=6, device="cpu")
+    actor = dataclasses.replace(demo_learned, settings=dict(demo_learned.settings))
+    session = FittingSession.of(actor, settings)
+    assert FittingSession.of(actor, settings) is session
+    assert FittingSession.of(actor, dataclasses.replace(settings, ridge=3.0)) is not session
+    seldom_seen = np.full(len(actor.neutral), 0.4)
+    assert FittingSession.of(actor, dataclasses.replace(settings, ridge=3.0), None, seldom_seen).usual_trust is not None
+    assert Contact.of(actor) is not Contact.of(actor)
+    keep_spots(actor)
+    assert Contact.of(actor) is Contact.of(actor)
 
 
 def test_learning_leaves_the_number_of_threads(tmp_path):

@@ -134,14 +134,20 @@ def find_spots(actor: Actor) -> FaceSpots | None:
 
 def places_of(actor: Actor) -> Places | None:
     """The places that are measured on an actor's face: those it has kept, or found now; None if it shows no face."""
-    known, spots = kept_spots(actor)
-    if not known or (spots is not None and (spots.corners is None or _on_parts(actor, spots))):
+    if not keeps_places(actor):
         return _found(actor)
+    _, spots = kept_spots(actor)
     if spots is None or spots.corners is None:
         return None
     landmarks, (left, right) = spots.landmarks, SIDES
     pairs = {name: (landmarks.get(name + left), landmarks.get(name + right)) for name in LANDMARKS_TOO}
     return Places(spots.frame, spots.upper_lip, spots.lower_lip, spots.corners, **pairs)
+
+
+def keeps_places(actor: Actor) -> bool:
+    """Whether places_of need not look for them, and so has nothing to tell of how they were found."""
+    known, spots = kept_spots(actor)
+    return known and (spots is None or (spots.corners is not None and not _on_parts(actor, spots)))
 
 
 _find_places = remembered(find_places)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.face_spots import keeps_places
 from ..model.actor import Actor
 from ..shared.results.takes import Take
 from .gaps import Gaps
@@ -41,6 +42,17 @@ class Contact:
         modes = np.concatenate([empty, *(each.modes for each in self._meetings)], axis=1)
         self.modes = work.spread(modes.astype(np.float32))
         self.weights = np.concatenate([np.zeros((0, len(actor.names))), *(each.weights for each in self._meetings)])
+
+    @classmethod
+    def of(cls, actor: Actor) -> Contact:
+        """As it is made above; once for an actor that keeps where its face is. Another's face is looked for each time,
+        because how it was found is told each time."""
+        if not keeps_places(actor):
+            return cls(actor)
+        if "contact" not in actor.made:
+            actor.made["contact"] = cls(actor)
+        found: Contact = actor.made["contact"]
+        return found
 
     def measured_at_rest(self) -> dict[str, np.ndarray]:
         """{slit: (1, C) mm} the gaps of its neutral, as measured has them."""

@@ -37,7 +37,7 @@ def in_contact(
     """
     if strength == 0:
         return take
-    contact = Contact(actor)
+    contact = Contact.of(actor)
     notes = [*take.figures.get("notes", []), *contact.note("the actor")]
     if not contact.slits:
         return dataclasses.replace(take, figures=take.figures | {"notes": notes})

@@ -163,8 +163,8 @@ class ImageTarget(Target):
         distance = [
             self._distance(frame, each.off, each.scale) for frame, each in zip(rows.tolist(), found, strict=True)
         ]
-        motions = (np.stack([getattr(each, name) for each in found]) for name in ("head", "jaw"))
-        return SolvedFrames(np.stack(coefficients), *motions, np.stack(distance), np.stack(lost))
+        heads, jaws = np.stack([each.head for each in found]), np.stack([each.jaw for each in found])
+        return SolvedFrames(np.stack(coefficients), heads, jaws, np.stack(distance), np.stack(lost))
 
     def distance(self, rows: np.ndarray, head: np.ndarray, jaw: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         off = (

@@ -345,7 +345,7 @@ class Retargeting:
     @cached_property
     def _contacts(self) -> tuple[Contact, Contact]:
         """Of the source as it was performed, and of the target."""
-        return Contact(self._performed[1]), Contact(self.target)
+        return Contact.of(self._performed[1]), Contact.of(self.target)
 
     def _resting(self, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """What the target does in one frame of the take, as carried() gives it. Raises InputError if it has none."""
