@@ -26,7 +26,7 @@ from ..shared.settings.learning_settings import Space
 
 SEPARATING_MODES = 16  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
 SEPARATING_HEIGHT = 0.3
-COARSE_FROM, PLACES = 40_000, 2000  # vertices, from where on these functions follow from their values at few places
+COARSE_FROM, PLACES = 40_000, 8000  # vertices, from where on these functions follow from their values at so many places
 INTRINSIC_MODES = 24  # instead of a position
 AT_REST = (
     "the jaw opens in no shape, so it stays at rest in all of them; a shape with the mouth wide open would tell how "
