@@ -111,7 +111,7 @@ def watched(command: list[object], kill_after: float = 0.0) -> Run:
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
             if ended:
                 break
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, KeyError):
                 told = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
                 own = max(own, int(told["RssAnon"].split()[0]))
                 mapped = max(mapped, int(told["VmHWM"].split()[0]))
