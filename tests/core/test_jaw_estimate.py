@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from aim_blender.core.anatomy import jaw_estimate
 from aim_blender.core.anatomy.anatomy import Hinge, symmetry_plane, trace_constraints
 from aim_blender.core.anatomy.hinge_witnesses import settle_hinge
 from aim_blender.core.anatomy.incisors import lower_incisors
@@ -35,6 +36,16 @@ def shape(demo, name: str) -> np.ndarray:
 
 def offset(demo, name: str) -> np.ndarray:
     return shape(demo, name) - demo.neutral
+
+
+def test_the_skins_share_is_exact_however_it_is_solved(demo, demo_preparation, monkeypatch):
+    jaw = demo_preparation.jaw.jaw
+    use = np.ones(len(jaw))
+    found = jaw_estimate.skin_share(demo.neutral, demo.shapes, jaw, demo.topology.edges(), use, None)
+    monkeypatch.setattr(jaw_estimate, "MOST_STEPS", 1)  # conjugate gradients give up, and a factor is there
+    exact = jaw_estimate.skin_share(demo.neutral, demo.shapes, jaw, demo.topology.edges(), use, None)
+    assert exact[0].max() > 0.3
+    assert np.abs(found[0] - exact[0]).max() < 1e-6
 
 
 def estimate(demo, preparation, shapes: np.ndarray):

@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from aim_blender.core.learning import optimising
+from aim_blender.core.learning import optimising, preparation
 from aim_blender.core.learning.learning import PHASE_MESSAGES, Learner, learn_actor, total_loss
 from aim_blender.core.learning.preparation import SEPARATING_HEIGHT, SEPARATING_MODES, build_template, prepare
 from aim_blender.core.learning.schedule import PHASES
@@ -71,6 +71,16 @@ def test_templates(capture, kind, width):
     assert np.allclose(template[:, :3] * 100 + centre, shape)
     if kind == "intrinsic":
         assert np.abs(template[:, 3:]).max() == pytest.approx(1.0)
+
+
+def test_the_heights_of_big_meshes_follow_from_few_places(capture, monkeypatch):
+    triangles = capture.topology.triangles()
+    exact = build_template(capture.vertices, triangles, "separated")[0][:, 3:]
+    monkeypatch.setattr(preparation, "COARSE_FROM", 1)
+    found = build_template(capture.vertices, triangles, "separated")[0][:, 3:]
+    assert not np.array_equal(found, exact)
+    assert np.abs(found).max() == pytest.approx(SEPARATING_HEIGHT)
+    assert np.linalg.svd(np.linalg.qr(found)[0].T @ np.linalg.qr(exact)[0])[1].min() > 0.9
 
 
 @pytest.mark.parametrize("kind", SPACES)

@@ -23,6 +23,20 @@ def points(count: int = 40) -> torch.Tensor:
     return torch.rand(count, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
+def test_many_points_are_evaluated_in_parts_where_no_gradients_are_asked_for(monkeypatch):
+    monkeypatch.setattr("aim_blender.core.model.networks.POINTS_AT_ONCE", 16)
+    asked: list[int] = []
+    networks = stack(hidden=32)
+    networks.register_forward_pre_hook(lambda _, inputs: asked.append(len(inputs[0])))
+    whole = networks(points())
+    assert asked == [40]
+    with torch.no_grad():
+        parts = networks(points())
+    assert sorted(asked[2:]) == [8, 16, 16]
+    for name in OUTPUTS:
+        assert torch.allclose(parts[name], whole[name], atol=1e-12)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_batched_equals_plain(activation, depth):

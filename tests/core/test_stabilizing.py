@@ -6,9 +6,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
 from aim_blender.core.geometry.rigid import angle_degrees
+from aim_blender.core.learning import stabilizing
 from aim_blender.core.learning.stabilizing import stabilized
 from aim_blender.core.shared.captured.captures import Capture
 
@@ -17,7 +19,11 @@ def test_a_head_that_was_held_still_is_left_as_it_is(demo_capture: Capture) -> N
     assert stabilized(demo_capture) is demo_capture
 
 
-def test_what_was_left_of_the_heads_motion_is_taken_out(demo_capture: Capture) -> None:
+@pytest.mark.parametrize("most_points", [stabilizing.MOST_POINTS, 1000])
+def test_what_was_left_of_the_heads_motion_is_taken_out(
+    demo_capture: Capture, most_points: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stabilizing, "MOST_POINTS", most_points)
     random = np.random.default_rng(0)
     count = len(demo_capture.vertices) - 1
     turns = Rotation.from_rotvec(np.deg2rad(random.uniform(-1, 1, (count, 3)))).as_matrix()

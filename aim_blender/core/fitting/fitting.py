@@ -99,7 +99,7 @@ def _shown(performance: Performance, take: Take) -> Shown:
     def shown(rows: np.ndarray, vertices: np.ndarray) -> np.ndarray:
         part = slice(rows[0], rows[-1] + 1)
         frames = performance.vertices[part, vertices].astype(np.float64) * unit_factor
-        known = np.isfinite(frames).all(-1)
+        known = np.asarray(np.isfinite(frames).all(-1))
         if performance.confidence is not None:
             known &= performance.confidence[part, vertices] > 0
         return without_head(np.where(known[..., None], frames, np.nan), take.head[rows])

@@ -14,6 +14,7 @@ from ..anatomy.jaw import JawEstimate, rest_jaw
 from ..anatomy.jaw_estimate import estimate_jaw, measured_jaw
 from ..anatomy.jaw_pivot import likely_pivot
 from ..anatomy.jaw_witnesses import hinge_of_motion, jaw_of_points, lower_teeth
+from ..geometry.coarse_mesh import coarse_mesh, coarse_modes
 from ..geometry.modes import laplacian_modes
 from ..model.model import UNIT_MM
 from ..shared.bones.bone_checks import set_bones_right
@@ -25,6 +26,7 @@ from ..shared.settings.learning_settings import Space
 
 SEPARATING_MODES = 16  # of the mesh, beside the mean shape: where lips or lids touch in space, these differ
 SEPARATING_HEIGHT = 0.3
+COARSE_FROM, PLACES = 40_000, 8000  # vertices, from where on these functions follow from their values at so many places
 INTRINSIC_MODES = 24  # instead of a position
 AT_REST = (
     "the jaw opens in no shape, so it stays at rest in all of them; a shape with the mouth wide open would tell how "
@@ -68,7 +70,12 @@ def build_template(vertices: np.ndarray, triangles: np.ndarray, kind: Space) -> 
     count = {"separated": SEPARATING_MODES, "intrinsic": INTRINSIC_MODES}.get(kind, 0)
     if count == 0:
         return position, centre
-    modes, _ = laplacian_modes(shape, triangles, min(count + 1, len(shape) - 2), equal_vertices=True)
+    count = min(count + 1, len(shape) - 2)
+    if len(shape) < COARSE_FROM:
+        modes, _ = laplacian_modes(shape, triangles, count, equal_vertices=True)
+    else:
+        mesh = coarse_mesh(shape, triangles, PLACES)
+        modes = mesh.spread(coarse_modes(mesh, shape, triangles, count)[0])
     heights = modes[:, 1:] / np.abs(modes[:, 1:]).max(0)
     return np.concatenate([position, heights * (SEPARATING_HEIGHT if kind == "separated" else 1.0)], axis=1), centre
 

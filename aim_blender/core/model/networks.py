@@ -13,6 +13,8 @@ from ..shared.foundation.errors import InputError
 from ..shared.settings.learning_settings import ACTIVATIONS, Activation
 from .devices import tensor_float_32
 
+POINTS_AT_ONCE = 2048  # that a processor evaluates where nobody asks for gradients: hidden layers are wide
+
 
 class NetworkStack(nn.Module):
     """K networks of one input (P, I) with equal hidden layers and an output each.
@@ -70,6 +72,9 @@ class NetworkStack(nn.Module):
 
     def forward(self, points: Tensor) -> dict[str, Tensor]:
         """The outputs (P, width) by name at points (P, I)."""
+        if not torch.is_grad_enabled() and points.device.type == "cpu" and len(points) > POINTS_AT_ONCE:
+            parts = [self(part) for part in points.split(POINTS_AT_ONCE)]
+            return {name: torch.cat([part[name] for part in parts]) for name in self.names}
         features = self.hidden_features(points)
         return {name: self._output(name, features[i]) for i, name in enumerate(self.names)}
 
