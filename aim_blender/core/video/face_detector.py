@@ -121,10 +121,12 @@ class Crop:
 @dataclass(frozen=True)
 class FoundFace:
     """A face in a picture. landmarks: (478, 3) right and down in pixels of the picture, and depth, away from the
-    viewer, on the same scale; presence: in [0, 1], how sure it is."""
+    viewer, on the same scale; presence: in [0, 1], how sure it is; doubt: how far crops a little aside disagree about
+    lips or lids, of how far the eyes' outer corners are apart, 0 where no others were looked at."""
 
     landmarks: np.ndarray
     presence: float
+    doubt: float = 0.0
 
     def next_crop(self) -> Crop:
         """Where to look for its landmarks in the next frame, or anew."""
@@ -247,7 +249,10 @@ class FaceDetector:
             shift = np.array([right, down]) * crop.side
             other = Crop(crop.centre + shift, crop.side * (1.0 + larger), crop.angle + turned)
             found.append(self.landmarks(picture, other, mirrored=index % 2 == 0).landmarks)
-        return FoundFace(np.mean(found, axis=0), face.presence)
+        mean = np.mean(found, axis=0)
+        off = np.linalg.norm((np.array(found) - mean)[..., :2], axis=2).mean(0)  # (478,)
+        apart = float(np.linalg.norm((mean[LEFT_EYE] - mean[RIGHT_EYE])[:2]))
+        return FoundFace(mean, face.presence, max(float(off[LIPS].mean()), float(off[LIDS].mean())) / max(apart, 1e-6))
 
     def weights(self, face: FoundFace) -> np.ndarray:
         """(52,) in [0, 1], in the order of WEIGHT_NAMES."""
