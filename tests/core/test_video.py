@@ -224,7 +224,7 @@ def seen_of(times, fps=24.0, **more) -> SeenFaces:
     total = len(times)
     places = np.arange(total, dtype=float)[:, None, None] * np.ones((478, 3))
     parts = {
-        "landmarks": places, "presence": np.ones(total), "weights": np.zeros((total, 52)),
+        "landmarks": places, "presence": np.ones(total), "doubts": np.zeros(total), "weights": np.zeros((total, 52)),
         "impressions": np.zeros((total, 2048)),
         "others": np.zeros(total, bool), "cuts": np.zeros(total, bool), **more,
     }  # fmt: skip
@@ -279,6 +279,19 @@ def test_cuts_other_faces_and_profiles_are_said(demo, detector, rest, tmp_path):
     assert "another face is seen in frames 1 to 3; the larger one was followed" in notes_of(both)[0]
     turned = replace(both, landmarks=both.landmarks * [0.2, 1, 1] + np.arange(478)[:, None] * [0, 0, 1.0])
     assert any("in profile in frames 1 to 3" in note for note in notes_of(turned))
+
+
+def test_a_mouth_that_is_covered_is_said(detector, rest):
+    face = detector.found(rest)
+    plain = detector.steadied(rest, face)
+    middle, apart = face.landmarks[13, :2], np.linalg.norm((face.landmarks[LEFT_EYE] - face.landmarks[RIGHT_EYE])[:2])
+    down, right = np.mgrid[: rest.shape[0], : rest.shape[1]]
+    hand = ((right - middle[0]) / 0.6) ** 2 + ((down - middle[1]) / 0.4) ** 2 < apart**2
+    covered = np.where(hand[..., None], np.array([190, 140, 115], dtype=np.uint8), rest)
+    assert detector.steadied(covered, face).doubt > 2 * plain.doubt > 0.0
+    doubts = np.zeros(40)
+    doubts[10:25], doubts[33] = 0.03, 0.5  # a moment is no cover
+    assert "lips or lids are hard to see in frames 11 to 25:" in notes_of(seen_of(np.arange(40) / 24, doubts=doubts))[0]
 
 
 def test_lamps_that_flicker_are_no_cuts(demo, rest):

@@ -83,6 +83,24 @@ def test_what_the_actor_does_is_told_by_the_answers(renders, learned):
     assert np.allclose(scale, 2.0, rtol=0.03)
 
 
+def test_heads_are_turned_as_far_as_they_are(renders):
+    """The detector sees heads turned by two thirds, and its landmarks tremble."""
+    rng = np.random.default_rng(4)
+    turns = Rotation.from_matrix(renders.turn @ CAMERA)
+    shown = Rotation.from_rotvec(turns.as_rotvec() * 2 / 3) * turns.inv()
+    places = renders.landmarks.copy()
+    places[..., :2] *= 1 + places[..., 2:] / DISTANCE
+    places = np.einsum("rxy,rly->rlx", shown.as_matrix(), places) + 6.0 * rng.normal(size=places.shape)
+    places[..., :2] *= DISTANCE / (DISTANCE + places[..., 2:])
+    learned = learn_answers(_part(replace(renders, landmarks=places), slice(0, COUNT - 80)))
+    new = _part(replace(renders, landmarks=places), slice(COUNT - 80, COUNT))
+    found = aligned(new.landmarks, new.weights, new.distance, learned.base, learned.steady)
+    told = Rotation.from_matrix(learned.heads(found, learned.features(found))[0] @ CAMERA).as_rotvec()
+    true = turns.as_rotvec()[COUNT - 80 :]
+    slopes = [np.polyfit(true[:, axis], told[:, axis], 1)[0] for axis in range(3)]
+    assert slopes == pytest.approx([1.0] * 3, abs=0.03)
+
+
 def test_shapes_of_the_lids_are_known_by_what_they_move(renders, learned):
     lids = np.zeros_like(learned.responses).reshape(len(learned.responses), -1)
     lids[0, [3 * each + 1 for each in (159, 160, 158, 386, 385, 387)]] = 5.0

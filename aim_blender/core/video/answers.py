@@ -32,7 +32,7 @@ TARGET_RIDGE = 0.1  # shapes without a jaw, say, tell nothing of it
 LIDS_FROM, LIDS_TO = 0.08, 0.18  # the lids' share of what a shape moves of landmarks; that of their number is 0.07
 INNER_LIPS = np.array([[13, 14], [82, 87], [312, 317], [81, 178], [311, 402], [80, 88], [310, 318]])  # upper and lower
 LID_MIDDLES = (((160, 159, 158), (144, 145, 153)), ((385, 386, 387), (380, 374, 373)))  # upper and lower landmarks
-POSE_TERMS = 10
+POSE_TERMS, POSE_GAIN = 10, 10.0
 HEAD_TERMS = 6
 HEAD_MM = 100.0  # from which a turn of one moves as much as a slide of one
 CAMERA = np.diag([1.0, -1.0, -1.0])  # from left, up and front to right, down and away
@@ -46,8 +46,9 @@ class Answers:
     base: (478, 3) mm, the landmarks at rest, from in front. steady: (478,) how much each says of the head. posed:
     (10, D) what turns of the head add. rest: (D,) the features of the neutral. responses: (T, D) what a target adds.
     components: (D, K). told: (K, T) targets by components. spread: (T, T) covariance of what looks that were left out
-    are told wrongly by. head: (K + 10, 6) what the head is turned, moved and larger by. impression_sizes,
-    impression_posed, impression_told: as Deep has them; what it tells is added to what landmarks do, each by its share.
+    are told wrongly by. head: (K + 10, 6) what the head is turned, moved and larger by. turned: (3, 3) what the turns
+    that it then has are multiplied by. impression_sizes, impression_posed, impression_told: as Deep has them; what it
+    tells is added to what landmarks do, each by its share.
     """
 
     base: np.ndarray
@@ -59,6 +60,7 @@ class Answers:
     told: np.ndarray
     spread: np.ndarray
     head: np.ndarray
+    turned: np.ndarray
     impression_sizes: np.ndarray
     impression_posed: np.ndarray
     impression_told: np.ndarray
@@ -77,6 +79,7 @@ class Answers:
             "told": (count, targets),
             "spread": (targets, targets),
             "head": (count + POSE_TERMS, HEAD_TERMS),
+            "turned": (3, 3),
             "impression_sizes": (IMPRESSIONS,),
             "impression_posed": (POSE_TERMS, IMPRESSIONS),
             "impression_told": (IMPRESSIONS, targets),
@@ -112,8 +115,8 @@ class Answers:
         """How the face's axes are turned (F, 3, 3) in a camera that looks at the steady landmarks' middle, where these
         lie (F, 2) mm from the face's own, and mm a pixel (F,)."""
         told = np.concatenate([features @ self.components, pose_terms(found.turn)], axis=1) @ self.head
-        turn = (Rotation.from_rotvec(told[:, :3]) * Rotation.from_rotvec(found.turn)).as_matrix() @ CAMERA
-        return turn, told[:, 3:5], found.scale * np.exp(-told[:, 5])
+        turn = (Rotation.from_rotvec(told[:, :3]) * Rotation.from_rotvec(found.turn)).as_rotvec() @ self.turned
+        return Rotation.from_rotvec(turn).as_matrix() @ CAMERA, told[:, 3:5], found.scale * np.exp(-told[:, 5])
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ def learn_answers(renders: Renders) -> Answers:
     share = _shares(targets - off, by_deep, targets, renders.jaw.shape[1])
     by_both = (1.0 - share) * (targets - off) + share * by_deep
     seen, correction = _of_lips(features, targets, responses, by_both)
+    head, turned = _head(renders, found, parts, terms, looks)
     left = np.eye(len(share)) - responses @ seen @ correction  # (T, T) of what is told, the rest is what lips show
     by_both = by_both @ left + features @ seen @ correction
     gain = calibrated_gain(by_both, targets)
@@ -193,7 +197,8 @@ def learn_answers(renders: Renders) -> Answers:
         components=components,
         told=told,
         spread=off.T @ off / len(off),
-        head=_head(renders, found, np.concatenate([parts, terms], axis=1), looks),
+        head=head,
+        turned=turned,
         impression_sizes=deep.sizes,
         impression_posed=deep.posed,
         impression_told=deep.told * share @ left * gain,
@@ -274,10 +279,17 @@ def _solve(parts: np.ndarray, targets: np.ndarray, ridge: float) -> np.ndarray:
     return np.linalg.solve(normal + ridge * np.eye(len(normal)), parts.T @ targets)
 
 
-def _head(renders: Renders, found: Aligned, known: np.ndarray, looks: np.ndarray) -> np.ndarray:
+def _head(
+    renders: Renders, found: Aligned, parts: np.ndarray, terms: np.ndarray, looks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """(K + 10, 6) of what the head is turned by beside what the landmarks are, where their middle lies from the face's,
-    and by how much they are larger, as a logarithm."""
-    apparent = Rotation.from_rotvec(found.turn)
-    missing = (Rotation.from_matrix(renders.turn @ CAMERA) * apparent.inv()).as_rotvec()
-    wanted = np.column_stack([missing, found.middle / HEAD_MM, np.log(found.scale)])
-    return _ridge(known, wanted, looks)[0] * np.repeat([1.0, HEAD_MM, 1.0], [3, 2, 1])
+    and by how much they are larger, as a logarithm; and (3, 3) what makes turns of looks (R,) that were left out, which
+    a ridge tells too small, as large as they are. What poses tell by terms (R, 10) is few numbers: held far less than
+    parts (R, K)."""
+    apparent, true = Rotation.from_rotvec(found.turn), Rotation.from_matrix(renders.turn @ CAMERA)
+    wanted = np.column_stack([(true * apparent.inv()).as_rotvec(), found.middle / HEAD_MM, np.log(found.scale)])
+    told, off = _ridge(np.concatenate([parts, POSE_GAIN * terms], axis=1), wanted, looks)
+    told[parts.shape[1] :] *= POSE_GAIN
+    turns = (Rotation.from_rotvec(wanted[:, :3] - off[:, :3]) * apparent).as_rotvec()
+    fallen_short = np.linalg.lstsq(true.as_rotvec(), turns, rcond=None)[0]
+    return told * np.repeat([1.0, HEAD_MM, 1.0], [3, 2, 1]), np.linalg.inv(fallen_short)

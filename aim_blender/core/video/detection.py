@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
+from ..fitting.driving.side_by_side import side_by_side
 from .face_detector import (
     CROP_SCALE,
     IMPRESSIONS,
@@ -111,22 +114,36 @@ def see_faces(
     rows = _Rows(movie, begun)
     follower = Follower(detector)
     first, another, keep_at = len(rows.times), False, time.monotonic() + KEPT_EVERY_S
+
+    ended: list[BaseException] = []
+
+    def followed() -> Iterator[_Looked]:
+        try:
+            for index, (seconds, picture) in enumerate(movie.frames()):
+                total = max(movie.expected, index + 1) if movie.expected else 0
+                report({"message": "Finding the face", "done": index, "total": total})
+                if index >= first:
+                    look = index % LOOKED_EVERY == 0
+                    yield _Looked(seconds, picture, look, *follower.next(picture, look))
+        except BaseException as error:  # raised again once the pictures before are done
+            ended.append(error)
+
+    def said(each: _Looked) -> tuple[FoundFace, np.ndarray, np.ndarray] | None:
+        if each.face is None:
+            return None
+        face = detector.steadied(each.picture, each.face)
+        return face, detector.weights(face), impression_of(detector, each.picture, face)
+
     try:
-        for index, (seconds, picture) in enumerate(movie.frames()):
-            total = max(movie.expected, index + 1) if movie.expected else 0
-            report({"message": "Finding the face", "done": index, "total": total})
-            if index < first:
-                continue
-            look = index % LOOKED_EVERY == 0
-            face, more, cut = follower.next(picture, look)
-            face = None if face is None else detector.steadied(picture, face)
-            another = more if look else another and face is not None
-            said = None if face is None else (detector.weights(face), impression_of(detector, picture, face))
-            rows.add(seconds, face, said, another, cut)
+        for each, told in side_by_side(said, followed(), torch.get_num_threads()):
+            another = each.another if each.look else another and each.face is not None
+            rows.add(each.seconds, told, another, each.cut)
             if keep is not None and time.monotonic() > keep_at:
                 begun_at = time.monotonic()
                 keep(rows.seen())
                 keep_at = time.monotonic() + max(KEPT_EVERY_S, KEPT_TIMES * (time.monotonic() - begun_at))
+        if ended:
+            raise ended[0]
     except BaseException:
         if keep is not None and len(rows.times) > first:
             keep(rows.seen())
@@ -144,29 +161,41 @@ def _notes_of(movie: Movie, times: list[float]) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """A frame's time and picture, whether other faces were looked for, and what Follower.next found."""
+
+    seconds: float
+    picture: np.ndarray
+    look: bool
+    face: FoundFace | None
+    another: bool
+    cut: bool
+
+
 class _Rows:
     """A row a frame, of all that SeenFaces has."""
 
     def __init__(self, movie: Movie, begun: SeenFaces | None) -> None:
         self.movie = movie
         parts = [list(getattr(begun, name)) if begun is not None else [] for name in ARRAYS]
-        self.times, self.landmarks, self.presence, self.weights, self.impressions, self.others, self.cuts = parts
+        self.times, self.landmarks, self.presence, self.doubts, *parts = parts
+        self.weights, self.impressions, self.others, self.cuts = parts
 
     def add(
-        self,
-        seconds: float,
-        face: FoundFace | None,
-        said: tuple[np.ndarray, np.ndarray] | None,
-        another: bool,
-        cut: bool,
+        self, seconds: float, told: tuple[FoundFace, np.ndarray, np.ndarray] | None, another: bool, cut: bool
     ) -> None:
-        """The next frame's. said: weights (52,) and impression (2048,) of the face."""
+        """The next frame's. told: the face, its weights (52,) and impression (2048,)."""
         self.times.append(seconds)
-        seen = np.full((LANDMARKS, 3), np.nan) if face is None else face.landmarks
-        self.landmarks.append(seen.astype(np.float32))  # half an hour would fill the memory otherwise
-        self.presence.append(0.0 if face is None else face.presence)
-        nothing = np.full(len(WEIGHT_NAMES), np.nan), np.full(IMPRESSIONS, np.nan)
-        weights, impression = said or nothing
+        nothing = (
+            FoundFace(np.full((LANDMARKS, 3), np.nan), 0.0),
+            np.full(len(WEIGHT_NAMES), np.nan),
+            np.full(IMPRESSIONS, np.nan),
+        )
+        face, weights, impression = told or nothing
+        self.landmarks.append(face.landmarks.astype(np.float32))  # half an hour would fill the memory otherwise
+        self.presence.append(face.presence)
+        self.doubts.append(face.doubt)
         self.weights.append(weights)
         self.impressions.append(impression.astype(np.float16))
         self.others.append(another)
@@ -183,6 +212,7 @@ class _Rows:
             self.movie.size,
             np.array(self.landmarks, dtype=np.float64).reshape(total, LANDMARKS, 3),
             np.array(self.presence, dtype=np.float64),
+            np.array(self.doubts, dtype=np.float64),
             np.array(self.weights, dtype=np.float64).reshape(total, len(WEIGHT_NAMES)),
             np.array(self.impressions, dtype=np.float16).reshape(total, IMPRESSIONS),
             np.array(self.others, dtype=bool),

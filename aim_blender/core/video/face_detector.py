@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import os
 import sys
-import warnings
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch.nn import functional
 
 from ..shared.foundation.errors import UNREADABLE, InputError
 from ..shared.settings.video_settings import INSTALLED_MODEL
@@ -33,6 +35,13 @@ LIDS = np.array([
     33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 263, 249, 390, 373, 374, 380, 381, 382,
     362, 398, 384, 385, 386, 387, 388, 466,
 ])  # fmt: skip
+NETWORKS = ("face_detector", "face_landmarks_detector", "face_blendshapes")
+# Those of the lips, and of the brows.
+LIPS = np.array([
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185, 78, 95, 88, 178, 87, 14,
+    317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191,
+])  # fmt: skip
+BROWS = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
 DETECTED_SCORE, SAME_FACE_OVERLAP = 0.5, 0.3
 PRESENT_SCORE = 0.5
 IMPRESSION, IMPRESSIONS = (1, 4, 4, 128), 2048  # the landmark network's last layer of such a shape
@@ -112,10 +121,12 @@ class Crop:
 @dataclass(frozen=True)
 class FoundFace:
     """A face in a picture. landmarks: (478, 3) right and down in pixels of the picture, and depth, away from the
-    viewer, on the same scale; presence: in [0, 1], how sure it is."""
+    viewer, on the same scale; presence: in [0, 1], how sure it is; doubt: how far crops a little aside disagree about
+    lips or lids, of how far the eyes' outer corners are apart, 0 where no others were looked at."""
 
     landmarks: np.ndarray
     presence: float
+    doubt: float = 0.0
 
     def next_crop(self) -> Crop:
         """Where to look for its landmarks in the next frame, or anew."""
@@ -135,30 +146,34 @@ def installed_model() -> Path | None:
 
 
 class FaceDetector:
-    """The networks of a file face_landmarker.task. Raises InputError if it cannot be read or run."""
+    """The networks of a file face_landmarker.task, which any thread may ask. Raises InputError if it cannot be read or
+    run."""
 
     def __init__(self, path: Path) -> None:
         try:
-            from ai_edge_litert.interpreter import Interpreter
+            import ai_edge_litert.interpreter  # noqa: F401
         except ImportError as error:
             raise InputError(
                 "the face detector needs the package ai-edge-litert in the worker's environment, which is not there; "
                 "press Install Video in the extension's preferences, or run the command install-video"
             ) from error
+        self._opened = threading.local()
         try:
             with zipfile.ZipFile(path) as archive, _quiet():
-                networks = [
-                    Interpreter(model_content=archive.read(f"{name}.tflite"), num_threads=1)
-                    for name in ("face_detector", "face_landmarks_detector", "face_blendshapes")
-                ]
-                for network in networks:
-                    network.allocate_tensors()
+                contents = [archive.read(f"{name}.tflite") for name in NETWORKS]
+                told = _telling_impressions(_opened(contents[1]), contents[1])
+                self._contents = [contents[0], told or contents[1], contents[2]]
+                self._network(0)
         except (*UNREADABLE, zlib.error) as error:
             raise InputError(f"{path} is no file of MediaPipe's Face Landmarker, face_landmarker.task") from error
-        self._faces, self._landmarks, self._weights = networks
-        self._path = path
-        self._inside: tuple[Any, int] | None = None  # opened where it is asked
+        self._path, self._impresses = path, told is not None
         self._anchors = _anchors()
+
+    def _network(self, index: int) -> Any:
+        """That of a number in NETWORKS, of the thread that asks: each runs its own."""
+        if not hasattr(self._opened, "networks"):
+            self._opened.networks = [_opened(content) for content in self._contents]
+        return self._opened.networks[index]
 
     def faces(self, picture: np.ndarray, small: bool = False) -> list[tuple[float, Crop]]:
         """The faces in a picture (height, width, 3) of bytes: a score and where to look for landmarks, best first.
@@ -182,7 +197,7 @@ class FaceDetector:
         """Those in an upright crop of it."""
         side = whole.side
         given = cut(picture, whole, DETECTOR_SIZE) / 127.5 - 1.0
-        boxes, scores = _run(self._faces, given)
+        boxes, scores = _run(self._network(0), given)
         scores = 1.0 / (1.0 + np.exp(-scores.reshape(-1).clip(-80, 80)))
         boxes = boxes.reshape(-1, 16) / DETECTOR_SIZE
         boxes[:, :2] += self._anchors
@@ -203,23 +218,28 @@ class FaceDetector:
     def landmarks_in(self, cut_out: np.ndarray, crop: Crop, mirrored: bool = False) -> FoundFace:
         """The face in what a crop shows, (256, 256, 3) up to 255. mirrored: whether the network sees its mirror image,
         of which it errs otherwise: the mean with the other's answer is nearer than either."""
+        return self._answer(cut_out, crop, mirrored)[0]
+
+    def impression_in(self, cut_out: np.ndarray, crop: Crop) -> tuple[FoundFace, np.ndarray]:
+        """As landmarks_in, and (2048,) what the landmark network makes of it before it tells landmarks. Raises
+        InputError for a network that is built otherwise."""
+        if not self._impresses:
+            raise InputError(
+                f"{self._path} has another landmark network than the one that is known; install the face model anew"
+            )
+        face, inside = self._answer(cut_out, crop, False)
+        return face, np.asarray(inside, dtype=np.float32).ravel()
+
+    def _answer(self, cut_out: np.ndarray, crop: Crop, mirrored: bool) -> tuple[FoundFace, np.ndarray]:
         shown = cut_out[:, ::-1] if mirrored else cut_out
-        points, presence, _ = _run(self._landmarks, shown / np.float32(255.0))
+        points, presence, inside = _run(self._network(1), shown / np.float32(255.0))
         points = points.reshape(LANDMARKS, 3).astype(np.float64)
         if mirrored:
             points = points[MIRRORED] * [-1.0, 1.0, 1.0] + [LANDMARK_SIZE, 0.0, 0.0]
         flat = crop.to_picture(points[:, :2], LANDMARK_SIZE)
         depth = points[:, 2:] / LANDMARK_SIZE * crop.side
-        return FoundFace(np.concatenate([flat, depth], 1), float(1.0 / (1.0 + np.exp(-presence.item()))))
-
-    def impression_in(self, cut_out: np.ndarray) -> np.ndarray:
-        """(2048,) what the landmark network makes of a cut-out, as in landmarks_in, before it tells landmarks. Raises
-        InputError for a network that is built otherwise."""
-        if self._inside is None:
-            self._inside = _opened(self._path)
-        network, layer = self._inside
-        _run(network, cut_out / np.float32(255.0))
-        return np.asarray(network.get_tensor(layer), dtype=np.float32).ravel()
+        face = FoundFace(np.concatenate([flat, depth], 1), float(1.0 / (1.0 + np.exp(-presence.item()))))
+        return face, inside
 
     def steadied(self, picture: np.ndarray, face: FoundFace) -> FoundFace:
         """A face that was found, with its landmarks as crops a little aside and mirrored ones put them on the mean:
@@ -229,11 +249,14 @@ class FaceDetector:
             shift = np.array([right, down]) * crop.side
             other = Crop(crop.centre + shift, crop.side * (1.0 + larger), crop.angle + turned)
             found.append(self.landmarks(picture, other, mirrored=index % 2 == 0).landmarks)
-        return FoundFace(np.mean(found, axis=0), face.presence)
+        mean = np.mean(found, axis=0)
+        off = np.linalg.norm((np.array(found) - mean)[..., :2], axis=2).mean(0)  # (478,)
+        apart = float(np.linalg.norm((mean[LEFT_EYE] - mean[RIGHT_EYE])[:2]))
+        return FoundFace(mean, face.presence, max(float(off[LIPS].mean()), float(off[LIDS].mean())) / max(apart, 1e-6))
 
     def weights(self, face: FoundFace) -> np.ndarray:
         """(52,) in [0, 1], in the order of WEIGHT_NAMES."""
-        return _run(self._weights, face.landmarks[OF_WEIGHTS, :2])[0].reshape(-1).astype(np.float64)
+        return _run(self._network(2), face.landmarks[OF_WEIGHTS, :2])[0].reshape(-1).astype(np.float64)
 
     def found(self, picture: np.ndarray, crop: Crop | None = None) -> FoundFace | None:
         """The face in a picture: the one in a crop, where the frame before had it, else the surest; None without."""
@@ -254,37 +277,26 @@ def cut(picture: np.ndarray, crop: Crop, pixels: int) -> np.ndarray:
     Where it is made smaller, blocks of the picture are averaged first.
     """
     blocks = max(1, int(crop.side / pixels))
-    grid = (np.arange(pixels) + 0.5) / pixels - 0.5
-    places = (np.stack(np.meshgrid(grid, grid), -1) * crop.side @ crop.axes + crop.centre) / blocks - 0.5  # (P, P, 2)
-    picture, first = _part(picture, blocks, places)
-    places = (places - first).astype(np.float32)
-    low = np.floor(places).astype(int)
-    share = (places - low).astype(np.float32)[..., None]
-    height, width = picture.shape[:2]
-    flat = np.ascontiguousarray(picture).reshape(-1, 3)
-
-    def at(right: int, down: int) -> np.ndarray:
-        column, row = low[..., 0] + right, low[..., 1] + down
-        taken = flat.take(row.clip(0, height - 1) * width + column.clip(0, width - 1), axis=0).astype(np.float32)
-        outside = (column < 0) | (column >= width) | (row < 0) | (row >= height)
-        if outside.any():
-            taken[outside] = 0.0
-        return taken
-
-    if not share.any():  # as where a whole picture is made smaller by a whole number
-        return at(0, 0)
-    right, down = share[:, :, 0], share[:, :, 1]
-    above = at(0, 0) * (1 - right) + at(1, 0) * right
-    below = at(0, 1) * (1 - right) + at(1, 1) * right
-    return (above * (1 - down) + below * down).astype(np.float32)
+    middle, axes = crop.centre / blocks, crop.side / blocks * crop.axes
+    reach = np.abs(axes).sum(0) / 2
+    picture, first = _part(picture, blocks, middle - reach - 0.5, middle + reach - 0.5)
+    size = np.array(picture.shape[1::-1])
+    # In affine_grid's places the crop and the picture both go from -1 to 1.
+    placed = np.column_stack([(axes / size).T, 2 * (middle - first) / size - 1])  # (2, 3)
+    wanted = functional.affine_grid(
+        torch.from_numpy(placed.astype(np.float32))[None], [1, 3, pixels, pixels], align_corners=False
+    )
+    given = torch.from_numpy(np.ascontiguousarray(picture)).float().permute(2, 0, 1)[None]  # (1, 3, h, w)
+    found = functional.grid_sample(given, wanted, align_corners=False)
+    return np.ascontiguousarray(found[0].permute(1, 2, 0).numpy())
 
 
-def _part(picture: np.ndarray, blocks: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a picture that places (P, P, 2), counted in blocks, need: a value (h, w, 3) a block, the mean of its
-    pixels; and the place (2,) of its first."""
+def _part(picture: np.ndarray, blocks: int, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a picture that places from low (2,) to high (2,), counted in blocks, need: a value (h, w, 3) a block,
+    the mean of its pixels; and the place (2,) of its first."""
     size = np.array(picture.shape[1::-1]) // blocks
-    first = np.floor(places.min((0, 1))).astype(int).clip(0, np.maximum(size - 1, 0))
-    last = (np.floor(places.max((0, 1))).astype(int) + 2).clip(first + 1, np.maximum(size, 1))
+    first = np.floor(low).astype(int).clip(0, np.maximum(size - 1, 0))
+    last = (np.floor(high).astype(int) + 2).clip(first + 1, np.maximum(size, 1))
     (left, top), (right, bottom) = first * blocks, last * blocks
     part = picture[top:bottom, left:right]
     if blocks == 1:
@@ -326,22 +338,24 @@ def _overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return both / (box[2:4].prod() + others[:, 2:4].prod(1) - both).clip(1e-12)
 
 
-def _opened(path: Path) -> tuple[Any, int]:
-    """A landmark network whose layers can be read, which makes it slower, and the layer that impressions are of."""
+def _opened(content: bytes) -> Any:
+    """A network of a file's content, on one thread."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with zipfile.ZipFile(path) as archive, _quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it takes this for debugging
-        network = Interpreter(
-            model_content=archive.read("face_landmarks_detector.tflite"),
-            num_threads=1,
-            experimental_preserve_all_tensors=True,
-        )
-        network.allocate_tensors()
+    network = Interpreter(model_content=content, num_threads=1)
+    network.allocate_tensors()
+    return network
+
+
+def _telling_impressions(network: Any, content: bytes) -> bytes | None:
+    """A landmark network of such a file with the layer that impressions are of as its third output, whose own is not
+    used; None where it is built otherwise. In the file, outputs are their count and their numbers, four bytes each."""
+    outputs = [each["index"] for each in network.get_output_details()]
     layers = [each["index"] for each in network.get_tensor_details() if tuple(each["shape"]) == IMPRESSION]
-    if not layers:
-        raise InputError(f"{path} has another landmark network than the one that is known; install the face model anew")
-    return network, max(layers)
+    listed = np.array([len(outputs), *outputs], dtype="<i4").tobytes()
+    if len(outputs) != 3 or not layers or content.count(listed) != 1:
+        return None
+    return content.replace(listed, np.array([3, *outputs[:2], max(layers)], dtype="<i4").tobytes())
 
 
 def _run(network: Any, given: np.ndarray) -> list[np.ndarray]:

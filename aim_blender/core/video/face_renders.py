@@ -7,15 +7,18 @@ learned of renders holds for videos. Holes of the mesh about the eyes are filled
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from ..anatomy.jaw import compose_jaw, decompose_jaw
+from ..fitting.driving.side_by_side import side_by_side
 from ..geometry.skinning import linear_blend_skinning
 from ..geometry.surfaces import boundary_loops
 from ..model.actor import Actor
@@ -24,9 +27,11 @@ from ..shared.foundation.drawing import fill_clear
 from ..shared.foundation.errors import InputError
 from ..shared.foundation.normals import vertex_normals
 from .face_detector import (
+    BROWS,
     IRISES,
     LANDMARK_SIZE,
     LEFT_EYE,
+    LIPS,
     PRESENT_SCORE,
     RIGHT_EYE,
     Crop,
@@ -46,7 +51,7 @@ IRIS_COLOURS = np.array([[0.30, 0.22, 0.16], [0.20, 0.35, 0.50], [0.15, 0.10, 0.
 GAZE = 0.25  # radians, to each side on the mean
 CROPS, SHIFTS = 2, 16  # crops whose answers' mean is taken, and within how many pixels
 CROP_SHIFTS = np.stack(np.meshgrid([-8, -3, 3, 8], [-8, -3, 3, 8]), axis=-1).reshape(-1, 2)
-TOGETHER = 8  # renders of one look
+TOGETHER, LOOKS_SEED = 8, 5  # renders of one look, and the seed of all looks
 FLESH = np.array([0.30, 0.10, 0.08])
 FILLED, WITH_TEETH = 0.95, 0.8  # how often holes are filled, and show teeth
 TEETH = np.array([0.88, 0.85, 0.78])
@@ -85,12 +90,6 @@ class Renders:
 
 
 RESTING = 8
-# Landmarks of lips and brows, which are painted.
-LIPS = np.array([
-    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185, 78, 95, 88, 178, 87, 14,
-    317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191,
-])  # fmt: skip
-BROWS = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
 PAINTED, PAINTED_WITHIN = 0.7, 0.03  # how often, and of the face's height, how far from the landmarks
 
 
@@ -107,20 +106,22 @@ def make_renders(
     Raises InputError where the detector sees no face in the actor."""
     stage = Stage(actor, detector)
     rows = [] if begun is None else begun.rows()
-    index = first = 0 if begun is None else TOGETHER * (int(begun.look.max()) + 1)
+    first = 0 if begun is None else int(begun.look.max()) + 1
+
+    def made(look: int) -> list[tuple[np.ndarray, ...]]:
+        one = stage.in_look(look)
+        known = range(TOGETHER * look, min(TOGETHER * (look + 1), count))
+        found = (one.one(at_rest=index < RESTING) for index in known)
+        return [(*row, np.array(look)) for row in found if row is not None]
+
     try:
-        for index in range(first, count):
-            if index % TOGETHER == 0:
-                stage.new_look(index // TOGETHER)
-            found = stage.one(at_rest=index < RESTING)
-            if found is not None:
-                rows.append((*found, np.array(index // TOGETHER)))
+        for look, found in side_by_side(made, range(first, -(-count // TOGETHER)), torch.get_num_threads()):
+            rows += found
             if tell is not None:
-                tell(index + 1, count)
+                tell(min(TOGETHER * (look + 1), count), count)
     except BaseException:
-        whole = [row for row in rows if row[-1] < index // TOGETHER]
-        if keep is not None and whole:
-            keep(Renders.of(whole))
+        if keep is not None and rows:
+            keep(Renders.of(rows))
         raise
     if len(rows) < count / 2:
         raise InputError(
@@ -155,8 +156,7 @@ class Stage:
     """An actor before a camera. Raises InputError where the detector sees no face in its neutral."""
 
     def __init__(self, actor: Actor, detector: FaceDetector) -> None:
-        self.detector, self.looks = detector, 0
-        self.rng = self._chance()
+        self.detector, self.rng = detector, np.random.default_rng((LOOKS_SEED, 0))
         frame = FaceFrame.of(actor)
         self.axes, self.middle, self.size = frame.axes, frame.middle, frame.size
         self.hinge, self.names = actor.hinge, len(actor.names)
@@ -177,10 +177,6 @@ class Stage:
         self.painted = np.stack([soft * np.isin(nearest, part) for part in (LIPS, BROWS)], axis=1)
         self.holes = self._holes()
         self.teeth = self._teeth()
-
-    def _chance(self) -> np.random.Generator:
-        """Each look's own, so that a look is the same whatever was made before."""
-        return np.random.default_rng((5, self.looks))
 
     def _anchors(self) -> np.ndarray:
         """(468,) the vertices at which the detector sees its landmarks on the neutral."""
@@ -226,11 +222,12 @@ class Stage:
             bands.append(middle + wide * np.concatenate(band) @ self.axes)
         return bands
 
-    def new_look(self, index: int) -> None:
-        """From now on pictures are those of the look of a number."""
-        self.looks = index
-        self.rng = self._chance()
-        self.look = self._look()
+    def in_look(self, index: int) -> Stage:
+        """The same, whose pictures are those of the look of a number."""
+        found = copy.copy(self)
+        found.rng = np.random.default_rng((LOOKS_SEED, index))  # its own: a look is the same whatever was made before
+        found.look = found._look()
+        return found
 
     def _look(self) -> Look:
         rng = self.rng

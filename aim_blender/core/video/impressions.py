@@ -35,7 +35,8 @@ def crop_by_eyes(face: FoundFace) -> Crop:
 
 def impression_of(detector: FaceDetector, picture: np.ndarray, face: FoundFace) -> np.ndarray:
     """h (IMPRESSIONS,) of docs/model.md (40), of a face in a picture (height, width, 3) up to 255."""
-    return detector.impression_in(cut(picture, crop_by_eyes(face), LANDMARK_SIZE))
+    crop = crop_by_eyes(face)
+    return detector.impression_in(cut(picture, crop, LANDMARK_SIZE), crop)[1]
 
 
 def placed_in(face: FoundFace, crop: Crop, pixels: int) -> FoundFace:

@@ -19,7 +19,7 @@ from .face_detector import IMPRESSIONS, LANDMARKS, WEIGHT_NAMES
 from .face_renders import Renders
 from .kept_faces import digest_of
 
-VERSION = 4
+VERSION = 5
 SUFFIX, BEGUN_SUFFIX = ".answers.npz", ".renders.npz"
 
 

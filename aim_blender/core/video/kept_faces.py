@@ -15,7 +15,7 @@ from ..shared.foundation.errors import UNREADABLE, InputError
 from ..shared.results.kept_files import ACTOR_SUFFIX
 from .seen_faces import ARRAYS, SeenFaces, check_seen, numbers
 
-VERSION = 4
+VERSION = 5
 SUFFIX = ".faces.npz"
 BLOCK = 2**22  # bytes
 

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
 from scipy.optimize import lsq_linear
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from ..anatomy.jaw import compose_jaw
+from ..fitting.driving.side_by_side import side_by_side
 from ..geometry.skinning import linear_blend_skinning
 from ..model.actor import Actor
 from ..shared.captured.cameras import Camera
@@ -113,21 +115,29 @@ def follow_skin(
     skin = _Skin(actor, camera, answers)
     total = 2 * len(filmed.times)
     apart = max(1, len(filmed.times) // MOST_SHOWN)
-    times, colours, weights = [], [], []
-    for index, each in enumerate(filmed.pictures(seen)):
-        if index % apart == 0:
-            colour, weight = skin.seen(_Band.of(each), *told.between(each.before, each.after, each.share))
-            colours.append(colour)
-            weights.append(weight)
-        tell(index + 1, total)
-    if len(colours) < FEWEST:
+
+    def shown(done: int, every: int) -> Iterator[_Picture]:
+        for index, each in enumerate(filmed.pictures(seen)):
+            tell(done + index + 1, total)
+            if index % every == 0:
+                yield each
+
+    def coloured(each: _Picture) -> tuple[np.ndarray, np.ndarray]:
+        return skin.seen(_Band.of(each), *told.between(each.before, each.after, each.share))
+
+    def fitted(each: _Picture) -> np.ndarray:
+        return skin.fitted(_Band.of(each), usual, *told.between(each.before, each.after, each.share))
+
+    threads = torch.get_num_threads()
+    known = [found for _, found in side_by_side(coloured, shown(0, apart), threads)]
+    if len(known) < FEWEST:
         return None
-    usual = _usual(np.array(colours), np.array(weights))
-    moves = []
-    for index, each in enumerate(filmed.pictures(seen)):
-        moves.append(skin.fitted(_Band.of(each), usual, *told.between(each.before, each.after, each.share)))
+    colours, weights = (np.array(part) for part in zip(*known, strict=True))
+    usual = _usual(colours, weights)
+    times, moves = [], []
+    for each, found in side_by_side(fitted, shown(total // 2, 1), threads):
+        moves.append(found)
         times.append(each.time)
-        tell(total // 2 + index + 1, total)
     # A change of all frames changes no colour.
     moved = np.array(moves) - np.mean(moves, axis=0)
     moved = np.stack([np.interp(seen.times, times, column) for column in moved.T], axis=1)

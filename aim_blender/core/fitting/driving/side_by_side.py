@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-import numpy as np
 import torch
 
 FEWEST_FRAMES = 16  # that a core is given at once, where there is more than one core
+Part = TypeVar("Part")
 Found = TypeVar("Found")
 
 
@@ -19,13 +19,11 @@ def threads_for(frames: int, device: torch.device) -> int:
     """How many cores share so many frames, each with chunks of its own."""
     if device.type != "cpu":
         return 1
-    return int(np.clip(frames // FEWEST_FRAMES, 1, torch.get_num_threads()))
+    return max(1, min(frames // FEWEST_FRAMES, torch.get_num_threads()))
 
 
-def side_by_side(
-    work: Callable[[np.ndarray], Found], parts: Iterable[np.ndarray], threads: int
-) -> Iterator[tuple[np.ndarray, Found]]:
-    """Each of the parts, numbers of frames (f,), and what `work` finds of it, in their order.
+def side_by_side(work: Callable[[Part], Found], parts: Iterable[Part], threads: int) -> Iterator[tuple[Part, Found]]:
+    """Each of the parts, as numbers of frames (f,), and what `work` finds of it, in their order.
 
     threads: as many parts are at work at once, each on one core, and no more lie about finished. Raises what `work`
     raises; what was not begun then is left.
@@ -35,7 +33,7 @@ def side_by_side(
             yield part, work(part)
         return
     before = torch.get_num_threads()
-    waiting: deque[tuple[np.ndarray, Future[Found]]] = deque()
+    waiting: deque[tuple[Part, Future[Found]]] = deque()
     with ThreadPoolExecutor(threads, "frames", torch.set_num_threads, (1,)) as pool:
         try:
             for part in parts:

@@ -43,7 +43,7 @@ class VideoFittingSettings:
         zero="for that of a usual webcam or phone",
         subject="the focal length",
     )
-    temporal: float = temporal_field(4.0)
+    temporal: float = temporal_field(5.0)
     head: str = head_field()
     contact: float = contact_field()
     take_fps: float | None = take_fps_field()
