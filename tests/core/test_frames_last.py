@@ -12,7 +12,9 @@ from aim_blender.core.model import frames_last
 from aim_blender.core.model.frames_last import LeftOver
 
 
-@pytest.mark.parametrize(("kind", "off"), [(np.float32, 2e-3), (np.float64, 1e-5)])  # a float32 at 10 m is off by 1e-3
+@pytest.mark.parametrize(
+    ("kind", "off"), [(np.float32, 2e-3), (">f4", 2e-3), (np.float64, 1e-5)]
+)  # a float32 at 10 m is off by 1e-3
 def test_head_neutral_and_jaw_are_taken_off_in_parts(kind, off, monkeypatch):
     monkeypatch.setattr(frames_last, "NUMBERS_AT_ONCE", 200)
     random = np.random.default_rng(0)

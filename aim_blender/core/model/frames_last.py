@@ -38,13 +38,14 @@ class LeftOver:
         count, points = frames.shape[:2]
         device = self.hinged.device
         found = torch.empty(points, 3, count, device=device)
-        heads = None if head is None else _HeadsLast(head, torch.as_tensor(frames[:0]).dtype, device)
+        kind = np.float64 if frames.dtype == np.float64 else np.float32  # a file's may have other bytes first
+        heads = None if head is None else _HeadsLast(head, torch.as_tensor(np.empty(0, kind)).dtype, device)
         step = None if jaw is None else self.step(jaw)
         furthest = 0.0
         length = points if device.type != "cpu" else max(1, NUMBERS_AT_ONCE // (3 * count))
         for first in range(0, points, length):
             rows = slice(first, first + length)
-            some = torch.as_tensor(np.array(frames[:, rows]), device=device)  # a copy: a file's may not be written to
+            some = torch.as_tensor(np.array(frames[:, rows], kind), device=device)  # a copy: a file's are read only
             near = self._neutral(some.dtype)[rows, :, None]  # (v, 3, 1)
             last = found[rows] if some.dtype == found.dtype else some.new_empty(found[rows].shape)  # (v, 3, f)
             last.view(-1, count).copy_(some.view(count, -1).T)  # a transposition in blocks
