@@ -224,8 +224,8 @@ def seen_of(times, fps=24.0, **more) -> SeenFaces:
     total = len(times)
     places = np.arange(total, dtype=float)[:, None, None] * np.ones((478, 3))
     parts = {
-        "landmarks": places, "presence": np.ones(total), "doubts": np.zeros(total), "weights": np.zeros((total, 52)),
-        "impressions": np.zeros((total, 2048)),
+        "landmarks": places, "presence": np.ones(total), "disagreements": np.zeros(total),
+        "weights": np.zeros((total, 52)), "impressions": np.zeros((total, 2048)),
         "others": np.zeros(total, bool), "cuts": np.zeros(total, bool), **more,
     }  # fmt: skip
     return SeenFaces("a.mp4", numbers(total), np.array(times, float), fps, (320, 240), **parts)
@@ -288,10 +288,13 @@ def test_a_mouth_that_is_covered_is_said(detector, rest):
     down, right = np.mgrid[: rest.shape[0], : rest.shape[1]]
     hand = ((right - middle[0]) / 0.6) ** 2 + ((down - middle[1]) / 0.4) ** 2 < apart**2
     covered = np.where(hand[..., None], np.array([190, 140, 115], dtype=np.uint8), rest)
-    assert detector.steadied(covered, face).doubt > 2 * plain.doubt > 0.0
-    doubts = np.zeros(40)
-    doubts[10:25], doubts[33] = 0.03, 0.5  # a moment is no cover
-    assert "lips or lids are hard to see in frames 11 to 25:" in notes_of(seen_of(np.arange(40) / 24, doubts=doubts))[0]
+    assert detector.steadied(covered, face).disagreement > 2 * plain.disagreement > 0.0
+    apart_by = np.zeros(40)
+    apart_by[10:25], apart_by[33] = 0.03, 0.5  # a moment is no cover
+    assert (
+        "lips or lids are hard to see in frames 11 to 25:"
+        in notes_of(seen_of(np.arange(40) / 24, disagreements=apart_by))[0]
+    )
 
 
 def test_lamps_that_flicker_are_no_cuts(demo, rest):

@@ -179,7 +179,7 @@ class _Rows:
     def __init__(self, movie: Movie, begun: SeenFaces | None) -> None:
         self.movie = movie
         parts = [list(getattr(begun, name)) if begun is not None else [] for name in ARRAYS]
-        self.times, self.landmarks, self.presence, self.doubts, *parts = parts
+        self.times, self.landmarks, self.presence, self.disagreements, *parts = parts
         self.weights, self.impressions, self.others, self.cuts = parts
 
     def add(
@@ -195,7 +195,7 @@ class _Rows:
         face, weights, impression = told or nothing
         self.landmarks.append(face.landmarks.astype(np.float32))  # half an hour would fill the memory otherwise
         self.presence.append(face.presence)
-        self.doubts.append(face.doubt)
+        self.disagreements.append(face.disagreement)
         self.weights.append(weights)
         self.impressions.append(impression.astype(np.float16))
         self.others.append(another)
@@ -212,7 +212,7 @@ class _Rows:
             self.movie.size,
             np.array(self.landmarks, dtype=np.float64).reshape(total, LANDMARKS, 3),
             np.array(self.presence, dtype=np.float64),
-            np.array(self.doubts, dtype=np.float64),
+            np.array(self.disagreements, dtype=np.float64),
             np.array(self.weights, dtype=np.float64).reshape(total, len(WEIGHT_NAMES)),
             np.array(self.impressions, dtype=np.float16).reshape(total, IMPRESSIONS),
             np.array(self.others, dtype=bool),

@@ -121,12 +121,12 @@ class Crop:
 @dataclass(frozen=True)
 class FoundFace:
     """A face in a picture. landmarks: (478, 3) right and down in pixels of the picture, and depth, away from the
-    viewer, on the same scale; presence: in [0, 1], how sure it is; doubt: how far crops a little aside disagree about
-    lips or lids, of how far the eyes' outer corners are apart, 0 where no others were looked at."""
+    viewer, on the same scale; presence: in [0, 1], how sure it is; disagreement: of crops a little
+    aside about lips or lids, of how far the eyes' outer corners are apart, 0 where no others were looked at."""
 
     landmarks: np.ndarray
     presence: float
-    doubt: float = 0.0
+    disagreement: float = 0.0
 
     def next_crop(self) -> Crop:
         """Where to look for its landmarks in the next frame, or anew."""

@@ -18,7 +18,7 @@ STEADY = 0.3  # of a frame: times that are off by less are those of a steady rat
 PROFILE_DEGREES = 60.0  # a head that is turned further hides half of its face
 FIRST_FRAME = 1  # as movie clips are numbered in Blender
 AT_ONCE = 1000  # frames
-ARRAYS = ("times", "landmarks", "presence", "doubts", "weights", "impressions", "others", "cuts")
+ARRAYS = ("times", "landmarks", "presence", "disagreements", "weights", "impressions", "others", "cuts")
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class SeenFaces:
     source: the file, for messages. frames: (F,) int32 numbers, from 1. times: (F,) seconds from the movie's first
     frame. fps: frames a second. size: width and height in pixels, upright. landmarks: (F, 478, 3) right and down in
     pixels from the upper left corner, and depth on the same scale, away from the viewer, not a number where no face is
-    seen. presence: (F,) in [0, 1] how sure the face is, 0 where none is. doubts: (F,) as FoundFace.doubt. weights:
-    (F, 52) in [0, 1], in the order of WEIGHT_NAMES, and impressions: (F, 2048) float16, not a number where no face is.
-    others: (F,) bool where another face, about as large, is seen. cuts: (F,) bool where picture or face have jumped
-    since the frame before. notes: what to say of how it was read.
+    seen. presence: (F,) in [0, 1] how sure the face is, 0 where none is. disagreements: (F,) as FoundFace has them.
+    weights: (F, 52) in [0, 1], in the order of WEIGHT_NAMES, and impressions: (F, 2048) float16, not a number where no
+    face is. others: (F,) bool where another face, about as large, is seen. cuts: (F,) bool where picture or face have
+    jumped since the frame before. notes: what to say of how it was read.
     """
 
     source: str
@@ -41,7 +41,7 @@ class SeenFaces:
     size: tuple[int, int]
     landmarks: np.ndarray
     presence: np.ndarray
-    doubts: np.ndarray
+    disagreements: np.ndarray
     weights: np.ndarray
     impressions: np.ndarray
     others: np.ndarray
@@ -132,7 +132,7 @@ def _between(seen: SeenFaces, fps: float) -> SeenFaces:
         fps=fps,
         landmarks=mixed(seen.landmarks),
         presence=mixed(seen.presence) * ~lost,
-        doubts=mixed(seen.doubts),
+        disagreements=mixed(seen.disagreements),
         weights=mixed(seen.weights),
         impressions=mixed(seen.impressions),
         others=seen.others[nearer],

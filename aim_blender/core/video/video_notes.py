@@ -13,7 +13,7 @@ MOST_LISTED = 8
 SMALL_PIXELS = 80  # a face that is smaller shows little
 # Of how far the eyes are apart: on four videos of two of make_capture.py's actors the median of nine frames is 0.011
 # and at most 0.019; with a hand over the mouth it is 0.023, and compressed by crf 46 0.032.
-DOUBTED, DOUBTED_FRAMES = 0.02, 9
+DISAGREED, DISAGREED_FRAMES = 0.02, 9
 
 
 def notes_of(seen: SeenFaces) -> list[str]:
@@ -38,11 +38,11 @@ def notes_of(seen: SeenFaces) -> list[str]:
             f"the face is seen in profile in frames {_stretches(seen.frames[turned])}, where half of it is hidden; "
             "they are filled in: look at them, or correct them by hand"
         )
-    doubted = doubted_frames(seen)
-    if len(doubted):
+    disagreed = disagreed_frames(seen)
+    if len(disagreed):
         notes.append(
-            f"lips or lids are hard to see in frames {_stretches(doubted)}: the detector contradicts itself by more "
-            f"than {100 * DOUBTED:.0f} % of the distance of the eyes, as where a hand covers the face or the video is "
+            f"lips or lids are hard to see in frames {_stretches(disagreed)}: the detector contradicts itself by more "
+            f"than {100 * DISAGREED:.0f} % of the eyes' distance, as where a hand covers the face or the video is "
             "compressed too strongly; what the face does there is a guess: correct it by hand, or film it anew"
         )
     size = np.ptp(seen.landmarks[there, :, :2], axis=1).max(1)  # (F,) pixels
@@ -54,13 +54,13 @@ def notes_of(seen: SeenFaces) -> list[str]:
     return notes
 
 
-def doubted_frames(seen: SeenFaces) -> np.ndarray:
+def disagreed_frames(seen: SeenFaces) -> np.ndarray:
     """(D,) numbers of frames about which crops of the same face say different things for longer than a moment."""
     there = np.flatnonzero(~seen.missing)
     if len(there) == 0:
         return there
-    usual = median_filter(seen.doubts[there], min(DOUBTED_FRAMES, len(there)), mode="nearest")
-    return seen.frames[there[usual > DOUBTED]]
+    usual = median_filter(seen.disagreements[there], min(DISAGREED_FRAMES, len(there)), mode="nearest")
+    return seen.frames[there[usual > DISAGREED]]
 
 
 def _stretches(frames: np.ndarray) -> str:
