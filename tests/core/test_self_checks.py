@@ -271,8 +271,13 @@ def test_a_weight_a_little_beyond_in_one_frame_is_no_matter(actor, take):
         beyond = with_mode(many, np.ones(len(actor.bone)), "disgust", weight, 5)
         assert sum("weights go far" in each for each in check_fitted(actor, beyond, False)) == said
     settings = {"contact_modes": {"first": many.modes.shape[1], "count": 1}}  # they are bounded in mm
-    of_contact = dataclasses.replace(beyond, settings=settings)
-    assert not any("weights" in each for each in check_fitted(actor, of_contact, False))
+    for weight, said in ((3.2, 0), (9.0, 1)):
+        beyond = with_mode(many, np.ones(len(actor.bone)), "disgust", weight, 5)
+        told = check_fitted(actor, dataclasses.replace(beyond, settings=settings), False)
+        assert not any("weights" in each for each in told)
+        assert (
+            sum(each.startswith("contact weighs shapes far beyond what they are in 1 of 40") for each in told) == said
+        )
 
 
 def test_a_weight_where_its_shape_does_not_move_means_nothing(actor, spots, take):

@@ -13,6 +13,7 @@ many makes show (benchmarks/self_checks.py prints both).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,6 +32,7 @@ Report = Callable[[dict], None]
 LARGEST_WEIGHT = 2.0  # of a fit of a good performance it is 1.7
 # Two shapes that nearly undo each other go a little further now and then, and nobody sees it.
 FAR_BEYOND, FRAMES_BEYOND = 1.5, 0.05  # times that in any frame, or any more than that in this share of all
+CONTACT_TIMES = 2.0  # as much contact may weigh shapes: along a margin they undo each other, and its mm are bounded
 MOVES_MM, MOVES_SHARE = 0.5, 0.25  # a shape moves where it moves by this much, and by this share of its most
 FURTHER, FURTHER_MM = 1.3, 2.0  # a result moves further than what its source and its own shapes account for
 SAMPLED_POINTS = 2000  # of a source, those that move most among them
@@ -146,10 +148,44 @@ def _pairs(take: Take) -> list[tuple[str, str]]:
 
 
 def _check_weights(actor: Actor, take: Take, spots: FaceSpots | None, advice: str) -> list[str]:
-    """Weights beyond LARGEST_WEIGHT, at the points where their shape moves: elsewhere a weight means nothing. What
-    contact adds in modes of its own is bounded in mm, and is not the performance's."""
-    own = take.settings.get("contact_modes", {}).get("first")  # contact's come after those of the frames
+    """Weights beyond LARGEST_WEIGHT, at the points where their shape moves: elsewhere a weight means nothing. Those
+    that contact adds in modes of its own are told apart."""
+    kept = take.settings.get("contact_modes")  # they come after those of the frames
     limit = LARGEST_WEIGHT * max(1.0, float(take.settings.get("strength", 1.0)))
+    own = _beyond(actor, take, limit, slice(None) if kept is None else slice(kept["first"]))
+    told = []
+    if own is not None:
+        told.append(f"weights go far beyond the shapes in {own.told(actor, take, spots)}; {advice}")
+    if kept is not None:
+        modes = slice(kept["first"], kept["first"] + kept["count"])
+        more = _beyond(actor, take, CONTACT_TIMES * limit, modes)
+        if more is not None:
+            told.append(
+                f"contact weighs shapes far beyond what they are in {more.told(actor, take, spots)}; lower Contact, or "
+                "add a shape in which these lips or lids close"
+            )
+    return told
+
+
+@dataclass(frozen=True)
+class _Beyond:
+    """How many frames have weights beyond a limit, and the largest weight: of which shape, point and frame."""
+
+    frames: int
+    weight: float
+    shape: int
+    point: int
+    frame: int
+
+    def told(self, actor: Actor, take: Take, spots: FaceSpots | None) -> str:
+        return (
+            f"{self.frames} of {len(take.frames)} frames: {actor.names[self.shape]!r} reaches {self.weight:.1f} at the "
+            f"{_place(actor, spots, np.array([self.point]))} in frame {take.frames[self.frame]}"
+        )
+
+
+def _beyond(actor: Actor, take: Take, limit: float, chosen: slice) -> _Beyond | None:
+    """The weights of chosen modes that are beyond a limit; None where they are not by far, and not often."""
     length = np.linalg.norm(actor.expressions, axis=-1)  # (V, N)
     beyond = np.zeros(len(take.frames), dtype=bool)
     worst: tuple[float, int, int, int] | None = None  # weight, shape, point, frame
@@ -157,23 +193,19 @@ def _check_weights(actor: Actor, take: Take, spots: FaceSpots | None, advice: st
         points = np.flatnonzero(length[:, i] > max(MOVES_MM, MOVES_SHARE * length[:, i].max(initial=0.0)))
         if len(points) == 0:
             continue
-        modes = take.modes[points, :own]
+        modes = take.modes[points, chosen]
         for part in _parts(take):
-            weights = modes @ take.coefficients[part, :own, i].T  # (K, f)
+            weights = modes @ take.coefficients[part, chosen, i].T  # (K, f)
             far = np.abs(weights)
             beyond[part] |= (far > limit).any(0)
             at = np.unravel_index(far.argmax(), weights.shape)
             if worst is None or far[at] > abs(worst[0]):
                 worst = float(weights[at]), i, int(points[at[0]]), part.start + int(at[1])
     if worst is None or not beyond.any():
-        return []
-    weight, shape, point, frame = worst
-    if abs(weight) < FAR_BEYOND * limit and beyond.mean() < FRAMES_BEYOND:
-        return []
-    return [
-        f"weights go far beyond the shapes in {beyond.sum()} of {len(beyond)} frames: {actor.names[shape]!r} reaches "
-        f"{weight:.1f} at the {_place(actor, spots, np.array([point]))} in frame {take.frames[frame]}; {advice}"
-    ]
+        return None
+    if abs(worst[0]) < FAR_BEYOND * limit and beyond.mean() < FRAMES_BEYOND:
+        return None
+    return _Beyond(int(beyond.sum()), *worst)
 
 
 def _check_motion(

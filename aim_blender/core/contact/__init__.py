@@ -3,5 +3,5 @@
 
 slits    the two sides of mouth and eyes on any mesh; gaps  how far they are apart in frames
 meeting  what moves one slit's sides together or apart; contact  all of an actor's, as local weights of its expressions
-fitted   contact in fits
+fitted   contact in fits; resting  whether a neutral is at rest, and closed is closed; reach  how far skin goes
 """

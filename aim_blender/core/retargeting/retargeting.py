@@ -26,6 +26,8 @@ from torch import Tensor
 from ..anatomy.jaw import compose_jaw, decompose_jaw
 from ..checks.self_checks import LARGEST_WEIGHT
 from ..contact.contact import Contact, without_contact
+from ..contact.reach import Reach
+from ..contact.resting import States
 from ..correspondence.correspondence import Correspondence
 from ..fitting.driving.kept_frames import SOON_DONE_S, KeptFrames
 from ..fitting.driving.side_by_side import side_by_side, threads_for
@@ -329,17 +331,25 @@ class Retargeting:
             return found
         source, target = self._contacts
         notes = [*found.figures["notes"], *source.note("the performer"), *target.note("the target")]
-        found = dataclasses.replace(found, figures=found.figures | {"notes": notes})
-        performed = self._performed
-        amounts = []
+        performed, amounts = self._performed, []
+        # Of one frame, as they are shown live, nobody reads what is said.
+        watched = (States(source, self.target, target), Reach(self.target, target)) if len(found.frames) > 1 else None
         strength = settings.contact * min(settings.strength, 1.0)
         for first in range(0, len(found.frames), CHUNK_FRAMES):
             some = slice(first, min(first + CHUNK_FRAMES, len(found.frames)))
             here = np.arange(len(performed[0].frames))[part][some]
             shown = stabilized_frames(performed[1], performed[0], slice(here[0], here[-1] + 1), source.rows)
             own = stabilized_frames(self.target, found, some, target.rows)
-            amounts.append(target.amounts(own, source.measured(shown), strength))
+            gaps = source.measured(shown)
+            amounts.append(target.amounts(own, gaps, strength))
+            if watched is not None:
+                moved = target.displacement(amounts[-1])
+                watched[0].look(gaps, target.measured(own + moved))
+                watched[1].look(own, moved)
             report({"message": "Closing lips and lids", "done": some.stop, "total": len(found.frames)})
+        if watched is not None:
+            notes += watched[0].said(found.frames, settings.neutral_frame is not None) + watched[1].said(found.frames)
+        found = dataclasses.replace(found, figures=found.figures | {"notes": notes})
         return target.added(found, np.concatenate(amounts))
 
     @cached_property

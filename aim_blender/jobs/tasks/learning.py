@@ -56,6 +56,7 @@ def _learned(
     """picked: landmarks by name."""
     from ...core.checks.face_spots import keep_spots
     from ...core.checks.self_checks import check_learned
+    from ...core.contact.resting import check_rest
     from ...core.files.files import save_actor
     from ...core.learning.learning import learn_actor
     from ...core.model.actor import jaw_movements
@@ -78,7 +79,7 @@ def _learned(
     actor = learn_actor(capture, settings, report, checkpoint, curve)
     report({"message": "Checking the actor"})
     keep_spots(actor)
-    add_notes(actor.figures, [*actor.settings["notes"], *check_learned(actor)])
+    add_notes(actor.figures, [*actor.settings["notes"], *check_learned(actor), *check_rest(actor)])
     report({"message": "Writing the actor"})
     name = out.name.removesuffix(ACTOR_SUFFIX)
     picture = out.with_name(f"{name}.learning.png")
