@@ -49,7 +49,7 @@ class _Piece:
 
 
 class Parting:
-    """Modes of one slit: each column of each side, first of the skin about it, then of all that touches and is touched.
+    """Modes of one slit: each column of each side, first of the skin about it, then of all that touches.
 
     expressions: (W, N, 3) mm. place: (W,) where among the rows of frames the working mesh's vertices are.
     modes: (W, B), of the weights (B, N) that needed gives.
@@ -106,8 +106,8 @@ class Parting:
         return _Piece(on, own, fields, solves)
 
     def needed(self, frames: np.ndarray, rest: np.ndarray, most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (f, B, N) of the modes that part frames (f, R, 3) by shares a of the way back, docs/model.md (33c), and
-        how they move these, (f, R, 3) mm.
+        """Weights (f, B, N) of the modes that part frames (f, R, 3) by shares a of the way back, docs/model.md (33c),
+        and how they move these, (f, R, 3) mm.
 
         rest: (C,) mm the neutral's gaps. most: (f, C) mm that gaps may be.
         """
