@@ -161,7 +161,24 @@ def test_crossing_lips_are_parted(contact: Contact, demo_learned: Actor, demo_ta
     assert lip_gaps(contact, after).min() > -CROSSING_MM
 
 
-def test_lids_that_cross_deeply_are_parted_but_where_the_performance_crosses(contact: Contact):
+def test_what_crosses_further_than_sides_may_be_moved_goes_back_to_the_neutral(
+    contact: Contact, demo_learned: Actor, demo_take: Take
+):
+    lids = contact.slits[1]
+    blink = demo_learned.shapes()[1 + demo_learned.names.index("eyes_closed")] - demo_learned.neutral
+    frames = demo_learned.neutral + np.array([1.15, 1.25])[:, None, None] * blink
+    crossed = contact.measured(frames[:, contact.rows])[lids.name]
+    assert crossed.min() < -1.0
+    amounts = needed(contact, frames, {lids.name: crossed})  # a performance that crosses as deeply itself
+    gaps = contact.measured(shown(contact, demo_learned, demo_take, frames, amounts)[:, contact.rows])[lids.name]
+    assert gaps.min() > -CROSSING_MM
+    assert gaps[:, 2:-2].max() < CLOSED_MM
+    moved = frames[:, contact.rows] + contact.displacement(amounts)
+    after = shown(contact, demo_learned, demo_take, frames, amounts)[:, contact.rows]
+    np.testing.assert_allclose(moved, after, atol=1e-3)
+
+
+def test_lids_that_cross_deeply_are_first_parted_but_where_the_performance_crosses(contact: Contact):
     meeting = contact._meetings[1]
     gap = np.full((1, meeting.slit.columns), -2.2 * meeting.slit.unit)
     for seen, wanted in ((None, -ALLOWED_MM), (np.abs(gap), -ALLOWED_MM), (0.2 * gap, -2.2)):

@@ -14,6 +14,7 @@ from ..model.actor import Actor
 from ..shared.results.takes import Take
 from .gaps import Gaps
 from .meeting import Meeting
+from .parting import Parting
 from .slits import COLUMNS, find_slits
 
 
@@ -21,8 +22,9 @@ class Contact:
     """What an actor's lips and lids can do, found once. slits: those of the actor. rows: (R,) the vertices of its mesh
     that tell. rest: for each (C,) mm the gaps of its neutral.
 
-    modes: Ψ (V, B) float32 a smooth function of each column of each side, twice. weights: ν (B, N) of the expressions,
-    with which it moves the margin by a mm: up or down, to front or back.
+    modes: Ψ (V, B) float32 smooth functions of columns of sides: those of meetings, each twice, and of partings.
+    weights: ν (b, N) of the expressions, with which the first b move the margin by a mm: up or down, to front or back;
+    the others have weights of their own in each frame.
     """
 
     def __init__(self, actor: Actor) -> None:
@@ -39,7 +41,9 @@ class Contact:
         self._meetings = [Meeting(slit, each, expressions, place) for slit, each in zip(self.slits, gaps, strict=True)]
         self.rest = [each.of(actor.neutral[None, self.rows]).gap[0] for each in gaps]
         empty = np.zeros((len(work.chosen), 0))
-        modes = np.concatenate([empty, *(each.modes for each in self._meetings)], axis=1)
+        pairs = zip(self.slits, gaps, strict=True)
+        self._partings = [Parting(slit, each, expressions, place) for slit, each in pairs]
+        modes = np.concatenate([empty, *(each.modes for each in [*self._meetings, *self._partings])], axis=1)
         self.modes = work.spread(modes.astype(np.float32))
         self.weights = np.concatenate([np.zeros((0, len(actor.names))), *(each.weights for each in self._meetings)])
 
@@ -74,30 +78,56 @@ class Contact:
         return {each.slit.name: _filled(each.gaps.of(frames).gap) for each in self._meetings}
 
     def amounts(self, frames: np.ndarray, performed: dict[str, np.ndarray] | None, strength: float = 1.0) -> np.ndarray:
-        """y (f, B) how much of each mode brings lips and lids of frames (f, R, 3) together as they were performed.
+        """y (f, K) what brings lips and lids of frames (f, R, 3) together as they were performed: how much of each of
+        the first b modes, and the weights of the others one after the other.
 
         performed: as another's measured has them, of the same frames. What is not among them only does not cross.
         """
         performed = performed or {}
-        found = [np.zeros((len(frames), 0))]
-        for each, rest in zip(self._meetings, self.rest, strict=True):
-            found.append(each.needed(frames, rest, performed.get(each.slit.name)))
-        return strength * np.concatenate(found, axis=1)
+        met, parted = [np.zeros((len(frames), 0))], [np.zeros((len(frames), 0))]
+        for meeting, parting, rest in zip(self._meetings, self._partings, self.rest, strict=True):
+            seen = performed.get(meeting.slit.name)
+            found, crossing = meeting.needed(frames, rest, seen)
+            weights = np.zeros((len(frames), parting.modes.shape[1], self.weights.shape[1]))
+            left = np.flatnonzero(crossing > parting.crosses)
+            if len(left):
+                still = frames[left] + meeting.displacement(found[left])
+                own = None if seen is None else seen[left]
+                most = meeting.most_of(parting.gaps.of(still).gap, own)
+                weights[left], moved = parting.needed(still, rest, most)
+                closed, crossing = meeting.needed(still + moved, rest, own)  # neutrals may stand open
+                found[left] += np.where((crossing <= parting.crosses)[:, None], closed, 0.0)
+            met.append(found)
+            parted.append(weights.reshape(len(frames), -1))
+        return strength * np.concatenate([*met, *parted], axis=1)
 
     def displacement(self, amounts: np.ndarray) -> np.ndarray:
-        """(f, R, 3) mm by which amounts (f, B) of the modes move the rows."""
+        """(f, R, 3) mm by which amounts (f, K) of the modes move the rows."""
         found, first = np.zeros((len(amounts), len(self.rows), 3)), 0
         for each in self._meetings:
             found += each.displacement(amounts[:, first : first + len(each.fields)])
             first += len(each.fields)
+        for parting in self._partings:
+            shape = parting.modes.shape[1], self.weights.shape[1]
+            weights = amounts[:, first : first + shape[0] * shape[1]].reshape(len(amounts), *shape)
+            found += parting.displacement(weights, len(self.rows))
+            first += shape[0] * shape[1]
         return found
 
+    def coefficients(self, amounts: np.ndarray) -> np.ndarray:
+        """(f, B, N) float32 weights of the modes with amounts (f, K)."""
+        count, shapes = self.weights.shape
+        own = amounts[:, count:].reshape(len(amounts), -1, shapes)
+        return np.concatenate([amounts[:, :count, None] * self.weights, own], axis=1).astype(np.float32)
+
     def added(self, take: Take, amounts: np.ndarray) -> Take:
-        """The take with amounts (F, B) of the modes: as it is where none is needed."""
-        used = np.flatnonzero(np.abs(amounts).max(0, initial=0.0) > 0)
+        """The take with amounts (F, K) of the modes: as it is where none is needed."""
+        count, shapes = self.weights.shape
+        most = np.abs(amounts).max(0, initial=0.0)
+        used = np.flatnonzero([*most[:count], *most[count:].reshape(-1, shapes).max(1, initial=0.0)])
         if not len(used):
             return take
-        more = (amounts[:, used, None] * self.weights[used]).astype(np.float32)
+        more = self.coefficients(amounts)[:, used]
         kept = {"first": take.modes.shape[1], "count": len(used)}
         return dataclasses.replace(
             take,

@@ -84,33 +84,38 @@ class Meeting:
         shares = moves / moves.max()
         return np.kron(np.diag([*shares, *(FRONT * shares)][: len(self.weights) // self.count]), smooth)
 
-    def needed(self, frames: np.ndarray, rest: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+    def needed(self, frames: np.ndarray, rest: np.ndarray, seen: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """y (f, B) amounts that frames (f, R, 3) need, where seen (f, C) mm was performed, and the neutral has gaps
-        rest (C,) mm."""
+        rest (C,) mm; and by how many mm (f,) they cross then beyond the neutral, as far as that is known."""
         amounts = np.zeros((len(frames), len(self.weights)))
         now = self.gaps.of(frames)
-        least, most = self._least(now.gap, rest, seen), self._most(now.gap, seen)
-        trust = (TOO_FAR - _over(now.gap, most).max(1) / self.most).clip(0.0, 1.0)  # (f,)
+        first = now.gap
+        least, most = self._least(first, rest, seen), self.most_of(first, seen)
+        trust = (TOO_FAR - over(first, most).max(1) / self.most).clip(0.0, 1.0)  # (f,)
         left = np.flatnonzero(trust > 0)
-        now = _part(now, left)
+        now = part_of(now, left)
         best, off, when = amounts.copy(), np.full(len(frames), np.inf), np.zeros(len(frames), np.int64)
+        floor = np.minimum(rest, 0.0)
+        still = over(floor, first).max(1, initial=0.0)  # (f,)
         for round_ in range(ROUNDS):
             if round_:
                 now = self.gaps.of(self._moved(frames, amounts, left))
-            crossing, open_ = _over(least[left], now.gap), _over(now.gap, most[left])
+            crossing, open_ = over(least[left], now.gap), over(now.gap, most[left])
             worst = np.maximum(crossing.max(1, initial=0.0), open_.max(1, initial=0.0))
             better = worst < off[left]
             off[left[better]], best[left[better]] = worst[better], amounts[left[better]]
+            still[left[better]] = over(floor, now.gap[better]).max(1, initial=0.0)
             when[left[better]] = round_
             short = crossing - open_
             need = np.abs(short).max(1, initial=0.0) > TOLERANCE_MM * self.slit.unit
             need &= round_ - when[left] < PATIENCE
-            left, short, now = left[need], short[need], _part(now, need)
+            left, short, now = left[need], short[need], part_of(now, need)
             if not len(left):
                 break
             step = self._step(now, short, amounts[left])
             amounts[left] = (amounts[left] + LATER**round_ * step).clip(-self.most, self.parting)
-        return best * trust[:, None]
+        still[(trust > 0) & (trust < 1)] = np.inf
+        return best * trust[:, None], still
 
     def displacement(self, amounts: np.ndarray) -> np.ndarray:
         """(f, R, 3) mm by which amounts (f, B) of its modes move the rows."""
@@ -141,34 +146,33 @@ class Meeting:
         """(f, C) mm that gaps are to be at least, of those that are: frames that cross very deeply stay as they are,
         and less deep ones too where the performance, seen (f, C), crosses itself."""
         unit, floor = self.slit.unit, np.minimum(rest, 0.0) - ALLOWED_MM * self.slit.unit
-        crossed = (
-            np.zeros((1, 1)) if seen is None else _over(np.full(1, -ALLOWED_MM * unit), seen).max(1, keepdims=True)
-        )
+        crossed = np.zeros((1, 1)) if seen is None else over(np.full(1, -ALLOWED_MM * unit), seen).max(1, keepdims=True)
         own = (crossed / (CROSSES_MM * unit)).clip(0.0, 1.0)  # (f, 1)
         deep, deepest = (
             unit * ((1.0 - own) * clean + own * less)
             for clean, less in zip(PARTED_MM[self.slit.name], PARTED_AS_CROSSED_MM[self.slit.name], strict=True)
         )
-        crossing = _over(floor, gap)
+        crossing = over(floor, gap)
         return floor - crossing * ((crossing.max(1, keepdims=True) - deep) / (deepest - deep)).clip(0.0, 1.0)
 
-    def _most(self, gap: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+    def most_of(self, gap: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
         """(f, C) mm that gaps may be at most, of those that are and of those that were performed."""
         if seen is None:
             return np.full(gap.shape, np.inf)
         unit = self.slit.unit
         alike = ((OPEN_MM - seen / unit) / (OPEN_MM - TOUCHING_MM)).clip(0.0, 1.0)
         closed = np.clip(seen / unit, *CLOSED_MM) * unit
-        return np.where(alike > 0, closed + (1.0 - alike) * (_over(gap, closed) + OPEN_MM * unit), np.inf)
+        return np.where(alike > 0, closed + (1.0 - alike) * (over(gap, closed) + OPEN_MM * unit), np.inf)
 
 
-def _over(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def over(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """By how much one is more than the other, 0 where it is not or where it is not known."""
     known = np.isfinite(one) & np.isfinite(other)
     return np.subtract(one, other, out=np.zeros(np.broadcast_shapes(one.shape, other.shape)), where=known).clip(min=0.0)
 
 
-def _part(now: Touching, chosen: np.ndarray) -> Touching:
+def part_of(now: Touching, chosen: np.ndarray) -> Touching:
+    """What is closest in chosen ones of the frames."""
     return Touching(now.gap[chosen], now.corners[chosen], now.shares[chosen], now.direction[chosen])
 
 

@@ -38,6 +38,7 @@ LEAST_WIDTH = 0.6  # of what no half of a slit exceeds, which lies so close toge
 COARSE = 0.5  # of how close sides come: where edges are longer, what lies between the vertices counts too
 STEEP = 1.0  # by which a margin comes closer to the other side, along the slit: eyes open so from their corners
 BESIDE = 1.5  # typical edges: so far along the slit a margin has others beside it
+BOTH = 1.5  # times the share by which one margin is nearer, by which a place is of its side
 FEWEST = 2  # vertices of a side that come close to the other
 AROUND_MM = 5.0  # by which the way to the middle of the other side is longer: nearer to a slit's end sides are one
 
@@ -60,7 +61,8 @@ class Side:
 class Slit:
     """A mouth or an eye on the working mesh, of W vertices. upper, lower: its sides. axes: (3, 3) unit vectors left, up
     and front. across: (W,) how far along the slit a vertex lies, in columns: -0.5 and columns - 0.5 at its ends. unit:
-    a mm of a common head. neutral: (W, 3)."""
+    a mm of a common head. neutral: (W, 3). near: (W,) mm along the surface to the closest margin. upwards: (W,) from
+    1 on the upper side to 0 on the lower. skin: mm from a margin that go along with it."""
 
     name: str
     upper: Side
@@ -70,11 +72,17 @@ class Slit:
     columns: int
     unit: float
     neutral: np.ndarray
+    near: np.ndarray
+    upwards: np.ndarray
+    skin: float
 
-    def splines(self, count: int) -> np.ndarray:
+    def splines(self, count: int, fading: bool = True) -> np.ndarray:
         """(W, count) smooth functions along the slit, one beside the other: B-splines, together 1 in the slit, which
-        fade behind its ends."""
-        inside = smoothstep(np.minimum(self.across + BEHIND_END, self.columns - 1 + BEHIND_END - self.across) / FADING)
+        fade behind its ends, or do not."""
+        inside = np.ones(len(self.across))
+        if fading:
+            beside = np.minimum(self.across + BEHIND_END, self.columns - 1 + BEHIND_END - self.across)
+            inside = smoothstep(beside / FADING)
         at = ((self.across + 0.5) * count / self.columns - 0.5).clip(-0.5, count - 0.5)
         off = np.abs(at[:, None] - np.arange(count))
         spline = np.where(off < 0.5, 0.75 - off**2, 0.5 * np.clip(1.5 - off, 0.0, None) ** 2)
@@ -155,7 +163,8 @@ def _slit(
         sides.append(Side(points, across[points], margin, triangles[strip[triangles].all(1)], around, float(moves)))
     if min(len(side.triangles) for side in sides) == 0:
         return None
-    return Slit(name, sides[0], sides[1], axes, across, columns, unit, shapes[0])
+    upwards = (0.5 + BOTH * (away[1] - away[0]) / away.sum(0).clip(min=1e-9)).clip(0.0, 1.0)
+    return Slit(name, *sides, axes, across, columns, unit, shapes[0], away.min(0), upwards, skin)
 
 
 def _grain(neutral: np.ndarray, triangles: np.ndarray, members: list[np.ndarray]) -> float:

@@ -100,10 +100,10 @@ class LiveFit:
         shown = linear_blend_skinning(actor.neutral[rows], jaw, actor.skin_weight[rows])
         shown += self.offsets(coefficients, rows)
         performed = contact.measured(np.where(known[:, rows, None], stabilized[:, rows], shown))
-        amounts = contact.amounts(shown, performed, self.session.settings.contact)[0]
+        amounts = contact.amounts(shown, performed, self.session.settings.contact)
         if not amounts.any():
             return coefficients
-        return np.concatenate([coefficients, (amounts[:, None] * contact.weights).astype(np.float32)])
+        return np.concatenate([coefficients, contact.coefficients(amounts)[0]])
 
     def _shown_by_parts(
         self, stabilized: np.ndarray, known: np.ndarray, jaw: np.ndarray
