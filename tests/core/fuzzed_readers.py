@@ -34,7 +34,7 @@ from aim_blender.core.learning.checkpoints import restore_training, save_trainin
 from aim_blender.core.model.actor import Actor
 from aim_blender.core.model.evaluation import evaluate_take
 from aim_blender.core.points import image_points, points
-from aim_blender.core.retargeting.retargeting import read_regions
+from aim_blender.core.retargeting.regions import read_regions
 from aim_blender.core.shared.captured.cameras import read_cameras, save_cameras
 from aim_blender.core.shared.captured.captures import read_capture
 from aim_blender.core.shared.captured.mesh_caches import write_cache

@@ -19,7 +19,7 @@ from aim_blender.core.files.neutrals import read_neutral
 from aim_blender.core.fitting.fitting import FittingSettings, fit_performance
 from aim_blender.core.points.image_points import read_image_points
 from aim_blender.core.points.points import read_points
-from aim_blender.core.retargeting.retargeting import read_regions
+from aim_blender.core.retargeting.regions import read_regions
 from aim_blender.core.shared.captured.cameras import Camera, read_cameras, save_cameras
 from aim_blender.core.shared.captured.captures import read_capture
 from aim_blender.core.shared.captured.meshes import write_mesh

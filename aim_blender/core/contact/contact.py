@@ -91,11 +91,11 @@ class Contact:
             weights = np.zeros((len(frames), parting.modes.shape[1], self.weights.shape[1]))
             left = np.flatnonzero(crossing > parting.crosses)
             if len(left):
-                still = frames[left] + meeting.displacement(found[left])
+                met_frames = frames[left] + meeting.displacement(found[left])
                 own = None if seen is None else seen[left]
-                most = meeting.most_of(parting.gaps.of(still).gap, own)
-                weights[left], moved = parting.needed(still, rest, most)
-                closed, crossing = meeting.needed(still + moved, rest, own)  # neutrals may stand open
+                most = meeting.most_of(parting.gaps.of(met_frames).gap, own)
+                weights[left], moved = parting.needed(met_frames, rest, most)
+                closed, crossing = meeting.needed(met_frames + moved, rest, own)  # neutrals may stand open
                 found[left] += np.where((crossing <= parting.crosses)[:, None], closed, 0.0)
             met.append(found)
             parted.append(weights.reshape(len(frames), -1))

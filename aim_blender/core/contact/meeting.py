@@ -96,7 +96,7 @@ class Meeting:
         now = part_of(now, left)
         best, off, when = amounts.copy(), np.full(len(frames), np.inf), np.zeros(len(frames), np.int64)
         floor = np.minimum(rest, 0.0)
-        still = over(floor, first).max(1, initial=0.0)  # (f,)
+        left_over = over(floor, first).max(1, initial=0.0)  # (f,)
         for round_ in range(ROUNDS):
             if round_:
                 now = self.gaps.of(self._moved(frames, amounts, left))
@@ -104,7 +104,7 @@ class Meeting:
             worst = np.maximum(crossing.max(1, initial=0.0), open_.max(1, initial=0.0))
             better = worst < off[left]
             off[left[better]], best[left[better]] = worst[better], amounts[left[better]]
-            still[left[better]] = over(floor, now.gap[better]).max(1, initial=0.0)
+            left_over[left[better]] = over(floor, now.gap[better]).max(1, initial=0.0)
             when[left[better]] = round_
             short = crossing - open_
             need = np.abs(short).max(1, initial=0.0) > TOLERANCE_MM * self.slit.unit
@@ -114,8 +114,8 @@ class Meeting:
                 break
             step = self._step(now, short, amounts[left])
             amounts[left] = (amounts[left] + LATER**round_ * step).clip(-self.most, self.parting)
-        still[(trust > 0) & (trust < 1)] = np.inf
-        return best * trust[:, None], still
+        left_over[(trust > 0) & (trust < 1)] = np.inf
+        return best * trust[:, None], left_over
 
     def displacement(self, amounts: np.ndarray) -> np.ndarray:
         """(f, R, 3) mm by which amounts (f, B) of its modes move the rows."""

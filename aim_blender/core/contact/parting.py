@@ -106,7 +106,7 @@ class Parting:
         return _Piece(on, own, fields, solves)
 
     def needed(self, frames: np.ndarray, rest: np.ndarray, most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (f, B, N) of the modes that part frames (f, R, 3) by shares a of the way back, docs/model.md (33c),
+        """Weights (f, B, N) of the modes that part frames (f, R, 3) by shares θ of the way back, docs/model.md (33c),
         and how they move these, (f, R, 3) mm.
 
         rest: (C,) mm the neutral's gaps. most: (f, C) mm that gaps may be.

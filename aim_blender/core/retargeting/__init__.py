@@ -5,5 +5,6 @@ pairing, meaning, imitation   which shapes do the same; what they mean; what sta
 mixing   bounded mixtures of shapes for a motion
 meaning_of_frames   what shapes mean together, kept frame by frame
 jaw_range, whole_weights, carrying  how far the target's jaw opens; limits; offsets carried over
+regions   how strongly each vertex takes part
 retargeting   all of it for a take
 """

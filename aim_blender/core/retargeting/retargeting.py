@@ -38,8 +38,7 @@ from ..model.closed_form import weights_of_parts
 from ..model.evaluation import check_belongs, stabilized_frames
 from ..parts.turning import carry_gaze
 from ..shared.faces.expression_names import FOUND, chosen_targets
-from ..shared.foundation.archives import open_archive
-from ..shared.foundation.errors import UNREADABLE, InputError, reason
+from ..shared.foundation.errors import InputError
 from ..shared.foundation.topology import same_surface
 from ..shared.results.takes import Take, index_of
 from ..shared.settings.fitting_settings import FittingSettings
@@ -47,12 +46,12 @@ from ..shared.settings.retarget_settings import RetargetSettings
 from .carrying import carry_head
 from .meaning_of_frames import MeaningOfFrames
 from .pairing import pair_shapes
+from .regions import checked_region
 from .whole_weights import WholeWeights
 
 Report = Callable[[dict], None]
 
 CHUNK_FRAMES = 64  # at most; a chunk is what is kept of long work
-STRONGEST = 100.0  # of a region; more is no strength but a mistake
 LEAST = -0.25  # of a shape of which mixtures may take something away
 BEYOND = 1.5, 0.3  # how far a point may go in any direction: this share of its furthest in a shape, and mm more
 UNSETTLED = 0.9, 250.0  # agreement below which a shape settles more strongly, and by how much where there is none
@@ -123,7 +122,7 @@ class Retargeting:
         check_belongs(source, take)
         self._performed = take, source
         take = without_contact(take)
-        _checked_region(settings.region_strength, len(target.bone))
+        checked_region(settings.region_strength, len(target.bone))
         self.across = not same_surface(source.topology, target.topology)
         if not self.across:
             correspondence = None
@@ -276,7 +275,7 @@ class Retargeting:
         """
         take, source, target, pairs = self.take, self.source, self.target, self.pairing.pairs
         left_out = list(self.pairing.left_out)
-        region = _checked_region(settings.region_strength, len(target.bone))
+        region = checked_region(settings.region_strength, len(target.bone))
         resting = None if settings.neutral_frame is None else self._resting(settings.neutral_frame)
         if resting is not None:
             coefficients = coefficients - resting[0]
@@ -370,17 +369,6 @@ class Retargeting:
         return carry_head(self.take.head, self.source, self.target)
 
 
-def read_regions(path: Path) -> np.ndarray:
-    """(V,) the region strength in an .npz file's `strength`. Raises InputError if it is no such file."""
-    try:
-        with open_archive(path) as archive:
-            return archive["strength"]
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path} must be an .npz file with `strength`, a number for each vertex: {reason(error)}"
-        ) from error
-
-
 def _with_expressions(actor: Actor, chosen: np.ndarray) -> Actor:
     """The actor with only the expressions chosen (P,)."""
     return dataclasses.replace(
@@ -390,16 +378,3 @@ def _with_expressions(actor: Actor, chosen: np.ndarray) -> Actor:
         implicit_expressions=actor.implicit_expressions[:, chosen],
         expression_residual=actor.expression_residual[:, chosen],
     )
-
-
-def _checked_region(region: np.ndarray | None, points: int) -> np.ndarray | None:
-    if region is None:
-        return None
-    region = np.asarray(region, dtype=np.float64)
-    if region.shape != (points,) or not np.isfinite(region).all() or region.min() < 0 or region.max() > STRONGEST:
-        raise InputError(
-            f"the region strength must be {points} numbers from 0 to {STRONGEST:g}, one for each vertex; "
-            f"what was given has the shape {region.shape} and numbers from {region.min(initial=0.0):g} to "
-            f"{region.max(initial=0.0):g}"
-        )
-    return region

@@ -106,7 +106,7 @@ def correspond(arguments: dict[str, Any], report: Report, checkpoint: Path | Non
 
 def retarget_settings(arguments: dict[str, Any]) -> RetargetSettings:
     """What the arguments of the task `retarget` say of how to do it. Raises InputError."""
-    from ...core.retargeting.retargeting import read_regions
+    from ...core.retargeting.regions import read_regions
     from ...core.shared.faces.expression_names import read_pairs
 
     pairs, regions = arguments.get("pairs"), arguments.get("regions")
