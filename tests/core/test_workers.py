@@ -121,7 +121,7 @@ def test_a_job_that_fails_ends_its_worker_and_the_next_has_a_new_one(tmp_path, j
         failing.wait()
     assert "missing.npz" in failing.folder.log_file.read_text()
     assert "missing.npz" not in (tmp_path / "first" / "worker.log").read_text()
-    assert workers.kept is None and kept.status == 2
+    assert (workers.kept, kept.status) == (None, 2)
     done(job("next", workers, quick))
     assert workers.kept.process_id != kept.process_id
 
