@@ -43,7 +43,8 @@ class Contact:
         empty = np.zeros((len(work.chosen), 0))
         pairs = zip(self.slits, gaps, strict=True)
         self._partings = [Parting(slit, each, expressions, place) for slit, each in pairs]
-        modes = np.concatenate([empty, *(each.modes for each in [*self._meetings, *self._partings])], axis=1)
+        own = [*(each.modes for each in self._meetings), *(each.modes for each in self._partings)]
+        modes = np.concatenate([empty, *own], axis=1)
         self.modes = work.spread(modes.astype(np.float32))
         self.weights = np.concatenate([np.zeros((0, len(actor.names))), *(each.weights for each in self._meetings)])
 

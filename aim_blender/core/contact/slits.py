@@ -164,7 +164,9 @@ def _slit(
     if min(len(side.triangles) for side in sides) == 0:
         return None
     upwards = (0.5 + BOTH * (away[1] - away[0]) / away.sum(0).clip(min=1e-9)).clip(0.0, 1.0)
-    return Slit(name, *sides, axes, across, columns, unit, shapes[0], away.min(0), upwards, skin)
+    upper_side, lower_side = sides
+    near = away.min(0)
+    return Slit(name, upper_side, lower_side, axes, across, columns, unit, shapes[0], near, upwards, skin)
 
 
 def _grain(neutral: np.ndarray, triangles: np.ndarray, members: list[np.ndarray]) -> float:
