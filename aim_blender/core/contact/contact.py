@@ -90,12 +90,15 @@ class Contact:
             seen = performed.get(meeting.slit.name)
             found, crossing = meeting.needed(frames, rest, seen)
             weights = np.zeros((len(frames), parting.modes.shape[1], self.weights.shape[1]))
-            left = np.flatnonzero(crossing > parting.crosses)
+            sure = np.broadcast_to(1.0 - meeting.crosses_itself(seen), len(frames))
+            left = np.flatnonzero((crossing > parting.crosses) & (sure > 0.0))
             if len(left):
                 met_frames = frames[left] + meeting.displacement(found[left])
                 own = None if seen is None else seen[left]
                 most = meeting.most_of(parting.gaps.of(met_frames).gap, own)
                 weights[left], moved = parting.needed(met_frames, rest, most)
+                share = (sure[left] * parting.bearable(moved))[:, None, None]
+                weights[left], moved = share * weights[left], share * moved
                 closed, crossing = meeting.needed(met_frames + moved, rest, own)  # neutrals may stand open
                 found[left] += np.where((crossing <= parting.crosses)[:, None], closed, 0.0)
             met.append(found)

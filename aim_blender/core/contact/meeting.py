@@ -146,14 +146,20 @@ class Meeting:
         """(f, C) mm that gaps are to be at least, of those that are: frames that cross very deeply stay as they are,
         and less deep ones too where the performance, seen (f, C), crosses itself."""
         unit, floor = self.slit.unit, np.minimum(rest, 0.0) - ALLOWED_MM * self.slit.unit
-        crossed = np.zeros((1, 1)) if seen is None else over(np.full(1, -ALLOWED_MM * unit), seen).max(1, keepdims=True)
-        own = (crossed / (CROSSES_MM * unit)).clip(0.0, 1.0)  # (f, 1)
+        own = self.crosses_itself(seen)[:, None]  # (f, 1)
         deep, deepest = (
             unit * ((1.0 - own) * clean + own * less)
             for clean, less in zip(PARTED_MM[self.slit.name], PARTED_AS_CROSSED_MM[self.slit.name], strict=True)
         )
         crossing = over(floor, gap)
         return floor - crossing * ((crossing.max(1, keepdims=True) - deep) / (deepest - deep)).clip(0.0, 1.0)
+
+    def crosses_itself(self, seen: np.ndarray | None) -> np.ndarray:
+        """(f,) from 0 to 1, how surely the performance, seen (f, C) mm, crosses itself; (1,) 0 where none was."""
+        if seen is None:
+            return np.zeros(1)
+        crossed = over(np.full(1, -ALLOWED_MM * self.slit.unit), seen).max(1)
+        return np.asarray((crossed / (CROSSES_MM * self.slit.unit)).clip(0.0, 1.0))
 
     def most_of(self, gap: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
         """(f, C) mm that gaps may be at most, of those that are and of those that were performed."""

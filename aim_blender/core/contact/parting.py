@@ -33,6 +33,9 @@ DAMPING = 0.01
 SOFT_MM = 0.02  # off by less, a column counts for less
 DONE_MM = 0.02
 FIRST = 10.0  # times as much as what stands open counts what crosses
+# Of a common head, how far skin may be moved wholly, and from where on not at all: farther it crumples, and lids, of
+# which little is seen where they overlap, open.
+BEARABLE_MM = {"lips": (8.0, 12.0), "left lids": (3.0, 4.5), "right lids": (3.0, 4.5)}
 USEFUL = 0.6  # of a crossing may be left by a way back; otherwise it has only moved skin
 LEAST_MODE = 1e-3  # of a mode; where it is less nothing is moved
 
@@ -126,6 +129,12 @@ class Parting:
             if not len(left):
                 break
         return weights, moved
+
+    def bearable(self, moved: np.ndarray) -> np.ndarray:
+        """(f,) from 0 to 1, the share to take of what moves frames by (f, R, 3) mm."""
+        near, far = (each * self.slit.unit for each in BEARABLE_MM[self.slit.name])
+        furthest = np.linalg.norm(moved, axis=-1).max(1, initial=0.0)
+        return np.asarray(((far - furthest) / (far - near)).clip(0.0, 1.0))
 
     def _by_levels(
         self, frames: np.ndarray, floor: np.ndarray, most: np.ndarray, levels: tuple[int, ...]
