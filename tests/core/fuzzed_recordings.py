@@ -77,7 +77,8 @@ def _kept(folder: Path, actor: Actor) -> dict[str, Reader]:
         (folder / name).write_bytes(b"any")
     faces = KeptFaces(folder / "A.actor.safetensors", folder / "clip.mp4", folder / "model.task")
     landmarks, nothing = np.random.default_rng(1).uniform(0, 100, (3, 478, 3)), np.zeros(3, dtype=bool)
-    measured = (np.arange(3) / 25.0, 25.0, (640, 480), landmarks, np.ones(3), np.full((3, 52), 0.1), np.ones((3, 2048)))
+    said = np.ones(3), np.zeros(3), np.full((3, 52), 0.1), np.ones((3, 2048))
+    measured = (np.arange(3) / 25.0, 25.0, (640, 480), landmarks, *said)
     seen = SeenFaces("clip.mp4", numbers(3), *measured, nothing, nothing)
     faces.write(seen, True)
 
