@@ -173,15 +173,21 @@ def test_lips_that_cross_further_than_sides_may_be_moved_go_back_to_the_neutral(
     np.testing.assert_allclose(moved, after[:, contact.rows], atol=5e-3)
 
 
-def test_lips_go_back_no_further_than_skin_bears_and_not_where_the_performance_crosses(
-    contact: Contact, demo_learned: Actor
+def test_lips_go_back_no_further_than_skin_bears_and_not_where_they_were_made_to_cross(
+    contact: Contact, demo_learned: Actor, monkeypatch: pytest.MonkeyPatch
 ):
     frames = lips_moved(contact, demo_learned, np.array([6.0]))
     going_back = slice(len(contact.weights), None)
     as_performed = {"lips": np.minimum(lip_gaps(contact, frames), 0.0)}
-    assert np.abs(needed(contact, frames, as_performed)[:, going_back]).max() == 0.0
+    assert np.abs(needed(contact, frames, as_performed)[:, going_back]).max() > 0.1
     far = lips_moved(contact, demo_learned, np.array([20.0]))
     assert np.abs(needed(contact, far, {})[:, going_back]).max() == 0.0
+    lips = contact._partings[0]
+    shapes = demo_learned.shapes()[:, contact.rows]
+    assert lips.as_made(shapes) == 0.0
+    made_so = np.concatenate([shapes, frames[:, contact.rows]])
+    monkeypatch.setattr(contact, "_crosses_as_made", [lips.as_made(made_so), 1.0, 1.0])
+    assert np.abs(needed(contact, frames, as_performed)[:, going_back]).max() == 0.0
 
 
 def test_lids_that_cross_deeply_are_first_parted_but_where_the_performance_crosses(contact: Contact):

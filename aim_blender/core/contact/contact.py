@@ -43,6 +43,8 @@ class Contact:
         empty = np.zeros((len(work.chosen), 0))
         pairs = zip(self.slits, gaps, strict=True)
         self._partings = [Parting(slit, each, expressions, place) for slit, each in pairs]
+        shapes = actor.shapes()[:, self.rows]
+        self._crosses_as_made = [each.as_made(shapes) for each in self._partings]
         own = [*(each.modes for each in self._meetings), *(each.modes for each in self._partings)]
         modes = np.concatenate([empty, *own], axis=1)
         self.modes = work.spread(modes.astype(np.float32))
@@ -86,11 +88,12 @@ class Contact:
         """
         performed = performed or {}
         met, parted = [np.zeros((len(frames), 0))], [np.zeros((len(frames), 0))]
-        for meeting, parting, rest in zip(self._meetings, self._partings, self.rest, strict=True):
+        slits = zip(self._meetings, self._partings, self.rest, self._crosses_as_made, strict=True)
+        for meeting, parting, rest, as_made in slits:
             seen = performed.get(meeting.slit.name)
             found, crossing = meeting.needed(frames, rest, seen)
             weights = np.zeros((len(frames), parting.modes.shape[1], self.weights.shape[1]))
-            sure = np.broadcast_to(1.0 - meeting.crosses_itself(seen), len(frames))
+            sure = np.broadcast_to(1.0 - as_made * meeting.crosses_itself(seen), len(frames))
             left = np.flatnonzero((crossing > parting.crosses) & (sure > 0.0))
             if len(left):
                 met_frames = frames[left] + meeting.displacement(found[left])

@@ -36,6 +36,9 @@ FIRST = 10.0  # times as much as what stands open counts what crosses
 # Of a common head, how far skin may be moved wholly, and from where on not at all: farther it crumples, and lids, of
 # which little is seen where they overlap, open.
 BEARABLE_MM = {"lips": (8.0, 12.0), "left lids": (3.0, 4.5), "right lids": (3.0, 4.5)}
+# Of a common head, how deeply the lips of a face's own shapes cross for it to be made so: from the first on a little,
+# from the second on surely. Scans rolled lip through lip cross by 4 to 5, shapes made by hand by 0 to 2.7.
+MADE_TO_CROSS_MM = 3.0, 4.0
 USEFUL = 0.6  # of a crossing may be left by a way back; otherwise it has only moved skin
 LEAST_MODE = 1e-3  # of a mode; where it is less nothing is moved
 
@@ -129,6 +132,15 @@ class Parting:
             if not len(left):
                 break
         return weights, moved
+
+    def as_made(self, shapes: np.ndarray) -> float:
+        """From 0 to 1, how surely sides that cross are as the face was made, by the rows of its neutral and shapes
+        (1 + N, R, 3): lids always, since of closed ones that overlap nothing shows."""
+        if self.slit.name != "lips":
+            return 1.0
+        gap = self.gaps.of(shapes).gap
+        deepest = over(np.minimum(gap[:1], 0.0), gap).max() / self.slit.unit
+        return float(np.clip((deepest - MADE_TO_CROSS_MM[0]) / np.ptp(MADE_TO_CROSS_MM), 0.0, 1.0))
 
     def bearable(self, moved: np.ndarray) -> np.ndarray:
         """(f,) from 0 to 1, the share to take of what moves frames by (f, R, 3) mm."""
