@@ -184,8 +184,8 @@ def test_lips_go_back_no_further_than_skin_bears_and_not_where_they_were_made_to
     assert np.abs(needed(contact, far, {})[:, going_back]).max() == 0.0
     lips = contact._partings[0]
     shapes = demo_learned.shapes()[:, contact.rows]
-    assert lips.as_made(shapes) == 0.0
-    made_so = np.concatenate([shapes, frames[:, contact.rows]])
+    assert lips.as_made(lips.gaps.of(shapes).gap) == 0.0
+    made_so = lips.gaps.of(np.concatenate([shapes, frames[:, contact.rows]])).gap
     monkeypatch.setattr(contact, "_crosses_as_made", [lips.as_made(made_so), 1.0, 1.0])
     assert np.abs(needed(contact, frames, as_performed)[:, going_back]).max() == 0.0
 

@@ -74,17 +74,17 @@ def test_a_performer_that_rests_ajar_is_told_with_figures(demo_learned: Actor, d
     notes = retarget_take(few, ajar, demo_learned).figures["notes"]
     (told,) = [each for each in notes if each.startswith("the performer's neutral is not at rest")]
     assert "in 4 of 4 frames they meet" in told
-    states = States(Contact(ajar), demo_learned, contact)
+    states = States(Contact(ajar), contact)
     assert said(states, {"lips": 0.0}, {"lips": 0.0}, rest_chosen=True) == []
 
 
 def test_what_stays_apart_or_opens_too_wide_is_told(demo_learned: Actor, contact: Contact, ajar: Actor):
-    assert said(States(contact, demo_learned, contact), {"lips": 0.3}, {"lips": 0.4}) == []
-    (apart,) = said(States(contact, demo_learned, contact), {"lips": 0.3}, {"lips": 6.0})
+    assert said(States(contact, contact), {"lips": 0.3}, {"lips": 0.4}) == []
+    (apart,) = said(States(contact, contact), {"lips": 0.3}, {"lips": 6.0})
     assert "lips stay apart in 10 of the 10 frames in which the performer's meet, by 6.0 mm in frame 101: look" in apart
-    (resting,) = said(States(contact, ajar, Contact(ajar)), {"lips": 0.3}, {"lips": 6.0})
+    (resting,) = said(States(contact, Contact(ajar)), {"lips": 0.3}, {"lips": 6.0})
     assert "its neutral is not at rest, with lips" in resting
-    (wide,) = said(States(contact, demo_learned, contact), {}, {"left lids": 16.0, "right lids": 15.0})
+    (wide,) = said(States(contact, contact), {}, {"left lids": 16.0, "right lids": 15.0})
     assert wide.startswith("the target's left lids and right lids open wider than in any of its shapes in 10 of 10")
     assert "to 16.0 mm in frame 101" in wide
 

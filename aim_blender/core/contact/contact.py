@@ -20,7 +20,7 @@ from .slits import COLUMNS, find_slits
 
 class Contact:
     """What an actor's lips and lids can do, found once. slits: those of the actor. rows: (R,) the vertices of its mesh
-    that tell. rest: for each (C,) mm the gaps of its neutral.
+    that tell. of_shapes: for each (1 + N, C) mm the gaps of its neutral and shapes. rest: (C,) those of its neutral.
 
     modes: Ψ (V, B) float32 smooth functions of columns of sides: those of meetings, each twice, and of partings.
     weights: ν (b, N) of the expressions, with which the first b move the margin by a mm: up or down, to front or back;
@@ -39,12 +39,13 @@ class Contact:
         gaps = [Gaps(each, place) for each in self.slits]
         expressions = actor.expressions[work.chosen]
         self._meetings = [Meeting(slit, each, expressions, place) for slit, each in zip(self.slits, gaps, strict=True)]
-        self.rest = [each.of(actor.neutral[None, self.rows]).gap[0] for each in gaps]
+        shapes = actor.shapes()[:, self.rows]
+        self.of_shapes = [each.of(shapes).gap for each in gaps]
+        self.rest = [each[0] for each in self.of_shapes]
         empty = np.zeros((len(work.chosen), 0))
         pairs = zip(self.slits, gaps, strict=True)
         self._partings = [Parting(slit, each, expressions, place) for slit, each in pairs]
-        shapes = actor.shapes()[:, self.rows]
-        self._crosses_as_made = [each.as_made(shapes) for each in self._partings]
+        self._crosses_as_made = [each.as_made(gap) for each, gap in zip(self._partings, self.of_shapes, strict=True)]
         own = [*(each.modes for each in self._meetings), *(each.modes for each in self._partings)]
         modes = np.concatenate([empty, *own], axis=1)
         self.modes = work.spread(modes.astype(np.float32))
@@ -61,9 +62,9 @@ class Contact:
         found: Contact = actor.made["contact"]
         return found
 
-    def measured_at_rest(self) -> dict[str, np.ndarray]:
-        """{slit: (1, C) mm} the gaps of its neutral, as measured has them."""
-        return {each.slit.name: _filled(rest[None]) for each, rest in zip(self._meetings, self.rest, strict=True)}
+    def measured_in_shapes(self) -> dict[str, np.ndarray]:
+        """{slit: (1 + N, C) mm} the gaps of its neutral and shapes, as measured has them."""
+        return {slit.name: _filled(gap) for slit, gap in zip(self.slits, self.of_shapes, strict=True)}
 
     def note(self, whose: str) -> list[str]:
         """A sentence about what was not found of a mesh, the face's whose it is, if there is anything."""

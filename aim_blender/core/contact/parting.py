@@ -133,12 +133,11 @@ class Parting:
                 break
         return weights, moved
 
-    def as_made(self, shapes: np.ndarray) -> float:
-        """From 0 to 1, how surely sides that cross are as the face was made, by the rows of its neutral and shapes
-        (1 + N, R, 3): lids always, since of closed ones that overlap nothing shows."""
+    def as_made(self, gap: np.ndarray) -> float:
+        """From 0 to 1, how surely sides that cross are as the face was made, by the gaps of its neutral and shapes
+        (1 + N, C): lids always, since of closed ones that overlap nothing shows."""
         if self.slit.name != "lips":
             return 1.0
-        gap = self.gaps.of(shapes).gap
         deepest = over(np.minimum(gap[:1], 0.0), gap).max() / self.slit.unit
         return float(np.clip((deepest - MADE_TO_CROSS_MM[0]) / np.ptp(MADE_TO_CROSS_MM), 0.0, 1.0))
 

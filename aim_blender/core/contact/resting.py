@@ -31,14 +31,13 @@ def middles(gaps: np.ndarray) -> np.ndarray:
 
 def check_rest(actor: Actor) -> list[str]:
     """What cannot be right in an actor's neutral, by its own shapes."""
-    contact = Contact(actor)
+    contact = Contact.of(actor)
     lips = next((slit for slit in contact.slits if slit.name == LIPS), None)
     if lips is None:
         return []
-    apart = middles(contact.measured_at_rest()[LIPS])[0]
+    apart, *shapes = middles(contact.measured_in_shapes()[LIPS])
     if not apart > APART_MM * lips.unit:
         return []
-    shapes = middles(contact.measured(actor.shapes()[1:, contact.rows])[LIPS])
     closest = int(np.argmin(shapes))
     if not shapes[closest] < MEET_MM * lips.unit:
         return []
@@ -51,16 +50,14 @@ def check_rest(actor: Actor) -> list[str]:
 class States:
     """What lips and lids of performer and target do in all frames, a part of them at a time: open, or closed.
 
-    actor: the target. performer, target: what is known of their lips and lids.
+    performer, target: what is known of their lips and lids.
     """
 
-    def __init__(self, performer: Contact, actor: Actor, target: Contact) -> None:
+    def __init__(self, performer: Contact, target: Contact) -> None:
         self.performer, self.target = performer, target
         units = {slit.name: slit.unit for slit in performer.slits}
         self.slits = [(slit.name, units[slit.name], slit.unit) for slit in target.slits if slit.name in units]
-        self.widest = {
-            name: float(middles(gaps).max()) for name, gaps in target.measured(actor.shapes()[:, target.rows]).items()
-        }
+        self.widest = {name: float(middles(gaps).max()) for name, gaps in target.measured_in_shapes().items()}
         self._gaps: dict[str, list[np.ndarray]] = {name: [] for name, _, _ in self.slits}
 
     def look(self, performed: dict[str, np.ndarray], shown: dict[str, np.ndarray]) -> None:
@@ -76,7 +73,7 @@ class States:
 
     def _performed_apart(self, gaps: dict[str, np.ndarray]) -> list[str]:
         for name, unit, _ in self.slits:
-            rest = float(middles(self.performer.measured_at_rest()[name])[0])
+            rest = float(middles(self.performer.measured_in_shapes()[name])[0])
             meet = int((gaps[name][0] < MEET_MM * unit).sum())
             if name == LIPS and rest > APART_MM * unit and meet >= LEAST_FRAMES:
                 return [
@@ -112,7 +109,7 @@ class States:
             if not _often(apart, int(closed.sum())):
                 continue
             worst = int(np.where(apart, shown, 0.0).argmax())
-            rest = float(middles(self.target.measured_at_rest()[name])[0])
+            rest = float(middles(self.target.measured_in_shapes()[name])[0])
             why = "look there, and at the pairs of shapes that close them"
             if name != LIPS:
                 why += f"; {HALF_CLOSED}"

@@ -16,10 +16,9 @@ from scipy import sparse
 from torch import Tensor
 
 from ..geometry.coarse_mesh import CoarseMesh
-from .closed_form import frames_last
+from .frames_last import NUMBERS_AT_ONCE, frames_last
 
 FEWEST, MOST = 8, 24  # vertices of a block, which share the places that they are interpolated from
-NUMBERS_AT_ONCE = 2**18  # that a core keeps at hand
 
 
 class CarriedFields:

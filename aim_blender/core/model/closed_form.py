@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .frames_last import frames_last
+
 DETAIL_MM = 30.0  # a weight that goes up and down within this length costs `smoothness`
 CLOSE_ENOUGH = 1e-4  # of the right side: where conjugate gradients end
 MOST_ITERATIONS = 60
@@ -342,8 +344,3 @@ def _parts(modes: Tensor, numbers: int) -> Iterator[slice]:
         length = max(1, NUMBERS_AT_ONCE // max(numbers, 1))
     for first in range(0, len(modes), length):
         yield slice(first, first + length)
-
-
-def frames_last(offsets: Tensor) -> Tensor:
-    """Offsets (F, V, 3) as (V, 3, F): as they lie where LeftOver made them, else a copy."""
-    return offsets.permute(1, 2, 0).contiguous()

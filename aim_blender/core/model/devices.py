@@ -30,6 +30,12 @@ def choose_device(name: str, apple: bool = False) -> torch.device:
     return torch.device("mps" if apple and torch.backends.mps.is_available() else "cpu")
 
 
+def holds_graphics_memory() -> bool:
+    """Whether this process has used a GPU, part of whose memory it then keeps until it ends."""
+    apple = torch.backends.mps.is_available() and torch.mps.driver_allocated_memory() > 0
+    return torch.cuda.is_initialized() or apple
+
+
 def choose_threads(work: Callable[[], object], repeats: int = 3) -> int:
     """Set torch to the thread count that does `work` fastest on this machine as busy as it is now, and return it.
 

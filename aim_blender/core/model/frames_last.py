@@ -69,7 +69,7 @@ class LeftOver:
 
     def without_jaw(self, moved: Tensor, jaw: np.ndarray) -> Tensor:
         """r (f, V, 3) of frames that are moved (f, V, 3) from the neutral, without head motion, with jaws (f, 4, 4)."""
-        last = moved.permute(1, 2, 0).contiguous().view(len(self.hinged), -1)  # (V, 3 f)
+        last = frames_last(moved).view(len(self.hinged), -1)  # (V, 3 f)
         left = torch.addmm(last, self.hinged, self.step(jaw), alpha=-1.0)
         return left.view(len(self.hinged), 3, -1).permute(2, 0, 1)
 
@@ -82,6 +82,11 @@ class LeftOver:
         if kind not in self._neutral_as:
             self._neutral_as[kind] = torch.as_tensor(self.neutral, dtype=kind, device=self.hinged.device)
         return self._neutral_as[kind]
+
+
+def frames_last(offsets: Tensor) -> Tensor:
+    """Offsets (F, V, 3) as (V, 3, F): as they lie where LeftOver made them, else a copy."""
+    return offsets.permute(1, 2, 0).contiguous()
 
 
 def steps_last(jaw: np.ndarray) -> Tensor:

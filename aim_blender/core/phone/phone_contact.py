@@ -34,7 +34,7 @@ def gaps_by_weights(guide: Guide, neutral: np.ndarray, opened: np.ndarray, weigh
     def gaps(contact: Contact) -> dict[str, np.ndarray]:
         if not guide.known:
             return {}
-        rest = {name: each[0] for name, each in contact.measured_at_rest().items()}
+        rest = {name: each[0] for name, each in contact.measured_in_shapes().items()}
         found = {}
         for slit in contact.slits:
             change = np.zeros((len(weights), slit.columns))

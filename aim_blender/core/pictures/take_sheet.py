@@ -41,7 +41,30 @@ class Sheet:
 
     def save(self, picture: Path) -> None:
         """Write it as a PNG. Raises OSError."""
-        _save(picture, self.rows, self.titles, self.largest)
+        from matplotlib.figure import Figure
+
+        wide, high = HEAD_PIXELS
+        width, height = LEFT_PIXELS + wide * len(self.titles), TOP_PIXELS + high * len(self.rows) + BOTTOM_PIXELS
+        figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="0.13")
+
+        def write(text: str, left: float, bottom: float, **settings: Any) -> None:
+            figure.text(left / width, bottom / height, text, color="0.9", fontsize=9, va="center", **settings)
+
+        for number, (name, pictures) in enumerate(self.rows):
+            bottom = BOTTOM_PIXELS + high * (len(self.rows) - 1 - number)
+            write(name, LEFT_PIXELS - 10, bottom + high / 2, ha="right")
+            for column, drawn in enumerate(pictures):
+                figure.figimage(drawn, LEFT_PIXELS + wide * column, bottom, origin="lower")
+        for column, title in enumerate(self.titles):
+            write(title, LEFT_PIXELS + wide * (column + 0.5), height - TOP_PIXELS / 2, ha="center")
+        if self.largest is not None:
+            bar = _heat(np.linspace(0.0, 1.0, wide * len(self.titles) - 20))
+            figure.figimage(np.tile(bar, (12, 1, 1)), LEFT_PIXELS + 10, BOTTOM_PIXELS - 18, origin="lower")
+            for share in (0.0, 0.5, 1.0):
+                place = LEFT_PIXELS + 10 + share * len(bar)
+                write(f"{share * self.largest:.2g} mm", place, 14, ha=("left", "center", "right")[round(2 * share)])
+        with written_whole(picture) as temporary:
+            figure.savefig(temporary, format="png", facecolor=figure.get_facecolor())
 
 
 def fit_sheet(actor: Actor, take: Take, performance: Performance | None) -> Sheet:
@@ -132,31 +155,3 @@ def _drawn(
         draw_in_each((each + offset) * factor, triangles, some, *HEAD_PIXELS, finer=1)
         for each, some in zip(seen, colours, strict=True)
     ]
-
-
-def _save(picture: Path, rows: list[Row], titles: list[str], largest: float | None) -> None:
-    """Put the sheet together. largest: what the brightest colour means in mm, None without colours."""
-    from matplotlib.figure import Figure
-
-    wide, high = HEAD_PIXELS
-    width, height = LEFT_PIXELS + wide * len(titles), TOP_PIXELS + high * len(rows) + BOTTOM_PIXELS
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="0.13")
-
-    def write(text: str, left: float, bottom: float, **settings: Any) -> None:
-        figure.text(left / width, bottom / height, text, color="0.9", fontsize=9, va="center", **settings)
-
-    for number, (name, pictures) in enumerate(rows):
-        bottom = BOTTOM_PIXELS + high * (len(rows) - 1 - number)
-        write(name, LEFT_PIXELS - 10, bottom + high / 2, ha="right")
-        for column, drawn in enumerate(pictures):
-            figure.figimage(drawn, LEFT_PIXELS + wide * column, bottom, origin="lower")
-    for column, title in enumerate(titles):
-        write(title, LEFT_PIXELS + wide * (column + 0.5), height - TOP_PIXELS / 2, ha="center")
-    if largest is not None:
-        bar = _heat(np.linspace(0.0, 1.0, wide * len(titles) - 20))
-        figure.figimage(np.tile(bar, (12, 1, 1)), LEFT_PIXELS + 10, BOTTOM_PIXELS - 18, origin="lower")
-        for share in (0.0, 0.5, 1.0):
-            place = LEFT_PIXELS + 10 + share * len(bar)
-            write(f"{share * largest:.2g} mm", place, 14, ha=("left", "center", "right")[round(2 * share)])
-    with written_whole(picture) as temporary:
-        figure.savefig(temporary, format="png", facecolor=figure.get_facecolor())

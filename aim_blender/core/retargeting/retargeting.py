@@ -332,7 +332,7 @@ class Retargeting:
         notes = [*found.figures["notes"], *source.note("the performer"), *target.note("the target")]
         performed, amounts = self._performed, []
         # Of one frame, as they are shown live, nobody reads what is said.
-        watched = (States(source, self.target, target), Reach(self.target, target)) if len(found.frames) > 1 else None
+        watched = (States(source, target), Reach(self.target, target)) if len(found.frames) > 1 else None
         strength = settings.contact * min(settings.strength, 1.0)
         for first in range(0, len(found.frames), CHUNK_FRAMES):
             some = slice(first, min(first + CHUNK_FRAMES, len(found.frames)))

@@ -39,6 +39,7 @@ VERSION = 1
 FORBIDDEN_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 # Exit statuses of a worker and of the command line.
 STATUS_DONE, STATUS_ERROR, STATUS_INPUT, STATUS_CANCELLED = 0, 1, 2, 130
+FREE, TAKEN = b"free\n", b"taken\n"  # what a worker that stays answers
 State = Literal["new", "running", "finished", "failed", "cancelled", "interrupted"]
 
 

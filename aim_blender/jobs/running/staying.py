@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...core.shared.sources.sources import look_again
-from ..folders.folder import STATUS_DONE, JobFolder
+from ..folders.folder import FREE, STATUS_DONE, TAKEN, JobFolder
 from .held_memory import give_back_freed, held_bytes
 from .worker import StopRequest, do_job
 
-FREE, TAKEN = b"free\n", b"taken\n"
 MOST_HELD = 1024 * 2**20  # bytes; a worker that holds more ends
 
 
@@ -52,9 +51,11 @@ def run_jobs(path: str | Path, trusted: str | None, stay_s: float, answers: Bina
 
 def _may_stay() -> bool:
     """Forget what the job leaves, and say whether that is little enough to stay."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        return False  # a GPU's memory belongs to whoever draws
+    if "torch" in sys.modules:
+        from ...core.model.devices import holds_graphics_memory
+
+        if holds_graphics_memory():
+            return False  # it belongs to whoever draws
     from ...core.shared.foundation.remembering import forget_answers
 
     forget_answers()

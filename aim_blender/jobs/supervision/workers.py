@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from ..folders.folder import FREE, TAKEN
 from .interpreter import PACKAGE_ROOT, start_worker, worker_environment
 
 STAY_MINUTES = 5.0  # by default
 STOP_GRACE_S = 2.0
-FREE, TAKEN = b"free\n", b"taken\n"  # as running/staying.py says them
 
 
 class Worker:

@@ -23,9 +23,7 @@ from .topology import Topology
 
 MOST = 8  # answers of each function, the latest ones
 MOST_FILES = 2  # a retarget needs two actors
-LARGEST_FILE = (
-    64 * 2**20
-)  # bytes of a file that stays in memory; what is made of a larger one takes longer than to read
+LARGEST_FILE = 64 * 2**20  # bytes; what is made of a larger one takes longer than to read it
 FORGETTING: list[Callable[[], None]] = []  # how each function forgets its answers
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
